@@ -1,0 +1,260 @@
+//! Everything that can be wrong with a model, its files or a request to run it: one variant per violated rule.
+
+use std::path::{Path, PathBuf};
+
+/// Result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A violated rule, with the file, line or tensor it concerns.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file or folder that was named does not exist.
+    #[error("{path}: no such file or folder", path = path.display())]
+    NotFound {
+        /// What was asked for.
+        path: PathBuf,
+    },
+    /// The operating system refused to read or write.
+    #[error("{path}: {source}", path = path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A folder holds no file that weights can be read from.
+    #[error("{path}: no model.safetensors, model.safetensors.index.json or .gguf file in this folder", path = path.display())]
+    NoWeights {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file is shorter than its own header says.
+    #[error("{path}: truncated: {what} needs {needed} bytes, {available} are left", path = path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// The part of the file that does not fit.
+        what: String,
+        /// Bytes needed.
+        needed: u64,
+        /// Bytes available.
+        available: u64,
+    },
+    /// A file breaks a rule of its format.
+    #[error("{path}: not a valid {format} file: {rule}", path = path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Name of the format.
+        format: &'static str,
+        /// The rule that is broken, with the place.
+        rule: String,
+    },
+    /// The model family is not one the decoder knows.
+    #[error("{path}: unsupported architecture `{got}`; supported: {supported}", path = path.display())]
+    UnsupportedArchitecture {
+        /// The file that names it.
+        path: PathBuf,
+        /// The name found.
+        got: String,
+        /// The names that are known.
+        supported: String,
+    },
+    /// A tensor is stored in a type that cannot be read.
+    #[error("{path}: tensor `{tensor}` has unsupported type {got}", path = path.display())]
+    UnsupportedType {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Name or number of the type.
+        got: String,
+    },
+    /// A configuration value is missing, of the wrong kind or impossible.
+    #[error("{path}: `{field}` {problem}", path = path.display())]
+    ConfigField {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        field: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The configuration asks for a tensor that the file lacks.
+    #[error("{path}: tensor `{tensor}` is missing", path = path.display())]
+    TensorMissing {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
+    /// The configuration and the file disagree about a tensor.
+    #[error("{path}: tensor `{tensor}` has shape {got:?}, but the configuration asks for {expected:?}", path = path.display())]
+    TensorShape {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Shape in the file.
+        got: Vec<usize>,
+        /// Shape the configuration implies.
+        expected: Vec<usize>,
+    },
+    /// A weight is NaN or infinite.
+    #[error("{path}: tensor `{tensor}` holds {value} at flat index {index}", path = path.display())]
+    TensorNotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// First offending flat index.
+        index: usize,
+        /// The value there.
+        value: f32,
+    },
+    /// A line of a JSON Lines file is not JSON.
+    #[error("{path}:{line}: not valid JSON: {source}", path = path.display())]
+    MalformedLine {
+        /// The file.
+        path: PathBuf,
+        /// Line number from 1.
+        line: usize,
+        /// What the parser said.
+        source: serde_json::Error,
+    },
+    /// A row lacks a field.
+    #[error("{path}:{line}: field `{field}` is missing", path = path.display())]
+    MissingField {
+        /// The file.
+        path: PathBuf,
+        /// Line number from 1.
+        line: usize,
+        /// The JSON key.
+        field: String,
+    },
+    /// A field that must hold text does not.
+    #[error("{path}:{line}: field `{field}` must be text, but is {got}", path = path.display())]
+    FieldType {
+        /// The file.
+        path: PathBuf,
+        /// Line number from 1.
+        line: usize,
+        /// The JSON key.
+        field: String,
+        /// Kind of JSON value found.
+        got: &'static str,
+    },
+    /// A field that must hold text is empty.
+    #[error("{path}:{line}: field `{field}` is empty", path = path.display())]
+    EmptyField {
+        /// The file.
+        path: PathBuf,
+        /// Line number from 1.
+        line: usize,
+        /// The JSON key.
+        field: String,
+    },
+    /// A data file holds no rows.
+    #[error("{path}: no rows", path = path.display())]
+    EmptyFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The tokenizer file cannot be used.
+    #[error("{path}: tokenizer: {problem}", path = path.display())]
+    Tokenizer {
+        /// The file it comes from.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A prompt template breaks a rule.
+    #[error("template `{name}`: {problem}")]
+    Template {
+        /// Name or file of the template.
+        name: String,
+        /// The broken rule.
+        problem: String,
+    },
+    /// More tokens than the model can attend to.
+    #[error("{what} needs {tokens} tokens, but the model's context is {context}")]
+    ContextExceeded {
+        /// What is too long: a prompt, a prompt with its output.
+        what: String,
+        /// Tokens needed.
+        tokens: usize,
+        /// Tokens the model supports.
+        context: usize,
+    },
+    /// A token id outside the vocabulary.
+    #[error("token id {id} is outside the vocabulary of {vocab_size}")]
+    TokenOutOfRange {
+        /// The id.
+        id: u32,
+        /// Size of the vocabulary.
+        vocab_size: usize,
+    },
+    /// A request is empty or its parts disagree.
+    #[error("{what}: got {got}, expected {expected}")]
+    Request {
+        /// The argument.
+        what: &'static str,
+        /// What was given.
+        got: String,
+        /// What is allowed.
+        expected: String,
+    },
+    /// A hook point's name does not parse.
+    #[error("`{name}` is not a hook point")]
+    UnknownHookPoint {
+        /// The name.
+        name: String,
+    },
+    /// A hook returned a tensor of another shape.
+    #[error("the hook at {point} returned shape {got:?}, expected {expected:?}")]
+    HookShape {
+        /// The hook point.
+        point: String,
+        /// Shape returned.
+        got: Vec<usize>,
+        /// Shape expected.
+        expected: Vec<usize>,
+    },
+    /// The run was interrupted; what was written so far is complete.
+    #[error("interrupted")]
+    Interrupted,
+    /// The tensor library failed.
+    #[error(transparent)]
+    Candle(#[from] candle_core::Error),
+}
+
+impl Error {
+    /// Wraps an I/O error with its path; a missing file becomes [`Error::NotFound`].
+    pub fn io(path: &Path, source: std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        match source.kind() {
+            std::io::ErrorKind::NotFound => Self::NotFound { path },
+            _ => Self::Io { path, source },
+        }
+    }
+
+    /// The cure, in one line, where there is one.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NotFound { .. } => "check the path; scripts/fetch-smollm2.sh downloads a small model to start with",
+            Self::NoWeights { .. } => "give a Hugging Face folder (config.json, tokenizer.json, model.safetensors) or a .gguf file",
+            Self::Truncated { .. } => "the download or copy was cut short; fetch the file again",
+            Self::UnsupportedArchitecture { .. } => "convert or choose a model of a supported family",
+            Self::UnsupportedType { .. } => "requantise the file to F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 or a K-quant",
+            Self::TensorMissing { .. } | Self::TensorShape { .. } => "config.json and the weights belong to different models; take both from one release",
+            Self::TensorNotFinite { .. } => "the weights are damaged, or a training run diverged; fetch or train them again",
+            Self::MalformedLine { .. } => "each line must be one JSON object; is this JSON Lines?",
+            Self::MissingField { .. } | Self::FieldType { .. } | Self::EmptyField { .. } => "each row needs non-empty text in `question`, `answer` and `correction`",
+            Self::EmptyFile { .. } => "the file needs at least one line with `question`, `answer` and `correction`",
+            Self::Template { .. } => "a template holds {question} and {answer} once each",
+            Self::ContextExceeded { .. } => "shorten the text, lower the output limit, or leave long rows out with --max-prompt-tokens",
+            _ => return None,
+        })
+    }
+}
