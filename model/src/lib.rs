@@ -1,5 +1,33 @@
 //! The network under Redline: configuration, weights, tokenizer, decoder, hooks, cache and generation.
+//!
+//! One generic [`Decoder`] runs every supported family. A forward pass takes its cache and its hooks as arguments, so
+//! weights are never mutated and no hook has to be removed. Tokens of all rows travel packed, without padding.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod cache;
+mod config;
+mod decoder;
 mod error;
+pub mod generate;
+pub mod gguf;
+pub mod hook;
+mod layers;
+mod log_prob;
+mod model;
+pub mod sampling;
+pub mod tokenizer;
+mod weights;
 
+pub use cache::{KvCache, SharedPrefix};
+pub use config::{ModelConfig, RopeScaling, SUPPORTED_ARCHITECTURES};
+pub use decoder::{Chunk, Decoder, Past, Wanted};
 pub use error::{Error, Result};
+pub use hook::{Hook, HookPoint, NoHook, Site};
+pub use layers::Kernels;
+pub use log_prob::{Continuation, log_probs};
+pub use model::Model;
+pub use weights::Weights;
+
+#[cfg(test)]
+mod golden_tests;

@@ -1,0 +1,178 @@
+//! Keys and values of what was already read.
+//!
+//! A [`KvCache`] holds rows that advance together: they started from the same past and read the same number of tokens
+//! a pass. [`KvCache::freeze`] turns one prefilled row into a [`SharedPrefix`], and [`SharedPrefix::branch`] continues
+//! it in any number of rows without copying or recomputing: one prompt at many coefficients.
+
+use std::sync::Arc;
+
+use candle_core::{DType, Device, Tensor};
+
+use crate::layers::ChunkKv;
+use crate::{Error, ModelConfig, Result};
+
+/// Keys and values of a stretch of tokens, shared by all rows that continue it.
+#[derive(Debug)]
+struct Segment {
+    layers: Vec<(Tensor, Tensor)>, // each (kv_heads, length, head_dim)
+    length: usize,
+}
+
+/// A read-only past: the keys and values of one token sequence.
+#[derive(Debug, Clone, Default)]
+pub struct SharedPrefix {
+    segments: Vec<Arc<Segment>>,
+}
+
+impl SharedPrefix {
+    /// Number of positions.
+    pub fn len(&self) -> usize {
+        self.segments.iter().map(|segment| segment.length).sum()
+    }
+
+    /// Whether there is no past.
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// A cache of `rows` that continue this past, with room for `capacity` more tokens each.
+    ///
+    /// # Errors
+    /// Out of memory, as the tensor library reports it.
+    pub fn branch(&self, config: &ModelConfig, rows: Vec<usize>, capacity: usize, device: &Device) -> Result<KvCache> {
+        let shape = (rows.len(), config.n_kv_heads, capacity.max(1), config.head_dim);
+        let layers = (0..config.n_layers)
+            .map(|_| Ok((Tensor::zeros(shape, DType::F32, device)?, Tensor::zeros(shape, DType::F32, device)?)))
+            .collect::<Result<Vec<_>>>()?;
+        Ok(KvCache { shared: self.clone(), layers, rows, length: 0, capacity: capacity.max(1) })
+    }
+}
+
+/// Preallocated keys and values of rows that advance together.
+#[derive(Debug)]
+pub struct KvCache {
+    shared: SharedPrefix,
+    layers: Vec<(Tensor, Tensor)>, // each (rows, kv_heads, capacity, head_dim)
+    rows: Vec<usize>,
+    length: usize,
+    capacity: usize,
+}
+
+impl KvCache {
+    /// An empty cache of `rows` (the caller's row ids) with room for `capacity` tokens each.
+    ///
+    /// # Errors
+    /// Out of memory, as the tensor library reports it.
+    pub fn new(config: &ModelConfig, rows: Vec<usize>, capacity: usize, device: &Device) -> Result<Self> {
+        SharedPrefix::default().branch(config, rows, capacity, device)
+    }
+
+    /// The row ids, in order.
+    pub fn rows(&self) -> &[usize] {
+        &self.rows
+    }
+
+    /// Number of positions read so far, shared past included.
+    pub fn len(&self) -> usize {
+        self.shared.len() + self.length
+    }
+
+    /// Whether nothing was read yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Forgets everything from position `len` on: rejected draft tokens, for one.
+    ///
+    /// # Errors
+    /// `len` lies inside the shared past or beyond what was read.
+    pub fn truncate(&mut self, len: usize) -> Result<()> {
+        let shared = self.shared.len();
+        if len < shared || len > self.len() {
+            return Err(Error::Request {
+                what: "cache length to truncate to",
+                got: len.to_string(),
+                expected: format!("{shared} to {}", self.len()),
+            });
+        }
+        self.length = len - shared;
+        Ok(())
+    }
+
+    /// Keeps only the rows at these indices; the others have finished.
+    ///
+    /// # Errors
+    /// An index beyond the rows.
+    pub fn keep(&mut self, indices: &[usize]) -> Result<()> {
+        if let Some(&index) = indices.iter().find(|&&index| index >= self.rows.len()) {
+            let expected = format!("below {}", self.rows.len());
+            return Err(Error::Request { what: "row index to keep", got: index.to_string(), expected });
+        }
+        let kept: Vec<u32> = indices.iter().map(|&index| index as u32).collect();
+        for (k, v) in &mut self.layers {
+            let kept = Tensor::new(kept.as_slice(), k.device())?;
+            *k = k.index_select(&kept, 0)?;
+            *v = v.index_select(&kept, 0)?;
+        }
+        self.rows = indices.iter().map(|&index| self.rows[index]).collect();
+        Ok(())
+    }
+
+    /// Ends writing and makes the past of a single row shareable.
+    ///
+    /// # Errors
+    /// The cache holds another number of rows than one.
+    pub fn freeze(self) -> Result<SharedPrefix> {
+        if self.rows.len() != 1 {
+            return Err(Error::Request {
+                what: "rows of a cache to freeze",
+                got: self.rows.len().to_string(),
+                expected: "1".into(),
+            });
+        }
+        let mut shared = self.shared;
+        if self.length > 0 {
+            let narrow = |x: Tensor| -> Result<Tensor> { Ok(x.squeeze(0)?.narrow(1, 0, self.length)?) };
+            let layers =
+                self.layers.into_iter().map(|(k, v)| Ok((narrow(k)?, narrow(v)?))).collect::<Result<Vec<_>>>()?;
+            shared.segments.push(Arc::new(Segment { layers, length: self.length }));
+        }
+        Ok(shared)
+    }
+
+    /// Makes room for `t` more tokens, doubling where the preallocated room is used up.
+    pub(crate) fn reserve(&mut self, t: usize) -> Result<()> {
+        let needed = self.length + t;
+        if needed <= self.capacity {
+            return Ok(());
+        }
+        let capacity = needed.max(2 * self.capacity);
+        for (k, v) in &mut self.layers {
+            *k = k.pad_with_zeros(2, 0, capacity - self.capacity)?;
+            *v = v.pad_with_zeros(2, 0, capacity - self.capacity)?;
+        }
+        self.capacity = capacity;
+        Ok(())
+    }
+
+    /// Writes the new keys and values of a layer, each (rows, kv_heads, t, head_dim), and returns all that the chunk
+    /// attends to. [`KvCache::advance`] follows once all layers are done.
+    pub(crate) fn append(&self, layer: usize, k: &Tensor, v: &Tensor) -> Result<ChunkKv> {
+        let length = self.length + k.dim(2)?;
+        let (own_k, own_v) = &self.layers[layer];
+        own_k.slice_set(k, 2, self.length)?;
+        own_v.slice_set(v, 2, self.length)?;
+        let own = (own_k.narrow(2, 0, length)?, own_v.narrow(2, 0, length)?);
+        let shared = self.shared.segments.iter().map(|segment| segment.layers[layer].clone()).collect();
+        Ok(ChunkKv { shared, own })
+    }
+
+    /// Own positions written so far, without the shared past.
+    pub(crate) fn own_len(&self) -> usize {
+        self.length
+    }
+
+    pub(crate) fn advance(&mut self, t: usize) {
+        self.length += t;
+    }
+}

@@ -1,0 +1,339 @@
+//! The one forward path: a decoder-only transformer with a hook at every site.
+
+use candle_core::{Device, Tensor};
+
+use crate::hook::{Hook, HookPoint, Site, TokenLayout, TokenSpan, visit};
+use crate::layers::{Attention, ChunkKv, Kernels, Linear, Mlp, RmsNorm, Rope, RotaryTables};
+use crate::weights::Weights;
+use crate::{Error, KvCache, ModelConfig, Result};
+
+/// A decoder-only transformer; its weights never change, so one can serve many callers.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    config: ModelConfig,
+    embedding: Tensor, // (vocab, hidden)
+    blocks: Vec<Block>,
+    norm: RmsNorm,
+    unembedding: Linear,
+    rope: Rope,
+    kernels: Kernels,
+    device: Device,
+}
+
+#[derive(Debug, Clone)]
+struct Block {
+    attention_norm: RmsNorm,
+    attention: Attention,
+    mlp_norm: RmsNorm,
+    mlp: Mlp,
+}
+
+/// New tokens of one forward pass that share a past.
+#[derive(Debug)]
+pub struct Chunk<'a> {
+    /// Token ids, row after row; the same number for each row.
+    pub tokens: &'a [u32],
+    /// Where they continue.
+    pub past: Past<'a>,
+}
+
+/// What a chunk continues.
+#[derive(Debug)]
+pub enum Past<'a> {
+    /// Nothing: one row, whose keys and values are dropped after the pass.
+    None {
+        /// The caller's row id.
+        row: usize,
+    },
+    /// A cache, which grows by the chunk.
+    Cache(&'a mut KvCache),
+}
+
+/// Lines of the packed matrix whose final state the caller wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted {
+    /// None: the pass is for its hooks or for the cache.
+    Nothing,
+    /// The last token of every row, in packed order.
+    LastOfRow,
+    /// These packed lines.
+    Lines(Vec<u32>),
+    /// All lines.
+    All,
+}
+
+impl Decoder {
+    /// Reads all weights.
+    ///
+    /// # Errors
+    /// A tensor that is missing, damaged or of another shape than the configuration implies.
+    pub fn load(config: ModelConfig, weights: &Weights, device: &Device) -> Result<Self> {
+        let hidden = config.hidden_size;
+        let read = |name: &str, shape: &[usize]| -> Result<Tensor> {
+            Ok(weights.tensor(name, shape, &config)?.to_device(device)?)
+        };
+        let linear = |name: String, out: usize, input: usize, bias: bool| -> Result<Linear> {
+            let weight = read(&format!("{name}.weight"), &[out, input])?;
+            let bias = if bias { Some(read(&format!("{name}.bias"), &[out])?) } else { None };
+            Ok(Linear::new(weight, bias))
+        };
+        let norm = |name: &str| -> Result<RmsNorm> { Ok(RmsNorm::new(read(name, &[hidden])?, config.rms_norm_eps)) };
+
+        let embedding = read("model.embed_tokens.weight", &[config.vocab_size, hidden])?;
+        let unembedding = match config.tie_embeddings {
+            true => Linear::new(embedding.clone(), None),
+            false => linear("lm_head".into(), config.vocab_size, hidden, false)?,
+        };
+        let block = |i: usize| -> Result<Block> {
+            let part = |name: &str| format!("model.layers.{i}.{name}");
+            let (q_width, kv_width) = (config.n_heads * config.head_dim, config.n_kv_heads * config.head_dim);
+            let bias = config.attention_bias;
+            Ok(Block {
+                attention_norm: norm(&part("input_layernorm.weight"))?,
+                attention: Attention {
+                    q: linear(part("self_attn.q_proj"), q_width, hidden, bias)?,
+                    k: linear(part("self_attn.k_proj"), kv_width, hidden, bias)?,
+                    v: linear(part("self_attn.v_proj"), kv_width, hidden, bias)?,
+                    o: linear(part("self_attn.o_proj"), hidden, q_width, bias)?,
+                    n_heads: config.n_heads,
+                    n_kv_heads: config.n_kv_heads,
+                    head_dim: config.head_dim,
+                },
+                mlp_norm: norm(&part("post_attention_layernorm.weight"))?,
+                mlp: Mlp {
+                    gate: linear(part("mlp.gate_proj"), config.intermediate_size, hidden, config.mlp_bias)?,
+                    up: linear(part("mlp.up_proj"), config.intermediate_size, hidden, config.mlp_bias)?,
+                    down: linear(part("mlp.down_proj"), hidden, config.intermediate_size, config.mlp_bias)?,
+                },
+            })
+        };
+        Ok(Self {
+            blocks: (0..config.n_layers).map(block).collect::<Result<_>>()?,
+            norm: norm("model.norm.weight")?,
+            rope: Rope::new(&config),
+            embedding,
+            unembedding,
+            kernels: Kernels::default(),
+            device: device.clone(),
+            config,
+        })
+    }
+
+    /// The same weights with other kernels.
+    pub fn with_kernels(mut self, kernels: Kernels) -> Self {
+        self.kernels = kernels;
+        self
+    }
+
+    /// Sizes and constants.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// Where the weights lie.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// An empty cache for these rows; see [`KvCache::new`].
+    ///
+    /// # Errors
+    /// Out of memory, as the tensor library reports it.
+    pub fn cache(&self, rows: Vec<usize>, capacity: usize) -> Result<KvCache> {
+        KvCache::new(&self.config, rows, capacity, &self.device)
+    }
+
+    /// Reads the chunks in one pass and returns the normalised final states of the wanted lines,
+    /// (n_wanted, hidden_size), or `None` when nothing is wanted.
+    ///
+    /// # Errors
+    /// Token ids outside the vocabulary, more positions than the context, or whatever a hook returns.
+    pub fn forward(&self, chunks: &mut [Chunk<'_>], hook: &mut dyn Hook, wanted: &Wanted) -> Result<Option<Tensor>> {
+        let pass = Pass::prepare(self, chunks)?;
+        let last_layer = match wanted {
+            Wanted::Nothing => hook.last_layer(),
+            _ => None,
+        };
+        let mut x = self.embedding.index_select(&Tensor::new(pass.tokens.as_slice(), &self.device)?, 0)?;
+        x = visit(hook, HookPoint::Embed, x, &pass.layout)?;
+        for (layer, block) in self.blocks.iter().enumerate() {
+            x = block.forward(x, layer, &pass, chunks, hook, self.kernels)?;
+            if last_layer == Some(layer) && !chunks.iter().any(|chunk| matches!(chunk.past, Past::Cache(_))) {
+                return Ok(None);
+            }
+        }
+        for chunk in chunks.iter_mut() {
+            if let Past::Cache(cache) = &mut chunk.past {
+                let rows = cache.rows().len();
+                cache.advance(chunk.tokens.len() / rows);
+            }
+        }
+        if *wanted == Wanted::Nothing && !hook.wants(HookPoint::FinalNorm) {
+            return Ok(None);
+        }
+        // the final norm of all lines only where a hook sees it
+        if hook.wants(HookPoint::FinalNorm) {
+            x = self.norm.forward(&x, self.kernels)?;
+            x = visit(hook, HookPoint::FinalNorm, x, &pass.layout)?;
+            return pass.select(&x, wanted);
+        }
+        match pass.select(&x, wanted)? {
+            None => Ok(None),
+            Some(x) => Ok(Some(self.norm.forward(&x, self.kernels)?)),
+        }
+    }
+
+    /// Logits of normalised final states: (n, hidden_size) → (n, vocab_size).
+    ///
+    /// # Errors
+    /// As the tensor library reports.
+    pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
+        self.unembedding.forward(states)
+    }
+}
+
+impl Block {
+    fn forward(
+        &self,
+        x: Tensor,
+        layer: usize,
+        pass: &Pass,
+        chunks: &[Chunk<'_>],
+        hook: &mut dyn Hook,
+        kernels: Kernels,
+    ) -> Result<Tensor> {
+        let at = |site| HookPoint::Block { layer, site };
+        let x = visit(hook, at(Site::ResidPre), x, &pass.layout)?;
+        let normed = self.attention_norm.forward(&x, kernels)?;
+        let attn_out = self.attend(&normed, layer, pass, chunks, hook, kernels)?;
+        let attn_out = visit(hook, at(Site::AttnOut), attn_out, &pass.layout)?;
+        let x = visit(hook, at(Site::ResidMid), (x + attn_out)?, &pass.layout)?;
+        let mlp_out = self.mlp.forward(&self.mlp_norm.forward(&x, kernels)?)?;
+        let mlp_out = visit(hook, at(Site::MlpOut), mlp_out, &pass.layout)?;
+        visit(hook, at(Site::ResidPost), (x + mlp_out)?, &pass.layout)
+    }
+
+    /// (n_tokens, hidden) → (n_tokens, hidden)
+    fn attend(
+        &self,
+        x: &Tensor,
+        layer: usize,
+        pass: &Pass,
+        chunks: &[Chunk<'_>],
+        hook: &mut dyn Hook,
+        kernels: Kernels,
+    ) -> Result<Tensor> {
+        let pattern_point = HookPoint::Block { layer, site: Site::AttnPattern };
+        let [q, k, v] = self.attention.project(x, &pass.rotary, kernels)?;
+        let mut outputs = Vec::with_capacity(chunks.len());
+        for (chunk, plan) in chunks.iter().zip(&pass.plans) {
+            let part = |x: &Tensor| x.narrow(0, plan.start, plan.rows * plan.t);
+            let by_row = |x: &Tensor| -> Result<Tensor> {
+                let (_, heads, dim) = x.dims3()?;
+                Ok(part(x)?.reshape((plan.rows, plan.t, heads, dim))?.transpose(1, 2)?.contiguous()?)
+            };
+            let (k, v) = (by_row(&k)?, by_row(&v)?); // (rows, kv_heads, t, head_dim)
+            let kv = match &chunk.past {
+                Past::None { .. } => ChunkKv { shared: Vec::new(), own: (k, v) },
+                Past::Cache(cache) => cache.append(layer, &k, &v)?,
+            };
+            let want_pattern = hook.wants(pattern_point);
+            let (z, pattern) = self.attention.attend(&part(&q)?, &kv, plan.mask.as_ref(), want_pattern, kernels)?;
+            if let Some(pattern) = pattern {
+                // read-only: z was computed from the unhooked pattern
+                hook.on(pattern_point, &pattern, &plan.layout)?;
+            }
+            outputs.push(z);
+        }
+        let z = if outputs.len() == 1 { outputs.remove(0) } else { Tensor::cat(&outputs, 0)? };
+        let z = visit(hook, HookPoint::Block { layer, site: Site::AttnZ }, z, &pass.layout)?;
+        self.attention.o.forward(&z.flatten_from(1)?)
+    }
+}
+
+/// What a pass computes once for all its layers.
+struct Pass {
+    tokens: Vec<u32>,
+    layout: TokenLayout,
+    rotary: RotaryTables,
+    plans: Vec<ChunkPlan>,
+}
+
+struct ChunkPlan {
+    start: usize,
+    rows: usize,
+    t: usize,
+    mask: Option<Tensor>, // (t, own length)
+    layout: TokenLayout,
+}
+
+impl Pass {
+    fn prepare(decoder: &Decoder, chunks: &mut [Chunk<'_>]) -> Result<Self> {
+        let vocab_size = decoder.config.vocab_size;
+        let tokens: Vec<u32> = chunks.iter().flat_map(|chunk| chunk.tokens.iter().copied()).collect();
+        if let Some(&id) = tokens.iter().find(|&&id| id as usize >= vocab_size) {
+            return Err(Error::TokenOutOfRange { id, vocab_size });
+        }
+        let mut layout = TokenLayout::default();
+        let mut positions = Vec::with_capacity(tokens.len());
+        let mut plans = Vec::with_capacity(chunks.len());
+        for chunk in chunks.iter_mut() {
+            let start = layout.n_tokens();
+            let rows: Vec<usize> = match &chunk.past {
+                Past::None { row } => vec![*row],
+                Past::Cache(cache) => cache.rows().to_vec(),
+            };
+            let n = chunk.tokens.len();
+            if rows.is_empty() || n == 0 || !n.is_multiple_of(rows.len()) {
+                let expected = format!("a positive multiple of its {} rows", rows.len());
+                return Err(Error::Request { what: "tokens of a chunk", got: n.to_string(), expected });
+            }
+            let t = n / rows.len();
+            let (position, own_len) = match &mut chunk.past {
+                Past::None { .. } => (0, t),
+                Past::Cache(cache) => {
+                    cache.reserve(t)?;
+                    (cache.len(), cache.own_len() + t)
+                }
+            };
+            if position + t > decoder.config.context {
+                return Err(Error::ContextExceeded {
+                    what: "the text".into(),
+                    tokens: position + t,
+                    context: decoder.config.context,
+                });
+            }
+            let spans =
+                rows.iter().enumerate().map(|(i, &row)| TokenSpan { row, start: start + i * t, len: t, position });
+            let chunk_layout = TokenLayout { spans: spans.collect() };
+            positions.extend(chunk_layout.spans.iter().flat_map(|span| span.position..span.position + span.len));
+            layout.spans.extend_from_slice(&chunk_layout.spans);
+            let mask = if t > 1 { Some(causal_mask(t, own_len, &decoder.device)?) } else { None };
+            plans.push(ChunkPlan { start, rows: rows.len(), t, mask, layout: chunk_layout });
+        }
+        let rotary = decoder.rope.tables(&positions, &decoder.device)?;
+        Ok(Self { tokens, layout, rotary, plans })
+    }
+
+    /// The wanted lines of (n_tokens, width).
+    fn select(&self, x: &Tensor, wanted: &Wanted) -> Result<Option<Tensor>> {
+        let lines: Vec<u32> = match wanted {
+            Wanted::Nothing => return Ok(None),
+            Wanted::All => return Ok(Some(x.clone())),
+            Wanted::LastOfRow => self.layout.spans.iter().map(|span| (span.start + span.len - 1) as u32).collect(),
+            Wanted::Lines(lines) => lines.clone(),
+        };
+        if lines.len() == x.dim(0)? && lines.iter().enumerate().all(|(i, &line)| line as usize == i) {
+            return Ok(Some(x.clone()));
+        }
+        Ok(Some(x.index_select(&Tensor::new(lines.as_slice(), x.device())?, 0)?))
+    }
+}
+
+/// (t, own_len): 0 where the query at own position `own_len − t + i` may look, −∞ after it.
+fn causal_mask(t: usize, own_len: usize, device: &Device) -> Result<Tensor> {
+    let past = own_len - t;
+    let values: Vec<f32> =
+        (0..t).flat_map(|i| (0..own_len).map(move |j| if j > past + i { f32::NEG_INFINITY } else { 0.0 })).collect();
+    Ok(Tensor::from_vec(values, (t, own_len), device)?)
+}

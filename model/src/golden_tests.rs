@@ -1,0 +1,235 @@
+//! The decoder against Hugging Face transformers, and against itself: cached, batched, forked, in pieces.
+//!
+//! Tolerance 1e-4 of the reference's largest magnitude: both sides compute in f32, in another order of summation.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use candle_core::{Device, Tensor};
+
+use crate::generate::{GenerateOptions, Prompt, generate, read_prefix};
+use crate::hook::{HookPoint, TokenLayout};
+use crate::*;
+
+const FAMILIES: [&str; 3] = ["llama", "llama_tied", "llama3_rope"];
+const TOLERANCE: f32 = 1e-4;
+
+fn golden(family: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(family)
+}
+
+fn load(family: &str) -> (Decoder, HashMap<String, Tensor>) {
+    let decoder = Model::load(&golden(family)).unwrap().decoder;
+    let expected = candle_core::safetensors::load(golden(family).join("expected.safetensors"), &Device::Cpu).unwrap();
+    (decoder, expected)
+}
+
+/// The rows of `input_ids` without their padding.
+fn sequences(expected: &HashMap<String, Tensor>) -> Vec<Vec<u32>> {
+    let ids: Vec<Vec<i64>> = expected["input_ids"].to_vec2().unwrap();
+    let mask: Vec<Vec<i64>> = expected["attention_mask"].to_vec2().unwrap();
+    let kept = |(ids, mask): (Vec<i64>, Vec<i64>)| {
+        ids.into_iter().zip(mask).filter(|(_, m)| *m == 1).map(|(id, _)| id as u32).collect()
+    };
+    ids.into_iter().zip(mask).map(kept).collect()
+}
+
+fn uncached_states(decoder: &Decoder, sequences: &[Vec<u32>], hook: &mut dyn Hook) -> Tensor {
+    let mut chunks: Vec<Chunk<'_>> =
+        sequences.iter().enumerate().map(|(row, tokens)| Chunk { tokens, past: Past::None { row } }).collect();
+    decoder.forward(&mut chunks, hook, &Wanted::All).unwrap().unwrap()
+}
+
+/// Largest difference divided by the reference's largest magnitude.
+fn relative_difference(got: &Tensor, expected: &Tensor) -> f32 {
+    let scalar = |x: Tensor| x.abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap();
+    scalar((got - expected).unwrap()) / scalar(expected.clone())
+}
+
+/// The packed lines that stand for the unpadded tokens of a padded reference (rows, length, width).
+fn unpadded(reference: &Tensor, sequences: &[Vec<u32>]) -> Tensor {
+    let rows: Vec<Tensor> = sequences
+        .iter()
+        .enumerate()
+        .map(|(row, tokens)| reference.get(row).unwrap().narrow(0, 0, tokens.len()).unwrap())
+        .collect();
+    Tensor::cat(&rows, 0).unwrap()
+}
+
+/// Keeps every block's output.
+#[derive(Default)]
+struct Recorder(Vec<Tensor>);
+
+impl Hook for Recorder {
+    fn wants(&self, point: HookPoint) -> bool {
+        matches!(point, HookPoint::Embed | HookPoint::Block { site: Site::ResidPost, .. })
+    }
+
+    fn on(&mut self, _: HookPoint, x: &Tensor, _: &TokenLayout) -> Result<Option<Tensor>> {
+        self.0.push(x.clone());
+        Ok(None)
+    }
+}
+
+#[test]
+fn hidden_states_and_logits_equal_transformers() {
+    for family in FAMILIES {
+        let (decoder, expected) = load(family);
+        let sequences = sequences(&expected);
+        let mut recorder = Recorder::default();
+        let states = uncached_states(&decoder, &sequences, &mut recorder);
+        for (i, hidden) in recorder.0.iter().enumerate() {
+            let difference = relative_difference(hidden, &unpadded(&expected[&format!("hidden.{i}")], &sequences));
+            assert!(difference < TOLERANCE, "{family}, hidden.{i}: {difference}");
+        }
+        assert_eq!(recorder.0.len(), decoder.config().n_layers + 1);
+        let logits = decoder.logits(&states).unwrap();
+        let difference = relative_difference(&logits, &unpadded(&expected["logits"], &sequences));
+        assert!(difference < TOLERANCE, "{family}, logits: {difference}");
+    }
+}
+
+#[test]
+fn greedy_tokens_equal_transformers() {
+    for family in FAMILIES {
+        let (decoder, expected) = load(family);
+        let reference: Vec<u32> =
+            expected["greedy"].get(0).unwrap().to_vec1::<i64>().unwrap().iter().map(|&id| id as u32).collect();
+        let prompt = sequences(&expected).remove(0);
+        let new = reference.len() - prompt.len();
+        let got = greedy(&decoder, &[Prompt { tokens: prompt.clone(), rows: vec![0] }], new, true);
+        assert_eq!(got[0], reference[prompt.len()..], "{family}");
+    }
+}
+
+fn greedy(decoder: &Decoder, prompts: &[Prompt], max_new_tokens: usize, share_prompt: bool) -> Vec<Vec<u32>> {
+    let options = GenerateOptions { max_new_tokens, share_prompt, ..GenerateOptions::default() };
+    let rows = generate(decoder, prompts, &options, &mut NoHook, &mut |_, _| Ok(ControlFlow::Continue(()))).unwrap();
+    rows.into_iter().map(|row| row.tokens).collect()
+}
+
+#[test]
+fn differentiable_kernels_equal_fused_ones() {
+    let (decoder, expected) = load("llama");
+    let sequences = sequences(&expected);
+    let fused = uncached_states(&decoder, &sequences, &mut NoHook);
+    let composed = uncached_states(&decoder.clone().with_kernels(Kernels::Differentiable), &sequences, &mut NoHook);
+    assert!(relative_difference(&composed, &fused) < 1e-5);
+}
+
+#[test]
+fn cached_in_pieces_equals_uncached() {
+    let (decoder, expected) = load("llama");
+    let tokens = sequences(&expected).remove(0);
+    let whole = uncached_states(&decoder, std::slice::from_ref(&tokens), &mut NoHook);
+    for pieces in [vec![1; 24], vec![5, 19], vec![7, 1, 1, 8, 7]] {
+        // a capacity of 4 makes the cache grow on the way
+        let mut cache = decoder.cache(vec![0], 4).unwrap();
+        let mut states = Vec::new();
+        let mut start = 0;
+        for length in pieces {
+            let chunk = Chunk { tokens: &tokens[start..start + length], past: Past::Cache(&mut cache) };
+            states.push(decoder.forward(&mut [chunk], &mut NoHook, &Wanted::All).unwrap().unwrap());
+            start += length;
+        }
+        assert!(relative_difference(&Tensor::cat(&states, 0).unwrap(), &whole) < 1e-5);
+    }
+}
+
+#[test]
+fn truncated_cache_forgets() {
+    let (decoder, expected) = load("llama");
+    let tokens = sequences(&expected).remove(0);
+    let mut cache = decoder.cache(vec![0], 32).unwrap();
+    let read = |tokens: &[u32], cache: &mut KvCache| {
+        let chunk = Chunk { tokens, past: Past::Cache(cache) };
+        decoder.forward(&mut [chunk], &mut NoHook, &Wanted::LastOfRow).unwrap().unwrap()
+    };
+    read(&tokens[..10], &mut cache);
+    read(&[3, 1, 4], &mut cache); // a rejected draft
+    cache.truncate(10).unwrap();
+    let after = read(&tokens[10..], &mut cache);
+    let whole = uncached_states(&decoder, std::slice::from_ref(&tokens), &mut NoHook);
+    assert!(relative_difference(&after, &whole.narrow(0, tokens.len() - 1, 1).unwrap()) < 1e-5);
+    assert!(cache.truncate(100).is_err());
+}
+
+#[test]
+fn forked_rows_equal_single_runs() {
+    let (decoder, expected) = load("llama");
+    let tokens = sequences(&expected).remove(0);
+    let prefix = read_prefix(&decoder, &tokens[..12], &mut NoHook).unwrap();
+    let tails: [&[u32]; 2] = [&tokens[12..20], &[9, 8, 7, 6, 5, 4, 3, 2]];
+    let mut cache = prefix.branch(decoder.config(), vec![0, 1], 8, decoder.device()).unwrap();
+    let chunk = Chunk { tokens: &tails.concat(), past: Past::Cache(&mut cache) };
+    let forked = decoder.forward(&mut [chunk], &mut NoHook, &Wanted::All).unwrap().unwrap();
+    for (row, tail) in tails.iter().enumerate() {
+        let single = uncached_states(&decoder, &[[&tokens[..12], tail].concat()], &mut NoHook);
+        let (single, forked) = (single.narrow(0, 12, 8).unwrap(), forked.narrow(0, row * 8, 8).unwrap());
+        assert!(relative_difference(&forked, &single) < 1e-5);
+    }
+}
+
+#[test]
+fn ragged_batch_equals_single_runs() {
+    for share_prompt in [true, false] {
+        let (decoder, expected) = load("llama");
+        let prompts: Vec<Prompt> = sequences(&expected)
+            .into_iter()
+            .enumerate()
+            .map(|(i, tokens)| Prompt { tokens, rows: vec![2 * i, 2 * i + 1] })
+            .collect();
+        let batch = greedy(&decoder, &prompts, 12, share_prompt);
+        for (i, prompt) in prompts.iter().enumerate() {
+            let single = greedy(&decoder, &[Prompt { tokens: prompt.tokens.clone(), rows: vec![0] }], 12, share_prompt);
+            assert_eq!(batch[2 * i], single[0]);
+            assert_eq!(batch[2 * i + 1], single[0]);
+        }
+    }
+}
+
+#[test]
+fn log_probs_equal_the_logits_of_one_pass() {
+    let (decoder, expected) = load("llama");
+    let tokens = sequences(&expected).remove(0);
+    let prefix = read_prefix(&decoder, &tokens[..9], &mut NoHook).unwrap();
+    let continuation =
+        Continuation { prefix: &prefix, last_prompt_token: tokens[9], tokens: &tokens[10..], rows: &[0, 1] };
+    let got = log_probs(&decoder, &continuation, &mut NoHook).unwrap();
+    assert_eq!(got[0], got[1]);
+    let states = uncached_states(&decoder, std::slice::from_ref(&tokens), &mut NoHook);
+    let reference = candle_nn::ops::log_softmax(&decoder.logits(&states).unwrap(), 1).unwrap();
+    for (i, value) in got[0].iter().enumerate() {
+        let expected: f32 = reference.get(9 + i).unwrap().get(tokens[10 + i] as usize).unwrap().to_scalar().unwrap();
+        assert!((value - expected).abs() < 1e-4, "{value} {expected}");
+    }
+}
+
+#[test]
+fn stop_ids_and_callers_end_rows() {
+    let (decoder, expected) = load("llama");
+    let tokens = sequences(&expected).remove(0);
+    let free = greedy(&decoder, &[Prompt { tokens: tokens.clone(), rows: vec![0] }], 8, true).remove(0);
+    let prompts = [Prompt { tokens: tokens.clone(), rows: vec![5, 6] }];
+    let options = GenerateOptions { max_new_tokens: 8, stop_ids: vec![free[4]], ..GenerateOptions::default() };
+    let rows = generate(&decoder, &prompts, &options, &mut NoHook, &mut |row, id| {
+        Ok(if row == 6 && id == free[1] { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })
+    .unwrap();
+    assert_eq!((rows[0].row, rows[0].tokens.as_slice()), (5, &free[..4]));
+    assert_eq!((rows[1].row, rows[1].tokens.as_slice()), (6, &free[..2]));
+}
+
+#[test]
+fn too_long_and_out_of_vocabulary_are_refused() {
+    let (decoder, _) = load("llama");
+    let run = |tokens: Vec<u32>, max_new_tokens| {
+        let options = GenerateOptions { max_new_tokens, ..GenerateOptions::default() };
+        let prompts = [Prompt { tokens, rows: vec![0] }];
+        generate(&decoder, &prompts, &options, &mut NoHook, &mut |_, _| Ok(ControlFlow::Continue(())))
+    };
+    assert!(matches!(run(vec![1; 250], 10), Err(Error::ContextExceeded { tokens: 260, context: 256, .. })));
+    assert!(matches!(run(vec![1, 320, 2], 1), Err(Error::TokenOutOfRange { id: 320, vocab_size: 320 })));
+    assert!(matches!(run(vec![], 1), Err(Error::Request { .. })));
+}

@@ -1,0 +1,110 @@
+//! Causal grouped-query attention over a packed pass.
+//!
+//! Projections run on all tokens at once; scores run chunk by chunk, because every chunk has its own past. The past of
+//! a chunk is a chain of shared segments (computed once, used by all rows) and the rows' own keys and values.
+
+use candle_core::{D, Tensor};
+
+use super::{Kernels, Linear, RotaryTables};
+use crate::Result;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Attention {
+    pub(crate) q: Linear,
+    pub(crate) k: Linear,
+    pub(crate) v: Linear,
+    pub(crate) o: Linear,
+    pub(crate) n_heads: usize,
+    pub(crate) n_kv_heads: usize,
+    pub(crate) head_dim: usize,
+}
+
+/// Keys and values one chunk attends to at one layer.
+pub(crate) struct ChunkKv {
+    /// Shared by all rows: each (kv_heads, length, head_dim).
+    pub(crate) shared: Vec<(Tensor, Tensor)>,
+    /// Of each row, new tokens included: (rows, kv_heads, length, head_dim).
+    pub(crate) own: (Tensor, Tensor),
+}
+
+impl Attention {
+    /// Queries, keys and values of all packed tokens, rotated: each (n_tokens, heads, head_dim).
+    pub(crate) fn project(&self, x: &Tensor, rotary: &RotaryTables, kernels: Kernels) -> Result<[Tensor; 3]> {
+        let n = x.dim(0)?;
+        let q = self.q.forward(x)?.reshape((n, self.n_heads, self.head_dim))?;
+        let k = self.k.forward(x)?.reshape((n, self.n_kv_heads, self.head_dim))?;
+        let v = self.v.forward(x)?.reshape((n, self.n_kv_heads, self.head_dim))?;
+        Ok([rotary.rotate(&q, kernels)?, rotary.rotate(&k, kernels)?, v])
+    }
+
+    /// Attention of one chunk.
+    ///
+    /// `q`: (rows · t, n_heads, head_dim), row after row. `mask`: (t, own length), 0 or −∞; `None` when t = 1.
+    /// Returns z (rows · t, n_heads, head_dim) and, when asked for, the probabilities (rows, n_heads, t, positions).
+    pub(crate) fn attend(
+        &self,
+        q: &Tensor,
+        kv: &ChunkKv,
+        mask: Option<&Tensor>,
+        want_pattern: bool,
+        kernels: Kernels,
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        let (rows, kv_heads, own_len, dim) = kv.own.0.dims4()?;
+        let repeat = self.n_heads / kv_heads;
+        let t = q.dim(0)? / rows;
+        let q = (q * (1.0 / (dim as f64).sqrt()))?
+            .reshape((rows, t, self.n_heads, dim))?
+            .transpose(1, 2)? // (rows, n_heads, t, dim)
+            .contiguous()?
+            .reshape((rows, kv_heads, repeat * t, dim))?;
+
+        let mut own = q.matmul(&kv.own.0.t()?)?; // (rows, kv_heads, repeat · t, own_len)
+        if let Some(mask) = mask {
+            own = own.reshape((rows * self.n_heads, t, own_len))?.broadcast_add(mask)?.reshape(own.shape())?;
+        }
+        let mut scores = kv.shared.iter().map(|(k, _)| shared_product(&q, &k.t()?)).collect::<Result<Vec<_>>>()?;
+        scores.push(own);
+        let scores = if scores.len() == 1 { scores.remove(0) } else { Tensor::cat(&scores, D::Minus1)? };
+        let pattern = match kernels {
+            Kernels::Fused => candle_nn::ops::softmax_last_dim(&scores)?,
+            Kernels::Differentiable => candle_nn::ops::softmax(&scores, D::Minus1)?,
+        };
+
+        let mut start = 0;
+        let mut z: Option<Tensor> = None;
+        for (_, v) in &kv.shared {
+            let length = v.dim(1)?;
+            let part = shared_product(&pattern.narrow(D::Minus1, start, length)?.contiguous()?, v)?;
+            z = Some(match z {
+                None => part,
+                Some(sum) => (sum + part)?,
+            });
+            start += length;
+        }
+        let own = pattern.narrow(D::Minus1, start, own_len)?.contiguous()?.matmul(&kv.own.1)?;
+        let z = match z {
+            None => own,
+            Some(sum) => (sum + own)?,
+        };
+        let z = z.reshape((rows, self.n_heads, t, dim))?.transpose(1, 2)?.contiguous()?;
+        let z = z.reshape((rows * t, self.n_heads, dim))?;
+        let pattern = match want_pattern {
+            true => Some(pattern.reshape((rows, self.n_heads, t, start + own_len))?),
+            false => None,
+        };
+        Ok((z, pattern))
+    }
+}
+
+/// x (rows, kv_heads, m, a) times one matrix per head, shared by the rows: (kv_heads, a, b) → (rows, kv_heads, m, b).
+/// The rows are stacked into one product per head.
+fn shared_product(x: &Tensor, matrices: &Tensor) -> Result<Tensor> {
+    let (rows, kv_heads, m, a) = x.dims4()?;
+    let b = matrices.dim(2)?;
+    if rows == 1 {
+        return Ok(x.squeeze(0)?.matmul(matrices)?.unsqueeze(0)?);
+    }
+    let stacked = x.transpose(0, 1)?.contiguous()?.reshape((kv_heads, rows * m, a))?;
+    let product = stacked.matmul(matrices)?.reshape((kv_heads, rows, m, b))?;
+    Ok(product.transpose(0, 1)?.contiguous()?)
+}

@@ -1,0 +1,23 @@
+//! The parts of a block: one definition of each for every family.
+
+mod attention;
+mod linear;
+mod mlp;
+mod norm;
+mod rope;
+
+pub(crate) use attention::{Attention, ChunkKv};
+pub(crate) use linear::Linear;
+pub(crate) use mlp::Mlp;
+pub(crate) use norm::RmsNorm;
+pub(crate) use rope::{Rope, RotaryTables};
+
+/// Which implementation of norm, rotation and softmax runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kernels {
+    /// Fused kernels; they cut gradients, so inference only.
+    #[default]
+    Fused,
+    /// Compositions of elementary operations, which gradients flow through.
+    Differentiable,
+}

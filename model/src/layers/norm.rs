@@ -1,0 +1,29 @@
+//! Root-mean-square norm (Zhang and Sennrich 2019): x / √(mean(x²) + ε) · weight.
+
+use candle_core::{D, Tensor};
+
+use super::Kernels;
+use crate::Result;
+
+#[derive(Debug, Clone)]
+pub(crate) struct RmsNorm {
+    weight: Tensor, // (width)
+    eps: f64,
+}
+
+impl RmsNorm {
+    pub(crate) fn new(weight: Tensor, eps: f64) -> Self {
+        Self { weight, eps }
+    }
+
+    /// (n, width) → (n, width)
+    pub(crate) fn forward(&self, x: &Tensor, kernels: Kernels) -> Result<Tensor> {
+        Ok(match kernels {
+            Kernels::Fused => candle_nn::ops::rms_norm(&x.contiguous()?, &self.weight, self.eps as f32)?,
+            Kernels::Differentiable => {
+                let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;
+                x.broadcast_div(&(mean_square + self.eps)?.sqrt()?)?.broadcast_mul(&self.weight)?
+            }
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! A model as users name it: a Hugging Face folder or a GGUF file, with decoder and tokenizer.
+
+use std::path::{Path, PathBuf};
+
+use candle_core::Device;
+
+use crate::gguf::GgufFile;
+use crate::tokenizer::Tokenizer;
+use crate::{Decoder, Error, ModelConfig, Result, Weights};
+
+/// A loaded model.
+pub struct Model {
+    /// The network.
+    pub decoder: Decoder,
+    /// Its tokenizer; `None` when the folder has none.
+    pub tokenizer: Option<Tokenizer>,
+    /// Where it came from.
+    pub path: PathBuf,
+    /// SHA-256 over the weight files, in hexadecimal digits.
+    pub fingerprint: String,
+}
+
+impl Model {
+    /// Loads a Hugging Face folder (`config.json`, `tokenizer.json`, safetensors) or a `.gguf` file, on the CPU in f32.
+    ///
+    /// # Errors
+    /// Names the file, tensor or key at fault.
+    pub fn load(path: &Path) -> Result<Self> {
+        let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        if metadata.is_dir() { Self::load_hugging_face(path) } else { Self::load_gguf(path) }
+    }
+
+    fn load_hugging_face(folder: &Path) -> Result<Self> {
+        let config_path = folder.join("config.json");
+        if !config_path.is_file()
+            && let Some(gguf) = only_gguf_file(folder)?
+        {
+            return Self::load_gguf(&gguf);
+        }
+        let config = ModelConfig::from_hugging_face(&config_path)?;
+        let weights = Weights::open_hugging_face(folder)?;
+        let tokenizer_path = folder.join("tokenizer.json");
+        let tokenizer = match tokenizer_path.is_file() {
+            true => Some(Tokenizer::from_file(&tokenizer_path)?),
+            false => None,
+        };
+        Self::assemble(folder, config, &weights, tokenizer)
+    }
+
+    fn load_gguf(path: &Path) -> Result<Self> {
+        let file = GgufFile::open(path)?;
+        let config = ModelConfig::from_gguf(&file)?;
+        let tokenizer = Tokenizer::from_gguf(&file)?;
+        Self::assemble(path, config, &Weights::from_gguf(file), Some(tokenizer))
+    }
+
+    fn assemble(path: &Path, config: ModelConfig, weights: &Weights, tokenizer: Option<Tokenizer>) -> Result<Self> {
+        if let Some(tokenizer) = &tokenizer
+            && tokenizer.vocab_size() > config.vocab_size
+        {
+            let problem = format!("has {} tokens, but the model embeds {}", tokenizer.vocab_size(), config.vocab_size);
+            return Err(Error::Tokenizer { path: path.into(), problem });
+        }
+        let fingerprint = weights.fingerprint()?;
+        let decoder = Decoder::load(config, weights, &Device::Cpu)?;
+        Ok(Self { decoder, tokenizer, path: path.into(), fingerprint })
+    }
+
+    /// The tokenizer, or the error that tells where it should lie.
+    ///
+    /// # Errors
+    /// The folder has no `tokenizer.json`.
+    pub fn tokenizer(&self) -> Result<&Tokenizer> {
+        self.tokenizer.as_ref().ok_or_else(|| Error::Tokenizer {
+            path: self.path.join("tokenizer.json"),
+            problem: "the file is missing".into(),
+        })
+    }
+}
+
+/// The GGUF file of a folder that holds just one.
+fn only_gguf_file(folder: &Path) -> Result<Option<PathBuf>> {
+    let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
+    let mut files = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let mut gguf = files.by_ref().filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gguf")));
+    Ok(match (gguf.next(), gguf.next()) {
+        (Some(path), None) => Some(path),
+        _ => None,
+    })
+}

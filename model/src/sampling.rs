@@ -1,0 +1,149 @@
+//! From logits to a token: greedy, or seeded sampling with temperature, top-k and top-p, after a repetition penalty.
+
+use candle_core::{Device, Tensor};
+use candle_transformers::generation::{LogitsProcessor, Sampling};
+use candle_transformers::utils::apply_repeat_penalty;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// How the next token is chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SamplingOptions {
+    /// 0 is greedy: the token with the largest logit, the lowest id among equals.
+    pub temperature: f64,
+    /// Sample among the k most likely tokens only.
+    pub top_k: Option<usize>,
+    /// Sample among the most likely tokens whose probabilities add up to p.
+    pub top_p: Option<f64>,
+    /// Divides the logits of tokens already present (multiplies negative ones); 1 changes nothing.
+    pub repetition_penalty: f32,
+    /// Seed; a row's stream depends on it and on the row id alone, not on the rows beside it.
+    pub seed: u64,
+}
+
+impl Default for SamplingOptions {
+    fn default() -> Self {
+        Self { temperature: 0.0, top_k: None, top_p: None, repetition_penalty: 1.0, seed: 0 }
+    }
+}
+
+impl SamplingOptions {
+    /// Refuses values outside their range.
+    ///
+    /// # Errors
+    /// Names the option.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |what, got: String, expected: &str| Err(Error::Request { what, got, expected: expected.into() });
+        if !(self.temperature.is_finite() && self.temperature >= 0.0) {
+            return refuse("temperature", self.temperature.to_string(), "a finite number from 0");
+        }
+        if self.top_k == Some(0) {
+            return refuse("top-k", "0".into(), "at least 1");
+        }
+        if let Some(p) = self.top_p
+            && !(p > 0.0 && p <= 1.0)
+        {
+            return refuse("top-p", p.to_string(), "above 0, at most 1");
+        }
+        if !(self.repetition_penalty.is_finite() && self.repetition_penalty > 0.0) {
+            return refuse("repetition penalty", self.repetition_penalty.to_string(), "a finite number above 0");
+        }
+        Ok(())
+    }
+
+    fn processor(&self, row: usize) -> Option<LogitsProcessor> {
+        if self.temperature == 0.0 {
+            return None;
+        }
+        let temperature = self.temperature;
+        let sampling = match (self.top_k, self.top_p) {
+            (None, None) => Sampling::All { temperature },
+            (Some(k), None) => Sampling::TopK { k, temperature },
+            (None, Some(p)) => Sampling::TopP { p, temperature },
+            (Some(k), Some(p)) => Sampling::TopKThenTopP { k, p, temperature },
+        };
+        // the odd multiplier spreads neighbouring rows over the seed space
+        let seed = self.seed ^ (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Some(LogitsProcessor::from_sampling(seed, sampling))
+    }
+}
+
+/// The chooser of one row.
+pub(crate) struct Sampler {
+    row: usize,
+    processor: Option<LogitsProcessor>,
+    repetition_penalty: f32,
+}
+
+impl Sampler {
+    pub(crate) fn new(options: &SamplingOptions, row: usize) -> Self {
+        Self { row, processor: options.processor(row), repetition_penalty: options.repetition_penalty }
+    }
+
+    /// Chooses from `logits`, (vocab_size); `context` holds the ids so far, for the repetition penalty.
+    pub(crate) fn choose(&mut self, logits: &[f32], context: &[u32]) -> Result<u32> {
+        let best = argmax(logits).ok_or(Error::LogitsNotFinite { row: self.row, position: context.len() })?;
+        if self.processor.is_none() && self.repetition_penalty == 1.0 {
+            return Ok(best);
+        }
+        let mut logits = Tensor::new(logits, &Device::Cpu)?;
+        if self.repetition_penalty != 1.0 {
+            logits = apply_repeat_penalty(&logits, self.repetition_penalty, context)?;
+        }
+        Ok(match &mut self.processor {
+            Some(processor) => processor.sample(&logits)?,
+            None => logits.argmax(0)?.to_scalar()?,
+        })
+    }
+}
+
+/// Index of the largest value, the lowest among equals; `None` when any value is NaN or +∞, or there are none.
+fn argmax(values: &[f32]) -> Option<u32> {
+    let mut best = (0, f32::NEG_INFINITY);
+    for (index, &value) in values.iter().enumerate() {
+        if value.is_nan() {
+            return None;
+        }
+        if value > best.1 {
+            best = (index, value);
+        }
+    }
+    best.1.is_finite().then_some(best.0 as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn greedy_takes_the_first_of_equals_and_refuses_nan() {
+        assert_eq!(argmax(&[1.0, 3.0, 3.0]), Some(1));
+        assert_eq!(argmax(&[1.0, f32::NAN]), None);
+        assert_eq!(argmax(&[]), None);
+    }
+
+    #[test]
+    fn same_seed_same_row_same_tokens() {
+        let options = SamplingOptions { temperature: 1.0, top_k: Some(5), seed: 7, ..SamplingOptions::default() };
+        let logits: Vec<f32> = (0..50).map(|i| (i as f32 * 0.37).sin()).collect();
+        let draw = |row| -> Vec<u32> {
+            let mut sampler = Sampler::new(&options, row);
+            (0..20).map(|_| sampler.choose(&logits, &[]).unwrap()).collect()
+        };
+        assert_eq!(draw(3), draw(3));
+        assert_ne!(draw(3), draw(4));
+    }
+
+    #[test]
+    fn options_out_of_range_are_refused() {
+        for options in [
+            SamplingOptions { temperature: f64::NAN, ..SamplingOptions::default() },
+            SamplingOptions { top_k: Some(0), ..SamplingOptions::default() },
+            SamplingOptions { top_p: Some(1.5), ..SamplingOptions::default() },
+            SamplingOptions { repetition_penalty: 0.0, ..SamplingOptions::default() },
+        ] {
+            assert!(options.check().is_err(), "{options:?}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Hugging Face tensor names in GGUF files, and the undoing of llama.cpp's row order.
+
+use candle_core::Tensor;
+
+use crate::gguf::GgufFile;
+use crate::{Error, ModelConfig, Result};
+
+/// Parts of a block: Hugging Face name, GGUF name.
+const BLOCK_PARTS: [(&str, &str); 9] = [
+    ("self_attn.q_proj", "attn_q"),
+    ("self_attn.k_proj", "attn_k"),
+    ("self_attn.v_proj", "attn_v"),
+    ("self_attn.o_proj", "attn_output"),
+    ("mlp.gate_proj", "ffn_gate"),
+    ("mlp.up_proj", "ffn_up"),
+    ("mlp.down_proj", "ffn_down"),
+    ("input_layernorm", "attn_norm"),
+    ("post_attention_layernorm", "ffn_norm"),
+];
+
+/// Reads a tensor by its Hugging Face name, dequantised to f32.
+pub(super) fn tensor(file: &GgufFile, name: &str, config: &ModelConfig) -> Result<Tensor> {
+    let missing = || Error::TensorMissing { path: file.path().into(), tensor: name.into() };
+    let gguf_name = gguf_name(name).ok_or_else(missing)?;
+    let tensor = file.tensor_f32(&gguf_name)?;
+    let rotated_heads = match () {
+        () if name.ends_with("self_attn.q_proj.weight") => config.n_heads,
+        () if name.ends_with("self_attn.k_proj.weight") => config.n_kv_heads,
+        () => return Ok(tensor),
+    };
+    unpermute(&tensor, rotated_heads)
+}
+
+/// `model.layers.3.mlp.up_proj.weight` → `blk.3.ffn_up.weight`.
+fn gguf_name(name: &str) -> Option<String> {
+    match name {
+        "model.embed_tokens.weight" => return Some("token_embd.weight".into()),
+        "model.norm.weight" => return Some("output_norm.weight".into()),
+        "lm_head.weight" => return Some("output.weight".into()),
+        _ => {}
+    }
+    let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
+    let (part, kind) = rest.rsplit_once('.')?;
+    let (_, gguf_part) = BLOCK_PARTS.iter().find(|(hugging_face, _)| *hugging_face == part)?;
+    Some(format!("blk.{layer}.{gguf_part}.{kind}"))
+}
+
+/// llama.cpp stores q and k of Llama models with each head's rows interleaved, for rotation of neighbouring pairs; the
+/// decoder rotates halves, as Hugging Face does. (out, in) → (out, in)
+fn unpermute(weight: &Tensor, n_heads: usize) -> Result<Tensor> {
+    let (rows, columns) = weight.dims2()?;
+    if rows % (2 * n_heads) != 0 {
+        return Ok(weight.clone()); // the shape check that follows names the tensor
+    }
+    let paired = weight.reshape((n_heads, rows / n_heads / 2, 2, columns))?;
+    Ok(paired.transpose(1, 2)?.contiguous()?.reshape((rows, columns))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_map() {
+        assert_eq!(gguf_name("model.layers.12.self_attn.o_proj.weight").as_deref(), Some("blk.12.attn_output.weight"));
+        assert_eq!(gguf_name("model.norm.weight").as_deref(), Some("output_norm.weight"));
+        assert_eq!(gguf_name("model.layers.0.unknown.weight"), None);
+    }
+
+    #[test]
+    fn interleaved_rows_become_halves() {
+        // one head of four rows: pairs (0, 1), (2, 3) hold (first half, second half) of each frequency
+        let weight = Tensor::new(&[[0f32], [1.], [2.], [3.]], &candle_core::Device::Cpu).unwrap();
+        let rows: Vec<f32> = unpermute(&weight, 1).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        assert_eq!(rows, [0., 2., 1., 3.]);
+    }
+}

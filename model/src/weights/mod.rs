@@ -1,0 +1,95 @@
+//! Weights from files, by their Hugging Face names, as f32 tensors of a checked shape without NaN.
+
+mod gguf_names;
+mod safetensors_files;
+
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use rayon::prelude::*;
+use sha2::{Digest, Sha256};
+
+use crate::gguf::GgufFile;
+use crate::{Error, ModelConfig, Result};
+use safetensors_files::SafetensorsFiles;
+
+/// The files of one model, opened but not yet read.
+pub struct Weights {
+    path: PathBuf,
+    source: Source,
+}
+
+enum Source {
+    Safetensors(SafetensorsFiles),
+    Gguf(Box<GgufFile>),
+}
+
+impl Weights {
+    /// Opens a Hugging Face folder: `model.safetensors`, or the shards that `model.safetensors.index.json` lists.
+    ///
+    /// # Errors
+    /// Missing, truncated or malformed files.
+    pub fn open_hugging_face(folder: &Path) -> Result<Self> {
+        let files = SafetensorsFiles::open(folder)?;
+        Ok(Self { path: files.main_path().to_path_buf(), source: Source::Safetensors(files) })
+    }
+
+    /// Takes the tensors of an opened GGUF file.
+    pub fn from_gguf(file: GgufFile) -> Self {
+        Self { path: file.path().to_path_buf(), source: Source::Gguf(Box::new(file)) }
+    }
+
+    /// Reads a tensor by its Hugging Face name.
+    ///
+    /// # Errors
+    /// The tensor is missing, has another shape than `expected`, has a type that cannot be read, or holds a value that
+    /// is not finite.
+    pub fn tensor(&self, name: &str, expected: &[usize], config: &ModelConfig) -> Result<Tensor> {
+        let (path, tensor) = match &self.source {
+            Source::Safetensors(files) => files.tensor(name)?,
+            Source::Gguf(file) => (self.path.as_path(), gguf_names::tensor(file, name, config)?),
+        };
+        if tensor.dims() != expected {
+            return Err(Error::TensorShape {
+                path: path.into(),
+                tensor: name.into(),
+                got: tensor.dims().to_vec(),
+                expected: expected.to_vec(),
+            });
+        }
+        let tensor = tensor.to_dtype(DType::F32)?;
+        check_finite(path, name, &tensor)?;
+        Ok(tensor)
+    }
+
+    /// SHA-256 over the weight files, as hexadecimal digits: vectors and reports carry it.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn fingerprint(&self) -> Result<String> {
+        let files: Vec<&Path> = match &self.source {
+            Source::Safetensors(files) => files.paths(),
+            Source::Gguf(_) => vec![&self.path],
+        };
+        let mut hasher = Sha256::new();
+        for path in files {
+            let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+            std::io::copy(&mut file, &mut hasher).map_err(|e| Error::io(path, e))?;
+        }
+        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Finds the first value that is NaN or infinite.
+fn check_finite(path: &Path, name: &str, tensor: &Tensor) -> Result<()> {
+    let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
+    let (storage, layout) = tensor.storage_and_layout();
+    let candle_core::Storage::Cpu(storage) = &*storage else { return Ok(()) };
+    let values = &storage.as_slice::<f32>()?[layout.start_offset()..][..layout.shape().elem_count()];
+    match values.par_iter().position_first(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(index) => {
+            Err(Error::TensorNotFinite { path: path.into(), tensor: name.into(), index, value: values[index] })
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Memory-mapped safetensors, in one file or in shards.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Tensor};
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors};
+
+use crate::{Error, Result};
+
+/// The safetensors files of one folder.
+pub(super) struct SafetensorsFiles {
+    main_path: PathBuf,
+    shards: Vec<Shard>,
+    /// Tensor name → index of its shard.
+    location: BTreeMap<String, usize>,
+}
+
+struct Shard {
+    path: PathBuf,
+    map: Mmap,
+}
+
+impl SafetensorsFiles {
+    pub(super) fn open(folder: &Path) -> Result<Self> {
+        let single = folder.join("model.safetensors");
+        let index = folder.join("model.safetensors.index.json");
+        let (main_path, paths) = if single.is_file() {
+            (single.clone(), vec![single])
+        } else if index.is_file() {
+            let shards = shard_names(&index)?;
+            (index, shards.iter().map(|name| folder.join(name)).collect())
+        } else {
+            return Err(Error::NoWeights { path: folder.into() });
+        };
+        let mut files = Self { main_path, shards: Vec::new(), location: BTreeMap::new() };
+        for path in paths {
+            files.add(path)?;
+        }
+        Ok(files)
+    }
+
+    fn add(&mut self, path: PathBuf) -> Result<()> {
+        let file = std::fs::File::open(&path).map_err(|e| Error::io(&path, e))?;
+        // SAFETY: the map is only read; a file changed from outside while in use can give wrong values, as with any
+        // memory-mapped model.
+        let map = unsafe { Mmap::map(&file) }.map_err(|e| Error::io(&path, e))?;
+        let names: Vec<String> = parse(&path, &map)?.names().iter().map(|name| (*name).to_string()).collect();
+        let shard = self.shards.len();
+        for name in names {
+            if self.location.insert(name.clone(), shard).is_some() {
+                return Err(malformed(&path, format!("tensor `{name}` stands in two files")));
+            }
+        }
+        self.shards.push(Shard { path, map });
+        Ok(())
+    }
+
+    pub(super) fn main_path(&self) -> &Path {
+        &self.main_path
+    }
+
+    pub(super) fn paths(&self) -> Vec<&Path> {
+        self.shards.iter().map(|shard| shard.path.as_path()).collect()
+    }
+
+    /// The tensor in its stored type, and the file it came from.
+    pub(super) fn tensor(&self, name: &str) -> Result<(&Path, Tensor)> {
+        let missing = || Error::TensorMissing { path: self.main_path.clone(), tensor: name.into() };
+        let shard = &self.shards[*self.location.get(name).ok_or_else(missing)?];
+        let file = parse(&shard.path, &shard.map)?;
+        let view = file.tensor(name).map_err(|_| missing())?;
+        let dtype = match view.dtype() {
+            Dtype::F32 => candle_core::DType::F32,
+            Dtype::F16 => candle_core::DType::F16,
+            Dtype::BF16 => candle_core::DType::BF16,
+            Dtype::F64 => candle_core::DType::F64,
+            other => {
+                return Err(Error::UnsupportedType {
+                    path: shard.path.clone(),
+                    tensor: name.into(),
+                    got: format!("{other:?}"),
+                });
+            }
+        };
+        let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?;
+        Ok((&shard.path, tensor))
+    }
+}
+
+/// The distinct file names in an index, refusing any that lead out of the folder.
+fn shard_names(index: &Path) -> Result<BTreeSet<String>> {
+    let bytes = std::fs::read(index).map_err(|e| Error::io(index, e))?;
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|source| Error::MalformedLine {
+        path: index.into(),
+        line: source.line(),
+        source,
+    })?;
+    let map = value.get("weight_map").and_then(|map| map.as_object());
+    let map = map.ok_or_else(|| malformed(index, "`weight_map` is missing".into()))?;
+    map.values()
+        .map(|name| match name.as_str() {
+            Some(name) if Path::new(name).components().count() == 1 && !name.starts_with('.') => Ok(name.to_string()),
+            _ => Err(malformed(index, format!("`weight_map` names {name}, which is not a plain file name"))),
+        })
+        .collect()
+}
+
+/// Parses the header; the crate checks every offset against the bytes that are there.
+fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
+    SafeTensors::deserialize(bytes).map_err(|error| match error {
+        safetensors::SafeTensorError::MetadataIncompleteBuffer | safetensors::SafeTensorError::HeaderTooSmall => {
+            Error::Truncated {
+                path: path.into(),
+                what: "the tensor data its header describes".into(),
+                needed: described_size(bytes),
+                available: bytes.len() as u64,
+            }
+        }
+        other => malformed(path, other.to_string()),
+    })
+}
+
+/// File size that the header asks for; 0 when not even the header can be read.
+fn described_size(bytes: &[u8]) -> u64 {
+    let Ok((header_len, header)) = SafeTensors::read_metadata(bytes).map(|(n, m)| (n as u64, m)) else {
+        let length = bytes.first_chunk::<8>().map(|raw| u64::from_le_bytes(*raw));
+        return length.map_or(8, |length| length.saturating_add(8));
+    };
+    8 + header_len + header.data_len() as u64
+}
+
+fn malformed(path: &Path, rule: String) -> Error {
+    Error::Malformed { path: path.into(), format: "safetensors", rule }
+}
