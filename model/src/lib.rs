@@ -1,5 +1,8 @@
 //! The network under Redline: configuration, weights, tokenizer, decoder, hooks, cache and generation.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod error;
+pub mod gguf;
 
 pub use error::{Error, Result};
