@@ -4,5 +4,7 @@
 
 mod error;
 pub mod gguf;
+pub mod tokenizer;
 
 pub use error::{Error, Result};
+pub use tokenizer::{StreamDecoder, Tokenizer};
