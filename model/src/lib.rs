@@ -4,7 +4,9 @@
 
 mod error;
 pub mod gguf;
+pub mod qac;
 pub mod tokenizer;
 
 pub use error::{Error, Result};
+pub use qac::{Qac, Question};
 pub use tokenizer::{StreamDecoder, Tokenizer};
