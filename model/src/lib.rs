@@ -9,13 +9,16 @@ mod cache;
 mod config;
 mod decoder;
 mod error;
+pub mod files;
 pub mod generate;
 pub mod gguf;
 pub mod hook;
 mod layers;
 mod log_prob;
 mod model;
+pub mod qac;
 pub mod sampling;
+pub mod template;
 pub mod tokenizer;
 mod weights;
 
@@ -27,6 +30,9 @@ pub use hook::{Hook, HookPoint, NoHook, Site};
 pub use layers::Kernels;
 pub use log_prob::{Continuation, log_probs};
 pub use model::Model;
+pub use qac::{Qac, Question};
+pub use template::{AlignerTemplate, RenderedPrompt};
+pub use tokenizer::{StreamDecoder, Tokenizer};
 pub use weights::Weights;
 
 #[cfg(test)]

@@ -1,0 +1,209 @@
+//! Reads GGUF files (versions 2 and 3, little endian) through a memory map, and writes small ones.
+//!
+//! A file is `GGUF`, a version, metadata (typed key–value pairs), tensor entries (name, dimensions, type, offset) and aligned tensor
+//! data. The reader never takes memory for a length it has not compared with the bytes left, so a damaged or hostile file gives an
+//! error that says where. A tensor of a type that cannot be read fails only when it is asked for.
+//!
+//! # Shapes
+//! Dimensions are row-major, the reverse of the file's order: a linear weight is (outputs, inputs).
+//!
+//! Not for: what the metadata means to a model, which is `config` and `tokenizer`.
+
+mod parse;
+mod tensor_type;
+mod value;
+mod write;
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::{Device, Tensor};
+use memmap2::{Mmap, MmapMut};
+
+use crate::error::{Error, Result};
+
+pub use parse::GgufTensorInfo;
+pub use tensor_type::GgufTensorType;
+pub use value::{GgufArray, GgufValue};
+pub use write::{GgufTensor, encode_gguf, write_gguf};
+
+/// An open GGUF file: its header in memory, its tensors on demand.
+#[derive(Debug)]
+pub struct GgufFile {
+    path: PathBuf,
+    map: Mmap,
+    version: u32,
+    metadata: BTreeMap<String, GgufValue>,
+    tensors: Vec<GgufTensorInfo>,
+    index: HashMap<String, usize>,
+}
+
+impl GgufFile {
+    /// Opens a file and parses its header; tensor data is read when asked for.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] and [`Error::Io`]; [`Error::Truncated`] when the file ends early; [`Error::Malformed`] when it breaks a
+    /// rule of the format.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
+        // SAFETY: the map is read-only and private to this value; as with every memory map, the file must not be cut short by
+        // another program while it is open.
+        let map = unsafe { Mmap::map(&file) }.map_err(|source| Error::io(path, source))?;
+        Self::from_map(path, map)
+    }
+
+    /// Parses a file that is already in memory; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`GgufFile::open`].
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
+        // An anonymous map is aligned like a file's map, which a byte vector is not.
+        let mut map = MmapMut::map_anon(bytes.len()).map_err(|source| Error::io(path, source))?;
+        map.copy_from_slice(bytes);
+        let map = map.make_read_only().map_err(|source| Error::io(path, source))?;
+        Self::from_map(path, map)
+    }
+
+    fn from_map(path: &Path, map: Mmap) -> Result<Self> {
+        let header = parse::parse(path, &map)?;
+        let index = header.tensors.iter().enumerate().map(|(index, tensor)| (tensor.name.clone(), index)).collect();
+        Ok(Self {
+            path: path.to_path_buf(),
+            map,
+            version: header.version,
+            metadata: header.metadata,
+            tensors: header.tensors,
+            index,
+        })
+    }
+
+    /// The path it was opened with.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Version of the format: 2 or 3.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// All metadata, sorted by key.
+    pub fn metadata(&self) -> impl Iterator<Item = (&str, &GgufValue)> {
+        self.metadata.iter().map(|(key, value)| (key.as_str(), value))
+    }
+
+    /// A metadata value.
+    pub fn value(&self, key: &str) -> Option<&GgufValue> {
+        self.metadata.get(key)
+    }
+
+    /// A metadata value as an unsigned integer; `None` when it is absent or no such number.
+    pub fn u64(&self, key: &str) -> Option<u64> {
+        self.value(key)?.to_u64()
+    }
+
+    /// A metadata value as a signed integer; `None` when it is absent or no such number.
+    pub fn i64(&self, key: &str) -> Option<i64> {
+        self.value(key)?.to_i64()
+    }
+
+    /// A metadata value as a floating point number; `None` when it is absent or no number.
+    pub fn f64(&self, key: &str) -> Option<f64> {
+        self.value(key)?.to_f64()
+    }
+
+    /// A metadata value as a truth value; `None` when it is absent or something else.
+    pub fn bool(&self, key: &str) -> Option<bool> {
+        self.value(key)?.to_bool()
+    }
+
+    /// A metadata value as text; `None` when it is absent or something else.
+    pub fn str(&self, key: &str) -> Option<&str> {
+        self.value(key)?.as_str()
+    }
+
+    /// A metadata array of text; `None` when it is absent or something else.
+    pub fn strings(&self, key: &str) -> Option<&[String]> {
+        self.value(key)?.as_array()?.as_strings()
+    }
+
+    /// A metadata array of truth values; `None` when it is absent or something else.
+    pub fn bools(&self, key: &str) -> Option<&[bool]> {
+        self.value(key)?.as_array()?.as_bools()
+    }
+
+    /// A metadata array of integers; `None` when it is absent or something else.
+    pub fn i64s(&self, key: &str) -> Option<Vec<i64>> {
+        self.value(key)?.as_array()?.to_i64s()
+    }
+
+    /// A metadata array of floating point numbers; `None` when it is absent or something else.
+    pub fn f32s(&self, key: &str) -> Option<Vec<f32>> {
+        self.value(key)?.as_array()?.to_f32s()
+    }
+
+    /// Tensor names in the order of the file.
+    pub fn tensor_names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.iter().map(|tensor| tensor.name.as_str())
+    }
+
+    /// What the file says about a tensor.
+    pub fn tensor_info(&self, name: &str) -> Option<&GgufTensorInfo> {
+        self.index.get(name).map(|&index| &self.tensors[index])
+    }
+
+    /// The stored bytes of a tensor.
+    ///
+    /// # Errors
+    /// [`Error::TensorMissing`]; [`Error::UnsupportedType`] when its type number is unknown, and with it its size.
+    pub fn tensor_bytes(&self, name: &str) -> Result<&[u8]> {
+        let info = self.require(name)?;
+        let byte_len = info.byte_len.ok_or_else(|| self.unsupported(info))?;
+        Ok(&self.map[info.start..info.start + byte_len])
+    }
+
+    /// A tensor as it is stored, quantised or not, on the CPU.
+    ///
+    /// # Errors
+    /// [`Error::TensorMissing`], [`Error::UnsupportedType`].
+    pub fn qtensor(&self, name: &str) -> Result<QTensor> {
+        let info = self.require(name)?;
+        let ggml = info.tensor_type.ggml().ok_or_else(|| self.unsupported(info))?;
+        let storage = QStorage::from_data(Cow::Borrowed(self.tensor_bytes(name)?), &Device::Cpu, ggml)?;
+        Ok(QTensor::new(storage, info.dims.as_slice())?)
+    }
+
+    /// A tensor as f32 on the CPU, dequantised where it has to be.
+    ///
+    /// # Errors
+    /// [`Error::TensorMissing`], [`Error::UnsupportedType`].
+    pub fn tensor_f32(&self, name: &str) -> Result<Tensor> {
+        let info = self.require(name)?;
+        let ggml = info.tensor_type.ggml().ok_or_else(|| self.unsupported(info))?;
+        let bytes = self.tensor_bytes(name)?;
+        let widened = match ggml {
+            GgmlDType::F32 => convert(bytes, f32::from_le_bytes),
+            GgmlDType::F16 => convert(bytes, |pair| half::f16::from_le_bytes(pair).to_f32()),
+            GgmlDType::BF16 => convert(bytes, |pair| half::bf16::from_le_bytes(pair).to_f32()),
+            _ => return Ok(self.qtensor(name)?.dequantize(&Device::Cpu)?),
+        };
+        Ok(Tensor::from_vec(widened, info.dims.as_slice(), &Device::Cpu)?)
+    }
+
+    fn require(&self, name: &str) -> Result<&GgufTensorInfo> {
+        self.tensor_info(name).ok_or_else(|| Error::TensorMissing { path: self.path.clone(), tensor: name.to_owned() })
+    }
+
+    fn unsupported(&self, info: &GgufTensorInfo) -> Error {
+        Error::UnsupportedType { path: self.path.clone(), tensor: info.name.clone(), got: info.tensor_type.name() }
+    }
+}
+
+fn convert<const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
+    bytes.as_chunks::<N>().0.iter().map(|chunk| read(*chunk)).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,348 @@
+//! Question–answer–correction triples and their reader: JSON Lines, plain or gzip.
+//!
+//! Each line is an object with non-empty text in `question`, `answer` and, for triples, `correction`; other fields are ignored,
+//! blank lines skipped. Gzip is recognised by its first bytes, not by the name, and may have several members. A line may have at
+//! most 16 MiB, so that a small hostile gzip file cannot take all memory with one line.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+
+const MAX_LINE_BYTES: u64 = 16 << 20;
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A question, an upstream model's answer and its correction: the training triple of an Aligner.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Qac {
+    /// What was asked.
+    pub question: String,
+    /// What the upstream model answered.
+    pub answer: String,
+    /// The answer as it should be; equal to the answer when nothing is to be corrected.
+    pub correction: String,
+}
+
+/// A question and an upstream model's answer: what an Aligner is given.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Question {
+    /// What was asked.
+    pub question: String,
+    /// What the upstream model answered.
+    pub answer: String,
+}
+
+/// Reads triples from a file of JSON Lines, plain or gzip; `-` is the standard input.
+///
+/// # Errors
+/// [`Error::NotFound`], [`Error::Io`]; with the line, [`Error::MalformedLine`], [`Error::MissingField`], [`Error::FieldType`] and
+/// [`Error::EmptyField`]; [`Error::Malformed`] for a line that is no object, no UTF-8 or too long, and for damaged gzip;
+/// [`Error::EmptyFile`] when there is no row.
+pub fn read_qac(path: &Path) -> Result<Vec<Qac>> {
+    read_rows(path, |row| {
+        Ok(Qac { question: row.text("question")?, answer: row.text("answer")?, correction: row.text("correction")? })
+    })
+}
+
+/// Reads questions with their answers, as [`read_qac`] reads triples; a `correction` is ignored like any other field.
+///
+/// # Errors
+/// As [`read_qac`].
+pub fn read_questions(path: &Path) -> Result<Vec<Question>> {
+    read_rows(path, |row| Ok(Question { question: row.text("question")?, answer: row.text("answer")? }))
+}
+
+/// One line, parsed.
+struct Row<'a> {
+    path: &'a Path,
+    line: usize,
+    object: Map<String, Value>,
+}
+
+impl Row<'_> {
+    /// Takes a field that must hold text other than white space.
+    fn text(&self, field: &str) -> Result<String> {
+        let (path, line, field) = (self.path.to_path_buf(), self.line, field.to_owned());
+        match self.object.get(&field) {
+            None => Err(Error::MissingField { path, line, field }),
+            Some(Value::String(text)) if text.trim().is_empty() => Err(Error::EmptyField { path, line, field }),
+            Some(Value::String(text)) => Ok(text.clone()),
+            Some(other) => Err(Error::FieldType { path, line, field, got: kind(other) }),
+        }
+    }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn read_rows<T>(path: &Path, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+    if path == Path::new("-") {
+        return read_from(Path::new("<stdin>"), std::io::stdin().lock(), convert);
+    }
+    let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
+    read_from(path, BufReader::new(file), convert)
+}
+
+/// Reads rows from an open stream; `path` is for messages.
+fn read_from<T>(path: &Path, mut input: impl BufRead, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+    let (is_gzip, head) = starts_with_gzip(&mut input).map_err(|source| Error::io(path, source))?;
+    let input = head.chain(input);
+    match is_gzip {
+        true => read_lines(Lines::new(path, is_gzip, BufReader::new(MultiGzDecoder::new(input))), convert),
+        false => read_lines(Lines::new(path, is_gzip, input), convert),
+    }
+}
+
+/// Takes the first two bytes and says whether gzip begins with them. A pipe may deliver them one at a time.
+fn starts_with_gzip(input: &mut impl BufRead) -> std::io::Result<(bool, std::io::Cursor<Vec<u8>>)> {
+    let mut head = Vec::new();
+    input.take(GZIP_MAGIC.len() as u64).read_to_end(&mut head)?;
+    Ok((head == GZIP_MAGIC, std::io::Cursor::new(head)))
+}
+
+fn read_lines<T>(mut lines: Lines<impl BufRead>, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+    let mut rows = Vec::new();
+    while let Some(text) = lines.next_line()? {
+        if text.trim().is_empty() {
+            continue;
+        }
+        let row = Row { object: lines.object(&text)?, path: &lines.path, line: lines.line };
+        rows.push(convert(&row)?);
+    }
+    match rows.is_empty() {
+        true => Err(Error::EmptyFile { path: lines.path }),
+        false => Ok(rows),
+    }
+}
+
+/// The lines of a stream, numbered from 1.
+struct Lines<R> {
+    path: PathBuf,
+    is_gzip: bool,
+    input: R,
+    line: usize,
+}
+
+impl<R: BufRead> Lines<R> {
+    fn new(path: &Path, is_gzip: bool, input: R) -> Self {
+        Self { path: path.to_path_buf(), is_gzip, input, line: 0 }
+    }
+
+    /// The next line without its end, or `None` at the end of the stream.
+    fn next_line(&mut self) -> Result<Option<String>> {
+        let mut bytes = Vec::new();
+        let limit = MAX_LINE_BYTES + 1;
+        let n_read = (&mut self.input).take(limit).read_until(b'\n', &mut bytes);
+        let n_read = n_read.map_err(|source| self.read_error(source))?;
+        if n_read == 0 {
+            return Ok(None);
+        }
+        self.line += 1;
+        if n_read as u64 == limit {
+            return Err(self.malformed(format!("line {} is longer than {} MiB", self.line, MAX_LINE_BYTES >> 20)));
+        }
+        if self.line == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
+        }
+        let text = String::from_utf8(bytes);
+        text.map(Some).map_err(|error| {
+            let at = error.utf8_error().valid_up_to() + 1;
+            self.malformed(format!("line {} is not UTF-8 from its byte {at} on", self.line))
+        })
+    }
+
+    fn object(&self, text: &str) -> Result<Map<String, Value>> {
+        let malformed = |source| Error::MalformedLine { path: self.path.clone(), line: self.line, source };
+        match serde_json::from_str(text.trim()).map_err(malformed)? {
+            Value::Object(object) => Ok(object),
+            other => Err(self.malformed(format!("line {} is {}, not an object", self.line, kind(&other)))),
+        }
+    }
+
+    fn malformed(&self, rule: String) -> Error {
+        Error::Malformed { path: self.path.clone(), format: "JSON Lines", rule }
+    }
+
+    /// What the system said, or, when it is the decompressor that failed, that the gzip data is damaged.
+    fn read_error(&self, source: std::io::Error) -> Error {
+        use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        match source.kind() {
+            UnexpectedEof | InvalidData | InvalidInput if self.is_gzip => {
+                let rule = format!("cut short or damaged after line {}: {source}", self.line);
+                Error::Malformed { path: self.path.clone(), format: "gzip", rule }
+            }
+            _ => Error::io(&self.path, source),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ROW: &str = r#"{"question": "q", "answer": "a", "correction": "c"}"#;
+
+    fn read(bytes: &[u8]) -> Result<Vec<Qac>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("d.jsonl");
+        std::fs::write(&path, bytes).unwrap();
+        read_qac(&path)
+    }
+
+    /// The error's text with the file's folder left out.
+    fn message(bytes: &[u8]) -> String {
+        let text = read(bytes).unwrap_err().to_string();
+        let at = text.find("d.jsonl").unwrap();
+        text[at..].to_owned()
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn triple(question: &str) -> Qac {
+        Qac { question: question.into(), answer: "a".into(), correction: "c".into() }
+    }
+
+    #[test]
+    fn reads_plain_lines_and_ignores_what_does_not_matter() {
+        let text = format!(
+            "\u{feff}{ROW}\r\n\n   \n{{\"id\": [1], \"correction\": \"c\", \"answer\": \"a\", \"question\": \"é\\n\"}}"
+        );
+        assert_eq!(read(text.as_bytes()).unwrap(), [triple("q"), triple("é\n")]);
+    }
+
+    #[test]
+    fn reads_gzip_of_several_members_whatever_the_name() {
+        let bytes = [gzip(format!("{ROW}\n").as_bytes()), gzip(ROW.as_bytes())].concat();
+        assert_eq!(read(&bytes).unwrap(), [triple("q"), triple("q")]);
+    }
+
+    #[test]
+    fn reads_a_stream_that_comes_byte_by_byte() {
+        for bytes in [ROW.as_bytes().to_vec(), gzip(ROW.as_bytes())] {
+            let input = BufReader::with_capacity(1, &bytes[..]);
+            let rows = read_from(Path::new("<stdin>"), input, |row| row.text("question")).unwrap();
+            assert_eq!(rows, ["q"]);
+        }
+        let error = read_from(Path::new("<stdin>"), &b"{}"[..], |row| row.text("question")).unwrap_err();
+        assert_eq!(error.to_string(), "<stdin>:1: field `question` is missing");
+    }
+
+    #[test]
+    fn questions_need_no_correction() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("d.jsonl");
+        std::fs::write(&path, r#"{"question": "q", "answer": "a", "correction": 3}"#).unwrap();
+        assert_eq!(read_questions(&path).unwrap(), [Question { question: "q".into(), answer: "a".into() }]);
+    }
+
+    #[test]
+    fn each_broken_row_has_its_message() {
+        let second = |row: &str| message(format!("{ROW}\n{row}\n").as_bytes());
+        assert_eq!(second("{"), "d.jsonl:2: not valid JSON: EOF while parsing an object at line 1 column 1");
+        assert_eq!(second(r#"{"question": "q", "answer": "a"}"#), "d.jsonl:2: field `correction` is missing");
+        assert_eq!(second(r#"{"question": " \n"}"#), "d.jsonl:2: field `question` is empty");
+        assert_eq!(second(r#"{"question": "q", "answer": ""}"#), "d.jsonl:2: field `answer` is empty");
+        let wrong = |value: &str| second(&format!(r#"{{"question": "q", "answer": "a", "correction": {value}}}"#));
+        assert_eq!(wrong("\" \""), "d.jsonl:2: field `correction` is empty");
+        assert_eq!(wrong("null"), "d.jsonl:2: field `correction` must be text, but is null");
+        assert_eq!(wrong("1.5"), "d.jsonl:2: field `correction` must be text, but is a number");
+        assert_eq!(wrong("true"), "d.jsonl:2: field `correction` must be text, but is a truth value");
+        assert_eq!(wrong("[]"), "d.jsonl:2: field `correction` must be text, but is a list");
+        assert_eq!(wrong("{}"), "d.jsonl:2: field `correction` must be text, but is an object");
+        assert_eq!(second("[1]"), "d.jsonl: not a valid JSON Lines file: line 2 is a list, not an object");
+        assert_eq!(second("\"x\""), "d.jsonl: not a valid JSON Lines file: line 2 is text, not an object");
+    }
+
+    #[test]
+    fn line_numbers_count_blank_lines() {
+        assert_eq!(message(format!("{ROW}\n\n\n{{}}").as_bytes()), "d.jsonl:4: field `question` is missing");
+    }
+
+    #[test]
+    fn refuses_other_encodings() {
+        let bytes = [ROW.as_bytes(), b"\n{\"question\": \"\xe9\"}"].concat();
+        assert_eq!(message(&bytes), "d.jsonl: not a valid JSON Lines file: line 2 is not UTF-8 from its byte 15 on");
+    }
+
+    #[test]
+    fn refuses_a_file_without_rows() {
+        for bytes in [&b""[..], b"\n \n", b"\xef\xbb\xbf", &gzip(b"")] {
+            assert_eq!(message(bytes), "d.jsonl: no rows");
+        }
+        assert!(matches!(read_qac(Path::new("no/such.jsonl")), Err(Error::NotFound { .. })));
+        assert!(matches!(read_qac(Path::new(".")), Err(Error::Io { .. })), "a folder");
+    }
+
+    #[test]
+    fn refuses_damaged_gzip() {
+        let mut text = String::new();
+        (0..2000)
+            .for_each(|i| text += &format!("{{\"question\": \"{i}\", \"answer\": \"a\", \"correction\": \"c\"}}\n"));
+        let whole = gzip(text.as_bytes());
+        let cut = message(&whole[..whole.len() - 4]);
+        assert!(cut.starts_with("d.jsonl: not a valid gzip file: cut short or damaged after line 2000: "), "{cut}");
+        assert!(
+            message(&whole[..whole.len() / 2])
+                .starts_with("d.jsonl: not a valid gzip file: cut short or damaged after line ")
+        );
+        assert!(
+            message(&GZIP_MAGIC).starts_with("d.jsonl: not a valid gzip file: cut short or damaged after line 0: ")
+        );
+        let mut flipped = whole.clone();
+        let checksum = flipped.len() - 8;
+        flipped[checksum] ^= 1;
+        assert!(message(&flipped).contains("damaged after line 2000"));
+        let trailing = [&whole[..], b"garbage"].concat();
+        assert!(message(&trailing).contains("not a valid gzip file"));
+    }
+
+    #[test]
+    fn a_gzip_bomb_of_one_line_is_refused() {
+        let bomb = gzip(&vec![b' '; 64 << 20]);
+        assert!(bomb.len() < 1 << 20);
+        assert_eq!(message(&bomb), "d.jsonl: not a valid JSON Lines file: line 1 is longer than 16 MiB");
+    }
+
+    #[test]
+    fn a_line_of_exactly_the_limit_is_read() {
+        let mut line = ROW.to_owned();
+        line.push_str(&" ".repeat(MAX_LINE_BYTES as usize - ROW.len()));
+        assert_eq!(read(line.as_bytes()).unwrap(), [triple("q")]);
+    }
+
+    proptest! {
+        #[test]
+        fn written_triples_are_read_back(texts in prop::collection::vec("\\S.*", 3..12), compress in any::<bool>()) {
+            let rows: Vec<Qac> = texts
+                .chunks_exact(3)
+                .map(|part| Qac { question: part[0].clone(), answer: part[1].clone(), correction: part[2].clone() })
+                .collect();
+            let text: String = rows.iter().map(|row| serde_json::to_string(row).unwrap() + "\n").collect();
+            let bytes = if compress { gzip(text.as_bytes()) } else { text.into_bytes() };
+            prop_assert_eq!(read(&bytes).unwrap(), rows);
+        }
+    }
+}

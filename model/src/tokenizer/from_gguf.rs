@@ -1,0 +1,171 @@
+//! Rebuilds a byte-level BPE tokenizer from the metadata of a GGUF file.
+
+use std::collections::HashMap;
+
+use tokenizers::models::bpe::{BPE, Merges};
+use tokenizers::normalizers::unicode::NFC;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::digits::Digits;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior};
+
+use super::Specials;
+use crate::error::{Error, Result};
+use crate::gguf::GgufFile;
+
+const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const QWEN2: &str =
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// What `default` means to llama.cpp: these splits, one after the other.
+const DEFAULT: [&str; 4] = [
+    r"[\p{P}\$\+<=>\^~\|]+",
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)",
+    r"\p{N}+",
+    r"[0-9][0-9][0-9]",
+];
+const SUPPORTED_PRE: &str = "smollm, gpt-2, default, llama-bpe, qwen2";
+
+/// Token types of GGUF that are parsed as one token wherever they stand in a text.
+const UNKNOWN: i64 = 2;
+const CONTROL: i64 = 3;
+const USER_DEFINED: i64 = 4;
+
+/// How a named pre-tokenizer cuts text before the merges.
+struct PreTokenization {
+    splits: Vec<PreTokenizerWrapper>,
+    /// True when a whole piece that is in the vocabulary is taken without merging.
+    ignore_merges: bool,
+    normalizer: Option<NormalizerWrapper>,
+    /// Whether a prompt begins with the bos token when the file does not say.
+    add_bos: bool,
+}
+
+/// Builds the tokenizer and reads which tokens are special.
+pub(super) fn build(file: &GgufFile) -> Result<(tokenizers::Tokenizer, Specials)> {
+    let model = required_str(file, "tokenizer.ggml.model")?;
+    if model != "gpt2" {
+        let cure =
+            "only `gpt2` (byte-level BPE) can be rebuilt; use the model's Hugging Face folder with tokenizer.json";
+        return Err(problem(file, format!("`tokenizer.ggml.model` is `{model}`; {cure}")));
+    }
+    let pre = pre_tokenization(file, required_str(file, "tokenizer.ggml.pre")?)?;
+    let tokens = file.strings("tokenizer.ggml.tokens").filter(|tokens| !tokens.is_empty());
+    let tokens = tokens.ok_or_else(|| problem(file, "`tokenizer.ggml.tokens` is missing or empty"))?;
+    let mut specials = read_specials(file, tokens, pre.add_bos)?;
+    let bpe = build_model(file, tokens, pre.ignore_merges)?;
+    let mut tokenizer = tokenizers::Tokenizer::new(bpe);
+    tokenizer.with_normalizer(pre.normalizer).map_err(|source| problem(file, source))?;
+    tokenizer.with_pre_tokenizer(Some(Sequence::new(pre.splits)));
+    tokenizer.with_decoder(Some(ByteLevel::default()));
+    let added = added_tokens(file, tokens)?;
+    tokenizer.add_tokens(added).map_err(|source| problem(file, source))?;
+    specials.chat_template = file.str("tokenizer.chat_template").map(str::to_owned);
+    Ok((tokenizer, specials))
+}
+
+fn problem(file: &GgufFile, problem: impl std::fmt::Display) -> Error {
+    Error::Tokenizer { path: file.path().to_path_buf(), problem: problem.to_string() }
+}
+
+fn required_str<'a>(file: &'a GgufFile, key: &str) -> Result<&'a str> {
+    file.str(key).ok_or_else(|| problem(file, format!("`{key}` is missing")))
+}
+
+fn pre_tokenization(file: &GgufFile, name: &str) -> Result<PreTokenization> {
+    let plain = |splits| PreTokenization { splits, ignore_merges: false, normalizer: None, add_bos: false };
+    Ok(match name {
+        "smollm" => plain(vec![Digits::new(true).into(), byte_level(true)]),
+        "gpt-2" | "gpt2" => plain(vec![byte_level(true)]),
+        "default" => plain(split_all(file, &DEFAULT)?),
+        "llama-bpe" | "llama3" | "llama-v3" => {
+            PreTokenization { ignore_merges: true, add_bos: true, ..plain(split_all(file, &[LLAMA3])?) }
+        }
+        "qwen2" => PreTokenization { normalizer: Some(NFC.into()), ..plain(split_all(file, &[QWEN2])?) },
+        other => {
+            let known = format!("supported: {SUPPORTED_PRE}; or use the Hugging Face folder with tokenizer.json");
+            return Err(problem(file, format!("`tokenizer.ggml.pre` is `{other}`; {known}")));
+        }
+    })
+}
+
+fn byte_level(use_regex: bool) -> PreTokenizerWrapper {
+    ByteLevel::new(false, true, use_regex).into()
+}
+
+/// Splits by each pattern in turn, then turns bytes into characters.
+fn split_all(file: &GgufFile, patterns: &[&str]) -> Result<Vec<PreTokenizerWrapper>> {
+    let split = |pattern: &&str| {
+        let pattern = SplitPattern::Regex((*pattern).to_owned());
+        Split::new(pattern, SplitDelimiterBehavior::Isolated, false).map(PreTokenizerWrapper::from)
+    };
+    let splits = patterns.iter().map(split).collect::<tokenizers::Result<Vec<_>>>();
+    let mut splits = splits.map_err(|source| problem(file, source))?;
+    splits.push(byte_level(false));
+    Ok(splits)
+}
+
+fn build_model(file: &GgufFile, tokens: &[String], ignore_merges: bool) -> Result<BPE> {
+    let mut vocabulary = HashMap::with_capacity(tokens.len());
+    for (id, token) in (0u32..).zip(tokens) {
+        if let Some(first) = vocabulary.insert(token.as_str(), id) {
+            return Err(problem(file, format!("tokens {first} and {id} are both `{token}`")));
+        }
+    }
+    let lines = file.strings("tokenizer.ggml.merges");
+    let lines = lines.ok_or_else(|| problem(file, "`tokenizer.ggml.merges` is missing"))?;
+    let parse = |(index, line): (usize, &String)| parse_merge(file, &vocabulary, index, line);
+    let merges = lines.iter().enumerate().map(parse).collect::<Result<Merges>>()?;
+    let vocabulary = vocabulary.into_iter().map(|(token, id)| (token.to_owned(), id));
+    let builder = BPE::builder().vocab_and_merges(vocabulary.collect::<tokenizers::models::bpe::Vocab>(), merges);
+    builder.ignore_merges(ignore_merges).build().map_err(|source| problem(file, source))
+}
+
+/// A merge `left right`, of which both parts and their join must be tokens.
+fn parse_merge(file: &GgufFile, vocabulary: &HashMap<&str, u32>, index: usize, line: &str) -> Result<(String, String)> {
+    let Some((left, right)) = line.split_once(' ') else {
+        return Err(problem(file, format!("merge {index}, `{line}`, is not two tokens")));
+    };
+    let joined = format!("{left}{right}");
+    match [left, right, joined.as_str()].into_iter().find(|part| !vocabulary.contains_key(part)) {
+        Some(part) => Err(problem(file, format!("merge {index}, `{line}`, uses `{part}`, which is no token"))),
+        None => Ok((left.to_owned(), right.to_owned())),
+    }
+}
+
+fn added_tokens(file: &GgufFile, tokens: &[String]) -> Result<Vec<AddedToken>> {
+    let Some(types) = file.i64s("tokenizer.ggml.token_type") else { return Ok(Vec::new()) };
+    if types.len() != tokens.len() {
+        let counts = format!("{} token types for {} tokens", types.len(), tokens.len());
+        return Err(problem(file, counts));
+    }
+    let typed = tokens.iter().zip(types).filter(|(token, _)| !token.is_empty());
+    Ok(typed
+        .filter_map(|(token, token_type)| match token_type {
+            UNKNOWN | CONTROL => Some(AddedToken::from(token.clone(), true)),
+            USER_DEFINED => Some(AddedToken::from(token.clone(), false).normalized(false)),
+            _ => None,
+        })
+        .collect())
+}
+
+fn read_specials(file: &GgufFile, tokens: &[String], add_bos_default: bool) -> Result<Specials> {
+    let id = |name: &str| -> Result<Option<u32>> {
+        let key = format!("tokenizer.ggml.{name}_token_id");
+        match file.value(&key).map(|_| file.u64(&key)) {
+            None => Ok(None),
+            Some(Some(id)) if id < tokens.len() as u64 => Ok(Some(id as u32)),
+            Some(_) => Err(problem(file, format!("`{key}` is no token id below {}", tokens.len()))),
+        }
+    };
+    let bos = id("bos")?;
+    let stop = [id("eos")?, id("eot")?, id("eom")?];
+    Ok(Specials {
+        bos,
+        eos: stop[0],
+        eot: stop[1],
+        add_bos: bos.is_some() && file.bool("tokenizer.ggml.add_bos_token").unwrap_or(add_bos_default),
+        stop: stop.into_iter().flatten().collect(),
+        chat_template: None,
+    })
+}

@@ -1,0 +1,224 @@
+//! Text to token ids and back, from tokenizer.json or rebuilt from the metadata of a GGUF file.
+//!
+//! Special tokens that stand in a text, such as `<|im_start|>`, are parsed as the token they name. The bos token is added only by
+//! [`Tokenizer::encode_prompt`], and only where the model asks for it.
+//!
+//! Not for: prompts, which are `template`.
+
+mod from_gguf;
+mod from_json;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use tokenizers::DecoderWrapper;
+
+use crate::error::{Error, Result};
+use crate::gguf::GgufFile;
+
+pub use stream::StreamDecoder;
+
+/// Tokens that end a text in the model families known here, besides the ones the files name.
+const STOP_TOKENS: [&str; 8] =
+    ["<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<end_of_turn>", "<|end|>", "</s>", "<eos>"];
+
+/// A model's tokenizer with its special tokens.
+#[derive(Debug, Clone)]
+pub struct Tokenizer {
+    path: PathBuf,
+    inner: tokenizers::Tokenizer,
+    specials: Specials,
+    vocab_size: usize,
+    byte_level: bool,
+}
+
+/// The tokens with a part to play, and how prompts begin.
+#[derive(Debug, Clone, Default)]
+struct Specials {
+    bos: Option<u32>,
+    eos: Option<u32>,
+    eot: Option<u32>,
+    add_bos: bool,
+    stop: Vec<u32>,
+    chat_template: Option<String>,
+}
+
+impl Tokenizer {
+    /// Reads tokenizer.json, and special tokens from tokenizer_config.json, generation_config.json and config.json beside it where
+    /// they exist.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Io`]; [`Error::Tokenizer`] or [`Error::Malformed`] when a file cannot be used.
+    pub fn from_file(path: &Path) -> Result<Self> {
+        let (inner, specials) = from_json::read(path)?;
+        Ok(Self::new(path, inner, specials))
+    }
+
+    /// Parses the text of a tokenizer.json without files beside it; `path` is for messages.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`].
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
+        Ok(Self::new(path, from_json::parse(path, bytes)?, Specials::default()))
+    }
+
+    /// Rebuilds the tokenizer from the metadata of a GGUF file: byte-level BPE with the pre-tokenizers `smollm`, `gpt-2`, `default`,
+    /// `llama-bpe` and `qwen2`.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] naming what is missing, unknown or contradictory.
+    pub fn from_gguf(file: &GgufFile) -> Result<Self> {
+        let (inner, specials) = from_gguf::build(file)?;
+        Ok(Self::new(file.path(), inner, specials))
+    }
+
+    fn new(path: &Path, inner: tokenizers::Tokenizer, mut specials: Specials) -> Self {
+        let highest = inner.get_vocab(true).into_values().max();
+        let vocab_size = highest.map_or(0, |id| id as usize + 1);
+        let added = inner.get_added_tokens_decoder();
+        let named = STOP_TOKENS.iter().filter_map(|name| inner.token_to_id(name));
+        specials.stop.extend(named.filter(|id| added.get(id).is_some_and(|token| token.special)));
+        specials.stop.sort_unstable();
+        specials.stop.dedup();
+        let byte_level = inner.get_decoder().is_some_and(is_byte_level);
+        Self { path: path.to_path_buf(), inner, specials, vocab_size, byte_level }
+    }
+
+    /// Token ids of a text. Special tokens in the text are parsed; nothing is added.
+    ///
+    /// A byte for which the vocabulary has no token is left out, as Hugging Face's library does: SmolLM2 has none for six control
+    /// characters and for the beginnings of unassigned planes.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`] when the model cannot express the text.
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        let encoding = self.inner.encode_fast(text, false).map_err(|source| self.problem(source))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Token ids of a prompt: [`encode`](Self::encode), after the bos token where the model asks for it and the text does not
+    /// begin with it already.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>> {
+        let mut ids = self.encode(text)?;
+        if let Some(bos) = self.specials.bos.filter(|bos| self.specials.add_bos && ids.first() != Some(bos)) {
+            ids.insert(0, bos);
+        }
+        Ok(ids)
+    }
+
+    /// Text of token ids; `skip_special` leaves out special tokens.
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`] when an id has no token.
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
+        if let Some(&id) = ids.iter().find(|&&id| self.inner.id_to_token(id).is_none()) {
+            return Err(Error::TokenOutOfRange { id, vocab_size: self.vocab_size });
+        }
+        self.inner.decode(ids, skip_special).map_err(|source| self.problem(source))
+    }
+
+    /// Begins to decode token by token.
+    pub fn stream(&self, skip_special: bool) -> StreamDecoder<'_> {
+        StreamDecoder::new(self, skip_special)
+    }
+
+    /// Id of a token given as it stands in the vocabulary.
+    pub fn token_id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// One token as readable text, for the axes of plots: `·` for a space, `↵` for a line break, `⇥` for a tab, `\xE2` for a byte that
+    /// is no character of its own. `None` when the id has no token.
+    pub fn token_text(&self, id: u32) -> Option<String> {
+        let piece = self.inner.id_to_token(id)?;
+        let is_added = self.inner.get_added_vocabulary().simple_id_to_token(id).is_some();
+        Some(match self.byte_level && !is_added {
+            true => bytes_of(&piece).map_or_else(|| visible(&piece), |bytes| visible_bytes(&bytes)),
+            false => visible(&piece.replace('▁', " ")),
+        })
+    }
+
+    /// One more than the highest token id.
+    pub fn vocab_size(&self) -> usize {
+        self.vocab_size
+    }
+
+    /// Id of the token that begins a text.
+    pub fn bos_id(&self) -> Option<u32> {
+        self.specials.bos
+    }
+
+    /// Id of the token that ends a text.
+    pub fn eos_id(&self) -> Option<u32> {
+        self.specials.eos
+    }
+
+    /// Id of the token that ends a turn, where the files name one.
+    pub fn eot_id(&self) -> Option<u32> {
+        self.specials.eot
+    }
+
+    /// True when prompts begin with the bos token.
+    pub fn adds_bos(&self) -> bool {
+        self.specials.add_bos
+    }
+
+    /// Ids that end an output, sorted: the ones the files name, and the end-of-turn tokens of the known families.
+    pub fn stop_ids(&self) -> &[u32] {
+        &self.specials.stop
+    }
+
+    /// The chat template as it stands in the files, not interpreted.
+    pub fn chat_template(&self) -> Option<&str> {
+        self.specials.chat_template.as_deref()
+    }
+
+    fn problem(&self, source: tokenizers::Error) -> Error {
+        Error::Tokenizer { path: self.path.clone(), problem: source.to_string() }
+    }
+}
+
+fn is_byte_level(decoder: &DecoderWrapper) -> bool {
+    match decoder {
+        DecoderWrapper::ByteLevel(_) => true,
+        DecoderWrapper::Sequence(sequence) => sequence.get_decoders().iter().any(is_byte_level),
+        _ => false,
+    }
+}
+
+/// The bytes a byte-level token stands for; `None` when a character stands for no byte.
+///
+/// Printable bytes stand for themselves; the other 68 are numbered from U+0100 on, in order.
+fn bytes_of(piece: &str) -> Option<Vec<u8>> {
+    let printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    let others: Vec<u8> = (0..=255u8).filter(|&byte| !printable(byte)).collect();
+    let byte_of = |character: char| match u32::from(character) {
+        code @ 0..=255 => Some(code as u8).filter(|&byte| printable(byte)),
+        code => others.get(code as usize - 256).copied(),
+    };
+    piece.chars().map(byte_of).collect()
+}
+
+fn visible_bytes(bytes: &[u8]) -> String {
+    let chunks = bytes.utf8_chunks().map(|chunk| {
+        let invalid: String = chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}")).collect();
+        visible(chunk.valid()) + &invalid
+    });
+    chunks.collect()
+}
+
+fn visible(text: &str) -> String {
+    let readable = |character: char| match character {
+        ' ' => "·".to_owned(),
+        '\n' => "↵".to_owned(),
+        '\t' => "⇥".to_owned(),
+        other if other.is_control() => other.escape_default().to_string(),
+        other => other.to_string(),
+    };
+    text.chars().map(readable).collect()
+}
