@@ -20,9 +20,11 @@ pub mod pca;
 pub mod reading;
 pub mod separation;
 pub mod split;
+mod warning;
 
-pub use direction::{ExtractOptions, Extraction, LayerDirection, Warning, extract_directions};
+pub use direction::{ExtractOptions, Extraction, LayerDirection, extract_directions};
 pub use error::{Error, Result};
 pub use layer_pairs::{LayerPairs, Pole};
 pub use method::{Method, Scaling};
 pub use reading::{LayerReading, LayerVector, ReportOptions, fit_layers, report_layers};
+pub use warning::Warning;

@@ -79,6 +79,13 @@ fn all_options() -> Vec<ExtractOptions> {
     all
 }
 
+fn noise_only(n_pairs: usize) -> LayerPairs {
+    let mut rng = StdRng::seed_from_u64(8);
+    let mut pole =
+        || Array2::from_shape_simple_fn((n_pairs, HIDDEN), || rng.sample::<f32, _>(StandardNormal));
+    LayerPairs::new(0, pole(), pole()).unwrap()
+}
+
 #[test]
 fn a_planted_direction_is_recovered_with_its_sign() {
     let pairs = planted(200, &[], 1);
@@ -116,6 +123,28 @@ fn massive_dimensions_hide_the_direction_unless_scaled() {
         assert!(
             cosine(&found.direction, &planted_direction()).abs() < 0.5,
             "{options:?}"
+        );
+    }
+}
+
+#[test]
+fn a_score_on_plain_activations_is_the_score_on_scaled_ones() {
+    let pairs = planted(200, &MASSIVE, 1);
+    let contrast = Contrast::new(&pairs, Scaling::PerDimension).unwrap();
+    let component = random_direction(0, HIDDEN, 0);
+    let scaled = contrast.differences.dot(&component);
+    let found = contrast.orient(component, None);
+    let direction: Array1<f64> = found
+        .direction
+        .iter()
+        .map(|value| f64::from(*value))
+        .collect();
+    let plain = pairs.differences().dot(&direction);
+    let ratio = plain[0] / scaled[0];
+    for (plain, scaled) in plain.iter().zip(&scaled) {
+        assert!(
+            (plain / scaled / ratio - 1.0).abs() < 1e-3,
+            "{plain} against {scaled}"
         );
     }
 }
@@ -189,8 +218,13 @@ fn a_mean_against_the_majority_is_warned_of() {
 
 #[test]
 fn swapping_the_poles_flips_the_sign_exactly() {
-    // more pairs than dimensions, and fewer: the solver takes another path
-    for pairs in [planted(150, &MASSIVE, 7), planted(30, &[], 7)] {
+    // more pairs than dimensions, and fewer: the solver takes another path; noise alone converges worst
+    for pairs in [
+        planted(150, &MASSIVE, 7),
+        planted(30, &[], 7),
+        noise_only(30),
+        noise_only(150),
+    ] {
         let swapped = pairs.clone().swapped();
         for options in all_options() {
             let (found, mirrored) = (
