@@ -1,1 +1,30 @@
-//! placeholder
+//! Reading correction: from pairs of activations to directions, scores and held-out reports.
+//!
+//! A pair holds one activation for each pole: *positive* (the Aligner corrects) and *negative* (it copies). Per layer this crate
+//!
+//! 1. splits the data by question, so that nothing is tested on what it was fitted on ([`split`]);
+//! 2. finds a unit direction along which the poles part ([`direction`], by principal components in [`pca`]), oriented so that
+//!    positive always means more correction;
+//! 3. fits a centre, a gap and a scale on the training pairs and scores any activation ([`reading`]);
+//! 4. reports on held-out pairs how well the scores tell the poles apart ([`separation`], with intervals from [`bootstrap`]).
+//!
+//! Everything here works on plain `ndarray` data; layers count from 0.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod bootstrap;
+pub mod direction;
+mod error;
+pub mod layer_pairs;
+pub mod method;
+pub mod pca;
+pub mod reading;
+pub mod separation;
+pub mod split;
+mod warning;
+
+pub use direction::{ExtractOptions, Extraction, LayerDirection, extract_directions};
+pub use error::{Error, Result};
+pub use layer_pairs::{LayerPairs, Pole};
+pub use method::{Method, Scaling};
+pub use reading::{LayerReading, LayerVector, ReportOptions, fit_layers, report_layers};
+pub use warning::Warning;

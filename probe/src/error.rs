@@ -1,0 +1,254 @@
+//! Everything that can be wrong with pairs, activations or a request to read them: one variant per violated rule.
+
+use crate::layer_pairs::Pole;
+
+/// Result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A violated rule, with the layer and pair it concerns.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A name is not one of a closed list.
+    #[error("unknown {what} `{name}`; known: {known}")]
+    UnknownName {
+        /// What is named: a method, a scaling.
+        what: &'static str,
+        /// The name given.
+        name: String,
+        /// The names allowed, separated by commas.
+        known: &'static str,
+    },
+    /// No layer was given.
+    #[error("there are no layers to read")]
+    NoLayers,
+    /// A layer holds no pairs.
+    #[error("layer {layer}: there are no pairs")]
+    NoPairs {
+        /// The layer.
+        layer: usize,
+    },
+    /// The method cannot work on so few pairs.
+    #[error("layer {layer}: {method} needs at least {needed} pairs, got {got}")]
+    TooFewPairs {
+        /// The layer.
+        layer: usize,
+        /// Name of the method.
+        method: &'static str,
+        /// Pairs given.
+        got: usize,
+        /// Pairs needed.
+        needed: usize,
+    },
+    /// A pair is asked for that is not there.
+    #[error("layer {layer}: pair {index} is out of range; there are {n_pairs}")]
+    PairOutOfRange {
+        /// The layer.
+        layer: usize,
+        /// The index asked for.
+        index: usize,
+        /// Number of pairs.
+        n_pairs: usize,
+    },
+    /// The two poles of a layer differ in shape.
+    #[error(
+        "layer {layer}: the positive activations have shape {positive:?}, the negative ones {negative:?}"
+    )]
+    PoleShapes {
+        /// The layer.
+        layer: usize,
+        /// Pairs and hidden size of the positive pole.
+        positive: Vec<usize>,
+        /// Pairs and hidden size of the negative pole.
+        negative: Vec<usize>,
+    },
+    /// An activation has no dimensions.
+    #[error("layer {layer}: the activations have hidden size 0")]
+    NoDimensions {
+        /// The layer.
+        layer: usize,
+    },
+    /// An activation is NaN or infinite.
+    #[error(
+        "layer {layer}, pair {pair}: the {pole} activation holds {value} at dimension {dimension}"
+    )]
+    ActivationNotFinite {
+        /// The layer.
+        layer: usize,
+        /// Index of the pair.
+        pair: usize,
+        /// Which of its two activations.
+        pole: Pole,
+        /// First offending dimension.
+        dimension: usize,
+        /// The value there.
+        value: f32,
+    },
+    /// In every pair both activations are the same, so there is nothing to tell apart.
+    #[error(
+        "layer {layer}: in all {n_pairs} pairs the positive and the negative activation are identical"
+    )]
+    IdenticalPairs {
+        /// The layer.
+        layer: usize,
+        /// Number of pairs.
+        n_pairs: usize,
+    },
+    /// The pairs differ, but the rows of the principal component analysis do not.
+    #[error("layer {layer}: the {n_rows} rows that {method} analyses are all equal")]
+    NoVariance {
+        /// The layer.
+        layer: usize,
+        /// Name of the method.
+        method: &'static str,
+        /// Number of rows.
+        n_rows: usize,
+    },
+    /// The mean of the positive activations equals the mean of the negative ones.
+    #[error("layer {layer}: the mean difference of the {n_pairs} pairs is zero")]
+    NoMeanDifference {
+        /// The layer.
+        layer: usize,
+        /// Number of pairs.
+        n_pairs: usize,
+    },
+    /// One list of flips must serve every pair.
+    #[error("layer {layer}: got {got} flips for {expected} pairs")]
+    FlipCount {
+        /// The layer.
+        layer: usize,
+        /// Flips given.
+        got: usize,
+        /// Number of pairs.
+        expected: usize,
+    },
+    /// An activation and a direction differ in size.
+    #[error("layer {layer}: the activation has {got} values, the direction has {expected}")]
+    HiddenSize {
+        /// The layer.
+        layer: usize,
+        /// Values given.
+        got: usize,
+        /// Values the direction has.
+        expected: usize,
+    },
+    /// A score is NaN or infinite, because the activation is.
+    #[error("layer {layer}: the score of row {row} is {score}")]
+    ScoreNotFinite {
+        /// The layer.
+        layer: usize,
+        /// Index of the row.
+        row: usize,
+        /// The score.
+        score: f64,
+    },
+    /// A reading vector, or the pairs it is to be tested on, belong to another layer.
+    #[error("got pairs of layer {got} for the direction of layer {expected}")]
+    LayerMismatch {
+        /// The layer of the pairs.
+        got: usize,
+        /// The layer of the direction.
+        expected: usize,
+    },
+    /// Two lists that go together differ in length.
+    #[error("got {got} {what}, expected {expected}")]
+    LayerCount {
+        /// What is counted.
+        what: &'static str,
+        /// Number given.
+        got: usize,
+        /// Number expected.
+        expected: usize,
+    },
+    /// A layer is given twice.
+    #[error("layer {layer} is given twice")]
+    DuplicateLayer {
+        /// The layer.
+        layer: usize,
+    },
+    /// The principal component analysis failed.
+    #[error("layer {layer}: principal component analysis: {source}")]
+    Pca {
+        /// The layer.
+        layer: usize,
+        /// What the solver said.
+        source: linfa_reduction::ReductionError,
+    },
+    /// The principal component analysis returned something that is no component.
+    #[error(
+        "layer {layer}: the principal component analysis did not converge on {n_rows} rows of {hidden} values"
+    )]
+    PcaDiverged {
+        /// The layer.
+        layer: usize,
+        /// Number of rows.
+        n_rows: usize,
+        /// Values a row.
+        hidden: usize,
+    },
+    /// A share of a split is not a positive finite number.
+    #[error("share {part} of the split is {share}; shares must be above 0 and at most 1")]
+    SplitShare {
+        /// Position of the part, from 0.
+        part: usize,
+        /// The share given.
+        share: f64,
+    },
+    /// The shares of a split are more than the whole.
+    #[error("the shares of the split add up to {total}, more than 1")]
+    SplitShares {
+        /// Their sum, up to the part that is too much.
+        total: f64,
+    },
+    /// The parts of a split are larger than the whole.
+    #[error("the parts of the split ask for {asked} questions, but there are {available}")]
+    SplitTooLarge {
+        /// Questions asked for.
+        asked: usize,
+        /// Distinct questions there are.
+        available: usize,
+    },
+    /// A part of a split would hold nothing.
+    #[error("part {part} of the split would be empty ({available} distinct questions)")]
+    SplitEmptyPart {
+        /// Position of the part, from 0.
+        part: usize,
+        /// Distinct questions there are.
+        available: usize,
+    },
+    /// A bootstrap without resamples.
+    #[error("a bootstrap needs at least 1 resample, got 0")]
+    NoResamples,
+    /// The model or its files.
+    #[error(transparent)]
+    Model(#[from] redline_model::Error),
+}
+
+impl Error {
+    /// The cure, in one line, where there is one.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::NoPairs { .. } | Self::TooFewPairs { .. } => {
+                "give more rows; some tens of pairs are the least that reads well"
+            }
+            Self::ActivationNotFinite { .. } | Self::ScoreNotFinite { .. } => {
+                "the forward pass overflowed; run the model in f32, or leave this row out"
+            }
+            Self::IdenticalPairs { .. } => {
+                "the answer and its correction are the same, or the positions read lie before their first difference"
+            }
+            Self::NoVariance { .. } => "use mirrored differences, or mean_diff",
+            Self::NoMeanDifference { .. } => {
+                "use pca_diff or pca_center, or check which pole is which"
+            }
+            Self::SplitShare { .. } | Self::SplitShares { .. } => {
+                "shares add up to at most 1, such as 0.7,0.15,0.15"
+            }
+            Self::SplitTooLarge { .. } | Self::SplitEmptyPart { .. } => {
+                "equal questions count once; ask for smaller parts or give more rows"
+            }
+            Self::Model(error) => return error.hint(),
+            _ => return None,
+        })
+    }
+}

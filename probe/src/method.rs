@@ -1,0 +1,149 @@
+//! How a direction is found, by name: the method and the scaling of the dimensions before it.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// How a direction is found from pairs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Method {
+    /// Top principal component of the pair differences, their order flipped at random or mirrored: RepE's LAT method.
+    #[default]
+    PcaDiff,
+    /// Top principal component of both poles, each centred by the midpoint of its pair: repeng's `pca_center`.
+    PcaCenter,
+    /// The mean of the pair differences.
+    MeanDiff,
+    /// A random direction, for control.
+    Random,
+}
+
+impl Method {
+    /// Every method.
+    pub const ALL: [Self; 4] = [Self::PcaDiff, Self::PcaCenter, Self::MeanDiff, Self::Random];
+
+    /// The name used on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PcaDiff => "pca_diff",
+            Self::PcaCenter => "pca_center",
+            Self::MeanDiff => "mean_diff",
+            Self::Random => "random",
+        }
+    }
+
+    /// Whether the direction is a principal component; only then do scaling and mirroring matter.
+    pub fn is_pca(self) -> bool {
+        matches!(self, Self::PcaDiff | Self::PcaCenter)
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Method {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let unknown = || Error::UnknownName {
+            what: "method",
+            name: name.to_owned(),
+            known: "pca_diff, pca_center, mean_diff, random",
+        };
+        Self::ALL
+            .into_iter()
+            .find(|method| method.name() == name)
+            .ok_or_else(unknown)
+    }
+}
+
+/// What the dimensions are divided by before a principal component analysis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Scaling {
+    /// Nothing: the activations as they are.
+    None,
+    /// The pooled standard deviation of each dimension, against massive activations.
+    #[default]
+    PerDimension,
+}
+
+impl Scaling {
+    /// Every scaling.
+    pub const ALL: [Self; 2] = [Self::None, Self::PerDimension];
+
+    /// The name used on the command line and in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::PerDimension => "per-dimension",
+        }
+    }
+}
+
+impl fmt::Display for Scaling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for Scaling {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let unknown = || Error::UnknownName {
+            what: "scaling",
+            name: name.to_owned(),
+            known: "none, per-dimension",
+        };
+        Self::ALL
+            .into_iter()
+            .find(|scaling| scaling.name() == name)
+            .ok_or_else(unknown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_round_trip_in_text_and_json() {
+        for method in Method::ALL {
+            assert_eq!(method.to_string().parse::<Method>().unwrap(), method);
+            assert_eq!(
+                serde_json::to_string(&method).unwrap(),
+                format!("\"{method}\"")
+            );
+        }
+        for scaling in Scaling::ALL {
+            assert_eq!(scaling.to_string().parse::<Scaling>().unwrap(), scaling);
+            assert_eq!(
+                serde_json::to_string(&scaling).unwrap(),
+                format!("\"{scaling}\"")
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_names_list_the_known_ones() {
+        let error = "pca".parse::<Method>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "unknown method `pca`; known: pca_diff, pca_center, mean_diff, random"
+        );
+        for method in Method::ALL {
+            assert!(error.contains(method.name()));
+        }
+        let error = "z".parse::<Scaling>().unwrap_err().to_string();
+        assert_eq!(error, "unknown scaling `z`; known: none, per-dimension");
+    }
+}
