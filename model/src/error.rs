@@ -242,18 +242,36 @@ impl Error {
     /// The cure, in one line, where there is one.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            Self::NotFound { .. } => "check the path; scripts/fetch-smollm2.sh downloads a small model to start with",
-            Self::NoWeights { .. } => "give a Hugging Face folder (config.json, tokenizer.json, model.safetensors) or a .gguf file",
+            Self::NotFound { .. } => {
+                "check the path; scripts/fetch-smollm2.sh downloads a small model to start with"
+            }
+            Self::NoWeights { .. } => {
+                "give a Hugging Face folder (config.json, tokenizer.json, model.safetensors) or a .gguf file"
+            }
             Self::Truncated { .. } => "the download or copy was cut short; fetch the file again",
-            Self::UnsupportedArchitecture { .. } => "convert or choose a model of a supported family",
-            Self::UnsupportedType { .. } => "requantise the file to F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 or a K-quant",
-            Self::TensorMissing { .. } | Self::TensorShape { .. } => "config.json and the weights belong to different models; take both from one release",
-            Self::TensorNotFinite { .. } => "the weights are damaged, or a training run diverged; fetch or train them again",
+            Self::UnsupportedArchitecture { .. } => {
+                "convert or choose a model of a supported family"
+            }
+            Self::UnsupportedType { .. } => {
+                "requantise the file to F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 or a K-quant"
+            }
+            Self::TensorMissing { .. } | Self::TensorShape { .. } => {
+                "config.json and the weights belong to different models; take both from one release"
+            }
+            Self::TensorNotFinite { .. } => {
+                "the weights are damaged, or a training run diverged; fetch or train them again"
+            }
             Self::MalformedLine { .. } => "each line must be one JSON object; is this JSON Lines?",
-            Self::MissingField { .. } | Self::FieldType { .. } | Self::EmptyField { .. } => "each row needs non-empty text in `question`, `answer` and `correction`",
-            Self::EmptyFile { .. } => "the file needs at least one line with `question`, `answer` and `correction`",
+            Self::MissingField { .. } | Self::FieldType { .. } | Self::EmptyField { .. } => {
+                "each row needs non-empty text in `question`, `answer` and `correction`"
+            }
+            Self::EmptyFile { .. } => {
+                "the file needs at least one line with `question`, `answer` and `correction`"
+            }
             Self::Template { .. } => "a template holds {question} and {answer} once each",
-            Self::ContextExceeded { .. } => "shorten the text, lower the output limit, or leave long rows out with --max-prompt-tokens",
+            Self::ContextExceeded { .. } => {
+                "shorten the text, lower the output limit, or leave long rows out with --max-prompt-tokens"
+            }
             _ => return None,
         })
     }
