@@ -1,0 +1,95 @@
+//! Plots: LAT heatmaps, layer profiles, coefficient sweeps and slope distributions.
+//!
+//! Each plot is a struct of plain numbers. It draws itself on any plotters backend through [`Plot`];
+//! [`write_png`], [`write_svg`] and [`svg_string`] turn it into a file or a document, and [`ascii`] into
+//! text for a terminal. A plot shows the numbers it is given: it fits nothing and estimates nothing,
+//! and where it clips it draws the clip, names it and counts what lies beyond.
+//!
+//! # Example
+//! ```
+//! use redline::plot::{Heatmap, svg_string};
+//!
+//! let values = vec![vec![-0.5, 1.2], vec![0.3, f32::NAN]]; // layer × token
+//! let tokens = vec!["The".to_string(), " cat".to_string()];
+//! let svg = svg_string(&Heatmap::new("LAT scan", values, tokens))?;
+//! assert!(svg.starts_with("<svg"));
+//! # Ok::<(), redline::plot::PlotError>(())
+//! ```
+
+pub mod ascii;
+mod canvas;
+mod check;
+mod error;
+mod font;
+mod frame;
+mod heatmap;
+mod label;
+mod legend;
+mod output;
+mod palette;
+mod profile;
+mod raster;
+mod slopes;
+mod sweep_parts;
+mod sweep_plot;
+#[cfg(test)]
+mod tests;
+
+use plotters::coord::Shift;
+use plotters::drawing::DrawingArea;
+use plotters::prelude::DrawingBackend;
+
+pub use canvas::DrawResult;
+pub use error::PlotError;
+pub use heatmap::Heatmap;
+pub use label::visible_token;
+pub use output::{svg_string, write_both, write_png, write_svg};
+pub use palette::HeatmapColors;
+pub use profile::{Profile, ProfileSeries};
+pub use slopes::{RandomSlopes, SlopeGroup, SlopePlot};
+pub use sweep_plot::{
+    CoherentRange, Control, ControlKind, FittedLine, SweepCoherence, SweepPlot, SweepPoint,
+};
+
+/// A picture that can be checked, measured and drawn.
+pub trait Plot {
+    /// What errors call it.
+    const NAME: &'static str;
+
+    /// Checks the data.
+    ///
+    /// # Errors
+    /// A [`PlotError`] naming the first violated rule.
+    fn check(&self) -> Result<(), PlotError>;
+
+    /// Width and height in pixels.
+    fn size(&self) -> (u32, u32);
+
+    /// Draws on an area of [`size`](Self::size) pixels; the data has been [checked](Self::check).
+    ///
+    /// # Errors
+    /// Those of the backend.
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawResult<DB>;
+}
+
+/// An estimate with its interval (95 % unless the caption says otherwise).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// The estimate.
+    pub value: f64,
+    /// Lower end.
+    pub lower: f64,
+    /// Upper end.
+    pub upper: f64,
+}
+
+impl Interval {
+    /// An estimate with its interval.
+    pub fn new(value: f64, lower: f64, upper: f64) -> Self {
+        Self {
+            value,
+            lower,
+            upper,
+        }
+    }
+}

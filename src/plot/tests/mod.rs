@@ -1,0 +1,8 @@
+//! Tests of the plots as a reader meets them: SVG structure, PNG files, errors, text.
+//!
+//! Set `REDLINE_PLOT_GALLERY` to a folder to keep the pictures that the tests draw.
+
+mod files;
+mod samples;
+mod svg;
+mod text;
