@@ -64,19 +64,13 @@ fn draw(rng: &mut StdRng, counts: &mut [u32]) {
 fn interval(mut values: Vec<f64>) -> Option<Interval> {
     values.sort_by(f64::total_cmp);
     let tail = (1.0 - COVERAGE) / 2.0;
-    Some(Interval {
-        low: percentile(&values, tail)?,
-        high: percentile(&values, 1.0 - tail)?,
-    })
+    Some(Interval { low: percentile(&values, tail)?, high: percentile(&values, 1.0 - tail)? })
 }
 
 /// The value below which `share` of the sorted values lie.
 fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
     let place = share * sorted.len().checked_sub(1)? as f64;
-    let (below, above) = (
-        sorted[place.floor() as usize],
-        sorted[place.ceil() as usize],
-    );
+    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
     Some(below + (above - below) * place.fract())
 }
 
@@ -85,11 +79,7 @@ mod tests {
     use super::*;
 
     fn mean_of(values: &[f64], counts: &[u32]) -> [Option<f64>; 1] {
-        let total: f64 = values
-            .iter()
-            .zip(counts)
-            .map(|(value, count)| value * f64::from(*count))
-            .sum();
+        let total: f64 = values.iter().zip(counts).map(|(value, count)| value * f64::from(*count)).sum();
         [Some(total / values.len() as f64)]
     }
 
@@ -98,13 +88,7 @@ mod tests {
         // 400 values, half 0 and half 1: the mean's standard error is 0.5 / 20 = 0.025
         let values: Vec<f64> = (0..400).map(|i| f64::from(i % 2)).collect();
         let [found] = estimate(400, 4000, 1, |counts| mean_of(&values, counts));
-        let Estimate {
-            value,
-            interval: Some(Interval { low, high }),
-        } = found.unwrap()
-        else {
-            panic!("no interval")
-        };
+        let Estimate { value, interval: Some(Interval { low, high }) } = found.unwrap() else { panic!("no interval") };
         assert_eq!(value, 0.5);
         assert!((low - (0.5 - 1.96 * 0.025)).abs() < 0.005, "{low}");
         assert!((high - (0.5 + 1.96 * 0.025)).abs() < 0.005, "{high}");
@@ -121,13 +105,7 @@ mod tests {
     #[test]
     fn one_pair_and_undefined_statistics_give_no_interval() {
         let [one] = estimate(1, 100, 0, |_| [Some(2.0)]);
-        assert_eq!(
-            one,
-            Some(Estimate {
-                value: 2.0,
-                interval: None
-            })
-        );
+        assert_eq!(one, Some(Estimate { value: 2.0, interval: None }));
         let [undefined] = estimate(9, 100, 0, |_| [None]);
         assert_eq!(undefined, None);
     }

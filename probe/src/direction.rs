@@ -57,12 +57,7 @@ pub struct ExtractOptions {
 impl Default for ExtractOptions {
     /// What serves real models: mirrored `pca_diff`, scaled per dimension, seed 0.
     fn default() -> Self {
-        Self {
-            method: Method::PcaDiff,
-            scaling: Scaling::PerDimension,
-            mirrored: true,
-            seed: 0,
-        }
+        Self { method: Method::PcaDiff, scaling: Scaling::PerDimension, mirrored: true, seed: 0 }
     }
 }
 
@@ -96,19 +91,9 @@ pub struct Extraction {
 /// When there are no layers, a layer comes twice, or its pairs hold no difference that the method can use.
 pub fn extract_directions(layers: &[LayerPairs], options: &ExtractOptions) -> Result<Extraction> {
     check_layers(layers)?;
-    let directions = layers
-        .par_iter()
-        .map(|pairs| extract_layer(pairs, options))
-        .collect::<Result<Vec<_>>>()?;
-    let warnings = layers
-        .iter()
-        .zip(&directions)
-        .flat_map(|(pairs, found)| doubts(pairs, found))
-        .collect();
-    Ok(Extraction {
-        directions,
-        warnings,
-    })
+    let directions = layers.par_iter().map(|pairs| extract_layer(pairs, options)).collect::<Result<Vec<_>>>()?;
+    let warnings = layers.iter().zip(&directions).flat_map(|(pairs, found)| doubts(pairs, found)).collect();
+    Ok(Extraction { directions, warnings })
 }
 
 /// Extracts the direction of one layer.
@@ -118,18 +103,11 @@ pub fn extract_directions(layers: &[LayerPairs], options: &ExtractOptions) -> Re
 pub fn extract_layer(pairs: &LayerPairs, options: &ExtractOptions) -> Result<LayerDirection> {
     match options.method {
         Method::PcaDiff if options.mirrored => analyse_mirrored(pairs, options),
-        Method::PcaDiff => direction_with_flips(
-            pairs,
-            &balanced_flips(pairs.n_pairs(), options.seed),
-            options.scaling,
-        ),
+        Method::PcaDiff => direction_with_flips(pairs, &balanced_flips(pairs.n_pairs(), options.seed), options.scaling),
         Method::PcaCenter => analyse_mirrored(pairs, options),
         Method::MeanDiff => {
             let contrast = Contrast::new(pairs, Scaling::None)?;
-            let missing = || Error::NoMeanDifference {
-                layer: pairs.layer(),
-                n_pairs: pairs.n_pairs(),
-            };
+            let missing = || Error::NoMeanDifference { layer: pairs.layer(), n_pairs: pairs.n_pairs() };
             let mean = unit(contrast.mean_difference().view()).ok_or_else(missing)?;
             Ok(contrast.orient(mean, None))
         }
@@ -147,27 +125,14 @@ pub fn extract_layer(pairs: &LayerPairs, options: &ExtractOptions) -> Result<Lay
 ///
 /// # Errors
 /// When `flips` has not one entry per pair, there are fewer than two pairs, or the rows do not vary.
-pub fn direction_with_flips(
-    pairs: &LayerPairs,
-    flips: &[bool],
-    scaling: Scaling,
-) -> Result<LayerDirection> {
+pub fn direction_with_flips(pairs: &LayerPairs, flips: &[bool], scaling: Scaling) -> Result<LayerDirection> {
     let (layer, got, method) = (pairs.layer(), pairs.n_pairs(), Method::PcaDiff.name());
     if flips.len() != got {
-        return Err(Error::FlipCount {
-            layer,
-            got: flips.len(),
-            expected: got,
-        });
+        return Err(Error::FlipCount { layer, got: flips.len(), expected: got });
     }
     let contrast = Contrast::new(pairs, scaling)?;
     if got < 2 {
-        return Err(Error::TooFewPairs {
-            layer,
-            method,
-            got,
-            needed: 2,
-        });
+        return Err(Error::TooFewPairs { layer, method, got, needed: 2 });
     }
     let mut rows = contrast.differences.clone();
     for (mut row, _) in rows.outer_iter_mut().zip(flips).filter(|(_, flip)| **flip) {
@@ -218,10 +183,7 @@ impl Contrast {
         let layer = pairs.layer();
         let mut differences = pairs.differences();
         if differences.iter().all(|value| *value == 0.0) {
-            return Err(Error::IdenticalPairs {
-                layer,
-                n_pairs: pairs.n_pairs(),
-            });
+            return Err(Error::IdenticalPairs { layer, n_pairs: pairs.n_pairs() });
         }
         let deviation = match scaling {
             Scaling::None => None,
@@ -230,11 +192,7 @@ impl Contrast {
         if let Some(deviation) = &deviation {
             differences /= deviation;
         }
-        Ok(Self {
-            layer,
-            differences,
-            deviation,
-        })
+        Ok(Self { layer, differences, deviation })
     }
 
     fn mean_difference(&self) -> Array1<f64> {
@@ -245,24 +203,15 @@ impl Contrast {
     fn analyse(&self, rows: Array2<f64>, method: &'static str) -> Result<LayerDirection> {
         let n_rows = rows.nrows();
         match top_component(self.layer, rows)? {
-            None => Err(Error::NoVariance {
-                layer: self.layer,
-                method,
-                n_rows,
-            }),
-            Some(Component {
-                direction,
-                explained_variance_ratio,
-            }) => Ok(self.orient(direction, Some(explained_variance_ratio))),
+            None => Err(Error::NoVariance { layer: self.layer, method, n_rows }),
+            Some(Component { direction, explained_variance_ratio }) => {
+                Ok(self.orient(direction, Some(explained_variance_ratio)))
+            }
         }
     }
 
     /// Gives `component` its sign and folds the scaling into it.
-    fn orient(
-        &self,
-        component: Array1<f64>,
-        explained_variance_ratio: Option<f64>,
-    ) -> LayerDirection {
+    fn orient(&self, component: Array1<f64>, explained_variance_ratio: Option<f64>) -> LayerDirection {
         let flipped = points_to_negative(&self.differences.dot(&component));
         let component = if flipped { -component } else { component };
         let mean = unit(self.mean_difference().view());
@@ -284,14 +233,8 @@ impl Contrast {
 
 /// Whether the pairs' score differences are negative in their majority; on a tie, in their mean.
 fn points_to_negative(score_differences: &Array1<f64>) -> bool {
-    let above = score_differences
-        .iter()
-        .filter(|value| **value > 0.0)
-        .count();
-    let below = score_differences
-        .iter()
-        .filter(|value| **value < 0.0)
-        .count();
+    let above = score_differences.iter().filter(|value| **value > 0.0).count();
+    let below = score_differences.iter().filter(|value| **value < 0.0).count();
     below > above || (below == above && score_differences.sum() < 0.0)
 }
 
@@ -310,11 +253,7 @@ fn pooled_deviation(pairs: &LayerPairs) -> Array1<f64> {
 }
 
 fn median_above_zero(values: &Array1<f64>) -> Option<f64> {
-    let mut above: Vec<f64> = values
-        .iter()
-        .copied()
-        .filter(|value| *value > 0.0)
-        .collect();
+    let mut above: Vec<f64> = values.iter().copied().filter(|value| *value > 0.0).collect();
     above.sort_by(f64::total_cmp);
     above.get(above.len() / 2).copied()
 }

@@ -1,5 +1,7 @@
 //! Everything that can be wrong with pairs, activations or a request to read them: one variant per violated rule.
 
+use std::path::PathBuf;
+
 use crate::layer_pairs::Pole;
 
 /// Result with this crate's [`Error`].
@@ -51,9 +53,7 @@ pub enum Error {
         n_pairs: usize,
     },
     /// The two poles of a layer differ in shape.
-    #[error(
-        "layer {layer}: the positive activations have shape {positive:?}, the negative ones {negative:?}"
-    )]
+    #[error("layer {layer}: the positive activations have shape {positive:?}, the negative ones {negative:?}")]
     PoleShapes {
         /// The layer.
         layer: usize,
@@ -69,9 +69,7 @@ pub enum Error {
         layer: usize,
     },
     /// An activation is NaN or infinite.
-    #[error(
-        "layer {layer}, pair {pair}: the {pole} activation holds {value} at dimension {dimension}"
-    )]
+    #[error("layer {layer}, pair {pair}: the {pole} activation holds {value} at dimension {dimension}")]
     ActivationNotFinite {
         /// The layer.
         layer: usize,
@@ -85,9 +83,7 @@ pub enum Error {
         value: f32,
     },
     /// In every pair both activations are the same, so there is nothing to tell apart.
-    #[error(
-        "layer {layer}: in all {n_pairs} pairs the positive and the negative activation are identical"
-    )]
+    #[error("layer {layer}: in all {n_pairs} pairs the positive and the negative activation are identical")]
     IdenticalPairs {
         /// The layer.
         layer: usize,
@@ -175,9 +171,7 @@ pub enum Error {
         source: linfa_reduction::ReductionError,
     },
     /// The principal component analysis returned something that is no component.
-    #[error(
-        "layer {layer}: the principal component analysis did not converge on {n_rows} rows of {hidden} values"
-    )]
+    #[error("layer {layer}: the principal component analysis did not converge on {n_rows} rows of {hidden} values")]
     PcaDiverged {
         /// The layer.
         layer: usize,
@@ -219,6 +213,57 @@ pub enum Error {
     /// A bootstrap without resamples.
     #[error("a bootstrap needs at least 1 resample, got 0")]
     NoResamples,
+    /// A pair of identical texts has no contrast.
+    #[error("row {row}: the correction equals the answer, so the pair has no contrast")]
+    IdenticalTexts {
+        /// Index of the triple, from 0.
+        row: usize,
+    },
+    /// No triple gave a pair.
+    #[error("no triple gives a pair: {identical} corrections equal their answer, {too_long} prompts are too long")]
+    NoContrast {
+        /// Triples whose correction equals the answer.
+        identical: usize,
+        /// Triples whose prompt is too long.
+        too_long: usize,
+    },
+    /// No text is long enough for the positions asked for.
+    #[error("none of the {n_pairs} pairs is long enough to be read at `{read}`")]
+    NothingToRead {
+        /// The positions asked for.
+        read: String,
+        /// Number of pairs.
+        n_pairs: usize,
+    },
+    /// Too few tokens to take a mean and a standard deviation from.
+    #[error("calibration needs at least 2 tokens, got {got}")]
+    TooFewCalibrationTokens {
+        /// Tokens given.
+        got: usize,
+    },
+    /// A reading vector of other dimensions than the model.
+    #[error(
+        "{path}: the vector is for {} blocks of width {}, the model has {} of width {}",
+        got[0], got[1], expected[0], expected[1], path = path.display()
+    )]
+    VectorShape {
+        /// The vector's file.
+        path: PathBuf,
+        /// Blocks and width of the vector.
+        got: [usize; 2],
+        /// Blocks and width of the model.
+        expected: [usize; 2],
+    },
+    /// A reading vector made with other weights.
+    #[error("{path}: the vector was made for another model (weights {vector:.12}, this model {model:.12})", path = path.display())]
+    VectorModel {
+        /// The vector's file.
+        path: PathBuf,
+        /// Hash of the weights it was made with.
+        vector: String,
+        /// Hash of this model's weights.
+        model: String,
+    },
     /// The model or its files.
     #[error(transparent)]
     Model(#[from] redline_model::Error),
@@ -238,14 +283,17 @@ impl Error {
                 "the answer and its correction are the same, or the positions read lie before their first difference"
             }
             Self::NoVariance { .. } => "use mirrored differences, or mean_diff",
-            Self::NoMeanDifference { .. } => {
-                "use pca_diff or pca_center, or check which pole is which"
-            }
-            Self::SplitShare { .. } | Self::SplitShares { .. } => {
-                "shares add up to at most 1, such as 0.7,0.15,0.15"
-            }
+            Self::NoMeanDifference { .. } => "use pca_diff or pca_center, or check which pole is which",
+            Self::SplitShare { .. } | Self::SplitShares { .. } => "shares add up to at most 1, such as 0.7,0.15,0.15",
             Self::SplitTooLarge { .. } | Self::SplitEmptyPart { .. } => {
                 "equal questions count once; ask for smaller parts or give more rows"
+            }
+            Self::IdenticalTexts { .. } | Self::NoContrast { .. } => {
+                "pairs need triples whose correction differs from the answer; raise --max-tokens for long prompts"
+            }
+            Self::NothingToRead { .. } => "read at an earlier position, or give longer outputs",
+            Self::VectorShape { .. } | Self::VectorModel { .. } => {
+                "extract a vector from this model with `redline extract`"
             }
             Self::Model(error) => return error.hint(),
             _ => return None,

@@ -45,11 +45,7 @@ impl LayerPairs {
     pub fn new(layer: usize, positive: Array2<f32>, negative: Array2<f32>) -> Result<Self> {
         if positive.dim() != negative.dim() {
             let (positive, negative) = (positive.shape().to_vec(), negative.shape().to_vec());
-            return Err(Error::PoleShapes {
-                layer,
-                positive,
-                negative,
-            });
+            return Err(Error::PoleShapes { layer, positive, negative });
         }
         if positive.nrows() == 0 {
             return Err(Error::NoPairs { layer });
@@ -59,11 +55,7 @@ impl LayerPairs {
         }
         check_finite(layer, Pole::Positive, positive.view())?;
         check_finite(layer, Pole::Negative, negative.view())?;
-        Ok(Self {
-            layer,
-            positive,
-            negative,
-        })
+        Ok(Self { layer, positive, negative })
     }
 
     /// The block index, from 0.
@@ -93,27 +85,17 @@ impl LayerPairs {
 
     /// Positive minus negative, in double precision, `(n_pairs, hidden)`.
     pub fn differences(&self) -> Array2<f64> {
-        Zip::from(&self.positive)
-            .and(&self.negative)
-            .map_collect(|&p, &n| f64::from(p) - f64::from(n))
+        Zip::from(&self.positive).and(&self.negative).map_collect(|&p, &n| f64::from(p) - f64::from(n))
     }
 
     /// How many pairs hold two identical activations: they carry no contrast.
     pub fn n_identical(&self) -> usize {
-        self.positive
-            .outer_iter()
-            .zip(self.negative.outer_iter())
-            .filter(|(p, n)| p == n)
-            .count()
+        self.positive.outer_iter().zip(self.negative.outer_iter()).filter(|(p, n)| p == n).count()
     }
 
     /// The same pairs with the poles exchanged.
     pub fn swapped(self) -> Self {
-        Self {
-            layer: self.layer,
-            positive: self.negative,
-            negative: self.positive,
-        }
+        Self { layer: self.layer, positive: self.negative, negative: self.positive }
     }
 
     /// The pairs at `indices`, in that order.
@@ -125,31 +107,17 @@ impl LayerPairs {
             return Err(Error::NoPairs { layer: self.layer });
         }
         if let Some(&index) = indices.iter().find(|index| **index >= self.n_pairs()) {
-            return Err(Error::PairOutOfRange {
-                layer: self.layer,
-                index,
-                n_pairs: self.n_pairs(),
-            });
+            return Err(Error::PairOutOfRange { layer: self.layer, index, n_pairs: self.n_pairs() });
         }
         let take = |pole: &Array2<f32>| pole.select(Axis(0), indices);
-        Ok(Self {
-            layer: self.layer,
-            positive: take(&self.positive),
-            negative: take(&self.negative),
-        })
+        Ok(Self { layer: self.layer, positive: take(&self.positive), negative: take(&self.negative) })
     }
 }
 
 fn check_finite(layer: usize, pole: Pole, rows: ArrayView2<'_, f32>) -> Result<()> {
     match rows.indexed_iter().find(|(_, value)| !value.is_finite()) {
         None => Ok(()),
-        Some(((pair, dimension), &value)) => Err(Error::ActivationNotFinite {
-            layer,
-            pair,
-            pole,
-            dimension,
-            value,
-        }),
+        Some(((pair, dimension), &value)) => Err(Error::ActivationNotFinite { layer, pair, pole, dimension, value }),
     }
 }
 
@@ -164,10 +132,7 @@ mod tests {
         let good = array![[1.0, 2.0], [3.0, 4.0]];
         let bad = array![[1.0, 2.0], [3.0, f32::NAN]];
         let error = LayerPairs::new(7, good, bad).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "layer 7, pair 1: the negative activation holds NaN at dimension 1"
-        );
+        assert_eq!(error.to_string(), "layer 7, pair 1: the negative activation holds NaN at dimension 1");
     }
 
     #[test]
@@ -177,28 +142,17 @@ mod tests {
         let no_pairs = LayerPairs::new(0, Array2::zeros((0, 4)), Array2::zeros((0, 4)));
         assert!(matches!(no_pairs, Err(Error::NoPairs { layer: 0 })));
         let no_dimensions = LayerPairs::new(0, Array2::zeros((4, 0)), Array2::zeros((4, 0)));
-        assert!(matches!(
-            no_dimensions,
-            Err(Error::NoDimensions { layer: 0 })
-        ));
+        assert!(matches!(no_dimensions, Err(Error::NoDimensions { layer: 0 })));
     }
 
     #[test]
     fn select_keeps_order_and_identical_pairs_are_counted() {
-        let pairs =
-            LayerPairs::new(0, array![[1.0], [2.0], [3.0]], array![[1.0], [5.0], [6.0]]).unwrap();
+        let pairs = LayerPairs::new(0, array![[1.0], [2.0], [3.0]], array![[1.0], [5.0], [6.0]]).unwrap();
         assert_eq!(pairs.n_identical(), 1);
         let picked = pairs.select(&[2, 0]).unwrap();
         assert_eq!(picked.positive(), array![[3.0], [1.0]]);
         assert_eq!(picked.negative(), array![[6.0], [1.0]]);
         assert!(matches!(pairs.select(&[]), Err(Error::NoPairs { .. })));
-        assert!(matches!(
-            pairs.select(&[0, 3]),
-            Err(Error::PairOutOfRange {
-                index: 3,
-                n_pairs: 3,
-                ..
-            })
-        ));
+        assert!(matches!(pairs.select(&[0, 3]), Err(Error::PairOutOfRange { index: 3, n_pairs: 3, .. })));
     }
 }

@@ -8,23 +8,33 @@
 //! 3. fits a centre, a gap and a scale on the training pairs and scores any activation ([`reading`]);
 //! 4. reports on held-out pairs how well the scores tell the poles apart ([`separation`], with intervals from [`bootstrap`]).
 //!
-//! Everything here works on plain `ndarray` data; layers count from 0.
+//! Steps 2 to 4 work on plain `ndarray` data; [`pair`], [`activations`] and [`scan`] connect them with a model, and [`artifact`]
+//! is the file in between. Layers count from 0.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod activations;
+pub mod artifact;
 pub mod bootstrap;
+pub mod capture;
 pub mod direction;
 mod error;
 pub mod layer_pairs;
 pub mod method;
+pub mod pair;
 pub mod pca;
 pub mod reading;
+pub mod scan;
 pub mod separation;
 pub mod split;
 mod warning;
 
+pub use activations::{CaptureOptions, PairActivations, TokenActivations, capture_pairs, capture_tokens};
+pub use artifact::{Provenance, Reading};
 pub use direction::{ExtractOptions, Extraction, LayerDirection, extract_directions};
 pub use error::{Error, Result};
 pub use layer_pairs::{LayerPairs, Pole};
 pub use method::{Method, Scaling};
+pub use pair::{ContrastPair, PairBuilder, PairDesign, PairSet, ReadAt, Skip, TokenText};
 pub use reading::{LayerReading, LayerVector, ReportOptions, fit_layers, report_layers};
+pub use scan::{Calibration, LatScan};
 pub use warning::Warning;

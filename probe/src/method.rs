@@ -57,10 +57,7 @@ impl FromStr for Method {
             name: name.to_owned(),
             known: "pca_diff, pca_center, mean_diff, random",
         };
-        Self::ALL
-            .into_iter()
-            .find(|method| method.name() == name)
-            .ok_or_else(unknown)
+        Self::ALL.into_iter().find(|method| method.name() == name).ok_or_else(unknown)
     }
 }
 
@@ -99,15 +96,8 @@ impl FromStr for Scaling {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let unknown = || Error::UnknownName {
-            what: "scaling",
-            name: name.to_owned(),
-            known: "none, per-dimension",
-        };
-        Self::ALL
-            .into_iter()
-            .find(|scaling| scaling.name() == name)
-            .ok_or_else(unknown)
+        let unknown = || Error::UnknownName { what: "scaling", name: name.to_owned(), known: "none, per-dimension" };
+        Self::ALL.into_iter().find(|scaling| scaling.name() == name).ok_or_else(unknown)
     }
 }
 
@@ -119,27 +109,18 @@ mod tests {
     fn names_round_trip_in_text_and_json() {
         for method in Method::ALL {
             assert_eq!(method.to_string().parse::<Method>().unwrap(), method);
-            assert_eq!(
-                serde_json::to_string(&method).unwrap(),
-                format!("\"{method}\"")
-            );
+            assert_eq!(serde_json::to_string(&method).unwrap(), format!("\"{method}\""));
         }
         for scaling in Scaling::ALL {
             assert_eq!(scaling.to_string().parse::<Scaling>().unwrap(), scaling);
-            assert_eq!(
-                serde_json::to_string(&scaling).unwrap(),
-                format!("\"{scaling}\"")
-            );
+            assert_eq!(serde_json::to_string(&scaling).unwrap(), format!("\"{scaling}\""));
         }
     }
 
     #[test]
     fn unknown_names_list_the_known_ones() {
         let error = "pca".parse::<Method>().unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "unknown method `pca`; known: pca_diff, pca_center, mean_diff, random"
-        );
+        assert_eq!(error, "unknown method `pca`; known: pca_diff, pca_center, mean_diff, random");
         for method in Method::ALL {
             assert!(error.contains(method.name()));
         }

@@ -44,28 +44,14 @@ pub fn top_component(layer: usize, rows: Array2<f64>) -> Result<Option<Component
     };
     let (n_rows, hidden) = rows.dim();
     let dataset = DatasetBase::from(rows);
-    let model = Pca::params(1)
-        .fit(&dataset)
-        .map_err(|source| Error::Pca { layer, source })?;
-    let diverged = || Error::PcaDiverged {
-        layer,
-        n_rows,
-        hidden,
-    };
-    let direction = model
-        .components()
-        .outer_iter()
-        .next()
-        .and_then(unit)
-        .ok_or_else(diverged)?;
+    let model = Pca::params(1).fit(&dataset).map_err(|source| Error::Pca { layer, source })?;
+    let diverged = || Error::PcaDiverged { layer, n_rows, hidden };
+    let direction = model.components().outer_iter().next().and_then(unit).ok_or_else(diverged)?;
     let (explained_variance_ratio, residual) = check(dataset.records.view(), &direction);
     if residual.is_nan() || residual > RESIDUAL {
         return Err(diverged());
     }
-    Ok(Some(Component {
-        direction,
-        explained_variance_ratio,
-    }))
+    Ok(Some(Component { direction, explained_variance_ratio }))
 }
 
 /// `vector` at length one; `None` when it is zero or not finite.
@@ -102,10 +88,7 @@ fn check(rows: ArrayView2<'_, f64>, direction: &Array1<f64>) -> (f64, f64) {
     let scores = rows.dot(direction); // (n)
     let explained = scores.dot(&scores);
     let residual = rows.t().dot(&scores) - direction * explained; // (d)
-    (
-        explained.min(1.0),
-        residual.dot(&residual).sqrt() / explained,
-    )
+    (explained.min(1.0), residual.dot(&residual).sqrt() / explained)
 }
 
 #[cfg(test)]
@@ -131,9 +114,7 @@ mod tests {
             power = power.dot(&power);
             power = &power / power.diag().sum();
         }
-        let strongest = (0..power.nrows())
-            .max_by(|&a, &b| power[[a, a]].total_cmp(&power[[b, b]]))
-            .unwrap();
+        let strongest = (0..power.nrows()).max_by(|&a, &b| power[[a, a]].total_cmp(&power[[b, b]])).unwrap();
         let direction = unit(power.column(strongest)).unwrap();
         let ratio = direction.dot(&covariance.dot(&direction)) / trace;
         (direction, ratio)
@@ -141,17 +122,7 @@ mod tests {
 
     #[test]
     fn agrees_with_the_reference_at_every_shape_and_size() {
-        let shapes = [
-            (2, 1),
-            (2, 7),
-            (3, 3),
-            (5, 4),
-            (4, 5),
-            (10, 48),
-            (96, 48),
-            (50, 50),
-            (49, 50),
-        ];
+        let shapes = [(2, 1), (2, 7), (3, 3), (5, 4), (4, 5), (10, 48), (96, 48), (50, 50), (49, 50)];
         for (n, d) in shapes {
             for scale in [1e-30, 1e-6, 1.0, 1e6, 1e30] {
                 let rows = noise(n, d, 3) * scale;
@@ -159,10 +130,7 @@ mod tests {
                 let found = top_component(0, rows).unwrap().unwrap();
                 let cosine = found.direction.dot(&direction).abs();
                 assert!(cosine > 0.9999, "{n} x {d} at {scale}: cosine {cosine}");
-                assert!(
-                    (found.explained_variance_ratio - ratio).abs() < 1e-9,
-                    "{n} x {d} at {scale}"
-                );
+                assert!((found.explained_variance_ratio - ratio).abs() < 1e-9, "{n} x {d} at {scale}");
                 assert!((found.direction.dot(&found.direction) - 1.0).abs() < 1e-12);
             }
         }
@@ -174,13 +142,8 @@ mod tests {
         let rows = noise(96, 48, 3);
         let (direction, _) = reference(&rows);
         let cosine = |scale: f64| {
-            let model = Pca::params(1)
-                .fit(&DatasetBase::from(&rows * scale))
-                .unwrap();
-            unit(model.components().row(0))
-                .unwrap()
-                .dot(&direction)
-                .abs()
+            let model = Pca::params(1).fit(&DatasetBase::from(&rows * scale)).unwrap();
+            unit(model.components().row(0)).unwrap().dot(&direction).abs()
         };
         assert!(cosine(1.0) > 0.9999);
         assert!(cosine(1e-6) < 0.9);
@@ -189,10 +152,7 @@ mod tests {
     #[test]
     fn equal_rows_have_no_component() {
         assert_eq!(top_component(0, array![[1.0, 2.0]]).unwrap(), None);
-        assert_eq!(
-            top_component(0, array![[0.1, 0.2], [0.1, 0.2], [0.1, 0.2]]).unwrap(),
-            None
-        );
+        assert_eq!(top_component(0, array![[0.1, 0.2], [0.1, 0.2], [0.1, 0.2]]).unwrap(), None);
         assert_eq!(top_component(0, Array2::zeros((4, 3))).unwrap(), None);
         assert_eq!(top_component(0, Array2::zeros((0, 3))).unwrap(), None);
     }

@@ -77,14 +77,8 @@ impl LayerVector {
     }
 
     fn project(&self, activation: ArrayView1<'_, f32>) -> f64 {
-        let centred = activation
-            .iter()
-            .zip(&self.centre)
-            .map(|(x, centre)| f64::from(*x) - f64::from(*centre));
-        centred
-            .zip(&self.direction)
-            .map(|(x, direction)| x * f64::from(*direction))
-            .sum()
+        let centred = activation.iter().zip(&self.centre).map(|(x, centre)| f64::from(*x) - f64::from(*centre));
+        centred.zip(&self.direction).map(|(x, direction)| x * f64::from(*direction)).sum()
     }
 
     fn check_hidden(&self, got: usize) -> Result<()> {
@@ -92,35 +86,21 @@ impl LayerVector {
         if got == expected && self.centre.len() == expected {
             return Ok(());
         }
-        Err(Error::HiddenSize {
-            layer: self.layer,
-            got,
-            expected,
-        })
+        Err(Error::HiddenSize { layer: self.layer, got, expected })
     }
 
     fn finite(&self, row: usize, score: f64) -> Result<f64> {
         if score.is_finite() {
             return Ok(score);
         }
-        Err(Error::ScoreNotFinite {
-            layer: self.layer,
-            row,
-            score,
-        })
+        Err(Error::ScoreNotFinite { layer: self.layer, row, score })
     }
 
     fn pole_scores(&self, pairs: &LayerPairs) -> Result<(Array1<f64>, Array1<f64>)> {
         if pairs.layer() != self.layer {
-            return Err(Error::LayerMismatch {
-                got: pairs.layer(),
-                expected: self.layer,
-            });
+            return Err(Error::LayerMismatch { got: pairs.layer(), expected: self.layer });
         }
-        Ok((
-            self.scores(pairs.positive())?,
-            self.scores(pairs.negative())?,
-        ))
+        Ok((self.scores(pairs.positive())?, self.scores(pairs.negative())?))
     }
 }
 
@@ -130,11 +110,7 @@ impl LayerVector {
 /// When the lists do not match layer by layer.
 pub fn fit_layers(directions: &[LayerDirection], train: &[LayerPairs]) -> Result<Vec<LayerVector>> {
     check_count("layers of training pairs", train.len(), directions.len())?;
-    directions
-        .par_iter()
-        .zip(train)
-        .map(|(direction, train)| LayerVector::fit(direction, train))
-        .collect()
+    directions.par_iter().zip(train).map(|(direction, train)| LayerVector::fit(direction, train)).collect()
 }
 
 /// How a report draws its bootstrap intervals.
@@ -150,10 +126,7 @@ pub struct ReportOptions {
 impl Default for ReportOptions {
     /// 1000 resamples, seed 0.
     fn default() -> Self {
-        Self {
-            n_resamples: 1000,
-            seed: 0,
-        }
+        Self { n_resamples: 1000, seed: 0 }
     }
 }
 
@@ -186,11 +159,7 @@ pub struct LayerReading {
 ///
 /// # Errors
 /// When layer or hidden size differ, or no resample is asked for.
-pub fn report_layer(
-    vector: &LayerVector,
-    held_out: &LayerPairs,
-    options: &ReportOptions,
-) -> Result<LayerReading> {
+pub fn report_layer(vector: &LayerVector, held_out: &LayerPairs, options: &ReportOptions) -> Result<LayerReading> {
     let &ReportOptions { n_resamples, seed } = options;
     if n_resamples == 0 {
         return Err(Error::NoResamples);
@@ -199,11 +168,7 @@ pub fn report_layer(
     let scores = PairScores::new(positive.to_vec(), negative.to_vec());
     let n_pairs = scores.n_pairs();
     let [pair_accuracy, auroc, cohens_d] = estimate(n_pairs, n_resamples, seed, |counts| {
-        [
-            scores.pair_accuracy(counts),
-            scores.auroc(counts),
-            scores.cohens_d(counts),
-        ]
+        [scores.pair_accuracy(counts), scores.auroc(counts), scores.cohens_d(counts)]
     });
     Ok(LayerReading {
         layer: vector.layer,
@@ -229,22 +194,14 @@ pub fn report_layers(
     options: &ReportOptions,
 ) -> Result<Vec<LayerReading>> {
     check_count("layers of held-out pairs", held_out.len(), vectors.len())?;
-    vectors
-        .par_iter()
-        .zip(held_out)
-        .map(|(vector, pairs)| report_layer(vector, pairs, options))
-        .collect()
+    vectors.par_iter().zip(held_out).map(|(vector, pairs)| report_layer(vector, pairs, options)).collect()
 }
 
 fn check_count(what: &'static str, got: usize, expected: usize) -> Result<()> {
     if got == expected {
         return Ok(());
     }
-    Err(Error::LayerCount {
-        what,
-        got,
-        expected,
-    })
+    Err(Error::LayerCount { what, got, expected })
 }
 
 fn centre(pairs: &LayerPairs) -> Vec<f32> {
@@ -261,11 +218,7 @@ fn standard_deviation<'a>(values: impl Iterator<Item = &'a f64> + Clone) -> f64 
 }
 
 fn mean_difference_cosine(vector: &LayerVector, pairs: &LayerPairs) -> Option<f64> {
-    let direction: Array1<f64> = vector
-        .direction
-        .iter()
-        .map(|value| f64::from(*value))
-        .collect();
+    let direction: Array1<f64> = vector.direction.iter().map(|value| f64::from(*value)).collect();
     let cosines: Vec<f64> = pairs
         .differences()
         .outer_iter()

@@ -28,11 +28,7 @@ impl PairScores {
         let n = positive.len().min(negative.len());
         positive.truncate(n);
         negative.truncate(n);
-        let mut scores = Self {
-            positive,
-            negative,
-            rising: Vec::new(),
-        };
+        let mut scores = Self { positive, negative, rising: Vec::new() };
         let mut rising: Vec<usize> = (0..2 * n).collect();
         rising.sort_by(|&a, &b| scores.at(a).total_cmp(&scores.at(b)));
         scores.rising = rising;
@@ -76,11 +72,7 @@ impl PairScores {
 
     /// Mean of the score differences over their standard deviation: Cohen's d of paired data, `d_z`.
     pub fn cohens_d(&self, counts: &[u32]) -> Option<f64> {
-        let differences = self
-            .positive
-            .iter()
-            .zip(&self.negative)
-            .map(|(positive, negative)| positive - negative);
+        let differences = self.positive.iter().zip(&self.negative).map(|(positive, negative)| positive - negative);
         let moments = Moments::of(differences, counts)?;
         let variance = moments.variance * moments.n / (moments.n - 1.0);
         self.effect_size(moments.mean, variance)
@@ -90,10 +82,7 @@ impl PairScores {
     pub fn d_prime(&self, counts: &[u32]) -> Option<f64> {
         let positive = Moments::of(self.positive.iter().copied(), counts)?;
         let negative = Moments::of(self.negative.iter().copied(), counts)?;
-        self.effect_size(
-            positive.mean - negative.mean,
-            (positive.variance + negative.variance) / 2.0,
-        )
+        self.effect_size(positive.mean - negative.mean, (positive.variance + negative.variance) / 2.0)
     }
 
     fn effect_size(&self, mean: f64, variance: f64) -> Option<f64> {
@@ -141,15 +130,8 @@ impl Moments {
         if n < 2.0 {
             return None;
         }
-        let mean = weighted
-            .clone()
-            .map(|(value, count)| value * count)
-            .sum::<f64>()
-            / n;
-        let variance = weighted
-            .map(|(value, count)| count * (value - mean).powi(2))
-            .sum::<f64>()
-            / n;
+        let mean = weighted.clone().map(|(value, count)| value * count).sum::<f64>() / n;
+        let variance = weighted.map(|(value, count)| count * (value - mean).powi(2)).sum::<f64>() / n;
         Some(Self { n, mean, variance })
     }
 }
@@ -183,21 +165,12 @@ mod tests {
         let counts = ones(&flat);
         assert_eq!(flat.auroc(&counts), Some(0.5));
         assert_eq!(flat.pair_accuracy(&counts), Some(0.5));
-        assert_eq!(
-            (flat.cohens_d(&counts), flat.d_prime(&counts)),
-            (None, None)
-        );
+        assert_eq!((flat.cohens_d(&counts), flat.d_prime(&counts)), (None, None));
         let one = PairScores::new(vec![2.0], vec![1.0]);
-        assert_eq!(
-            (one.auroc(&[1]), one.pair_accuracy(&[1])),
-            (Some(1.0), Some(1.0))
-        );
+        assert_eq!((one.auroc(&[1]), one.pair_accuracy(&[1])), (Some(1.0), Some(1.0)));
         assert_eq!((one.cohens_d(&[1]), one.d_prime(&[1])), (None, None));
         let none = PairScores::new(vec![], vec![]);
-        assert_eq!(
-            (none.auroc(&[]), none.pair_accuracy(&[]), none.cohens_d(&[])),
-            (None, None, None)
-        );
+        assert_eq!((none.auroc(&[]), none.pair_accuracy(&[]), none.cohens_d(&[])), (None, None, None));
         // differences that are equal but for rounding have no spread either
         let shifted = PairScores::new(vec![0.1 + 0.2, 0.3 + 0.2, 0.7 + 0.2], vec![0.1, 0.3, 0.7]);
         assert_eq!(shifted.cohens_d(&[1, 1, 1]), None);
@@ -205,11 +178,8 @@ mod tests {
 
     /// Few distinct values, so that ties are common.
     fn few_values() -> impl Strategy<Value = Vec<(f64, f64, u32)>> {
-        prop::collection::vec((0..6_i32, 0..6_i32, 0..4_u32), 1..20).prop_map(|rows| {
-            rows.into_iter()
-                .map(|(p, n, c)| (f64::from(p), f64::from(n), c))
-                .collect()
-        })
+        prop::collection::vec((0..6_i32, 0..6_i32, 0..4_u32), 1..20)
+            .prop_map(|rows| rows.into_iter().map(|(p, n, c)| (f64::from(p), f64::from(n), c)).collect())
     }
 
     proptest! {

@@ -26,11 +26,7 @@ const SHARE_ROUNDING: f64 = 1e-9;
 ///
 /// # Errors
 /// When a share is out of range, the parts ask for more than there is, or one would be empty.
-pub fn split_by_question<S: AsRef<str>>(
-    keys: &[S],
-    sizes: &PartSizes,
-    seed: u64,
-) -> Result<Vec<Vec<usize>>> {
+pub fn split_by_question<S: AsRef<str>>(keys: &[S], sizes: &PartSizes, seed: u64) -> Result<Vec<Vec<usize>>> {
     let mut questions = rows_by_question(keys);
     let bounds = part_bounds(sizes, questions.len())?;
     questions.shuffle(&mut StdRng::seed_from_u64(seed));
@@ -52,10 +48,7 @@ pub fn overlap<A: AsRef<str>, B: AsRef<str>>(a: &[A], b: &[B]) -> Vec<String> {
 /// The form in which two keys are compared: lower case, single spaces, none at the ends.
 pub fn normalise(key: &str) -> String {
     // lower case first: it may itself give white space its final form
-    key.to_lowercase()
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
+    key.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The rows of each distinct question, in order of first appearance.
@@ -63,9 +56,7 @@ fn rows_by_question<S: AsRef<str>>(keys: &[S]) -> Vec<Vec<usize>> {
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut questions: Vec<Vec<usize>> = Vec::new();
     for (row, key) in keys.iter().enumerate() {
-        let place = *places
-            .entry(normalise(key.as_ref()))
-            .or_insert(questions.len());
+        let place = *places.entry(normalise(key.as_ref())).or_insert(questions.len());
         match questions.get_mut(place) {
             Some(rows) => rows.push(row),
             None => questions.push(vec![row]),
@@ -142,8 +133,7 @@ mod tests {
     #[test]
     fn a_seed_fixes_the_split() {
         let keys: Vec<String> = (0..100).map(|i| i.to_string()).collect();
-        let run =
-            |seed| split_by_question(&keys, &PartSizes::Shares(vec![0.5, 0.5]), seed).unwrap();
+        let run = |seed| split_by_question(&keys, &PartSizes::Shares(vec![0.5, 0.5]), seed).unwrap();
         assert_eq!(run(1), run(1));
         assert_ne!(run(1), run(2));
     }
@@ -152,34 +142,13 @@ mod tests {
     fn impossible_sizes_are_refused() {
         let keys = ["a", "b", "c"];
         let split = |sizes| split_by_question(&keys, &sizes, 0).unwrap_err();
-        assert!(matches!(
-            split(PartSizes::Counts(vec![2, 2])),
-            Error::SplitTooLarge {
-                asked: 4,
-                available: 3
-            }
-        ));
-        assert!(matches!(
-            split(PartSizes::Counts(vec![usize::MAX, 2])),
-            Error::SplitTooLarge { .. }
-        ));
-        assert!(matches!(
-            split(PartSizes::Counts(vec![2, 0])),
-            Error::SplitEmptyPart { part: 1, .. }
-        ));
-        assert!(matches!(
-            split(PartSizes::Shares(vec![0.9, 0.1])),
-            Error::SplitEmptyPart { part: 1, .. }
-        ));
-        assert!(matches!(
-            split(PartSizes::Shares(vec![0.9, 0.9])),
-            Error::SplitShares { .. }
-        ));
+        assert!(matches!(split(PartSizes::Counts(vec![2, 2])), Error::SplitTooLarge { asked: 4, available: 3 }));
+        assert!(matches!(split(PartSizes::Counts(vec![usize::MAX, 2])), Error::SplitTooLarge { .. }));
+        assert!(matches!(split(PartSizes::Counts(vec![2, 0])), Error::SplitEmptyPart { part: 1, .. }));
+        assert!(matches!(split(PartSizes::Shares(vec![0.9, 0.1])), Error::SplitEmptyPart { part: 1, .. }));
+        assert!(matches!(split(PartSizes::Shares(vec![0.9, 0.9])), Error::SplitShares { .. }));
         for share in [0.0, -0.5, 1.5, f64::NAN, f64::INFINITY] {
-            assert!(matches!(
-                split(PartSizes::Shares(vec![share])),
-                Error::SplitShare { part: 0, .. }
-            ));
+            assert!(matches!(split(PartSizes::Shares(vec![share])), Error::SplitShare { part: 0, .. }));
         }
     }
 

@@ -60,39 +60,24 @@ pub enum Warning {
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::VarianceWithoutSignal {
-                layer,
-                explained_variance_ratio,
-                cosine_to_mean_diff,
-            } => write!(
+            Self::VarianceWithoutSignal { layer, explained_variance_ratio, cosine_to_mean_diff } => write!(
                 f,
                 "layer {layer}: the component explains {:.1} % of the variance, but its cosine to the mean difference is only \
                  {cosine_to_mean_diff:.2}; a few massive dimensions may dominate (scale per dimension, mirror the differences)",
                 100.0 * explained_variance_ratio
             ),
-            Self::FewDimensions {
-                layer,
-                dimensions,
-                share,
-            } => write!(
+            Self::FewDimensions { layer, dimensions, share } => write!(
                 f,
                 "layer {layer}: dimensions {dimensions:?} alone hold {:.1} % of the direction; they may be massive \
                  activations (scale per dimension)",
                 100.0 * share
             ),
-            Self::MeanAgainstMajority {
-                layer,
-                cosine_to_mean_diff,
-            } => write!(
+            Self::MeanAgainstMajority { layer, cosine_to_mean_diff } => write!(
                 f,
                 "layer {layer}: the direction follows the majority of the pairs, but their mean points the other way (cosine \
                  {cosine_to_mean_diff:.2})"
             ),
-            Self::IdenticalPairs {
-                layer,
-                n_identical,
-                n_pairs,
-            } => {
+            Self::IdenticalPairs { layer, n_identical, n_pairs } => {
                 write!(
                     f,
                     "layer {layer}: {n_identical} of {n_pairs} pairs hold two identical activations and add nothing"
@@ -108,11 +93,7 @@ pub(crate) fn doubts(pairs: &LayerPairs, found: &LayerDirection) -> Vec<Warning>
     let mut warnings = Vec::new();
     let (n_identical, n_pairs) = (pairs.n_identical(), pairs.n_pairs());
     if n_identical > 0 {
-        warnings.push(Warning::IdenticalPairs {
-            layer,
-            n_identical,
-            n_pairs,
-        });
+        warnings.push(Warning::IdenticalPairs { layer, n_identical, n_pairs });
     }
     warnings.extend(few_dimensions(found));
     // a direction without explained variance is no component: nothing to suspect
@@ -121,17 +102,10 @@ pub(crate) fn doubts(pairs: &LayerPairs, found: &LayerDirection) -> Vec<Warning>
     };
     let cosine_to_mean_diff = found.cosine_to_mean_diff.unwrap_or(0.0);
     if explained_variance_ratio > SUSPECT_VARIANCE && cosine_to_mean_diff.abs() < LOW_COSINE {
-        warnings.push(Warning::VarianceWithoutSignal {
-            layer,
-            explained_variance_ratio,
-            cosine_to_mean_diff,
-        });
+        warnings.push(Warning::VarianceWithoutSignal { layer, explained_variance_ratio, cosine_to_mean_diff });
     }
     if cosine_to_mean_diff < 0.0 {
-        warnings.push(Warning::MeanAgainstMajority {
-            layer,
-            cosine_to_mean_diff,
-        });
+        warnings.push(Warning::MeanAgainstMajority { layer, cosine_to_mean_diff });
     }
     warnings
 }
@@ -143,9 +117,5 @@ fn few_dimensions(found: &LayerDirection) -> Option<Warning> {
     let many = dimensions.len() >= MANY_DIMENSIONS;
     dimensions.truncate(FEW_DIMENSIONS);
     let share = dimensions.iter().map(square).sum();
-    (many && share > SUSPECT_SHARE).then_some(Warning::FewDimensions {
-        layer: found.layer,
-        dimensions,
-        share,
-    })
+    (many && share > SUSPECT_SHARE).then_some(Warning::FewDimensions { layer: found.layer, dimensions, share })
 }

@@ -36,10 +36,7 @@ pub(super) struct Entry {
 
 impl Entry {
     pub fn new(key: Key, text: impl Into<String>) -> Self {
-        Self {
-            key,
-            text: text.into(),
-        }
+        Self { key, text: text.into() }
     }
 }
 
@@ -86,12 +83,7 @@ fn draw_key<DB: DrawingBackend>(canvas: &Canvas<DB>, at: Point, key: Key) -> Dra
         }
         Key::Point(color, marker) => canvas.marker((middle, y), marker, 4.0, color),
         Key::Area(color) => {
-            let rect = Rect {
-                left,
-                right,
-                top: y - 7.0,
-                bottom: y + 7.0,
-            };
+            let rect = Rect { left, right, top: y - 7.0, bottom: y + 7.0 };
             canvas.fill_rect(rect, color)
         }
         Key::Note => Ok(()),

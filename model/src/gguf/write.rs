@@ -1,12 +1,12 @@
 //! Writes small GGUF files, such as control vectors: metadata and f32 tensors, version 3, little endian.
 
-use std::io::Write;
 use std::path::Path;
 
 use super::parse::{ALIGNMENT_KEY, DEFAULT_ALIGNMENT};
 use super::tensor_type::GgufTensorType;
 use super::value::{GgufArray, GgufValue};
 use crate::error::{Error, Result};
+use crate::files::write_atomically;
 
 /// An f32 tensor to write.
 #[derive(Debug, Clone, Copy)]

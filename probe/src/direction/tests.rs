@@ -6,26 +6,15 @@ const HIDDEN: usize = 96;
 const MASSIVE: [usize; 3] = [5, 40, 77];
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| {
-        a.iter()
-            .zip(b)
-            .map(|(a, b)| f64::from(*a) * f64::from(*b))
-            .sum::<f64>()
-    };
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 /// A unit direction without any part in the massive dimensions.
 fn planted_direction() -> Vec<f32> {
     let mut direction = random_direction(9, HIDDEN, 4);
-    MASSIVE
-        .iter()
-        .for_each(|&dimension| direction[dimension] = 0.0);
-    unit(direction.view())
-        .unwrap()
-        .iter()
-        .map(|value| *value as f32)
-        .collect()
+    MASSIVE.iter().for_each(|&dimension| direction[dimension] = 0.0);
+    unit(direction.view()).unwrap().iter().map(|value| *value as f32).collect()
 }
 
 /// Pairs that share a base and part by 4 along the planted direction, under noise; some dimensions ×300.
@@ -33,18 +22,11 @@ fn planted(n_pairs: usize, massive: &[usize], seed: u64) -> LayerPairs {
     let mut rng = StdRng::seed_from_u64(seed);
     let direction = planted_direction();
     let mut gauss = move |deviation: f64| deviation * rng.sample::<f64, _>(StandardNormal);
-    let (mut positive, mut negative) = (
-        Array2::zeros((n_pairs, HIDDEN)),
-        Array2::zeros((n_pairs, HIDDEN)),
-    );
+    let (mut positive, mut negative) = (Array2::zeros((n_pairs, HIDDEN)), Array2::zeros((n_pairs, HIDDEN)));
     for pair in 0..n_pairs {
         let strength = 4.0 + gauss(0.5);
         for dimension in 0..HIDDEN {
-            let size = if massive.contains(&dimension) {
-                300.0
-            } else {
-                1.0
-            };
+            let size = if massive.contains(&dimension) { 300.0 } else { 1.0 };
             let (base, half) = (gauss(1.0), strength * f64::from(direction[dimension]) / 2.0);
             positive[[pair, dimension]] = ((base + half + gauss(0.4)) * size) as f32;
             negative[[pair, dimension]] = ((base - half + gauss(0.4)) * size) as f32;
@@ -54,12 +36,7 @@ fn planted(n_pairs: usize, massive: &[usize], seed: u64) -> LayerPairs {
 }
 
 fn options(method: Method, scaling: Scaling, mirrored: bool) -> ExtractOptions {
-    ExtractOptions {
-        method,
-        scaling,
-        mirrored,
-        seed: 11,
-    }
+    ExtractOptions { method, scaling, mirrored, seed: 11 }
 }
 
 fn pca_options(scaling: Scaling) -> [ExtractOptions; 3] {
@@ -71,28 +48,21 @@ fn pca_options(scaling: Scaling) -> [ExtractOptions; 3] {
 }
 
 fn all_options() -> Vec<ExtractOptions> {
-    let mut all = vec![
-        options(Method::MeanDiff, Scaling::None, false),
-        options(Method::Random, Scaling::None, false),
-    ];
+    let mut all = vec![options(Method::MeanDiff, Scaling::None, false), options(Method::Random, Scaling::None, false)];
     all.extend(Scaling::ALL.into_iter().flat_map(pca_options));
     all
 }
 
 fn noise_only(n_pairs: usize) -> LayerPairs {
     let mut rng = StdRng::seed_from_u64(8);
-    let mut pole =
-        || Array2::from_shape_simple_fn((n_pairs, HIDDEN), || rng.sample::<f32, _>(StandardNormal));
+    let mut pole = || Array2::from_shape_simple_fn((n_pairs, HIDDEN), || rng.sample::<f32, _>(StandardNormal));
     LayerPairs::new(0, pole(), pole()).unwrap()
 }
 
 #[test]
 fn a_planted_direction_is_recovered_with_its_sign() {
     let pairs = planted(200, &[], 1);
-    for options in all_options()
-        .into_iter()
-        .filter(|options| options.method != Method::Random)
-    {
+    for options in all_options().into_iter().filter(|options| options.method != Method::Random) {
         let found = extract_layer(&pairs, &options).unwrap();
         let cosine = cosine(&found.direction, &planted_direction());
         assert!(cosine > 0.99, "{options:?}: {cosine}");
@@ -120,10 +90,7 @@ fn massive_dimensions_hide_the_direction_unless_scaled() {
     }
     for options in pca_options(Scaling::None) {
         let found = extract_layer(&pairs, &options).unwrap();
-        assert!(
-            cosine(&found.direction, &planted_direction()).abs() < 0.5,
-            "{options:?}"
-        );
+        assert!(cosine(&found.direction, &planted_direction()).abs() < 0.5, "{options:?}");
     }
 }
 
@@ -134,18 +101,11 @@ fn a_score_on_plain_activations_is_the_score_on_scaled_ones() {
     let component = random_direction(0, HIDDEN, 0);
     let scaled = contrast.differences.dot(&component);
     let found = contrast.orient(component, None);
-    let direction: Array1<f64> = found
-        .direction
-        .iter()
-        .map(|value| f64::from(*value))
-        .collect();
+    let direction: Array1<f64> = found.direction.iter().map(|value| f64::from(*value)).collect();
     let plain = pairs.differences().dot(&direction);
     let ratio = plain[0] / scaled[0];
     for (plain, scaled) in plain.iter().zip(&scaled) {
-        assert!(
-            (plain / scaled / ratio - 1.0).abs() < 1e-3,
-            "{plain} against {scaled}"
-        );
+        assert!((plain / scaled / ratio - 1.0).abs() < 1e-3, "{plain} against {scaled}");
     }
 }
 
@@ -153,27 +113,11 @@ fn a_score_on_plain_activations_is_the_score_on_scaled_ones() {
 fn massive_dimensions_are_warned_of() {
     let warnings = |scaling| {
         let pairs = [planted(200, &MASSIVE, 1)];
-        extract_directions(&pairs, &options(Method::PcaDiff, scaling, true))
-            .unwrap()
-            .warnings
+        extract_directions(&pairs, &options(Method::PcaDiff, scaling, true)).unwrap().warnings
     };
     let found = warnings(Scaling::None);
-    let [
-        Warning::FewDimensions {
-            layer: 3,
-            dimensions,
-            share,
-        },
-    ] = found.as_slice()
-    else {
-        panic!("{found:?}")
-    };
-    assert!(
-        dimensions
-            .iter()
-            .all(|dimension| MASSIVE.contains(dimension))
-            && *share > 0.99
-    );
+    let [Warning::FewDimensions { layer: 3, dimensions, share }] = found.as_slice() else { panic!("{found:?}") };
+    assert!(dimensions.iter().all(|dimension| MASSIVE.contains(dimension)) && *share > 0.99);
     assert_eq!(warnings(Scaling::PerDimension), []);
 }
 
@@ -183,22 +127,13 @@ fn variance_without_signal_is_warned_of() {
     let positive = array![[500.0, 1.0], [-500.0, 1.1], [400.0, 0.9], [-400.0, 1.0]];
     let pairs = [LayerPairs::new(6, positive, Array2::zeros((4, 2))).unwrap()];
     let found = extract_directions(&pairs, &options(Method::PcaDiff, Scaling::None, true)).unwrap();
-    let [
-        warning @ Warning::VarianceWithoutSignal {
-            layer: 6,
-            explained_variance_ratio,
-            ..
-        },
-    ] = found.warnings.as_slice()
+    let [warning @ Warning::VarianceWithoutSignal { layer: 6, explained_variance_ratio, .. }] =
+        found.warnings.as_slice()
     else {
         panic!("{:?}", found.warnings)
     };
     assert!(*explained_variance_ratio > 0.99);
-    assert!(
-        warning
-            .to_string()
-            .starts_with("layer 6: the component explains 100.0 % of the variance")
-    );
+    assert!(warning.to_string().starts_with("layer 6: the component explains 100.0 % of the variance"));
 }
 
 #[test]
@@ -207,36 +142,20 @@ fn a_mean_against_the_majority_is_warned_of() {
     let pairs = [LayerPairs::new(0, positive, Array2::zeros((4, 1))).unwrap()];
     let found = extract_directions(&pairs, &options(Method::PcaDiff, Scaling::None, true)).unwrap();
     assert_eq!(found.directions[0].direction, [1.0]);
-    assert_eq!(
-        found.warnings,
-        [Warning::MeanAgainstMajority {
-            layer: 0,
-            cosine_to_mean_diff: -1.0
-        }]
-    );
+    assert_eq!(found.warnings, [Warning::MeanAgainstMajority { layer: 0, cosine_to_mean_diff: -1.0 }]);
 }
 
 #[test]
 fn swapping_the_poles_flips_the_sign_exactly() {
     // more pairs than dimensions, and fewer: the solver takes another path; noise alone converges worst
-    for pairs in [
-        planted(150, &MASSIVE, 7),
-        planted(30, &[], 7),
-        noise_only(30),
-        noise_only(150),
-    ] {
+    for pairs in [planted(150, &MASSIVE, 7), planted(30, &[], 7), noise_only(30), noise_only(150)] {
         let swapped = pairs.clone().swapped();
         for options in all_options() {
-            let (found, mirrored) = (
-                extract_layer(&pairs, &options).unwrap(),
-                extract_layer(&swapped, &options).unwrap(),
-            );
+            let (found, mirrored) =
+                (extract_layer(&pairs, &options).unwrap(), extract_layer(&swapped, &options).unwrap());
             let negated: Vec<f32> = mirrored.direction.iter().map(|value| -value).collect();
             assert_eq!(found.direction, negated, "{options:?}");
-            assert_eq!(
-                found.explained_variance_ratio,
-                mirrored.explained_variance_ratio
-            );
+            assert_eq!(found.explained_variance_ratio, mirrored.explained_variance_ratio);
             assert_eq!(found.cosine_to_mean_diff, mirrored.cosine_to_mean_diff);
         }
     }
@@ -273,8 +192,7 @@ fn flips_are_balanced_and_seeded() {
 
 #[test]
 fn random_directions_differ_by_layer_and_seed() {
-    let drawn =
-        [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(layer, seed)| random_direction(layer, 500, seed));
+    let drawn = [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(layer, seed)| random_direction(layer, 500, seed));
     for (i, a) in drawn.iter().enumerate() {
         assert!((a.dot(a) - 1.0).abs() < 1e-12);
         assert!(drawn[..i].iter().all(|b| a.dot(b).abs() < 0.2));
@@ -285,15 +203,11 @@ fn random_directions_differ_by_layer_and_seed() {
 #[test]
 fn a_layer_gives_the_same_direction_alone_and_among_others() {
     let first = planted(50, &[], 5);
-    let second =
-        LayerPairs::new(8, first.negative().to_owned(), first.positive().to_owned()).unwrap();
+    let second = LayerPairs::new(8, first.negative().to_owned(), first.positive().to_owned()).unwrap();
     for options in all_options() {
         let both = extract_directions(&[first.clone(), second.clone()], &options).unwrap();
         assert_eq!(both.directions[0], extract_layer(&first, &options).unwrap());
-        assert_eq!(
-            both.directions[1],
-            extract_layer(&second, &options).unwrap()
-        );
+        assert_eq!(both.directions[1], extract_layer(&second, &options).unwrap());
     }
 }
 
@@ -312,21 +226,13 @@ fn a_dead_dimension_is_not_blown_up() {
     positive.column_mut(0).fill(1.0);
     negative.column_mut(0).fill(1.0);
     // all but dead: rounding noise
-    positive
-        .column_mut(1)
-        .iter_mut()
-        .enumerate()
-        .for_each(|(i, value)| *value = 1e-9 * (i % 3) as f32);
+    positive.column_mut(1).iter_mut().enumerate().for_each(|(i, value)| *value = 1e-9 * (i % 3) as f32);
     negative.column_mut(1).fill(0.0);
     pairs = LayerPairs::new(0, positive, negative).unwrap();
     for options in pca_options(Scaling::PerDimension) {
         let found = extract_layer(&pairs, &options).unwrap();
         assert!(found.direction.iter().all(|value| value.is_finite()));
-        assert!(
-            found.direction[0].abs() < 1e-6 && found.direction[1].abs() < 1e-2,
-            "{:?}",
-            &found.direction[..2]
-        );
+        assert!(found.direction[0].abs() < 1e-6 && found.direction[1].abs() < 1e-2, "{:?}", &found.direction[..2]);
         assert!(cosine(&found.direction, &planted_direction()) > 0.97);
     }
 }
@@ -338,14 +244,7 @@ fn one_pair_serves_where_its_difference_is_enough() {
         let result = extract_layer(&pairs, &options);
         match options.method {
             Method::PcaDiff if !options.mirrored => {
-                assert!(matches!(
-                    result,
-                    Err(Error::TooFewPairs {
-                        got: 1,
-                        needed: 2,
-                        ..
-                    })
-                ));
+                assert!(matches!(result, Err(Error::TooFewPairs { got: 1, needed: 2, .. })));
             }
             Method::Random => assert!(result.is_ok()),
             _ => assert_eq!(result.unwrap().direction, [0.6, 0.8], "{options:?}"),
@@ -359,67 +258,29 @@ fn pairs_without_a_usable_difference_are_errors() {
     let identical = LayerPairs::new(4, same.clone(), same).unwrap();
     for options in all_options() {
         let error = extract_layer(&identical, &options).unwrap_err();
-        assert!(
-            matches!(
-                error,
-                Error::IdenticalPairs {
-                    layer: 4,
-                    n_pairs: 2
-                }
-            ),
-            "{options:?}"
-        );
+        assert!(matches!(error, Error::IdenticalPairs { layer: 4, n_pairs: 2 }), "{options:?}");
     }
     let opposed = LayerPairs::new(1, array![[1.0], [-1.0]], array![[0.0], [0.0]]).unwrap();
     let no_mean = extract_layer(&opposed, &options(Method::MeanDiff, Scaling::None, false));
-    assert!(matches!(
-        no_mean,
-        Err(Error::NoMeanDifference { layer: 1, .. })
-    ));
+    assert!(matches!(no_mean, Err(Error::NoMeanDifference { layer: 1, .. })));
     let no_variance = direction_with_flips(&opposed, &[false, true], Scaling::None);
-    assert!(matches!(
-        no_variance,
-        Err(Error::NoVariance {
-            layer: 1,
-            n_rows: 2,
-            ..
-        })
-    ));
+    assert!(matches!(no_variance, Err(Error::NoVariance { layer: 1, n_rows: 2, .. })));
     let wrong_flips = direction_with_flips(&opposed, &[false], Scaling::None);
-    assert!(matches!(
-        wrong_flips,
-        Err(Error::FlipCount {
-            got: 1,
-            expected: 2,
-            ..
-        })
-    ));
+    assert!(matches!(wrong_flips, Err(Error::FlipCount { got: 1, expected: 2, .. })));
 }
 
 #[test]
 fn layers_must_be_given_once() {
     let pairs = planted(4, &[], 1);
     let options = ExtractOptions::default();
-    assert!(matches!(
-        extract_directions(&[], &options),
-        Err(Error::NoLayers)
-    ));
+    assert!(matches!(extract_directions(&[], &options), Err(Error::NoLayers)));
     let twice = extract_directions(&[pairs.clone(), pairs], &options);
     assert!(matches!(twice, Err(Error::DuplicateLayer { layer: 3 })));
 }
 
 #[test]
 fn identical_pairs_among_others_are_counted() {
-    let pairs =
-        [LayerPairs::new(2, array![[1.0], [2.0], [5.0]], array![[1.0], [1.0], [3.0]]).unwrap()];
-    let found =
-        extract_directions(&pairs, &options(Method::MeanDiff, Scaling::None, false)).unwrap();
-    assert_eq!(
-        found.warnings,
-        [Warning::IdenticalPairs {
-            layer: 2,
-            n_identical: 1,
-            n_pairs: 3
-        }]
-    );
+    let pairs = [LayerPairs::new(2, array![[1.0], [2.0], [5.0]], array![[1.0], [1.0], [3.0]]).unwrap()];
+    let found = extract_directions(&pairs, &options(Method::MeanDiff, Scaling::None, false)).unwrap();
+    assert_eq!(found.warnings, [Warning::IdenticalPairs { layer: 2, n_identical: 1, n_pairs: 3 }]);
 }

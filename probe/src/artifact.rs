@@ -1,0 +1,236 @@
+//! Reading vectors on disk: safetensors with `direction.N` and `centre.N` (f32) and their metadata.
+//!
+//! A reader MUST refuse another `format`, an orientation other than positive = correction, tensors of unequal size,
+//! directions that are not of unit length, and values that are not finite. It MAY ignore metadata it does not know.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use redline_model::files::write_atomically;
+use redline_model::{Error as ModelError, ModelConfig};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+use serde::{Deserialize, Serialize};
+
+use crate::direction::ExtractOptions;
+use crate::pair::PairDesign;
+use crate::scan::Calibration;
+use crate::split::normalise;
+use crate::{Error, LayerVector, Result};
+
+/// Value of the `format` key.
+pub const FORMAT: &str = "redline.reading.v1";
+/// Value of the `orientation` key.
+const ORIENTATION: &str = "positive=correction";
+/// Key of the metadata in the safetensors header.
+const KEY: &str = "redline";
+/// How far a direction's length may be from 1.
+const UNIT_TOLERANCE: f64 = 1e-3;
+
+/// Where a reading vector came from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// SHA-256 of the model's weight files.
+    pub model_hash: String,
+    /// Name of the model's file or folder.
+    pub model_name: String,
+    /// Architecture name.
+    pub architecture: String,
+    /// Width of the residual stream.
+    pub hidden_size: usize,
+    /// Number of blocks.
+    pub n_layers: usize,
+    /// Name of the template.
+    pub template: String,
+    /// How the pairs were made.
+    pub design: PairDesign,
+    /// Positions read.
+    pub read: String,
+    /// Site read.
+    pub site: String,
+    /// Method, scaling and seed.
+    pub extract: ExtractOptions,
+    /// Pairs the directions were fitted on.
+    pub n_pairs: usize,
+    /// Hashes of the questions the vector has seen, for leak checks; see [`question_hash`].
+    pub questions: Vec<String>,
+}
+
+/// A reading vector with everything that scans and injections need.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// One direction a layer.
+    pub layers: Vec<LayerVector>,
+    /// Scores of the calibration texts.
+    pub calibration: Option<Calibration>,
+    /// Where it came from.
+    pub provenance: Provenance,
+}
+
+/// What the header holds beside the tensors.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    format: String,
+    orientation: String,
+    layers: Vec<LayerNumbers>,
+    calibration: Option<Calibration>,
+    provenance: Provenance,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LayerNumbers {
+    layer: usize,
+    gap: f64,
+    score_std: f64,
+    explained_variance_ratio: Option<f64>,
+    cosine_to_mean_diff: Option<f64>,
+}
+
+/// A short hash of a question after normalisation: the same question has the same hash, and the text stays out.
+pub fn question_hash(question: &str) -> String {
+    // FNV-1a, 64 bit: stable across versions and platforms
+    let hash = normalise(question)
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    format!("{hash:016x}")
+}
+
+impl Reading {
+    /// Writes the file; it appears under its name only when complete.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let numbers = |vector: &LayerVector| LayerNumbers {
+            layer: vector.layer,
+            gap: vector.gap,
+            score_std: vector.score_std,
+            explained_variance_ratio: vector.explained_variance_ratio,
+            cosine_to_mean_diff: vector.cosine_to_mean_diff,
+        };
+        let header = Header {
+            format: FORMAT.into(),
+            orientation: ORIENTATION.into(),
+            layers: self.layers.iter().map(numbers).collect(),
+            calibration: self.calibration.clone(),
+            provenance: self.provenance.clone(),
+        };
+        let header = serde_json::to_string(&header).map_err(|e| malformed(path, e.to_string()))?;
+        let bytes = |values: &[f32]| -> Vec<u8> { values.iter().flat_map(|value| value.to_le_bytes()).collect() };
+        let tensors: Vec<(String, usize, Vec<u8>)> = self
+            .layers
+            .iter()
+            .flat_map(|vector| {
+                let name = |kind: &str| format!("{kind}.{}", vector.layer);
+                [
+                    (name("direction"), vector.direction.len(), bytes(&vector.direction)),
+                    (name("centre"), vector.centre.len(), bytes(&vector.centre)),
+                ]
+            })
+            .collect();
+        let views: Vec<(&str, TensorView<'_>)> = tensors
+            .iter()
+            .map(|(name, length, bytes)| {
+                let view = TensorView::new(Dtype::F32, vec![*length], bytes);
+                view.map(|view| (name.as_str(), view)).map_err(|e| malformed(path, e.to_string()))
+            })
+            .collect::<Result<_>>()?;
+        let metadata = HashMap::from([(KEY.to_string(), header)]);
+        let bytes = serialize(views, Some(metadata)).map_err(|e| malformed(path, e.to_string()))?;
+        Ok(write_atomically(path, &bytes)?)
+    }
+
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// Any broken rule of the format, with the file and the tensor.
+    pub fn load(path: &Path) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(|e| ModelError::io(path, e))?;
+        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| malformed(path, e.to_string()))?;
+        let header = metadata.metadata().as_ref().and_then(|map| map.get(KEY));
+        let header = header
+            .ok_or_else(|| malformed(path, format!("the header has no `{KEY}` metadata; not a reading vector")))?;
+        let header: Header = serde_json::from_str(header).map_err(|e| malformed(path, format!("metadata: {e}")))?;
+        if header.format != FORMAT {
+            return Err(malformed(path, format!("`format` is `{}`, expected `{FORMAT}`", header.format)));
+        }
+        if header.orientation != ORIENTATION {
+            return Err(malformed(
+                path,
+                format!("`orientation` is `{}`, expected `{ORIENTATION}`", header.orientation),
+            ));
+        }
+        let file = SafeTensors::deserialize(&bytes).map_err(|e| malformed(path, e.to_string()))?;
+        let hidden = header.provenance.hidden_size;
+        let layers = header
+            .layers
+            .into_iter()
+            .map(|numbers| {
+                let layer = numbers.layer;
+                let direction = values(path, &file, &format!("direction.{layer}"), hidden)?;
+                let length = direction.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+                if (length - 1.0).abs() > UNIT_TOLERANCE {
+                    return Err(malformed(path, format!("`direction.{layer}` has length {length}, expected 1")));
+                }
+                if !(numbers.gap.is_finite() && numbers.score_std.is_finite()) {
+                    return Err(malformed(path, format!("layer {layer}: gap or score_std is not finite")));
+                }
+                Ok(LayerVector {
+                    layer,
+                    direction,
+                    centre: values(path, &file, &format!("centre.{layer}"), hidden)?,
+                    gap: numbers.gap,
+                    score_std: numbers.score_std,
+                    explained_variance_ratio: numbers.explained_variance_ratio,
+                    cosine_to_mean_diff: numbers.cosine_to_mean_diff,
+                })
+            })
+            .collect::<Result<Vec<_>>>()?;
+        if layers.is_empty() {
+            return Err(malformed(path, "it holds no layer".into()));
+        }
+        Ok(Self { layers, calibration: header.calibration, provenance: header.provenance })
+    }
+
+    /// Refuses a model that the vector was not made for.
+    ///
+    /// # Errors
+    /// Another hidden size or number of blocks, or other weights.
+    pub fn check_model(&self, path: &Path, config: &ModelConfig, model_hash: &str) -> Result<()> {
+        let (hidden, layers) = (self.provenance.hidden_size, self.provenance.n_layers);
+        if (hidden, layers) != (config.hidden_size, config.n_layers) {
+            return Err(Error::VectorShape {
+                path: path.into(),
+                got: [layers, hidden],
+                expected: [config.n_layers, config.hidden_size],
+            });
+        }
+        if self.provenance.model_hash != model_hash {
+            return Err(Error::VectorModel {
+                path: path.into(),
+                vector: self.provenance.model_hash.clone(),
+                model: model_hash.into(),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn malformed(path: &Path, rule: String) -> Error {
+    let path = PathBuf::from(path);
+    Error::Model(ModelError::Malformed { path, format: "reading vector", rule })
+}
+
+/// A finite f32 tensor of `length` values.
+fn values(path: &Path, file: &SafeTensors<'_>, name: &str, length: usize) -> Result<Vec<f32>> {
+    let view = file.tensor(name).map_err(|_| malformed(path, format!("tensor `{name}` is missing")))?;
+    if view.dtype() != Dtype::F32 || view.shape() != [length] {
+        let rule = format!("tensor `{name}` is {:?} {:?}, expected F32 [{length}]", view.dtype(), view.shape());
+        return Err(malformed(path, rule));
+    }
+    let values: Vec<f32> =
+        view.data().chunks_exact(4).map(|raw| f32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]])).collect();
+    match values.iter().position(|value| !value.is_finite()) {
+        None => Ok(values),
+        Some(index) => Err(malformed(path, format!("tensor `{name}` holds {} at {index}", values[index]))),
+    }
+}

@@ -1,0 +1,301 @@
+//! Contrast pairs: two token texts that differ in mode. Positive = correction, negative = copy, fixed here once.
+
+use std::fmt;
+use std::str::FromStr;
+
+use redline_model::qac::Qac;
+use redline_model::template::AlignerTemplate;
+use redline_model::tokenizer::Tokenizer;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result};
+
+/// How the two texts of a pair are made from a triple.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PairDesign {
+    /// The same prompt, with the correction (positive) and with the unchanged answer (negative) teacher-forced after it.
+    #[default]
+    Forced,
+    /// The prompt with the flawed answer (positive: will correct) and with its correction in the answer's place
+    /// (negative: will copy); no output.
+    Decision,
+    /// The prompts of *decision*, both followed by the same correct output up to the first place where the flawed
+    /// answer departs: one must now deviate from copying, the other goes on copying.
+    Edit,
+}
+
+const DESIGNS: [(PairDesign, &str); 3] =
+    [(PairDesign::Forced, "forced"), (PairDesign::Decision, "decision"), (PairDesign::Edit, "edit")];
+
+impl fmt::Display for PairDesign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(DESIGNS.iter().find(|(design, _)| design == self).map_or("", |(_, name)| name))
+    }
+}
+
+impl FromStr for PairDesign {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let found = DESIGNS.iter().find(|(_, known)| *known == name);
+        found.map(|(design, _)| *design).ok_or_else(|| Error::UnknownName {
+            what: "pair design",
+            name: name.into(),
+            known: "forced, decision, edit",
+        })
+    }
+}
+
+/// Where a text is read. A text is a prompt of P tokens and an output; output token k stands at position P + k, and
+/// its activation is the one after the model has read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReadAt {
+    /// The last prompt token: nothing of the output is known yet.
+    LastPromptToken,
+    /// The last token of the text.
+    LastToken,
+    /// Output token k, from 0.
+    OutputToken(usize),
+    /// The mean over the first n output tokens.
+    FirstTokens(usize),
+    /// The mean over at most n output tokens, from the first in which the two texts differ.
+    FromFirstDifference(usize),
+}
+
+impl ReadAt {
+    /// What suits a design: the tokens from the first difference on, where the outputs differ; else the end of what the
+    /// two texts share.
+    pub fn default_for(design: PairDesign) -> Self {
+        match design {
+            PairDesign::Forced => Self::FromFirstDifference(48),
+            PairDesign::Decision => Self::LastPromptToken,
+            PairDesign::Edit => Self::LastToken,
+        }
+    }
+
+    /// Positions read in `text`; empty when the text is too short.
+    pub fn positions(self, text: &TokenText, first_difference: usize) -> std::ops::Range<usize> {
+        let (prompt, end) = (text.prompt.len(), text.len());
+        let from_output = |start: usize, n: usize| (prompt + start).min(end)..(prompt + start + n).min(end);
+        match self {
+            Self::LastPromptToken => prompt.saturating_sub(1)..prompt,
+            Self::LastToken => end.saturating_sub(1)..end,
+            Self::OutputToken(k) => from_output(k, 1),
+            Self::FirstTokens(n) => from_output(0, n),
+            Self::FromFirstDifference(n) => from_output(first_difference, n),
+        }
+    }
+}
+
+impl fmt::Display for ReadAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LastPromptToken => f.write_str("last-prompt-token"),
+            Self::LastToken => f.write_str("last-token"),
+            Self::OutputToken(k) => write!(f, "output-token:{k}"),
+            Self::FirstTokens(n) => write!(f, "first-tokens:{n}"),
+            Self::FromFirstDifference(n) => write!(f, "from-first-difference:{n}"),
+        }
+    }
+}
+
+impl FromStr for ReadAt {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        let unknown = || Error::UnknownName {
+            what: "position to read",
+            name: name.into(),
+            known: "last-prompt-token, last-token, output-token:K, first-tokens:N, from-first-difference:N",
+        };
+        let number = |text: &str, least: usize| text.parse().ok().filter(|n| *n >= least).ok_or_else(unknown);
+        match name.split_once(':') {
+            None if name == "last-prompt-token" => Ok(Self::LastPromptToken),
+            None if name == "last-token" => Ok(Self::LastToken),
+            Some(("output-token", k)) => Ok(Self::OutputToken(number(k, 0)?)),
+            Some(("first-tokens", n)) => Ok(Self::FirstTokens(number(n, 1)?)),
+            Some(("from-first-difference", n)) => Ok(Self::FromFirstDifference(number(n, 1)?)),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+/// A prompt and what follows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenText {
+    /// Tokens of the prompt, at least one.
+    pub prompt: Vec<u32>,
+    /// Tokens teacher-forced after it.
+    pub output: Vec<u32>,
+}
+
+impl TokenText {
+    /// Number of tokens.
+    pub fn len(&self) -> usize {
+        self.prompt.len() + self.output.len()
+    }
+
+    /// Whether the text holds no token.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Two texts that differ in mode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContrastPair {
+    /// Index of the triple it was made from.
+    pub row: usize,
+    /// Correction.
+    pub positive: TokenText,
+    /// Copy.
+    pub negative: TokenText,
+    /// First output token in which correction and answer differ.
+    pub first_difference: usize,
+}
+
+/// Why a triple gave no pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Skip {
+    /// The correction equals the answer: there is no contrast.
+    Identical,
+    /// The text is longer than allowed.
+    TooLong,
+}
+
+/// The pairs of many triples, and the triples that gave none.
+#[derive(Debug, Clone, Default)]
+pub struct PairSet {
+    /// In the order of the triples.
+    pub pairs: Vec<ContrastPair>,
+    /// Index of the triple and reason.
+    pub skipped: Vec<(usize, Skip)>,
+}
+
+/// Makes pairs of one design for one model.
+pub struct PairBuilder<'a> {
+    /// Of the model that will read the pairs.
+    pub tokenizer: &'a Tokenizer,
+    /// The Aligner's prompt.
+    pub template: &'a AlignerTemplate,
+    /// How pairs are made.
+    pub design: PairDesign,
+    /// Longest prompt with output, in tokens; at most the model's context.
+    pub max_tokens: usize,
+}
+
+impl PairBuilder<'_> {
+    /// The pair of one triple.
+    ///
+    /// # Errors
+    /// The correction equals the answer, or the text is longer than `max_tokens`.
+    pub fn pair(&self, row: usize, qac: &Qac) -> Result<ContrastPair> {
+        let answer = self.output(&qac.answer)?;
+        let correction = self.output(&qac.correction)?;
+        let first_difference = answer.iter().zip(&correction).take_while(|(a, c)| a == c).count();
+        if answer == correction {
+            return Err(Error::IdenticalTexts { row });
+        }
+        let flawed = self.prompt(&qac.question, &qac.answer)?;
+        let (positive, negative) = match self.design {
+            PairDesign::Forced => {
+                (TokenText { prompt: flawed.clone(), output: correction }, TokenText { prompt: flawed, output: answer })
+            }
+            PairDesign::Decision | PairDesign::Edit => {
+                let clean = self.prompt(&qac.question, &qac.correction)?;
+                let n = if self.design == PairDesign::Edit { first_difference } else { 0 };
+                let output = correction[..n].to_vec();
+                (TokenText { prompt: flawed, output: output.clone() }, TokenText { prompt: clean, output })
+            }
+        };
+        for text in [&positive, &negative] {
+            // the part of the output that no reading needs may be cut; the prompt may not
+            if text.prompt.len() >= self.max_tokens {
+                return Err(Error::Model(redline_model::Error::ContextExceeded {
+                    what: format!("the prompt of row {row}"),
+                    tokens: text.prompt.len(),
+                    context: self.max_tokens,
+                }));
+            }
+        }
+        let cut = |mut text: TokenText| {
+            text.output.truncate(self.max_tokens - text.prompt.len());
+            text
+        };
+        Ok(ContrastPair { row, positive: cut(positive), negative: cut(negative), first_difference })
+    }
+
+    /// The pairs of all triples; those without contrast or with too long a prompt are left out and listed.
+    ///
+    /// # Errors
+    /// No pair is left, or the tokenizer fails.
+    pub fn pairs<'q>(&self, triples: impl IntoIterator<Item = (usize, &'q Qac)>) -> Result<PairSet> {
+        let mut set = PairSet::default();
+        for (row, qac) in triples {
+            match self.pair(row, qac) {
+                Ok(pair) => set.pairs.push(pair),
+                Err(Error::IdenticalTexts { .. }) => set.skipped.push((row, Skip::Identical)),
+                Err(Error::Model(redline_model::Error::ContextExceeded { .. })) => {
+                    set.skipped.push((row, Skip::TooLong))
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        if set.pairs.is_empty() {
+            let count = |reason| set.skipped.iter().filter(|(_, skip)| *skip == reason).count();
+            return Err(Error::NoContrast { identical: count(Skip::Identical), too_long: count(Skip::TooLong) });
+        }
+        Ok(set)
+    }
+
+    /// Token ids of the Aligner's prompt.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn prompt(&self, question: &str, answer: &str) -> Result<Vec<u32>> {
+        Ok(self.tokenizer.encode_prompt(&self.template.render(question, answer).text)?)
+    }
+
+    /// Token ids of an output, with the end token where the tokenizer has one.
+    fn output(&self, text: &str) -> Result<Vec<u32>> {
+        let mut tokens = self.tokenizer.encode(text)?;
+        tokens.extend(self.tokenizer.eos_id());
+        Ok(tokens)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(prompt: usize, output: usize) -> TokenText {
+        TokenText { prompt: vec![0; prompt], output: vec![1; output] }
+    }
+
+    #[test]
+    fn positions_read() {
+        let text = text(5, 4);
+        assert_eq!(ReadAt::LastPromptToken.positions(&text, 2), 4..5);
+        assert_eq!(ReadAt::LastToken.positions(&text, 2), 8..9);
+        assert_eq!(ReadAt::OutputToken(1).positions(&text, 2), 6..7);
+        assert_eq!(ReadAt::FirstTokens(20).positions(&text, 2), 5..9);
+        assert_eq!(ReadAt::FromFirstDifference(1).positions(&text, 2), 7..8);
+        assert!(ReadAt::OutputToken(4).positions(&text, 2).is_empty());
+    }
+
+    #[test]
+    fn names_round_trip() {
+        for name in ["last-prompt-token", "last-token", "output-token:0", "first-tokens:20", "from-first-difference:48"]
+        {
+            assert_eq!(name.parse::<ReadAt>().unwrap().to_string(), name);
+        }
+        for name in ["", "first-tokens:0", "first-tokens", "output-token:x"] {
+            assert!(name.parse::<ReadAt>().is_err(), "{name}");
+        }
+        for name in ["forced", "decision", "edit"] {
+            assert_eq!(name.parse::<PairDesign>().unwrap().to_string(), name);
+        }
+    }
+}
