@@ -1,0 +1,187 @@
+//! Everything that can be wrong with a request to steer or to measure steering: one variant per violated rule.
+
+/// Result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A violated rule, with the numbers it concerns.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Too few values for what was asked.
+    #[error("{what}: got {got}, need at least {needed}")]
+    TooFew {
+        /// What was counted.
+        what: &'static str,
+        /// How many there are.
+        got: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// Two sequences that belong together differ in length.
+    #[error("{what}: got {got} values, expected {expected}")]
+    LengthMismatch {
+        /// The sequence.
+        what: &'static str,
+        /// Its length.
+        got: usize,
+        /// The length of the sequence it goes with.
+        expected: usize,
+    },
+    /// A value is NaN or infinite.
+    #[error("{what}: value {index} is {value}")]
+    NotFinite {
+        /// The sequence.
+        what: &'static str,
+        /// Place of the first offending value, from 0.
+        index: usize,
+        /// The value there.
+        value: f64,
+    },
+    /// A value lies outside what is allowed.
+    #[error("{what}: got {got}, expected {expected}")]
+    OutOfRange {
+        /// The argument.
+        what: &'static str,
+        /// What was given.
+        got: f64,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// A prompt of a sweep lacks ratios, or has too many.
+    #[error("prompt {prompt}: got {got} ratios for {expected} coefficients")]
+    PromptLength {
+        /// The prompt, from 0.
+        prompt: usize,
+        /// Number of its ratios.
+        got: usize,
+        /// Number of coefficients.
+        expected: usize,
+    },
+    /// A ratio of a sweep is NaN or infinite.
+    #[error("prompt {prompt}: the ratio at coefficient {coefficient} is {value}")]
+    RatioNotFinite {
+        /// The prompt, from 0.
+        prompt: usize,
+        /// The coefficient.
+        coefficient: f64,
+        /// The value there.
+        value: f64,
+    },
+    /// A line through points that share one x has no slope.
+    #[error("no line fits: all {n} x values are {value}")]
+    ConstantX {
+        /// Number of points.
+        n: usize,
+        /// The value they share.
+        value: f64,
+    },
+    /// The values are so large that the fit overflowed.
+    #[error("the fitted line is not finite: slope {slope}, intercept {intercept}")]
+    FitOverflow {
+        /// Fitted slope.
+        slope: f64,
+        /// Fitted intercept.
+        intercept: f64,
+    },
+    /// Values that must be sorted are not.
+    #[error("{what}: value {index} is {value}, which does not come after {previous}")]
+    NotAscending {
+        /// The sequence.
+        what: &'static str,
+        /// Place of the first value out of order, from 0.
+        index: usize,
+        /// The value before it.
+        previous: f64,
+        /// The value.
+        value: f64,
+    },
+    /// Coefficient 0 is not among the coefficients.
+    #[error("coefficient 0, the baseline, is not among the {n} coefficients")]
+    NoBaseline {
+        /// Number of coefficients given.
+        n: usize,
+    },
+    /// The baseline was not measured.
+    #[error("the value at coefficient 0 (index {index}) is missing")]
+    BaselineMissing {
+        /// Place of coefficient 0.
+        index: usize,
+    },
+    /// A name that is not an edit ratio variant.
+    #[error("`{got}` is not an edit ratio variant; known: char, token, max, micro")]
+    UnknownEditRatioVariant {
+        /// The name given.
+        got: String,
+    },
+    /// The least-squares solver failed.
+    #[error("least squares: {0}")]
+    LeastSquares(#[from] linfa_linear::LinearError<f64>),
+    /// The model could not be loaded or run.
+    #[error(transparent)]
+    Model(#[from] redline_model::Error),
+}
+
+impl Error {
+    /// The cure, in one line, where there is one.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::ConstantX { .. } => "a line needs at least two different coefficients",
+            Self::NotAscending { .. } => "sort the values, each coefficient once",
+            Self::NoBaseline { .. } => "add 0 to the coefficients",
+            Self::BaselineMissing { .. } => {
+                "coherence is judged against coefficient 0; measure it there"
+            }
+            Self::RatioNotFinite { .. } => {
+                "leave out prompts whose original answer is empty: their ratio is undefined"
+            }
+            Self::Model(source) => return source.hint(),
+            _ => return None,
+        })
+    }
+
+    /// Refuses the first NaN or infinite value.
+    pub(crate) fn check_finite(what: &'static str, values: &[f64]) -> Result<()> {
+        match values.iter().position(|value| !value.is_finite()) {
+            Some(index) => Err(Self::NotFinite {
+                what,
+                index,
+                value: values[index],
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses values that are not finite or not in strictly ascending order.
+    pub(crate) fn check_ascending(what: &'static str, values: &[f64]) -> Result<()> {
+        Self::check_finite(what, values)?;
+        match values.windows(2).position(|pair| pair[0] >= pair[1]) {
+            Some(index) => Err(Self::NotAscending {
+                what,
+                index: index + 1,
+                previous: values[index],
+                value: values[index + 1],
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses two paired sequences of different length, or fewer than `needed` pairs.
+    pub(crate) fn check_pairs(
+        what: &'static str,
+        got: usize,
+        expected: usize,
+        needed: usize,
+    ) -> Result<()> {
+        if got != expected {
+            return Err(Self::LengthMismatch {
+                what,
+                got,
+                expected,
+            });
+        }
+        if got < needed {
+            return Err(Self::TooFew { what, got, needed });
+        }
+        Ok(())
+    }
+}
