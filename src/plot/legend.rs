@@ -47,6 +47,20 @@ const KEY_WIDTH: f64 = 34.0;
 const LINE: f64 = 20.0;
 const GAP: f64 = 7.0;
 
+/// Height of the legend that [`draw_legend`] draws in a column `width` wide.
+pub(super) fn legend_height(width: f64, entries: &[Entry]) -> f64 {
+    let height = |entry: &Entry| {
+        let lines = wrap_text(&entry.text, TEXT, width - KEY_WIDTH).len() as f64;
+        let note = if matches!(entry.key, Key::Note) {
+            GAP
+        } else {
+            0.0
+        };
+        lines * LINE + GAP - note
+    };
+    entries.iter().map(height).sum()
+}
+
 /// Draws entries downwards from `at` in a column `width` wide.
 pub(super) fn draw_legend<DB: DrawingBackend>(
     canvas: &Canvas<DB>,

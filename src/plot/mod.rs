@@ -30,7 +30,6 @@ mod palette;
 mod profile;
 mod raster;
 mod slopes;
-mod sweep_parts;
 mod sweep_plot;
 #[cfg(test)]
 mod tests;

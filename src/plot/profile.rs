@@ -9,7 +9,7 @@ use super::canvas::{Canvas, DrawResult, Lettering, Rect, series_marker};
 use super::font::fit_text;
 use super::frame::{Axis, Panel, TITLE, extent};
 use super::label::{number, plain};
-use super::legend::{Entry, Key, draw_legend};
+use super::legend::{Entry, Key, draw_legend, legend_height};
 use super::palette::{INK, SOFT_INK, series_color};
 use super::{Plot, PlotError, check};
 
@@ -37,7 +37,7 @@ pub struct Profile {
     pub series: Vec<ProfileSeries>,
     /// Where a reader without knowledge would be: a broken line, 0.5 for accuracies.
     pub chance: Option<f64>,
-    /// Fixed ends of the vertical axis; values beyond lie on its ends. By default the data's range.
+    /// Values the vertical axis has to reach; data beyond them widen it. By default the data's range.
     pub y_range: Option<(f64, f64)>,
 }
 
@@ -71,9 +71,6 @@ impl Profile {
 
     fn y_axis(&self) -> Axis {
         let name = fit_text(&plain(&self.y_label), 15.0, FRAME.height());
-        if let Some(range) = self.y_range {
-            return Axis::within(range, 7, &name);
-        }
         let values = self.series.iter().flat_map(|s| s.values.iter().copied());
         let ends = self
             .series
@@ -81,8 +78,9 @@ impl Profile {
             .filter_map(|s| s.intervals.as_ref())
             .flatten();
         let ends = ends.flat_map(|(lower, upper)| [*lower, *upper]);
-        let range = extent(values.chain(ends).chain(self.chance)).unwrap_or((0.0, 1.0));
-        Axis::round(range, 7, &name)
+        let asked = self.y_range.iter().flat_map(|(low, high)| [*low, *high]);
+        let all = values.chain(ends).chain(self.chance).chain(asked);
+        Axis::round(extent(all).unwrap_or((0.0, 1.0)), 7, &name)
     }
 
     fn places(&self) -> Vec<f64> {
@@ -146,7 +144,8 @@ impl Plot for Profile {
     }
 
     fn size(&self) -> (u32, u32) {
-        SIZE
+        let legend = LEGEND.1 + legend_height(LEGEND_WIDTH, &self.entries());
+        (SIZE.0, SIZE.1.max(legend.ceil() as u32))
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawResult<DB> {

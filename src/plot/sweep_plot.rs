@@ -5,12 +5,16 @@
 //! log-likelihood, repetition, truncation. A looping output fakes correction, so the ratio is not drawn
 //! without them when they are known.
 
+mod coherence;
+mod layout;
+mod legend;
+mod marks;
+
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::prelude::DrawingBackend;
 
 use super::canvas::DrawResult;
-use super::sweep_parts;
 use super::{Interval, Plot, PlotError, check};
 
 /// A sweep over coefficients.
@@ -106,6 +110,13 @@ pub struct SweepCoherence {
     pub repetition: Vec<f64>,
     /// Share of outputs cut by the length limit.
     pub truncated: Vec<f64>,
+}
+
+impl FittedLine {
+    /// The line's value at a coefficient.
+    pub fn at(&self, coefficient: f64) -> f64 {
+        self.intercept + self.slope.value * coefficient
+    }
 }
 
 impl SweepPlot {
@@ -214,10 +225,10 @@ impl Plot for SweepPlot {
     }
 
     fn size(&self) -> (u32, u32) {
-        (1200, if self.coherence.is_some() { 920 } else { 600 })
+        (1200, layout::Layout::of(self).height.ceil() as u32)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawResult<DB> {
-        sweep_parts::draw(self, area)
+        layout::draw(self, area)
     }
 }

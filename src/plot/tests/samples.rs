@@ -120,6 +120,8 @@ pub fn sweep(coefficients: &[f64]) -> SweepPlot {
     let points: Vec<SweepPoint> = points.collect();
     let intercept = points[points.len() / 2].mean.value;
     let mut plot = SweepPlot::new("Sweep: edit ratio against coefficient, blocks 8–25", points);
+    let last = coefficients.last().copied().unwrap_or(1.0);
+    let range = (-1.0, last.min(1.0));
     let band = |c: &f64| {
         (
             *c,
@@ -131,7 +133,7 @@ pub fn sweep(coefficients: &[f64]) -> SweepPlot {
         slope: Interval::new(0.0503, 0.0388, 0.0617),
         intercept,
         r_squared: 0.961,
-        range: (-1.0, 1.0),
+        range,
         band: coefficients
             .iter()
             .filter(|c| c.abs() <= 1.0)
@@ -139,8 +141,8 @@ pub fn sweep(coefficients: &[f64]) -> SweepPlot {
             .collect(),
     });
     plot.coherent = Some(CoherentRange {
-        low: -1.0,
-        high: 1.0,
+        low: range.0,
+        high: range.1,
         nll_bound: Some(0.92),
     });
     plot.controls = controls(coefficients, intercept);

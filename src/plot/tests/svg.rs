@@ -157,7 +157,7 @@ fn sweep_names_fit_range_controls_and_coherence() {
         &[
             "slope 0.0503 [0.0388, 0.0617]",
             "R² = 0.961",
-            "coherent range −1 … 1",
+            "coherent range −1 … 0.5",
         ],
     );
     assert_says(
@@ -187,6 +187,57 @@ fn sweep_names_fit_range_controls_and_coherence() {
     );
     for tick in ["−0.75", "−0.25", "0.25"] {
         row_of(&svg, tick);
+    }
+}
+
+#[test]
+fn a_line_fitted_beyond_the_sweep_is_not_bent() {
+    let mut plot = samples::sweep(&[-1.0, 0.0, 1.0]);
+    plot.line.as_mut().unwrap().range = (-4.0, 4.0);
+    plot.coherence = None;
+    plot.prompts.clear();
+    let svg = svg_string(&plot).unwrap();
+    let line = svg
+        .lines()
+        .find(|l| l.contains("stroke-width=\"3\"") && l.contains("points=\"92,"));
+    assert!(line.is_some_and(|line| line.contains(" 866,")), "{line:?}");
+}
+
+#[test]
+fn a_long_legend_makes_room_for_itself() {
+    let mut plot = samples::sweep(&[-1.0, 0.0, 1.0]);
+    let (_, height) = plot.size();
+    for _ in 0..12 {
+        plot.controls.push(plot.controls[0].clone());
+    }
+    assert!(plot.size().1 > height + 200);
+}
+
+#[test]
+fn extreme_numbers_do_not_panic() {
+    for value in [
+        f64::MAX,
+        f64::MIN_POSITIVE,
+        1e300,
+        -1e-300,
+        1.0 + f64::EPSILON,
+    ] {
+        let mut slopes = samples::slopes();
+        slopes.slopes = vec![value, 1.0, value * (1.0 - 1e-12)];
+        svg_string(&slopes).unwrap();
+        let mut sweep = samples::sweep(&[-1.0, 0.0, 1.0]);
+        sweep.points[1].mean = Interval::new(value, value, value);
+        svg_string(&sweep).unwrap();
+        let mut profile = samples::profile();
+        profile.series[0].values[0] = -value;
+        profile.series[1].values[0] = value;
+        svg_string(&profile).unwrap();
+        let values = vec![vec![value as f32, 0.0]];
+        let mut heatmap = Heatmap::new("", values, vec!["a".into(); 2]);
+        heatmap.clip = f32::MIN_POSITIVE;
+        if heatmap.check().is_ok() {
+            svg_string(&heatmap).unwrap();
+        }
     }
 }
 
