@@ -12,12 +12,21 @@ use crate::{Chunk, Decoder, Error, KvCache, Past, Result, SharedPrefix, Wanted};
 pub const PREFILL_TOKENS: usize = 512;
 
 /// A prompt and the rows that continue it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Prompt {
     /// Token ids, at least one.
     pub tokens: Vec<u32>,
     /// The caller's row ids: one continuation each.
     pub rows: Vec<usize>,
+    /// All tokens but the last, where they were read before; see [`read_prefix`].
+    pub prefix: Option<SharedPrefix>,
+}
+
+impl Prompt {
+    /// A prompt that was not read yet.
+    pub fn new(tokens: Vec<u32>, rows: Vec<usize>) -> Self {
+        Self { tokens, rows, prefix: None }
+    }
 }
 
 /// Limits and choices of a generation.
@@ -29,7 +38,7 @@ pub struct GenerateOptions {
     pub sampling: SamplingOptions,
     /// Ids that end a row; the id itself is not part of the output.
     pub stop_ids: Vec<u32>,
-    /// Whether all of a prompt but its last token is read once for all its rows. Right when no hook distinguishes the
+    /// Whether all of a prompt but its last token is read once for all its rows (or was, as [`Prompt::prefix`]). Right when no hook distinguishes the
     /// rows on those tokens; a hook sees them under [`SHARED_ROW`].
     pub share_prompt: bool,
 }
@@ -95,6 +104,12 @@ fn check_prompt(decoder: &Decoder, prompt: &Prompt, max_new_tokens: usize) -> Re
     if prompt.tokens.is_empty() {
         return Err(Error::Request { what: "prompt", got: "no tokens".into(), expected: "at least one token".into() });
     }
+    if let Some(prefix) = &prompt.prefix
+        && prefix.len() + 1 != prompt.tokens.len()
+    {
+        let expected = format!("{} positions", prompt.tokens.len() - 1);
+        return Err(Error::Request { what: "prefix of a prompt", got: prefix.len().to_string(), expected });
+    }
     let (tokens, context) = (prompt.tokens.len() + max_new_tokens, decoder.config().context);
     if tokens > context {
         let what = format!("the prompt ({} tokens) with {max_new_tokens} new tokens", prompt.tokens.len());
@@ -134,7 +149,10 @@ fn prefill(
             expected: "at least one token".into(),
         })?;
         let cache = if options.share_prompt {
-            let prefix = read_prefix(decoder, before, hook)?;
+            let prefix = match &prompt.prefix {
+                Some(prefix) => prefix.clone(),
+                None => read_prefix(decoder, before, hook)?,
+            };
             prefix.branch(decoder.config(), prompt.rows.clone(), options.max_new_tokens, decoder.device())?
         } else {
             let mut cache = decoder.cache(prompt.rows.clone(), prompt.tokens.len() + options.max_new_tokens)?;

@@ -98,7 +98,7 @@ fn greedy_tokens_equal_transformers() {
             expected["greedy"].get(0).unwrap().to_vec1::<i64>().unwrap().iter().map(|&id| id as u32).collect();
         let prompt = sequences(&expected).remove(0);
         let new = reference.len() - prompt.len();
-        let got = greedy(&decoder, &[Prompt { tokens: prompt.clone(), rows: vec![0] }], new, true);
+        let got = greedy(&decoder, &[Prompt::new(prompt.clone(), vec![0])], new, true);
         assert_eq!(got[0], reference[prompt.len()..], "{family}");
     }
 }
@@ -178,11 +178,11 @@ fn ragged_batch_equals_single_runs() {
         let prompts: Vec<Prompt> = sequences(&expected)
             .into_iter()
             .enumerate()
-            .map(|(i, tokens)| Prompt { tokens, rows: vec![2 * i, 2 * i + 1] })
+            .map(|(i, tokens)| Prompt::new(tokens, vec![2 * i, 2 * i + 1]))
             .collect();
         let batch = greedy(&decoder, &prompts, 12, share_prompt);
         for (i, prompt) in prompts.iter().enumerate() {
-            let single = greedy(&decoder, &[Prompt { tokens: prompt.tokens.clone(), rows: vec![0] }], 12, share_prompt);
+            let single = greedy(&decoder, &[Prompt::new(prompt.tokens.clone(), vec![0])], 12, share_prompt);
             assert_eq!(batch[2 * i], single[0]);
             assert_eq!(batch[2 * i + 1], single[0]);
         }
@@ -194,10 +194,13 @@ fn log_probs_equal_the_logits_of_one_pass() {
     let (decoder, expected) = load("llama");
     let tokens = sequences(&expected).remove(0);
     let prefix = read_prefix(&decoder, &tokens[..9], &mut NoHook).unwrap();
-    let continuation =
-        Continuation { prefix: &prefix, last_prompt_token: tokens[9], tokens: &tokens[10..], rows: &[0, 1] };
-    let got = log_probs(&decoder, &continuation, &mut NoHook).unwrap();
-    assert_eq!(got[0], got[1]);
+    let continuation = |tokens, rows| Continuation { prefix: &prefix, last_prompt_token: 0, tokens, rows };
+    let whole = Continuation { last_prompt_token: tokens[9], ..continuation(&tokens[10..], &[0, 1]) };
+    let short = Continuation { last_prompt_token: tokens[9], ..continuation(&tokens[10..13], &[2]) };
+    let got = log_probs(&decoder, &[whole, short], &mut NoHook).unwrap();
+    assert_eq!(got[0][0], got[0][1]);
+    assert!(got[1][0].iter().zip(&got[0][0]).all(|(a, b)| (a - b).abs() < 1e-5));
+    let got = &got[0];
     let states = uncached_states(&decoder, std::slice::from_ref(&tokens), &mut NoHook);
     let reference = candle_nn::ops::log_softmax(&decoder.logits(&states).unwrap(), 1).unwrap();
     for (i, value) in got[0].iter().enumerate() {
@@ -210,8 +213,8 @@ fn log_probs_equal_the_logits_of_one_pass() {
 fn stop_ids_and_callers_end_rows() {
     let (decoder, expected) = load("llama");
     let tokens = sequences(&expected).remove(0);
-    let free = greedy(&decoder, &[Prompt { tokens: tokens.clone(), rows: vec![0] }], 8, true).remove(0);
-    let prompts = [Prompt { tokens: tokens.clone(), rows: vec![5, 6] }];
+    let free = greedy(&decoder, &[Prompt::new(tokens.clone(), vec![0])], 8, true).remove(0);
+    let prompts = [Prompt::new(tokens.clone(), vec![5, 6])];
     let options = GenerateOptions { max_new_tokens: 8, stop_ids: vec![free[4]], ..GenerateOptions::default() };
     let rows = generate(&decoder, &prompts, &options, &mut NoHook, &mut |row, id| {
         Ok(if row == 6 && id == free[1] { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
@@ -226,7 +229,7 @@ fn too_long_and_out_of_vocabulary_are_refused() {
     let (decoder, _) = load("llama");
     let run = |tokens: Vec<u32>, max_new_tokens| {
         let options = GenerateOptions { max_new_tokens, ..GenerateOptions::default() };
-        let prompts = [Prompt { tokens, rows: vec![0] }];
+        let prompts = [Prompt::new(tokens, vec![0])];
         generate(&decoder, &prompts, &options, &mut NoHook, &mut |_, _| Ok(ControlFlow::Continue(())))
     };
     assert!(matches!(run(vec![1; 250], 10), Err(Error::ContextExceeded { tokens: 260, context: 256, .. })));

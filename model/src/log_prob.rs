@@ -10,7 +10,7 @@ use crate::{Chunk, Decoder, Error, Past, Result, SharedPrefix, Wanted};
 const LOGIT_LINES: usize = 128;
 
 /// The same continuation text in several rows (at several coefficients, say) after one past.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Continuation<'a> {
     /// Everything before the last prompt token, already read.
     pub prefix: &'a SharedPrefix,
@@ -18,40 +18,65 @@ pub struct Continuation<'a> {
     pub last_prompt_token: u32,
     /// Token ids of the continuation, at least one.
     pub tokens: &'a [u32],
-    /// The caller's row ids.
+    /// The caller's row ids, at least one.
     pub rows: &'a [usize],
 }
 
-/// Natural logarithm of the probability of every token of the continuation, for each row: `[rows][tokens]`.
+/// Natural logarithm of the probability of every token of every continuation, `[continuation][row][token]`, in one
+/// pass.
 ///
 /// # Errors
 /// An empty continuation, more positions than the context, logits that are not finite, or whatever a hook returns.
-pub fn log_probs(decoder: &Decoder, continuation: &Continuation<'_>, hook: &mut dyn Hook) -> Result<Vec<Vec<f32>>> {
-    let Continuation { prefix, last_prompt_token, tokens, rows } = continuation;
-    let Some((_, read)) = tokens.split_last() else {
+pub fn log_probs(
+    decoder: &Decoder,
+    continuations: &[Continuation<'_>],
+    hook: &mut dyn Hook,
+) -> Result<Vec<Vec<Vec<f32>>>> {
+    let inputs = continuations.iter().map(input_tokens).collect::<Result<Vec<_>>>()?;
+    let mut caches = continuations
+        .iter()
+        .map(|c| c.prefix.branch(decoder.config(), c.rows.to_vec(), c.tokens.len(), decoder.device()))
+        .collect::<Result<Vec<_>>>()?;
+    let mut chunks: Vec<Chunk<'_>> =
+        inputs.iter().zip(&mut caches).map(|(tokens, cache)| Chunk { tokens, past: Past::Cache(cache) }).collect();
+    if chunks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Some(states) = decoder.forward(&mut chunks, hook, &Wanted::All)? else { return Ok(Vec::new()) };
+    drop(caches);
+
+    let targets: Vec<u32> = continuations.iter().flat_map(|c| c.tokens.repeat(c.rows.len())).collect();
+    let flat = gather_log_softmax(decoder, &states, &targets)?;
+    let mut rest = flat.as_slice();
+    continuations
+        .iter()
+        .map(|continuation| {
+            let (own, after) = rest.split_at(continuation.rows.len() * continuation.tokens.len());
+            rest = after;
+            by_row(continuation, own)
+        })
+        .collect()
+}
+
+/// What the pass reads: each row's last prompt token and all but the last token of the continuation.
+fn input_tokens(continuation: &Continuation<'_>) -> Result<Vec<u32>> {
+    let Some((_, read)) = continuation.tokens.split_last() else {
         return Err(Error::Request {
             what: "continuation",
             got: "no tokens".into(),
             expected: "at least one token".into(),
         });
     };
-    let mut input = Vec::with_capacity(rows.len() * tokens.len());
-    for _ in *rows {
-        input.push(*last_prompt_token);
-        input.extend_from_slice(read);
-    }
-    let mut cache = prefix.branch(decoder.config(), rows.to_vec(), tokens.len(), decoder.device())?;
-    let chunk = Chunk { tokens: &input, past: Past::Cache(&mut cache) };
-    let Some(states) = decoder.forward(&mut [chunk], hook, &Wanted::All)? else { return Ok(Vec::new()) };
-    drop(cache);
+    Ok([&[continuation.last_prompt_token], read].concat().repeat(continuation.rows.len()))
+}
 
-    let targets: Vec<u32> = rows.iter().flat_map(|_| tokens.iter().copied()).collect();
-    let flat = gather_log_softmax(decoder, &states, &targets)?;
+fn by_row(continuation: &Continuation<'_>, flat: &[f32]) -> Result<Vec<Vec<f32>>> {
+    let n = continuation.tokens.len();
     if let Some(index) = flat.iter().position(|value| !value.is_finite()) {
-        let (row, position) = (rows[index / tokens.len()], prefix.len() + 1 + index % tokens.len());
-        return Err(Error::LogitsNotFinite { row, position });
+        let position = continuation.prefix.len() + 1 + index % n;
+        return Err(Error::LogitsNotFinite { row: continuation.rows[index / n], position });
     }
-    Ok(flat.chunks(tokens.len()).map(<[f32]>::to_vec).collect())
+    Ok(flat.chunks(n).map(<[f32]>::to_vec).collect())
 }
 
 /// log softmax of each line's logits at its target: states (n, hidden), n targets → n numbers.

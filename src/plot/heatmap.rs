@@ -4,27 +4,21 @@
 //! on the colour bar, a corner mark in every cell beyond it), named and counted; the values themselves are
 //! untouched. NaN means missing and is hatched. The layer axis carries absolute block numbers.
 
+mod parts;
+
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::prelude::DrawingBackend;
-use plotters::style::text_anchor::{HPos, VPos};
-use plotters::style::{Color, WHITE};
 
-use super::canvas::{Canvas, DrawResult, Lettering, Rect};
-use super::font::{fit_text, text_width, wrap_text};
-use super::frame::{TEXT, TITLE};
+use super::canvas::{Canvas, DrawResult, Lettering};
+use super::font::fit_text;
+use super::frame::TITLE;
 use super::label::{plain, short, shorten, visible_token};
-use super::palette::{AXIS, HATCH, HeatmapColors, INK, MISSING, SOFT_INK, luminance};
+use super::palette::{HeatmapColors, INK};
 use super::{Plot, PlotError, check};
+use parts::{LEFT, Layout};
 
-const LEFT: f64 = 84.0;
-const TOP: f64 = 62.0;
-const SIDE: f64 = 206.0;
-const WIDTH: f64 = 1200.0;
-const CELL_TEXT: f64 = 13.0;
 const TOKEN_LENGTH: usize = 18;
-const BAR_STEPS: usize = 60;
-const MIN_BAR: f64 = 170.0;
 
 /// A heatmap of layer × token.
 #[derive(Debug, Clone)]
@@ -76,13 +70,22 @@ impl Heatmap {
         }
     }
 
+    pub(super) fn token_texts(&self) -> impl Iterator<Item = String> + '_ {
+        self.token_labels
+            .iter()
+            .map(|label| shorten(&visible_token(label), TOKEN_LENGTH))
+    }
+
     /// The sentences under the colour bar: the clip, and what is missing.
     pub(super) fn notes(&self) -> Vec<String> {
         let counts = self.counts();
         let mut notes = vec![format!("clipped at ±{}", short(f64::from(self.clip)))];
         if counts.clipped > 0 {
             let all = counts.all;
-            notes.push(format!("{} of {all} cells lie beyond (corner mark)", counts.clipped));
+            notes.push(format!(
+                "{} of {all} cells lie beyond (corner mark)",
+                counts.clipped
+            ));
         } else {
             notes.push("no cell lies beyond".to_owned());
         }
@@ -93,47 +96,18 @@ impl Heatmap {
     }
 }
 
-struct Layout {
-    cell_width: f64,
-    cell_height: f64,
-    map: Rect,
-    bar: Rect,
-    width: f64,
-    height: f64,
-}
-
-impl Layout {
-    fn of(plot: &Heatmap) -> Self {
-        let (n_tokens, n_layers) = (plot.token_labels.len() as f64, plot.layers.len() as f64);
-        let cell_width = ((WIDTH - LEFT - SIDE) / n_tokens).floor().clamp(3.0, 64.0);
-        let cell_height = (640.0 / n_layers).floor().clamp(5.0, 30.0);
-        let map =
-            Rect { left: LEFT, top: TOP, right: LEFT + n_tokens * cell_width, bottom: TOP + n_layers * cell_height };
-        let width = (map.right + SIDE).max(560.0);
-        let left = map.right + 36.0;
-        let bar_top = TOP + 44.0;
-        let bar_bottom = (map.bottom - 26.0).max(bar_top + MIN_BAR);
-        let bar = Rect { left, right: left + 22.0, top: bar_top, bottom: bar_bottom };
-        let labels = plot.token_texts().map(|text| text_width(&text, CELL_TEXT));
-        let tokens = labels.fold(0.0, f64::max);
-        let height = (map.bottom + tokens + 52.0).max(bar.bottom + 150.0);
-        Self { cell_width, cell_height, map, bar, width, height }
-    }
-
-    fn cell(&self, row: usize, column: usize) -> Rect {
-        let bottom = self.map.bottom - row as f64 * self.cell_height;
-        let left = self.map.left + column as f64 * self.cell_width;
-        Rect { left, right: left + self.cell_width, top: bottom - self.cell_height, bottom }
-    }
-}
-
 impl Plot for Heatmap {
     const NAME: &'static str = "heatmap";
 
     fn check(&self) -> Result<(), PlotError> {
         check::some(Self::NAME, "layers", self.values.len())?;
         check::some(Self::NAME, "tokens", self.token_labels.len())?;
-        check::length(Self::NAME, "the list of layers", self.layers.len(), self.values.len())?;
+        check::length(
+            Self::NAME,
+            "the list of layers",
+            self.layers.len(),
+            self.values.len(),
+        )?;
         check::ascending(Self::NAME, "layers", &self.layers)?;
         if !self.clip.is_finite() || self.clip <= 0.0 {
             return Err(PlotError::Clip { got: self.clip });
@@ -143,7 +117,11 @@ impl Plot for Heatmap {
             check::length(Self::NAME, &what, row.len(), self.token_labels.len())?;
             if let Some(&value) = row.iter().find(|v| v.is_infinite()) {
                 let value = f64::from(value);
-                return Err(PlotError::NotFinite { plot: Self::NAME, what, value });
+                return Err(PlotError::NotFinite {
+                    plot: Self::NAME,
+                    what,
+                    value,
+                });
             }
         }
         Ok(())
@@ -164,132 +142,4 @@ impl Plot for Heatmap {
         self.draw_bar(&canvas, &layout)?;
         self.draw_notes(&canvas, &layout)
     }
-}
-
-impl Heatmap {
-    fn token_texts(&self) -> impl Iterator<Item = String> + '_ {
-        self.token_labels.iter().map(|label| shorten(&visible_token(label), TOKEN_LENGTH))
-    }
-
-    fn draw_cells<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, layout: &Layout) -> DrawResult<DB> {
-        for (row, values) in self.values.iter().enumerate() {
-            for (column, &value) in values.iter().enumerate() {
-                let cell = layout.cell(row, column);
-                if value.is_nan() {
-                    draw_missing(canvas, cell)?;
-                    continue;
-                }
-                let color = self.colors.color(f64::from(value / self.clip));
-                canvas.fill_rect(cell, color.to_rgba())?;
-                if value.abs() > self.clip && cell.width().min(cell.height()) >= 8.0 {
-                    let mark = if luminance(color) < 0.4 { WHITE } else { INK };
-                    let (right, top) = (cell.right - 1.0, cell.top + 1.0);
-                    let corner = [(right - 7.0, top), (right, top), (right, top + 7.0)];
-                    canvas.fill(&corner, mark.mix(0.9))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn draw_axes<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, layout: &Layout) -> DrawResult<DB> {
-        let map = layout.map;
-        draw_border(canvas, map)?;
-        let every = label_step(layout.cell_height, 15.0);
-        for (row, layer) in self.layers.iter().enumerate() {
-            if layer % every == 0 || self.layers.len() == 1 {
-                let y = layout.cell(row, 0).middle().1;
-                let style = Lettering::new(CELL_TEXT, INK).across(HPos::Right);
-                canvas.text(&layer.to_string(), (map.left - 8.0, y), style)?;
-            }
-        }
-        let every = label_step(layout.cell_width, 15.0);
-        for (column, text) in self.token_texts().enumerate().step_by(every) {
-            let x = layout.cell(0, column).middle().0;
-            let style = Lettering::new(CELL_TEXT, INK).across(HPos::Right).upward();
-            canvas.text(&text, (x, map.bottom + 8.0), style)?;
-        }
-        let (middle_x, middle_y) = map.middle();
-        let style = Lettering::new(TEXT, INK).across(HPos::Center);
-        let name = "layer (block number, from 0)";
-        let name = if text_width(name, TEXT) <= map.height() { name } else { "layer" };
-        canvas.text(name, (26.0, middle_y), style.upward())?;
-        canvas.text("output token", (middle_x, layout.height - 20.0), style)
-    }
-
-    fn draw_bar<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, layout: &Layout) -> DrawResult<DB> {
-        let bar = layout.bar;
-        let edge = |step: usize| bar.bottom - bar.height() * step as f64 / BAR_STEPS as f64;
-        for step in 0..BAR_STEPS {
-            let at = (step as f64 + 0.5) / BAR_STEPS as f64 * 2.0 - 1.0;
-            let strip = Rect { top: edge(step + 1), bottom: edge(step), ..bar };
-            canvas.fill_rect(strip, self.colors.color(at).to_rgba())?;
-        }
-        let middle = bar.middle().0;
-        for (tip, edge, at) in [(bar.top - 14.0, bar.top, 1.0), (bar.bottom + 14.0, bar.bottom, -1.0)] {
-            let head = [(bar.left, edge), (middle, tip), (bar.right, edge)];
-            canvas.fill(&head, self.colors.color(at).to_rgba())?;
-            canvas.rule(bar.left - 4.0, bar.right + 4.0, edge, INK)?;
-        }
-        let clip = f64::from(self.clip);
-        let whole = clip.fract() == 0.0 && clip <= 5.0;
-        let step = if whole { 1.0 } else { clip / 2.0 };
-        let n = (clip / step).round() as i32;
-        for i in -n..=n {
-            let value = f64::from(i) * step;
-            let y = bar.bottom - bar.height() * (value / clip + 1.0) / 2.0;
-            canvas.rule(bar.right, bar.right + 5.0, y, AXIS)?;
-            let sign = if i > 0 { "+" } else { "" };
-            let label = format!("{sign}{}", short(value));
-            canvas.text(&label, (bar.right + 10.0, y), Lettering::new(TEXT, INK))?;
-        }
-        Ok(())
-    }
-
-    fn draw_notes<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, layout: &Layout) -> DrawResult<DB> {
-        let bar = layout.bar;
-        let style = Lettering::new(TEXT, INK);
-        let unit = fit_text(&format!("score ({})", plain(&self.unit)), TEXT, SIDE - 40.0);
-        canvas.text(&unit, (bar.left - 4.0, TOP + 4.0), style)?;
-        canvas.text("correction", (bar.right + 10.0, bar.top - 17.0), style)?;
-        canvas.text("copy", (bar.right + 10.0, bar.bottom + 17.0), style)?;
-        let mut y = bar.bottom + 46.0;
-        for note in self.notes() {
-            for line in wrap_text(&note, CELL_TEXT, SIDE - 44.0) {
-                let style = Lettering::new(CELL_TEXT, SOFT_INK).down(VPos::Center);
-                canvas.text(&line, (bar.left - 4.0, y), style)?;
-                y += 18.0;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// How many cells lie from one label to the next so that labels are `room` pixels apart.
-fn label_step(cell: f64, room: f64) -> usize {
-    [1, 2, 5, 10, 20, 50].into_iter().find(|step| cell * *step as f64 >= room).unwrap_or(100)
-}
-
-fn draw_missing<DB: DrawingBackend>(canvas: &Canvas<DB>, cell: Rect) -> DrawResult<DB> {
-    canvas.fill_rect(cell, MISSING.to_rgba())?;
-    let (width, height) = (cell.width(), cell.height());
-    let mut offset = 6.0;
-    while offset < width + height {
-        // A stroke from the left or bottom edge up to the top or right edge.
-        let start = (cell.left + (offset - height).max(0.0), cell.top + offset.min(height));
-        let end = (cell.left + offset.min(width), cell.top + (offset - width).max(0.0));
-        canvas.line(&[start, end], HATCH.to_rgba(), 1)?;
-        offset += 6.0;
-    }
-    Ok(())
-}
-
-fn draw_border<DB: DrawingBackend>(canvas: &Canvas<DB>, map: Rect) -> DrawResult<DB> {
-    for y in [map.top - 1.0, map.bottom] {
-        canvas.rule(map.left - 1.0, map.right + 1.0, y, AXIS)?;
-    }
-    for x in [map.left - 1.0, map.right] {
-        canvas.plumb(x, map.top - 1.0, map.bottom + 1.0, AXIS)?;
-    }
-    Ok(())
 }

@@ -36,13 +36,30 @@ pub(super) struct Entry {
 
 impl Entry {
     pub fn new(key: Key, text: impl Into<String>) -> Self {
-        Self { key, text: text.into() }
+        Self {
+            key,
+            text: text.into(),
+        }
     }
 }
 
 const KEY_WIDTH: f64 = 34.0;
 const LINE: f64 = 20.0;
 const GAP: f64 = 7.0;
+
+/// Height of the legend that [`draw_legend`] draws in a column `width` wide.
+pub(super) fn legend_height(width: f64, entries: &[Entry]) -> f64 {
+    let height = |entry: &Entry| {
+        let lines = wrap_text(&entry.text, TEXT, width - KEY_WIDTH).len() as f64;
+        let note = if matches!(entry.key, Key::Note) {
+            GAP
+        } else {
+            0.0
+        };
+        lines * LINE + GAP - note
+    };
+    entries.iter().map(height).sum()
+}
 
 /// Draws entries downwards from `at` in a column `width` wide.
 pub(super) fn draw_legend<DB: DrawingBackend>(
@@ -83,7 +100,12 @@ fn draw_key<DB: DrawingBackend>(canvas: &Canvas<DB>, at: Point, key: Key) -> Dra
         }
         Key::Point(color, marker) => canvas.marker((middle, y), marker, 4.0, color),
         Key::Area(color) => {
-            let rect = Rect { left, right, top: y - 7.0, bottom: y + 7.0 };
+            let rect = Rect {
+                left,
+                right,
+                top: y - 7.0,
+                bottom: y + 7.0,
+            };
             canvas.fill_rect(rect, color)
         }
         Key::Note => Ok(()),

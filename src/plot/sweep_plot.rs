@@ -5,12 +5,16 @@
 //! log-likelihood, repetition, truncation. A looping output fakes correction, so the ratio is not drawn
 //! without them when they are known.
 
+mod coherence;
+mod layout;
+mod legend;
+mod marks;
+
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::prelude::DrawingBackend;
 
 use super::canvas::DrawResult;
-use super::sweep_parts;
 use super::{Interval, Plot, PlotError, check};
 
 /// A sweep over coefficients.
@@ -108,6 +112,13 @@ pub struct SweepCoherence {
     pub truncated: Vec<f64>,
 }
 
+impl FittedLine {
+    /// The line's value at a coefficient.
+    pub fn at(&self, coefficient: f64) -> f64 {
+        self.intercept + self.slope.value * coefficient
+    }
+}
+
 impl SweepPlot {
     /// A sweep of the edit ratio in `gap` units, without fit, controls or coherence.
     pub fn new(title: impl Into<String>, points: Vec<SweepPoint>) -> Self {
@@ -169,11 +180,18 @@ impl SweepPlot {
             check::finite(Self::NAME, &control.name, &y)?;
             check::ascending(Self::NAME, "coefficients of a control", &x)?;
         }
-        self.levels.iter().try_for_each(|(name, level)| check::finite(Self::NAME, name, &[*level]))
+        self.levels
+            .iter()
+            .try_for_each(|(name, level)| check::finite(Self::NAME, name, &[*level]))
     }
 
     fn check_coherence(&self) -> Result<(), PlotError> {
-        if let Some(CoherentRange { low, high, nll_bound }) = &self.coherent {
+        if let Some(CoherentRange {
+            low,
+            high,
+            nll_bound,
+        }) = &self.coherent
+        {
             let numbers = [*low, *high, nll_bound.unwrap_or(0.0)];
             check::finite(Self::NAME, "the coherent range", &numbers)?;
             check::ends(Self::NAME, "the coherent range", *low, *high)?;
@@ -182,7 +200,10 @@ impl SweepPlot {
             return Ok(());
         };
         for (what, values) in [
-            ("negative log-likelihood", &coherence.negative_log_likelihood),
+            (
+                "negative log-likelihood",
+                &coherence.negative_log_likelihood,
+            ),
             ("repetition", &coherence.repetition),
             ("truncated share", &coherence.truncated),
         ] {
@@ -204,10 +225,10 @@ impl Plot for SweepPlot {
     }
 
     fn size(&self) -> (u32, u32) {
-        (1200, if self.coherence.is_some() { 920 } else { 600 })
+        (1200, layout::Layout::of(self).height.ceil() as u32)
     }
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawResult<DB> {
-        sweep_parts::draw(self, area)
+        layout::draw(self, area)
     }
 }

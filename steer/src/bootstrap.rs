@@ -29,10 +29,7 @@ pub struct BootstrapOptions {
 
 impl Default for BootstrapOptions {
     fn default() -> Self {
-        Self {
-            n_resamples: 2000,
-            seed: 0,
-        }
+        Self { n_resamples: 2000, seed: 0 }
     }
 }
 
@@ -54,10 +51,8 @@ impl Interval {
     /// The interval of these results; `None` when there are none.
     fn of(mut results: Vec<f64>) -> Option<Self> {
         results.sort_by(f64::total_cmp);
-        (!results.is_empty()).then(|| Self {
-            low: interpolate(&results, BOUNDS.0),
-            high: interpolate(&results, BOUNDS.1),
-        })
+        (!results.is_empty())
+            .then(|| Self { low: interpolate(&results, BOUNDS.0), high: interpolate(&results, BOUNDS.1) })
     }
 }
 
@@ -105,19 +100,11 @@ pub struct SweepFit {
 /// [`Error::NotAscending`] or [`Error::NotFinite`] for the coefficients, [`Error::TooFew`] for fewer than two
 /// coefficients, two prompts or one resample, [`Error::PromptLength`], [`Error::RatioNotFinite`], and those of
 /// [`fit_line`].
-pub fn bootstrap_sweep(
-    coefficients: &[f64],
-    per_prompt: &[Vec<f64>],
-    options: &BootstrapOptions,
-) -> Result<SweepFit> {
+pub fn bootstrap_sweep(coefficients: &[f64], per_prompt: &[Vec<f64>], options: &BootstrapOptions) -> Result<SweepFit> {
     // One prompt would give an interval of no width: certainty where there is none.
     check_sweep(coefficients, per_prompt, 2)?;
     if options.n_resamples == 0 {
-        return Err(Error::TooFew {
-            what: "bootstrap resamples",
-            got: 0,
-            needed: 1,
-        });
+        return Err(Error::TooFew { what: "bootstrap resamples", got: 0, needed: 1 });
     }
     let everyone: Vec<usize> = (0..per_prompt.len()).collect();
     let mean_ratio = means(per_prompt, &everyone);
@@ -154,11 +141,7 @@ struct Draws {
 }
 
 impl Draws {
-    fn collect(
-        coefficients: &[f64],
-        per_prompt: &[Vec<f64>],
-        options: &BootstrapOptions,
-    ) -> Result<Self> {
+    fn collect(coefficients: &[f64], per_prompt: &[Vec<f64>], options: &BootstrapOptions) -> Result<Self> {
         let n_prompts = per_prompt.len();
         let mut draws = Self {
             means: vec![Vec::with_capacity(options.n_resamples); coefficients.len()],
@@ -169,9 +152,7 @@ impl Draws {
         };
         let mut random = StdRng::seed_from_u64(options.seed);
         for _ in 0..options.n_resamples {
-            let chosen: Vec<usize> = (0..n_prompts)
-                .map(|_| random.random_range(0..n_prompts))
-                .collect();
+            let chosen: Vec<usize> = (0..n_prompts).map(|_| random.random_range(0..n_prompts)).collect();
             draws.push(coefficients, &means(per_prompt, &chosen))?;
         }
         Ok(draws)
@@ -186,10 +167,7 @@ impl Draws {
             self.r2.push(r2);
             self.spearman.extend(spearman(coefficients, means)?);
         }
-        self.means
-            .iter_mut()
-            .zip(means)
-            .for_each(|(column, mean)| column.push(*mean));
+        self.means.iter_mut().zip(means).for_each(|(column, mean)| column.push(*mean));
         Ok(())
     }
 }
@@ -198,13 +176,9 @@ impl Draws {
 fn means(per_prompt: &[Vec<f64>], chosen: &[usize]) -> Vec<f64> {
     let mut sums = vec![0.0; per_prompt[0].len()];
     for &prompt in chosen {
-        sums.iter_mut()
-            .zip(&per_prompt[prompt])
-            .for_each(|(sum, ratio)| *sum += ratio);
+        sums.iter_mut().zip(&per_prompt[prompt]).for_each(|(sum, ratio)| *sum += ratio);
     }
-    sums.into_iter()
-        .map(|sum| sum / chosen.len() as f64)
-        .collect()
+    sums.into_iter().map(|sum| sum / chosen.len() as f64).collect()
 }
 
 /// Least-squares slope of each prompt's ratios on the coefficients; exactly 0 for a prompt whose ratio never changes.
@@ -213,10 +187,7 @@ fn means(per_prompt: &[Vec<f64>], chosen: &[usize]) -> Vec<f64> {
 /// As [`bootstrap_sweep`], but one prompt is enough.
 pub fn prompt_slopes(coefficients: &[f64], per_prompt: &[Vec<f64>]) -> Result<Vec<f64>> {
     check_sweep(coefficients, per_prompt, 1)?;
-    per_prompt
-        .iter()
-        .map(|ratios| fit_line(coefficients, ratios).map(|line| line.slope))
-        .collect()
+    per_prompt.iter().map(|ratios| fit_line(coefficients, ratios).map(|line| line.slope)).collect()
 }
 
 /// Number of steps from one coefficient to the next higher one at which the mean falls, where it should rise: a
@@ -235,33 +206,17 @@ fn check_sweep(coefficients: &[f64], per_prompt: &[Vec<f64>], prompts_needed: us
     Error::check_ascending("coefficients", coefficients)?;
     let expected = coefficients.len();
     if expected < 2 {
-        return Err(Error::TooFew {
-            what: "coefficients of a sweep",
-            got: expected,
-            needed: 2,
-        });
+        return Err(Error::TooFew { what: "coefficients of a sweep", got: expected, needed: 2 });
     }
     if per_prompt.len() < prompts_needed {
-        return Err(Error::TooFew {
-            what: "prompts of a sweep",
-            got: per_prompt.len(),
-            needed: prompts_needed,
-        });
+        return Err(Error::TooFew { what: "prompts of a sweep", got: per_prompt.len(), needed: prompts_needed });
     }
     for (prompt, ratios) in per_prompt.iter().enumerate() {
         if ratios.len() != expected {
-            return Err(Error::PromptLength {
-                prompt,
-                got: ratios.len(),
-                expected,
-            });
+            return Err(Error::PromptLength { prompt, got: ratios.len(), expected });
         }
         if let Some(index) = ratios.iter().position(|ratio| !ratio.is_finite()) {
-            return Err(Error::RatioNotFinite {
-                prompt,
-                coefficient: coefficients[index],
-                value: ratios[index],
-            });
+            return Err(Error::RatioNotFinite { prompt, coefficient: coefficients[index], value: ratios[index] });
         }
     }
     Ok(())

@@ -51,11 +51,7 @@ impl CoherentRange {
 /// let range = redline_steer::coherent_range(&coefficients, &nll, 0.5).unwrap();
 /// assert_eq!((range.low, range.high), (-1.0, 1.0));
 /// ```
-pub fn coherent_range(
-    coefficients: &[f64],
-    values: &[Option<f64>],
-    bound: f64,
-) -> Result<CoherentRange> {
+pub fn coherent_range(coefficients: &[f64], values: &[Option<f64>], bound: f64) -> Result<CoherentRange> {
     if !(bound.is_finite() && bound >= 0.0) {
         return Err(Error::OutOfRange {
             what: "bound of coherence",
@@ -66,40 +62,23 @@ pub fn coherent_range(
     Error::check_pairs("values of coherence", values.len(), coefficients.len(), 0)?;
     Error::check_ascending("coefficients", coefficients)?;
     check_values(values)?;
-    let zero = coefficients
-        .iter()
-        .position(|&coefficient| coefficient == 0.0);
-    let zero = zero.ok_or(Error::NoBaseline {
-        n: coefficients.len(),
-    })?;
+    let zero = coefficients.iter().position(|&coefficient| coefficient == 0.0);
+    let zero = zero.ok_or(Error::NoBaseline { n: coefficients.len() })?;
     let baseline = values[zero].ok_or(Error::BaselineMissing { index: zero })?;
 
-    let coherent =
-        |value: &&Option<f64>| value.is_some_and(|value| (value - baseline).abs() <= bound);
+    let coherent = |value: &&Option<f64>| value.is_some_and(|value| (value - baseline).abs() <= bound);
     let first = zero - values[..zero].iter().rev().take_while(coherent).count();
     let last = zero + values[zero + 1..].iter().take_while(coherent).count();
-    Ok(CoherentRange {
-        first,
-        last,
-        low: coefficients[first],
-        high: coefficients[last],
-        baseline,
-        bound,
-    })
+    Ok(CoherentRange { first, last, low: coefficients[first], high: coefficients[last], baseline, bound })
 }
 
 fn check_values(values: &[Option<f64>]) -> Result<()> {
-    let bad = values.iter().enumerate().find_map(|(index, value)| {
-        value
-            .filter(|value| !value.is_finite())
-            .map(|value| (index, value))
-    });
+    let bad = values
+        .iter()
+        .enumerate()
+        .find_map(|(index, value)| value.filter(|value| !value.is_finite()).map(|value| (index, value)));
     match bad {
-        Some((index, value)) => Err(Error::NotFinite {
-            what: "values of coherence",
-            index,
-            value,
-        }),
+        Some((index, value)) => Err(Error::NotFinite { what: "values of coherence", index, value }),
         None => Ok(()),
     }
 }
@@ -116,10 +95,7 @@ mod tests {
         // Coefficient 1 is within the bound again, but lies beyond an incoherent one.
         let values = [1.2, 1.5, 1.0, 2.0, 1.0].map(Some);
         let range = coherent_range(&COEFFICIENTS, &values, 0.5).unwrap();
-        assert_eq!(
-            (range.first, range.last, range.low, range.high),
-            (0, 2, -1.0, 0.0)
-        );
+        assert_eq!((range.first, range.last, range.low, range.high), (0, 2, -1.0, 0.0));
         assert_eq!(range.indices().count(), 3);
         assert!(range.contains(-0.7) && !range.contains(0.1));
     }
@@ -143,43 +119,22 @@ mod tests {
     #[test]
     fn bad_input_is_refused() {
         let ones = [Some(1.0); 2];
-        assert!(matches!(
-            coherent_range(&[0.5, 1.0], &ones, 1.0),
-            Err(Error::NoBaseline { n: 2 })
-        ));
-        assert!(matches!(
-            coherent_range(&[], &[], 1.0),
-            Err(Error::NoBaseline { n: 0 })
-        ));
+        assert!(matches!(coherent_range(&[0.5, 1.0], &ones, 1.0), Err(Error::NoBaseline { n: 2 })));
+        assert!(matches!(coherent_range(&[], &[], 1.0), Err(Error::NoBaseline { n: 0 })));
         assert!(matches!(
             coherent_range(&[0.0, 1.0], &[None, Some(1.0)], 1.0),
             Err(Error::BaselineMissing { index: 0 })
         ));
-        assert!(matches!(
-            coherent_range(&[1.0, 0.0], &ones, 1.0),
-            Err(Error::NotAscending { index: 1, .. })
-        ));
-        assert!(matches!(
-            coherent_range(&[0.0, 0.0], &ones, 1.0),
-            Err(Error::NotAscending { .. })
-        ));
-        assert!(matches!(
-            coherent_range(&[0.0, f64::NAN], &ones, 1.0),
-            Err(Error::NotFinite { index: 1, .. })
-        ));
+        assert!(matches!(coherent_range(&[1.0, 0.0], &ones, 1.0), Err(Error::NotAscending { index: 1, .. })));
+        assert!(matches!(coherent_range(&[0.0, 0.0], &ones, 1.0), Err(Error::NotAscending { .. })));
+        assert!(matches!(coherent_range(&[0.0, f64::NAN], &ones, 1.0), Err(Error::NotFinite { index: 1, .. })));
         assert!(matches!(
             coherent_range(&[0.0, 1.0], &[Some(1.0), Some(f64::NAN)], 1.0),
             Err(Error::NotFinite { index: 1, .. })
         ));
-        assert!(matches!(
-            coherent_range(&[0.0, 1.0], &ones[..1], 1.0),
-            Err(Error::LengthMismatch { .. })
-        ));
+        assert!(matches!(coherent_range(&[0.0, 1.0], &ones[..1], 1.0), Err(Error::LengthMismatch { .. })));
         for bound in [-0.1, f64::NAN, f64::INFINITY] {
-            assert!(matches!(
-                coherent_range(&[0.0, 1.0], &ones, bound),
-                Err(Error::OutOfRange { .. })
-            ));
+            assert!(matches!(coherent_range(&[0.0, 1.0], &ones, bound), Err(Error::OutOfRange { .. })));
         }
     }
 

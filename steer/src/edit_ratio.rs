@@ -68,9 +68,7 @@ impl FromStr for EditRatioVariant {
         Self::ALL
             .into_iter()
             .find(|variant| variant.name() == name)
-            .ok_or_else(|| Error::UnknownEditRatioVariant {
-                got: name.to_owned(),
-            })
+            .ok_or_else(|| Error::UnknownEditRatioVariant { got: name.to_owned() })
     }
 }
 
@@ -120,12 +118,7 @@ impl EditRatios {
     }
 
     /// Compares an output with its original, with the token ids of both by the same tokenizer.
-    pub fn with_tokens(
-        original: &str,
-        output: &str,
-        original_ids: &[u32],
-        output_ids: &[u32],
-    ) -> Self {
+    pub fn with_tokens(original: &str, output: &str, original_ids: &[u32], output_ids: &[u32]) -> Self {
         let distance = levenshtein_distance(original, output);
         let token_distance = levenshtein_distance_tokens(original_ids, output_ids);
         let original_length = original.chars().count();
@@ -190,9 +183,7 @@ where
     O: AsRef<str> + Sync,
     C: AsRef<str> + Sync,
 {
-    rows.par_iter()
-        .map(|(original, output)| EditRatios::new(original.as_ref(), output.as_ref()))
-        .collect()
+    rows.par_iter().map(|(original, output)| EditRatios::new(original.as_ref(), output.as_ref())).collect()
 }
 
 /// One variant over many rows.
@@ -212,21 +203,13 @@ impl RatioSummary {
         ratios.sort_by(f64::total_cmp);
         let n = ratios.len();
         let mean = (n > 0).then(|| ratios.iter().sum::<f64>() / n as f64);
-        Self {
-            n,
-            mean,
-            median: median(&ratios),
-        }
+        Self { n, mean, median: median(&ratios) }
     }
 
     fn of_sums(rows: &[EditRatios]) -> Self {
         let distance = rows.iter().map(|row| row.distance).sum();
         let length = rows.iter().map(|row| row.original_length).sum();
-        Self {
-            n: rows.len(),
-            mean: share(distance, length),
-            median: None,
-        }
+        Self { n: rows.len(), mean: share(distance, length), median: None }
     }
 }
 
@@ -267,11 +250,7 @@ impl EditRatioSummary {
 /// [`Error::TooFew`] when there are no rows.
 pub fn summarize_edit_ratios(rows: &[EditRatios]) -> Result<EditRatioSummary> {
     if rows.is_empty() {
-        return Err(Error::TooFew {
-            what: "rows of edit ratios",
-            got: 0,
-            needed: 1,
-        });
+        return Err(Error::TooFew { what: "rows of edit ratios", got: 0, needed: 1 });
     }
     let n = rows.len() as f64;
     Ok(EditRatioSummary {

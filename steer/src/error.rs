@@ -1,5 +1,7 @@
 //! Everything that can be wrong with a request to steer or to measure steering: one variant per violated rule.
 
+use std::path::PathBuf;
+
 /// Result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -113,6 +115,118 @@ pub enum Error {
         /// The name given.
         got: String,
     },
+    /// A vector without layers, or a range of layers that holds none of it.
+    #[error("the control vector has no layer to inject")]
+    NoLayers,
+    /// A layer's vector has another size than the others, or than the model.
+    #[error("the vector of layer {layer} has {got} values, expected {expected}")]
+    VectorSize {
+        /// The layer.
+        layer: usize,
+        /// Values it has.
+        got: usize,
+        /// Values expected.
+        expected: usize,
+    },
+    /// A value of a control vector is NaN or infinite.
+    #[error("the vector of layer {layer} holds {value} at {index}")]
+    VectorNotFinite {
+        /// The layer.
+        layer: usize,
+        /// Place of the first offending value.
+        index: usize,
+        /// The value there.
+        value: f32,
+    },
+    /// The model has fewer layers than the vector.
+    #[error("the vector steers layer {layer}, but the model has layers 0 to {}", n_layers - 1)]
+    LayerBeyondModel {
+        /// The layer.
+        layer: usize,
+        /// Number of layers of the model.
+        n_layers: usize,
+    },
+    /// A layer shall be injected that the reading vector does not have.
+    #[error("layer {layer} is not in the reading vector")]
+    LayerNotRead {
+        /// The layer.
+        layer: usize,
+    },
+    /// A coefficient is NaN or infinite.
+    #[error("the coefficient is {coefficient}, but must be finite")]
+    CoefficientNotFinite {
+        /// The coefficient.
+        coefficient: f32,
+    },
+    /// A coefficient stands in the list twice.
+    #[error("coefficient {coefficient} is given twice")]
+    CoefficientTwice {
+        /// The coefficient.
+        coefficient: f32,
+    },
+    /// An empty list of coefficients.
+    #[error("no coefficients are given")]
+    NoCoefficients,
+    /// A row names a vector that is not there.
+    #[error("vector {got} of {n_vectors}")]
+    VectorIndex {
+        /// Index asked for.
+        got: usize,
+        /// Number of vectors.
+        n_vectors: usize,
+    },
+    /// A name that is not a token range.
+    #[error("`{name}` is not a token range; known: output, all, prompt, last-prompt-token, generated, START..END")]
+    UnknownTokenRange {
+        /// The name given.
+        name: String,
+    },
+    /// A name that is not a unit of the coefficient.
+    #[error("`{name}` is not a unit of the coefficient; known: gap, std, unit")]
+    UnknownUnit {
+        /// The name given.
+        name: String,
+    },
+    /// A steered run changed no activation.
+    #[error("the control vector touched nothing: no position lies in token range `{range}`, or the vector is zero")]
+    NoEffect {
+        /// The token range.
+        range: String,
+    },
+    /// A control vector file breaks a rule of its format.
+    #[error("{path}: not a control vector: {rule}", path = path.display())]
+    NotAControlVector {
+        /// The file.
+        path: PathBuf,
+        /// The broken rule.
+        rule: String,
+    },
+    /// A file to continue is not a sweep.
+    #[error("{path}: not a sweep file (its first line has no schema redline.sweep.v1)", path = path.display())]
+    NotASweep {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file to continue was made with other settings.
+    #[error("{path}: made with other settings ({difference})", path = path.display())]
+    OtherSettings {
+        /// The file.
+        path: PathBuf,
+        /// First setting that differs.
+        difference: String,
+    },
+    /// A result cannot be written as JSON.
+    #[error("the result cannot be written as JSON: {source}")]
+    Serialize {
+        /// What the serialiser said.
+        source: serde_json::Error,
+    },
+    /// A vector of block 0 cannot move one block earlier.
+    #[error("the vector steers block 0, so it cannot be moved one block earlier")]
+    ShiftBelowZero,
+    /// Reading activations failed.
+    #[error(transparent)]
+    Probe(redline_probe::Error),
     /// The least-squares solver failed.
     #[error("least squares: {0}")]
     LeastSquares(#[from] linfa_linear::LinearError<f64>),
@@ -128,12 +242,17 @@ impl Error {
             Self::ConstantX { .. } => "a line needs at least two different coefficients",
             Self::NotAscending { .. } => "sort the values, each coefficient once",
             Self::NoBaseline { .. } => "add 0 to the coefficients",
-            Self::BaselineMissing { .. } => {
-                "coherence is judged against coefficient 0; measure it there"
+            Self::BaselineMissing { .. } => "coherence is judged against coefficient 0; measure it there",
+            Self::RatioNotFinite { .. } => "leave out prompts whose original answer is empty: their ratio is undefined",
+            Self::VectorSize { .. } | Self::LayerBeyondModel { .. } => {
+                "the vector belongs to another model; extract one from this model with `redline extract`"
             }
-            Self::RatioNotFinite { .. } => {
-                "leave out prompts whose original answer is empty: their ratio is undefined"
-            }
+            Self::LayerNotRead { .. } => "extract the layer too, or choose other --layers",
+            Self::CoefficientNotFinite { .. } => "give finite numbers, such as -1,-0.5,0,0.5",
+            Self::NoEffect { .. } => "choose another --range, or layers whose gap is not zero",
+            Self::NotAControlVector { .. } => "give a GGUF file with general.architecture = controlvector",
+            Self::NotASweep { .. } | Self::OtherSettings { .. } => "name another output, or remove the old one",
+            Self::Probe(source) => return source.hint(),
             Self::Model(source) => return source.hint(),
             _ => return None,
         })
@@ -142,11 +261,7 @@ impl Error {
     /// Refuses the first NaN or infinite value.
     pub(crate) fn check_finite(what: &'static str, values: &[f64]) -> Result<()> {
         match values.iter().position(|value| !value.is_finite()) {
-            Some(index) => Err(Self::NotFinite {
-                what,
-                index,
-                value: values[index],
-            }),
+            Some(index) => Err(Self::NotFinite { what, index, value: values[index] }),
             None => Ok(()),
         }
     }
@@ -155,33 +270,31 @@ impl Error {
     pub(crate) fn check_ascending(what: &'static str, values: &[f64]) -> Result<()> {
         Self::check_finite(what, values)?;
         match values.windows(2).position(|pair| pair[0] >= pair[1]) {
-            Some(index) => Err(Self::NotAscending {
-                what,
-                index: index + 1,
-                previous: values[index],
-                value: values[index + 1],
-            }),
+            Some(index) => {
+                Err(Self::NotAscending { what, index: index + 1, previous: values[index], value: values[index + 1] })
+            }
             None => Ok(()),
         }
     }
 
     /// Refuses two paired sequences of different length, or fewer than `needed` pairs.
-    pub(crate) fn check_pairs(
-        what: &'static str,
-        got: usize,
-        expected: usize,
-        needed: usize,
-    ) -> Result<()> {
+    pub(crate) fn check_pairs(what: &'static str, got: usize, expected: usize, needed: usize) -> Result<()> {
         if got != expected {
-            return Err(Self::LengthMismatch {
-                what,
-                got,
-                expected,
-            });
+            return Err(Self::LengthMismatch { what, got, expected });
         }
         if got < needed {
             return Err(Self::TooFew { what, got, needed });
         }
         Ok(())
+    }
+}
+
+impl From<redline_probe::Error> for Error {
+    /// Errors of the model keep their own variant.
+    fn from(error: redline_probe::Error) -> Self {
+        match error {
+            redline_probe::Error::Model(error) => Self::Model(error),
+            error => Self::Probe(error),
+        }
     }
 }

@@ -49,19 +49,14 @@ mod tests {
 
     /// A few letters only, so that matches are frequent; some outside ASCII and outside the basic plane.
     fn scalars(longest: usize) -> impl Strategy<Value = Vec<char>> {
-        let scalar = prop::sample::select(vec![
-            'a', 'b', 'c', ' ', 'é', '\u{301}', '日', '👩', '\u{200d}',
-        ]);
+        let scalar = prop::sample::select(vec!['a', 'b', 'c', ' ', 'é', '\u{301}', '日', '👩', '\u{200d}']);
         prop::collection::vec(scalar, 0..longest)
     }
 
     #[test]
     fn counts_scalar_values_not_bytes_or_graphemes() {
         assert_eq!(levenshtein_distance("", ""), 0);
-        assert_eq!(
-            levenshtein_distance("日本語のテキスト", "日本語テキスト"),
-            1
-        );
+        assert_eq!(levenshtein_distance("日本語のテキスト", "日本語テキスト"), 1);
         assert_eq!(levenshtein_distance("é", "e\u{301}"), 2);
         assert_eq!(levenshtein_distance("", "👩\u{200d}👧"), 3);
     }
@@ -70,15 +65,9 @@ mod tests {
     fn long_texts_cross_every_block_boundary() {
         // Lengths around 64 and 90 switch the algorithm; one shifted copy each.
         for length in (1..=260).chain([1023, 1024, 1025, 4097]) {
-            let text: String = (0..length)
-                .map(|i| char::from(b'a' + (i * i % 23) as u8))
-                .collect();
+            let text: String = (0..length).map(|i| char::from(b'a' + (i * i % 23) as u8)).collect();
             let shifted = format!("{}X", &text[1..]);
-            assert_eq!(
-                levenshtein_distance(&text, &shifted),
-                strsim::levenshtein(&text, &shifted),
-                "{length}"
-            );
+            assert_eq!(levenshtein_distance(&text, &shifted), strsim::levenshtein(&text, &shifted), "{length}");
         }
     }
 

@@ -6,27 +6,40 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod arm;
 mod bootstrap;
 mod coherent_range;
+mod control;
+pub mod control_file;
+pub mod controls;
 mod edit_ratio;
 mod error;
+pub mod inject;
 mod levenshtein;
 mod line_fit;
 mod percentile;
+mod propensity;
 mod rank;
 mod repetition;
+pub mod sweep;
+pub mod sweep_log;
+mod unit;
 
-pub use bootstrap::{
-    BootstrapOptions, Interval, SweepFit, bootstrap_sweep, prompt_slopes, sign_violations,
-};
+pub use arm::{Arm, CORRECTION, NamedVector, arms, check_coefficients};
+pub use bootstrap::{BootstrapOptions, Interval, SweepFit, bootstrap_sweep, prompt_slopes, sign_violations};
 pub use coherent_range::{CoherentRange, coherent_range};
+pub use control::ControlVector;
 pub use edit_ratio::{
-    EditRatioSummary, EditRatioVariant, EditRatios, RatioSummary, edit_ratios, split_words,
-    summarize_edit_ratios,
+    EditRatioSummary, EditRatioVariant, EditRatios, RatioSummary, edit_ratios, split_words, summarize_edit_ratios,
 };
 pub use error::{Error, Result};
+pub use inject::{Inject, LayerEffect, RowSteering, TokenRange};
 pub use levenshtein::{levenshtein_distance, levenshtein_distance_tokens};
 pub use line_fit::{LineFit, fit_line};
 pub use percentile::percentile;
+pub use propensity::{Propensity, PropensityOptions, propensity};
 pub use rank::{average_ranks, spearman};
 pub use repetition::{REPETITION_N, repetition_rate};
+pub use sweep::{SweepEffect, SweepOptions, SweepPrompt, SweepRow, sweep};
+pub use sweep_log::{SweepLog, read_sweep};
+pub use unit::{Unit, control_vector};

@@ -56,35 +56,15 @@ pub fn fit_line(x: &[f64], y: &[f64]) -> Result<LineFit> {
     Error::check_finite("x of a line", x)?;
     Error::check_finite("y of a line", y)?;
     if is_constant(x) {
-        return Err(Error::ConstantX {
-            n: x.len(),
-            value: x[0],
-        });
+        return Err(Error::ConstantX { n: x.len(), value: x[0] });
     }
-    let (slope, intercept) = if is_constant(y) {
-        (0.0, mean(y))
-    } else {
-        solve(x, y)?
-    };
-    let residual_sum_of_squares: f64 = x
-        .iter()
-        .zip(y)
-        .map(|(x, y)| (y - intercept - slope * x).powi(2))
-        .sum();
-    if ![slope, intercept, residual_sum_of_squares]
-        .iter()
-        .all(|value| value.is_finite())
-    {
+    let (slope, intercept) = if is_constant(y) { (0.0, mean(y)) } else { solve(x, y)? };
+    let residual_sum_of_squares: f64 = x.iter().zip(y).map(|(x, y)| (y - intercept - slope * x).powi(2)).sum();
+    if ![slope, intercept, residual_sum_of_squares].iter().all(|value| value.is_finite()) {
         return Err(Error::FitOverflow { slope, intercept });
     }
     let r2 = r_squared(y, residual_sum_of_squares);
-    Ok(LineFit {
-        slope,
-        intercept,
-        r2,
-        residual_sum_of_squares,
-        n: x.len(),
-    })
+    Ok(LineFit { slope, intercept, r2, residual_sum_of_squares, n: x.len() })
 }
 
 /// Slope and intercept, with x centred before the solver sees it: an offset of x then costs no precision.
@@ -120,9 +100,7 @@ fn span(values: &[f64]) -> f64 {
 }
 
 fn largest(values: &[f64]) -> f64 {
-    values
-        .iter()
-        .fold(0.0, |largest, value| value.abs().max(largest))
+    values.iter().fold(0.0, |largest, value| value.abs().max(largest))
 }
 
 fn is_constant(values: &[f64]) -> bool {
@@ -142,14 +120,8 @@ mod tests {
     fn equals_the_normal_equations_by_hand() {
         // x 0 1 2, y 0 0 2: slope 1, intercept −1/3, residuals 1/3 −2/3 1/3; total 8/3, R² = 1 − (2/3)/(8/3).
         let line = fit_line(&[0.0, 1.0, 2.0], &[0.0, 0.0, 2.0]).unwrap();
-        assert!(
-            close(line.slope, 1.0) && close(line.intercept, -1.0 / 3.0),
-            "{line:?}"
-        );
-        assert!(
-            close(line.residual_sum_of_squares, 2.0 / 3.0) && close(line.r2.unwrap(), 0.75),
-            "{line:?}"
-        );
+        assert!(close(line.slope, 1.0) && close(line.intercept, -1.0 / 3.0), "{line:?}");
+        assert!(close(line.residual_sum_of_squares, 2.0 / 3.0) && close(line.r2.unwrap(), 0.75), "{line:?}");
         assert_eq!(line.n, 3);
         assert!(close(line.at(5.0), 5.0 - 1.0 / 3.0));
     }
@@ -186,40 +158,14 @@ mod tests {
 
     #[test]
     fn bad_input_is_refused() {
-        assert!(matches!(
-            fit_line(&[], &[]),
-            Err(Error::TooFew {
-                got: 0,
-                needed: 2,
-                ..
-            })
-        ));
-        assert!(matches!(
-            fit_line(&[1.0], &[1.0]),
-            Err(Error::TooFew { got: 1, .. })
-        ));
-        assert!(matches!(
-            fit_line(&[1.0, 2.0], &[1.0]),
-            Err(Error::LengthMismatch {
-                got: 1,
-                expected: 2,
-                ..
-            })
-        ));
-        assert!(matches!(
-            fit_line(&[0.1; 3], &[1.0, 2.0, 3.0]),
-            Err(Error::ConstantX { n: 3, .. })
-        ));
-        assert!(matches!(
-            fit_line(&[0.0; 2], &[1.0, 2.0]),
-            Err(Error::ConstantX { .. })
-        ));
+        assert!(matches!(fit_line(&[], &[]), Err(Error::TooFew { got: 0, needed: 2, .. })));
+        assert!(matches!(fit_line(&[1.0], &[1.0]), Err(Error::TooFew { got: 1, .. })));
+        assert!(matches!(fit_line(&[1.0, 2.0], &[1.0]), Err(Error::LengthMismatch { got: 1, expected: 2, .. })));
+        assert!(matches!(fit_line(&[0.1; 3], &[1.0, 2.0, 3.0]), Err(Error::ConstantX { n: 3, .. })));
+        assert!(matches!(fit_line(&[0.0; 2], &[1.0, 2.0]), Err(Error::ConstantX { .. })));
         let nan = fit_line(&[0.0, 1.0], &[0.0, f64::NAN]).unwrap_err();
         assert_eq!(nan.to_string(), "y of a line: value 1 is NaN");
-        assert!(matches!(
-            fit_line(&[0.0, f64::INFINITY], &[0.0, 1.0]),
-            Err(Error::NotFinite { index: 1, .. })
-        ));
+        assert!(matches!(fit_line(&[0.0, f64::INFINITY], &[0.0, 1.0]), Err(Error::NotFinite { index: 1, .. })));
     }
 
     #[test]
@@ -228,23 +174,13 @@ mod tests {
         for (size_x, size_y) in sizes.iter().flat_map(|x| sizes.map(|y| (*x, y))) {
             match fit_line(&[0.0, size_x, -size_x], &[size_y, 0.0, -size_y]) {
                 Ok(line) => assert!(
-                    [
-                        line.slope,
-                        line.intercept,
-                        line.residual_sum_of_squares,
-                        line.r2.unwrap_or(0.0)
-                    ]
-                    .iter()
-                    .all(|value| value.is_finite()),
+                    [line.slope, line.intercept, line.residual_sum_of_squares, line.r2.unwrap_or(0.0)]
+                        .iter()
+                        .all(|value| value.is_finite()),
                     "{size_x} {size_y} {line:?}"
                 ),
                 Err(error) => assert!(
-                    matches!(
-                        error,
-                        Error::FitOverflow { .. }
-                            | Error::ConstantX { .. }
-                            | Error::LeastSquares(_)
-                    ),
+                    matches!(error, Error::FitOverflow { .. } | Error::ConstantX { .. } | Error::LeastSquares(_)),
                     "{size_x} {size_y} {error:?}"
                 ),
             }
@@ -260,12 +196,7 @@ mod tests {
 
     fn points() -> impl Strategy<Value = (Vec<f64>, Vec<f64>)> {
         prop::collection::vec((-8i32..8, -50.0f64..50.0), 3..30)
-            .prop_map(|points| {
-                points
-                    .into_iter()
-                    .map(|(x, y)| (f64::from(x) / 4.0, y))
-                    .unzip()
-            })
+            .prop_map(|points| points.into_iter().map(|(x, y)| (f64::from(x) / 4.0, y)).unzip())
             .prop_filter("x varies", |(x, _): &(Vec<f64>, Vec<f64>)| !is_constant(x))
     }
 

@@ -16,18 +16,10 @@ use crate::error::{Error, Result};
 /// ```
 pub fn percentile(sorted: &[f64], q: f64) -> Result<f64> {
     if !(0.0..=100.0).contains(&q) {
-        return Err(Error::OutOfRange {
-            what: "percentile",
-            got: q,
-            expected: "0 to 100",
-        });
+        return Err(Error::OutOfRange { what: "percentile", got: q, expected: "0 to 100" });
     }
     if sorted.is_empty() {
-        return Err(Error::TooFew {
-            what: "values of a percentile",
-            got: 0,
-            needed: 1,
-        });
+        return Err(Error::TooFew { what: "values of a percentile", got: 0, needed: 1 });
     }
     Error::check_finite("values of a percentile", sorted)?;
     if let Some(index) = sorted.windows(2).position(|pair| pair[0] > pair[1]) {
@@ -54,11 +46,7 @@ pub(crate) fn interpolate(sorted: &[f64], q: f64) -> f64 {
     let (a, b) = (sorted[below], sorted[(below + 1).min(last)]);
     let t = place - below as f64;
     // From the nearer end, as numpy does: exact at both ends and never outside them.
-    if t < 0.5 {
-        a + (b - a) * t
-    } else {
-        b - (b - a) * (1.0 - t)
-    }
+    if t < 0.5 { a + (b - a) * t } else { b - (b - a) * (1.0 - t) }
 }
 
 #[cfg(test)]
@@ -70,46 +58,20 @@ mod tests {
     fn equals_numpy() {
         // numpy.percentile([1, 2, 3, 4, 10], [0, 2.5, 25, 40, 90, 97.5, 100])
         let sorted = [1.0, 2.0, 3.0, 4.0, 10.0];
-        let expected = [
-            (0.0, 1.0),
-            (2.5, 1.1),
-            (25.0, 2.0),
-            (40.0, 2.6),
-            (90.0, 7.6),
-            (97.5, 9.4),
-            (100.0, 10.0),
-        ];
+        let expected = [(0.0, 1.0), (2.5, 1.1), (25.0, 2.0), (40.0, 2.6), (90.0, 7.6), (97.5, 9.4), (100.0, 10.0)];
         for (q, value) in expected {
-            assert!(
-                (percentile(&sorted, q).unwrap() - value).abs() < 1e-12,
-                "{q}"
-            );
+            assert!((percentile(&sorted, q).unwrap() - value).abs() < 1e-12, "{q}");
         }
         assert_eq!(percentile(&[7.5], 2.5).unwrap(), 7.5);
     }
 
     #[test]
     fn bad_input_is_refused() {
-        assert!(matches!(
-            percentile(&[], 50.0),
-            Err(Error::TooFew { got: 0, .. })
-        ));
-        assert!(matches!(
-            percentile(&[1.0], 100.1),
-            Err(Error::OutOfRange { .. })
-        ));
-        assert!(matches!(
-            percentile(&[1.0], f64::NAN),
-            Err(Error::OutOfRange { .. })
-        ));
-        assert!(matches!(
-            percentile(&[1.0, f64::NAN], 50.0),
-            Err(Error::NotFinite { index: 1, .. })
-        ));
-        assert!(matches!(
-            percentile(&[2.0, 1.0], 50.0),
-            Err(Error::NotAscending { index: 1, .. })
-        ));
+        assert!(matches!(percentile(&[], 50.0), Err(Error::TooFew { got: 0, .. })));
+        assert!(matches!(percentile(&[1.0], 100.1), Err(Error::OutOfRange { .. })));
+        assert!(matches!(percentile(&[1.0], f64::NAN), Err(Error::OutOfRange { .. })));
+        assert!(matches!(percentile(&[1.0, f64::NAN], 50.0), Err(Error::NotFinite { index: 1, .. })));
+        assert!(matches!(percentile(&[2.0, 1.0], 50.0), Err(Error::NotAscending { index: 1, .. })));
     }
 
     proptest! {

@@ -50,12 +50,7 @@ pub fn spearman(x: &[f64], y: &[f64]) -> Result<Option<f64>> {
 fn spearman_of_ranks(x: &[f64], y: &[f64]) -> Option<f64> {
     // Average ranks always have this mean, and are halves: the sums below are exact.
     let mean = (x.len() + 1) as f64 / 2.0;
-    let sum = |a: &[f64], b: &[f64]| {
-        a.iter()
-            .zip(b)
-            .map(|(a, b)| (a - mean) * (b - mean))
-            .sum::<f64>()
-    };
+    let sum = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| (a - mean) * (b - mean)).sum::<f64>();
     let (xx, yy) = (sum(x, x), sum(y, y));
     (xx > 0.0 && yy > 0.0).then(|| (sum(x, y) / (xx * yy).sqrt()).clamp(-1.0, 1.0))
 }
@@ -68,23 +63,16 @@ mod tests {
     #[test]
     fn equals_the_definition_by_hand() {
         // No ties: 1 − 6 Σd² / (n (n² − 1)) = 1 − 6 · 4 / (5 · 24) = 0.8.
-        let rho = spearman(&[1.0, 2.0, 3.0, 4.0, 5.0], &[2.0, 1.0, 4.0, 3.0, 5.0])
-            .unwrap()
-            .unwrap();
+        let rho = spearman(&[1.0, 2.0, 3.0, 4.0, 5.0], &[2.0, 1.0, 4.0, 3.0, 5.0]).unwrap().unwrap();
         assert!((rho - 0.8).abs() < 1e-15);
         // Ties, scipy.stats.spearmanr([1, 2, 3, 4], [1, 1, 2, 3]): ranks 1.5 1.5 3 4, 4.5 / sqrt(5 · 4.5).
-        let rho = spearman(&[1.0, 2.0, 3.0, 4.0], &[1.0, 1.0, 2.0, 3.0])
-            .unwrap()
-            .unwrap();
+        let rho = spearman(&[1.0, 2.0, 3.0, 4.0], &[1.0, 1.0, 2.0, 3.0]).unwrap().unwrap();
         assert!((rho - 0.948_683_298_050_513_8).abs() < 1e-15);
     }
 
     #[test]
     fn ties_share_their_mean_rank() {
-        assert_eq!(
-            average_ranks(&[3.0, 1.0, 3.0, 3.0]).unwrap(),
-            [3.0, 1.0, 3.0, 3.0]
-        );
+        assert_eq!(average_ranks(&[3.0, 1.0, 3.0, 3.0]).unwrap(), [3.0, 1.0, 3.0, 3.0]);
         assert_eq!(average_ranks(&[0.0, -0.0]).unwrap(), [1.5, 1.5]);
         assert!(average_ranks(&[]).unwrap().is_empty());
     }
@@ -92,36 +80,15 @@ mod tests {
     #[test]
     fn undefined_and_bad_input() {
         assert_eq!(spearman(&[1.0, 2.0], &[5.0, 5.0]).unwrap(), None);
-        assert!(matches!(
-            spearman(&[1.0], &[1.0]),
-            Err(Error::TooFew {
-                got: 1,
-                needed: 2,
-                ..
-            })
-        ));
-        assert!(matches!(
-            spearman(&[1.0, 2.0], &[1.0]),
-            Err(Error::LengthMismatch {
-                got: 1,
-                expected: 2,
-                ..
-            })
-        ));
-        assert!(matches!(
-            spearman(&[1.0, 2.0], &[1.0, f64::INFINITY]),
-            Err(Error::NotFinite { index: 1, .. })
-        ));
+        assert!(matches!(spearman(&[1.0], &[1.0]), Err(Error::TooFew { got: 1, needed: 2, .. })));
+        assert!(matches!(spearman(&[1.0, 2.0], &[1.0]), Err(Error::LengthMismatch { got: 1, expected: 2, .. })));
+        assert!(matches!(spearman(&[1.0, 2.0], &[1.0, f64::INFINITY]), Err(Error::NotFinite { index: 1, .. })));
     }
 
     fn pairs() -> impl Strategy<Value = (Vec<f64>, Vec<f64>)> {
         // Small integers, so that there are ties and the maps below keep distinct values distinct.
-        prop::collection::vec((-9i32..9, -9i32..9), 2..40).prop_map(|pairs| {
-            pairs
-                .into_iter()
-                .map(|(x, y)| (f64::from(x), f64::from(y)))
-                .unzip()
-        })
+        prop::collection::vec((-9i32..9, -9i32..9), 2..40)
+            .prop_map(|pairs| pairs.into_iter().map(|(x, y)| (f64::from(x), f64::from(y))).unzip())
     }
 
     proptest! {

@@ -21,10 +21,7 @@ pub const REPETITION_N: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not zer
 /// assert_eq!(repetition_rate(&[1, 2, 3, 4, 1, 2, 3, 4], REPETITION_N), 1.0 - 4.0 / 5.0);
 /// ```
 pub fn repetition_rate<T: Eq + Hash>(tokens: &[T], n: NonZeroUsize) -> f64 {
-    let Some(total) = (tokens.len() + 1)
-        .checked_sub(n.get())
-        .filter(|&total| total > 0)
-    else {
+    let Some(total) = (tokens.len() + 1).checked_sub(n.get()).filter(|&total| total > 0) else {
         return 0.0;
     };
     let distinct: HashSet<&[T]> = tokens.windows(n.get()).collect();

@@ -27,24 +27,16 @@ fn equals_the_golden_rows() {
         assert_eq!(got.distance, row.distance, "{text}");
         assert_eq!(got.char.is_some(), row.edit_ratio.is_some(), "{text}");
         // The file holds full double precision.
-        assert!(
-            (got.char.unwrap_or(0.0) - row.edit_ratio.unwrap_or(0.0)).abs() < 1e-12,
-            "{text}"
-        );
+        assert!((got.char.unwrap_or(0.0) - row.edit_ratio.unwrap_or(0.0)).abs() < 1e-12, "{text}");
         assert!((got.similarity - row.similarity).abs() < 1e-12, "{text}");
     }
 }
 
 /// Reads a data file that is not part of the repository; `None`, loudly, where it is absent.
 fn shared_rows(name: &str) -> Option<Vec<(String, String)>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../shared/data")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(name);
     let Ok(file) = File::open(&path) else {
-        eprintln!(
-            "SKIPPED: {} is absent, its known figures were NOT checked",
-            path.display()
-        );
+        eprintln!("SKIPPED: {} is absent, its known figures were NOT checked", path.display());
         return None;
     };
     let lines = BufReader::new(GzDecoder::new(file)).lines();
@@ -69,50 +61,26 @@ fn check_known_figures(
     };
     assert_eq!(rows.len(), 805);
     let raw = edit_ratios(&rows);
-    assert_eq!(
-        raw.iter().filter(|row| row.exact_copy).count(),
-        n_raw_copies
-    );
+    assert_eq!(raw.iter().filter(|row| row.exact_copy).count(), n_raw_copies);
     let trimmed: Vec<(&str, &str)> = rows.iter().map(|(a, c)| (a.trim(), c.trim())).collect();
     for summary in [raw, edit_ratios(&trimmed)].map(|rows| summarize_edit_ratios(&rows).unwrap()) {
         assert_eq!(summary.char.n, 805);
-        assert!(
-            (summary.char.mean.unwrap() - mean).abs() <= 0.0005,
-            "{summary:?}"
-        );
-        assert!(
-            (summary.char.median.unwrap() - median).abs() <= median_tolerance,
-            "{summary:?}"
-        );
+        assert!((summary.char.mean.unwrap() - mean).abs() <= 0.0005, "{summary:?}");
+        assert!((summary.char.median.unwrap() - median).abs() <= median_tolerance, "{summary:?}");
     }
     let summary = summarize_edit_ratios(&edit_ratios(&trimmed)).unwrap();
-    assert!(
-        (summary.exact_copy_share * 100.0 - copies_percent).abs() <= 0.05,
-        "{summary:?}"
-    );
+    assert!((summary.exact_copy_share * 100.0 - copies_percent).abs() <= 0.05, "{summary:?}");
 }
 
 #[test]
 fn known_figures_on_gpt_4_turbo() {
-    check_known_figures(
-        "aligner-2b-on-gpt-4-turbo.jsonl.gz",
-        39,
-        4.8,
-        0.825,
-        (0.706, 0.0005),
-    );
+    check_known_figures("aligner-2b-on-gpt-4-turbo.jsonl.gz", 39, 4.8, 0.825, (0.706, 0.0005));
 }
 
 #[test]
 fn known_figures_on_qwen_72b() {
     // One correction differs from its answer by a leading space alone: 98 copies as they stand, 99 (12.3 %) trimmed.
-    check_known_figures(
-        "aligner-2b-on-qwen1.5-72b.jsonl.gz",
-        98,
-        12.3,
-        1.230,
-        (0.80, 0.005),
-    );
+    check_known_figures("aligner-2b-on-qwen1.5-72b.jsonl.gz", 98, 12.3, 1.230, (0.80, 0.005));
 }
 
 #[test]
@@ -124,10 +92,7 @@ fn real_answers_equal_the_slow_reference() {
         let row = EditRatios::new(original, output);
         assert_eq!(row.distance, strsim::levenshtein(original, output));
         let words = |text| split_words(text).collect::<Vec<&str>>();
-        assert_eq!(
-            row.token_distance,
-            strsim::generic_levenshtein(&words(original), &words(output))
-        );
+        assert_eq!(row.token_distance, strsim::generic_levenshtein(&words(original), &words(output)));
     }
 }
 
@@ -163,70 +128,31 @@ fn empty_originals_are_left_out_of_the_mean_but_not_of_micro() {
     let rows = edit_ratios(&[("", "xx"), ("abcd", "abcd"), ("ab", "xy"), ("", "")]);
     let summary = summarize_edit_ratios(&rows).unwrap();
     assert_eq!((summary.n, summary.exact_copy_share), (4, 0.5));
-    assert_eq!(
-        summary.char,
-        RatioSummary {
-            n: 2,
-            mean: Some(0.5),
-            median: Some(0.5)
-        }
-    );
-    assert_eq!(
-        summary.max,
-        RatioSummary {
-            n: 4,
-            mean: Some(0.5),
-            median: Some(0.5)
-        }
-    );
-    assert_eq!(
-        summary.micro,
-        RatioSummary {
-            n: 4,
-            mean: Some(4.0 / 6.0),
-            median: None
-        }
-    );
+    assert_eq!(summary.char, RatioSummary { n: 2, mean: Some(0.5), median: Some(0.5) });
+    assert_eq!(summary.max, RatioSummary { n: 4, mean: Some(0.5), median: Some(0.5) });
+    assert_eq!(summary.micro, RatioSummary { n: 4, mean: Some(4.0 / 6.0), median: None });
 
     let empty = summarize_edit_ratios(&edit_ratios(&[("", "x")])).unwrap();
     assert_eq!((empty.char.mean, empty.micro.mean), (None, None));
-    assert!(matches!(
-        summarize_edit_ratios(&[]),
-        Err(Error::TooFew { got: 0, .. })
-    ));
+    assert!(matches!(summarize_edit_ratios(&[]), Err(Error::TooFew { got: 0, .. })));
 }
 
 #[test]
 fn variant_names_round_trip() {
     for variant in EditRatioVariant::ALL {
-        assert_eq!(
-            variant.to_string().parse::<EditRatioVariant>().unwrap(),
-            variant
-        );
-        assert_eq!(
-            serde_json::to_string(&variant).unwrap(),
-            format!("\"{variant}\"")
-        );
+        assert_eq!(variant.to_string().parse::<EditRatioVariant>().unwrap(), variant);
+        assert_eq!(serde_json::to_string(&variant).unwrap(), format!("\"{variant}\""));
     }
     let error = "chars".parse::<EditRatioVariant>().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "`chars` is not an edit ratio variant; known: char, token, max, micro"
-    );
+    assert_eq!(error.to_string(), "`chars` is not an edit ratio variant; known: char, token, max, micro");
 }
 
 #[test]
 fn a_summary_survives_json() {
     let summary = summarize_edit_ratios(&edit_ratios(&[("abc", "abd"), ("", "x")])).unwrap();
     let json = serde_json::to_string(&summary).unwrap();
-    assert!(
-        json.contains(r#""micro":{"n":2,"mean":0.6666666666666666,"median":null}"#),
-        "{json}"
-    );
-    assert_eq!(
-        serde_json::from_str::<EditRatioSummary>(&json).unwrap(),
-        summary
-    );
+    assert!(json.contains(r#""micro":{"n":2,"mean":0.6666666666666666,"median":null}"#), "{json}");
+    assert_eq!(serde_json::from_str::<EditRatioSummary>(&json).unwrap(), summary);
 }
 
 proptest! {

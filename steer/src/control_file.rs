@@ -1,0 +1,124 @@
+//! Control vectors as GGUF, the format of llama.cpp and repeng.
+//!
+//! - `general.architecture` MUST be `controlvector`.
+//! - `controlvector.layer_count` MUST be there; `controlvector.model_hint` names the architecture and MAY be missing.
+//! - `direction.N` MUST be one-dimensional and finite; it is added to the output of block N, counted from 0. Scales
+//!   are part of the tensors.
+//!
+//! llama.cpp never steers block 0, and its own generator writes the output of block 0 as `direction.1`, one block
+//! late: [`shift_back`] mends such a file, never silently.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use redline_model::gguf::{GgufFile, GgufTensor, GgufValue, write_gguf};
+
+use crate::{ControlVector, Error, Result};
+
+const ARCHITECTURE: &str = "controlvector";
+/// Highest block number believed; real models have at most some hundreds.
+const MAX_LAYER: usize = 4096;
+
+/// A control vector file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ControlFile {
+    /// The vectors, as they stand in the file.
+    pub vector: ControlVector,
+    /// Architecture the vector was made for, `llama` for one.
+    pub model_hint: Option<String>,
+}
+
+/// Reads a control vector.
+///
+/// # Errors
+/// The file is missing or damaged, or breaks a rule of the format.
+pub fn read_control_vector(path: &Path) -> Result<ControlFile> {
+    let file = GgufFile::open(path)?;
+    let refuse = |rule: String| Error::NotAControlVector { path: path.into(), rule };
+    match file.str("general.architecture") {
+        Some(ARCHITECTURE) => {}
+        other => return Err(refuse(format!("general.architecture is {other:?}, expected \"{ARCHITECTURE}\""))),
+    }
+    let mut layers = BTreeMap::new();
+    for name in file.tensor_names() {
+        let layer = name.strip_prefix("direction.").and_then(|layer| layer.parse::<usize>().ok());
+        let Some(layer) = layer.filter(|layer| *layer <= MAX_LAYER) else {
+            return Err(refuse(format!("tensor `{name}` is not named direction.N")));
+        };
+        let tensor = file.tensor_f32(name)?;
+        if tensor.rank() != 1 {
+            return Err(refuse(format!("tensor `{name}` has shape {:?}, expected one dimension", tensor.dims())));
+        }
+        layers.insert(layer, tensor.to_vec1().map_err(redline_model::Error::from)?);
+    }
+    let model_hint = file.str("controlvector.model_hint").map(str::to_string);
+    Ok(ControlFile { vector: ControlVector::new(layers)?, model_hint })
+}
+
+/// Writes a control vector; the file appears under its name only when complete.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn write_control_vector(path: &Path, vector: &ControlVector, model_hint: &str) -> Result<()> {
+    let metadata = [
+        ("general.architecture", GgufValue::String(ARCHITECTURE.into())),
+        ("controlvector.model_hint", GgufValue::String(model_hint.into())),
+        ("controlvector.layer_count", GgufValue::U32(vector.layers.len() as u32)),
+    ];
+    let names: Vec<String> = vector.layers.keys().map(|layer| format!("direction.{layer}")).collect();
+    let dims: Vec<[usize; 1]> = vector.layers.values().map(|values| [values.len()]).collect();
+    let tensors: Vec<GgufTensor<'_>> = names
+        .iter()
+        .zip(&dims)
+        .zip(vector.layers.values())
+        .map(|((name, dims), data)| GgufTensor { name, dims, data })
+        .collect();
+    Ok(write_gguf(path, &metadata, &tensors)?)
+}
+
+/// Moves every direction one block earlier, as files of llama.cpp's generator need it.
+///
+/// # Errors
+/// The vector steers block 0, so it is not such a file.
+pub fn shift_back(vector: &ControlVector) -> Result<ControlVector> {
+    if vector.layers.contains_key(&0) {
+        return Err(Error::ShiftBelowZero);
+    }
+    ControlVector::new(vector.layers.iter().map(|(layer, values)| (layer - 1, values.clone())).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn golden() -> std::path::PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/control_vector.gguf")
+    }
+
+    #[test]
+    fn golden_file_is_written_byte_for_byte() {
+        let file = read_control_vector(&golden()).unwrap();
+        assert_eq!(file.model_hint.as_deref(), Some("llama"));
+        assert_eq!(file.vector.layers.keys().copied().collect::<Vec<_>>(), [1, 2, 3]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("copy.gguf");
+        write_control_vector(&path, &file.vector, "llama").unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(golden()).unwrap());
+    }
+
+    #[test]
+    fn generator_files_shift_once() {
+        let vector = read_control_vector(&golden()).unwrap().vector;
+        let shifted = shift_back(&vector).unwrap();
+        assert_eq!(shifted.layers[&0], vector.layers[&1]);
+        assert!(matches!(shift_back(&shifted), Err(Error::ShiftBelowZero)));
+    }
+
+    #[test]
+    fn other_gguf_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.gguf");
+        write_gguf(&path, &[("general.architecture", GgufValue::String("llama".into()))], &[]).unwrap();
+        assert!(matches!(read_control_vector(&path), Err(Error::NotAControlVector { .. })));
+    }
+}

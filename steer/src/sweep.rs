@@ -1,0 +1,232 @@
+//! Sweeps: held-out prompts × arms, all from one prefill a prompt, with edit ratio and coherence of every output.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+
+use redline_model::generate::{Finish, GenerateOptions, Generated, Prompt, generate, read_prefix};
+use redline_model::sampling::SamplingOptions;
+use redline_model::{Continuation, Decoder, NoHook, SharedPrefix, Tokenizer, log_probs};
+use serde::{Deserialize, Serialize};
+
+use crate::inject::{Inject, LayerEffect, RowSteering, TokenRange};
+use crate::{Arm, EditRatios, Error, NamedVector, Result, repetition_rate};
+
+/// Length of the n-grams whose repetition is counted.
+const REPETITION_N: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not 0");
+
+/// A prompt to sweep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepPrompt {
+    /// Index of the triple.
+    pub row: usize,
+    /// Token ids of the Aligner's prompt.
+    pub tokens: Vec<u32>,
+    /// The original answer, which the output is compared with.
+    pub answer: String,
+    /// The reference correction, where there is one.
+    pub correction: Option<String>,
+}
+
+/// How a sweep runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepOptions {
+    /// Which positions are steered.
+    pub range: TokenRange,
+    /// Longest output, in tokens.
+    pub max_new_tokens: usize,
+    /// How tokens are chosen; greedy by default.
+    pub sampling: SamplingOptions,
+    /// Most rows decoded together; bounds memory.
+    pub batch_rows: usize,
+}
+
+/// One output and its measures.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SweepRow {
+    /// Name of the vector.
+    pub vector: String,
+    /// Index of the triple.
+    pub row: usize,
+    /// The signed strength.
+    pub coefficient: f32,
+    /// What the Aligner wrote.
+    pub output: String,
+    /// Its length in tokens.
+    pub n_tokens: usize,
+    /// Whether it was cut by the length limit.
+    pub truncated: bool,
+    /// Edit ratio by variant, against the original answer; for an output cut at the limit, against the part of the
+    /// answer of the same number of tokens, see [`compared_answer`].
+    pub ratios: EditRatios,
+    /// 1 − d / max length against the reference correction, likewise.
+    pub reference_similarity: Option<f64>,
+    /// Share of repeated 4-grams.
+    pub repetition: f64,
+    /// Mean negative log-likelihood per output token under the unsteered model, in nats; `None` for an empty output.
+    pub nll: Option<f64>,
+}
+
+/// What a sweep did, beside its rows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SweepEffect {
+    /// Per layer, what was injected.
+    pub layers: BTreeMap<usize, LayerEffect>,
+}
+
+impl SweepEffect {
+    /// Adds what another part of the sweep did.
+    pub fn add(&mut self, layers: &BTreeMap<usize, LayerEffect>) {
+        for (&layer, effect) in layers {
+            let sum = self.layers.entry(layer).or_default();
+            sum.edits += effect.edits;
+            sum.relative_norm_sum += effect.relative_norm_sum;
+        }
+    }
+
+    /// Number of (row, layer, position) edits.
+    pub fn edits(&self) -> u64 {
+        self.layers.values().map(|effect| effect.edits).sum()
+    }
+}
+
+/// Runs every prompt under every arm. `on_rows` receives the rows of a prompt as soon as they are complete; an error
+/// from it, or from `on_token`, ends the sweep.
+///
+/// # Errors
+/// A vector that does not fit the model or that touched nothing, a prompt that leaves no room for the output, or
+/// whatever the callbacks return.
+pub fn sweep(
+    decoder: &Decoder,
+    tokenizer: &Tokenizer,
+    prompts: &[SweepPrompt],
+    vectors: &[NamedVector],
+    arms: &[Arm],
+    options: &SweepOptions,
+    on_token: &mut dyn FnMut() -> redline_model::Result<()>,
+    on_rows: &mut dyn FnMut(&[SweepRow]) -> Result<()>,
+) -> Result<SweepEffect> {
+    let plain: Vec<_> = vectors.iter().map(|named| &named.vector).collect();
+    let mut inject = Inject::new(&plain, options.range, decoder.config(), decoder.device())?;
+    let run = Run { decoder, tokenizer, vectors, arms, options };
+    for batch in prompts.chunks((options.batch_rows / arms.len().max(1)).max(1)) {
+        run.batch(batch, &mut inject, on_token, on_rows)?;
+    }
+    let effect = SweepEffect { layers: inject.effect().clone() };
+    let steers = arms.iter().any(|arm| arm.coefficient != 0.0);
+    if steers && !prompts.is_empty() && effect.edits() == 0 {
+        return Err(Error::NoEffect { range: options.range.to_string() });
+    }
+    Ok(effect)
+}
+
+/// What all batches of a sweep share.
+struct Run<'a> {
+    decoder: &'a Decoder,
+    tokenizer: &'a Tokenizer,
+    vectors: &'a [NamedVector],
+    arms: &'a [Arm],
+    options: &'a SweepOptions,
+}
+
+impl Run<'_> {
+    fn batch(
+        &self,
+        batch: &[SweepPrompt],
+        inject: &mut Inject,
+        on_token: &mut dyn FnMut() -> redline_model::Result<()>,
+        on_rows: &mut dyn FnMut(&[SweepRow]) -> Result<()>,
+    ) -> Result<()> {
+        inject.clear_rows();
+        let mut prompts = Vec::with_capacity(batch.len());
+        for (i, prompt) in batch.iter().enumerate() {
+            let rows: Vec<usize> = (i * self.arms.len()..(i + 1) * self.arms.len()).collect();
+            for (&row, arm) in rows.iter().zip(self.arms) {
+                let prompt_len = prompt.tokens.len();
+                inject.steer(row, RowSteering { vector: arm.vector, coefficient: arm.coefficient, prompt_len })?;
+            }
+            let before = prompt.tokens.len().saturating_sub(1);
+            let prefix = read_prefix(self.decoder, &prompt.tokens[..before], &mut NoHook)?;
+            prompts.push(Prompt { tokens: prompt.tokens.clone(), rows, prefix: Some(prefix) });
+        }
+        let options = GenerateOptions {
+            max_new_tokens: self.options.max_new_tokens,
+            sampling: self.options.sampling.clone(),
+            stop_ids: self.tokenizer.stop_ids().to_vec(),
+            share_prompt: self.options.range.leaves_prompt(),
+        };
+        let generated = generate(self.decoder, &prompts, &options, inject, &mut |_, _| {
+            on_token()?;
+            Ok(std::ops::ControlFlow::Continue(()))
+        })?;
+        for ((prompt, read), outputs) in batch.iter().zip(&prompts).zip(generated.chunks(self.arms.len())) {
+            if let Some(prefix) = &read.prefix {
+                on_rows(&self.measure(prompt, prefix, outputs)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows of one prompt.
+    fn measure(&self, prompt: &SweepPrompt, prefix: &SharedPrefix, outputs: &[Generated]) -> Result<Vec<SweepRow>> {
+        let nll = self.unsteered_nll(prompt, prefix, outputs)?;
+        outputs.iter().zip(self.arms).zip(nll).map(|((output, arm), nll)| self.row(prompt, arm, output, nll)).collect()
+    }
+
+    fn row(&self, prompt: &SweepPrompt, arm: &Arm, output: &Generated, nll: Option<f64>) -> Result<SweepRow> {
+        let text = self.tokenizer.decode(&output.tokens, true)?;
+        let truncated = output.finish == Finish::Length;
+        let limit = truncated.then_some(output.tokens.len());
+        let answer = compared_answer(self.tokenizer, &prompt.answer, limit)?;
+        let reference = prompt.correction.as_deref().map(|c| compared_answer(self.tokenizer, c, limit)).transpose()?;
+        Ok(SweepRow {
+            vector: self.vectors[arm.vector].name.clone(),
+            row: prompt.row,
+            coefficient: arm.coefficient,
+            n_tokens: output.tokens.len(),
+            truncated,
+            ratios: EditRatios::with_tokens(&answer.0, &text, &answer.1, &output.tokens),
+            reference_similarity: reference.map(|(reference, _)| EditRatios::new(&reference, &text).similarity),
+            repetition: repetition_rate(&output.tokens, REPETITION_N),
+            nll,
+            output: text,
+        })
+    }
+
+    /// Mean negative log-likelihood per token of each output under the unsteered model.
+    fn unsteered_nll(
+        &self,
+        prompt: &SweepPrompt,
+        prefix: &SharedPrefix,
+        outputs: &[Generated],
+    ) -> Result<Vec<Option<f64>>> {
+        let Some(&last_prompt_token) = prompt.tokens.last() else { return Ok(vec![None; outputs.len()]) };
+        let scored: Vec<&Generated> = outputs.iter().filter(|output| !output.tokens.is_empty()).collect();
+        let continuations: Vec<Continuation<'_>> = scored
+            .iter()
+            .map(|output| Continuation { prefix, last_prompt_token, tokens: &output.tokens, rows: &[0] })
+            .collect();
+        let log_probs = log_probs(self.decoder, &continuations, &mut NoHook)?;
+        let mean = |rows: Vec<Vec<f32>>| {
+            let values = rows.concat();
+            -values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64
+        };
+        let mut means = log_probs.into_iter().map(mean);
+        Ok(outputs.iter().map(|output| if output.tokens.is_empty() { None } else { means.next() }).collect())
+    }
+}
+
+/// The text an output is compared with, and its tokens. An output that the length limit cut is compared with as many
+/// tokens of the answer: the rest was never reached, and counting it as deleted would measure the limit.
+///
+/// # Errors
+/// The tokenizer fails.
+pub fn compared_answer(tokenizer: &Tokenizer, answer: &str, limit: Option<usize>) -> Result<(String, Vec<u32>)> {
+    let mut tokens = tokenizer.encode(answer)?;
+    match limit {
+        Some(limit) if limit < tokens.len() => {
+            tokens.truncate(limit);
+            Ok((tokenizer.decode(&tokens, true)?, tokens))
+        }
+        _ => Ok((answer.to_string(), tokens)),
+    }
+}

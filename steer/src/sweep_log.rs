@@ -1,0 +1,227 @@
+//! The file of a sweep: JSON Lines, one header and one row an output, written as the rows come.
+//!
+//! - Line 1 MUST be `{"schema": "redline.sweep.v1", "settings": …}`.
+//! - Every further line MUST be a [`SweepRow`]. A last line without its line break is what a kill left; it is cut off.
+//! - A file whose settings differ from those of the run MUST NOT be continued.
+
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::{Seek, Write};
+use std::path::{Path, PathBuf};
+
+use redline_model::Error as ModelError;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{Error, Result, SweepRow};
+
+/// Value of the `schema` key.
+pub const SCHEMA: &str = "redline.sweep.v1";
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    schema: String,
+    settings: Value,
+}
+
+/// A sweep file open for more rows.
+pub struct SweepLog {
+    path: PathBuf,
+    file: File,
+    rows: Vec<SweepRow>,
+}
+
+impl SweepLog {
+    /// Starts a file, or continues one of the same settings.
+    ///
+    /// # Errors
+    /// The file cannot be written, is no sweep, or has other settings.
+    pub fn open(path: &Path, settings: &Value) -> Result<Self> {
+        let io = |source| Error::Model(ModelError::io(path, source));
+        if path.exists() {
+            let (found, rows, complete) = read(path)?;
+            if !rows.is_empty() || complete > 0 {
+                if found != *settings {
+                    return Err(Error::OtherSettings {
+                        path: path.into(),
+                        difference: first_difference(&found, settings),
+                    });
+                }
+                let mut file = OpenOptions::new().write(true).open(path).map_err(io)?;
+                file.set_len(complete).map_err(io)?;
+                file.seek(std::io::SeekFrom::End(0)).map_err(io)?;
+                return Ok(Self { path: path.into(), file, rows });
+            }
+        }
+        let header = Header { schema: SCHEMA.into(), settings: settings.clone() };
+        let mut log = Self { path: path.into(), file: File::create(path).map_err(io)?, rows: Vec::new() };
+        log.write_line(&header)?;
+        Ok(log)
+    }
+
+    /// Rows there so far.
+    pub fn rows(&self) -> &[SweepRow] {
+        &self.rows
+    }
+
+    /// Triples that have all their rows, `n_arms` each.
+    pub fn complete_rows(&self, n_arms: usize) -> HashSet<usize> {
+        let mut counts = std::collections::HashMap::new();
+        for row in &self.rows {
+            *counts.entry(row.row).or_insert(0) += 1;
+        }
+        counts.into_iter().filter(|(_, count)| *count >= n_arms).map(|(row, _)| row).collect()
+    }
+
+    /// Drops the rows of triples that are not complete: they are made again.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn drop_incomplete(&mut self, n_arms: usize) -> Result<()> {
+        let complete = self.complete_rows(n_arms);
+        if self.rows.iter().all(|row| complete.contains(&row.row)) {
+            return Ok(());
+        }
+        let (settings, mut rows, _) = read(&self.path)?;
+        rows.retain(|row| complete.contains(&row.row));
+        let mut text = line(&Header { schema: SCHEMA.into(), settings })?;
+        for row in &rows {
+            text.push_str(&line(row)?);
+        }
+        redline_model::files::write_atomically(&self.path, text.as_bytes())?;
+        let io = |source| Error::Model(ModelError::io(&self.path, source));
+        self.file = OpenOptions::new().append(true).open(&self.path).map_err(io)?;
+        self.rows = rows;
+        Ok(())
+    }
+
+    /// Appends rows; they are on disk when this returns.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn append(&mut self, rows: &[SweepRow]) -> Result<()> {
+        for row in rows {
+            self.write_line(row)?;
+        }
+        self.rows.extend_from_slice(rows);
+        Ok(())
+    }
+
+    fn write_line(&mut self, value: &impl Serialize) -> Result<()> {
+        let io = |source| Error::Model(ModelError::io(&self.path, source));
+        self.file.write_all(line(value)?.as_bytes()).and_then(|()| self.file.flush()).map_err(io)
+    }
+}
+
+/// Reads a sweep file: settings and rows; a line that a kill cut short is left out.
+///
+/// # Errors
+/// The file is missing or no sweep, or a line is malformed.
+pub fn read_sweep(path: &Path) -> Result<(Value, Vec<SweepRow>)> {
+    read(path).map(|(settings, rows, _)| (settings, rows))
+}
+
+/// Settings, rows, and the length of the complete lines in bytes.
+fn read(path: &Path) -> Result<(Value, Vec<SweepRow>, u64)> {
+    let text = std::fs::read_to_string(path).map_err(|source| Error::Model(ModelError::io(path, source)))?;
+    let complete = text.rfind('\n').map_or(0, |end| end + 1);
+    let mut lines = text[..complete].lines().enumerate();
+    let malformed =
+        |line: usize, source| Error::Model(ModelError::MalformedLine { path: path.into(), line: line + 1, source });
+    let Some((_, first)) = lines.next() else {
+        return if text.is_empty() {
+            Ok((Value::Null, Vec::new(), 0))
+        } else {
+            Err(Error::NotASweep { path: path.into() })
+        };
+    };
+    let header: Header = serde_json::from_str(first).map_err(|_| Error::NotASweep { path: path.into() })?;
+    if header.schema != SCHEMA {
+        return Err(Error::NotASweep { path: path.into() });
+    }
+    let rows = lines
+        .filter(|(_, line)| !line.trim().is_empty())
+        .map(|(number, line)| serde_json::from_str(line).map_err(|source| malformed(number, source)))
+        .collect::<Result<Vec<SweepRow>>>()?;
+    Ok((header.settings, rows, complete as u64))
+}
+
+fn line(value: &impl Serialize) -> Result<String> {
+    Ok(serde_json::to_string(value).map_err(|source| Error::Serialize { source })? + "\n")
+}
+
+/// The first key in which two settings differ, as `key: before → now`.
+pub fn first_difference(before: &Value, now: &Value) -> String {
+    match (before.as_object(), now.as_object()) {
+        (Some(before), Some(now)) => {
+            let keys = before.keys().chain(now.keys());
+            let differing = keys.into_iter().find(|key| before.get(*key) != now.get(*key));
+            differing.map_or_else(String::new, |key| {
+                let show = |map: &serde_json::Map<String, Value>| map.get(key).map_or("none".into(), Value::to_string);
+                format!("{key}: {} → {}", show(before), show(now))
+            })
+        }
+        _ => format!("{before} → {now}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::EditRatios;
+    use serde_json::json;
+
+    fn row(row: usize, coefficient: f32) -> SweepRow {
+        SweepRow {
+            vector: "correction".into(),
+            row,
+            coefficient,
+            output: "line\nbreak".into(),
+            n_tokens: 2,
+            truncated: false,
+            ratios: EditRatios::new("abc", "abd"),
+            reference_similarity: None,
+            repetition: 0.0,
+            nll: Some(1.5),
+        }
+    }
+
+    #[test]
+    fn rows_survive_a_kill_in_the_middle_of_a_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sweep.jsonl");
+        let settings = json!({"seed": 1});
+        let mut log = SweepLog::open(&path, &settings).unwrap();
+        log.append(&[row(0, 0.0), row(0, 1.0), row(1, 0.0)]).unwrap();
+        drop(log);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend(b"{\"vector\": \"corr");
+        std::fs::write(&path, bytes).unwrap();
+
+        let mut log = SweepLog::open(&path, &settings).unwrap();
+        assert_eq!(log.rows().len(), 3);
+        assert_eq!(log.complete_rows(2), HashSet::from([0]));
+        log.drop_incomplete(2).unwrap();
+        log.append(&[row(1, 0.0), row(1, 1.0)]).unwrap();
+        let (_, rows) = read_sweep(&path).unwrap();
+        assert_eq!(rows, [row(0, 0.0), row(0, 1.0), row(1, 0.0), row(1, 1.0)]);
+    }
+
+    #[test]
+    fn other_settings_are_not_continued() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("sweep.jsonl");
+        SweepLog::open(&path, &json!({"seed": 1})).unwrap().append(&[row(0, 0.0)]).unwrap();
+        let Err(error) = SweepLog::open(&path, &json!({"seed": 2})) else { panic!("must refuse") };
+        assert!(error.to_string().ends_with("(seed: 1 → 2)"), "{error}");
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.jsonl");
+        std::fs::write(&path, "{\"question\": \"q\"}\n").unwrap();
+        assert!(matches!(SweepLog::open(&path, &json!({})), Err(Error::NotASweep { .. })));
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"question\": \"q\"}\n", "untouched");
+    }
+}
