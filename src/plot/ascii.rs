@@ -20,11 +20,7 @@ pub struct AsciiOptions {
 
 impl Default for AsciiOptions {
     fn default() -> Self {
-        Self {
-            width: 80,
-            height: 16,
-            color: false,
-        }
+        Self { width: 80, height: 16, color: false }
     }
 }
 
@@ -86,15 +82,8 @@ fn cell(plot: &Heatmap, value: f32, color: bool) -> String {
         return format!(" {sign} ");
     }
     let paint = plot.colors.color(f64::from(value / plot.clip));
-    let ink = if super::palette::luminance(paint) < 0.3 {
-        97
-    } else {
-        30
-    };
-    format!(
-        "\x1b[{ink};48;2;{};{};{}m {sign} \x1b[0m",
-        paint.0, paint.1, paint.2
-    )
+    let ink = if super::palette::luminance(paint) < 0.3 { 97 } else { 30 };
+    format!("\x1b[{ink};48;2;{};{};{}m {sign} \x1b[0m", paint.0, paint.1, paint.2)
 }
 
 fn push_tokens(text: &mut String, plot: &Heatmap, width: usize) {
@@ -133,11 +122,7 @@ impl From<&Profile> for Curves {
             title: profile.title.clone(),
             x_label: "layer".to_owned(),
             x: profile.layers.iter().map(|layer| *layer as f64).collect(),
-            series: profile
-                .series
-                .iter()
-                .map(|s| (s.name.clone(), s.values.clone()))
-                .collect(),
+            series: profile.series.iter().map(|s| (s.name.clone(), s.values.clone())).collect(),
         }
     }
 }
@@ -187,28 +172,12 @@ struct Grid {
 impl Grid {
     fn of(plot: &Curves, options: &AsciiOptions) -> Self {
         let (columns, rows) = (options.width.max(40) - LABEL - 1, options.height.max(5));
-        let values = plot
-            .series
-            .iter()
-            .flat_map(|series| series.1.iter().copied());
+        let values = plot.series.iter().flat_map(|series| series.1.iter().copied());
         let y = Axis::round(extent(values).unwrap_or((0.0, 1.0)), 5, "");
-        let x = Axis::round(
-            extent(plot.x.iter().copied()).unwrap_or((0.0, 1.0)),
-            6,
-            &plot.x_label,
-        );
-        let mut grid = Self {
-            x,
-            y,
-            places: vec![vec![None; columns]; rows],
-        };
+        let x = Axis::round(extent(plot.x.iter().copied()).unwrap_or((0.0, 1.0)), 6, &plot.x_label);
+        let mut grid = Self { x, y, places: vec![vec![None; columns]; rows] };
         for (i, (_, values)) in plot.series.iter().enumerate() {
-            let points: Vec<_> = plot
-                .x
-                .iter()
-                .zip(values)
-                .map(|(x, y)| grid.place(*x, *y))
-                .collect();
+            let points: Vec<_> = plot.x.iter().zip(values).map(|(x, y)| grid.place(*x, *y)).collect();
             for pair in points.windows(2) {
                 grid.join(i, pair[0], pair[1]);
             }
@@ -237,12 +206,8 @@ impl Grid {
 
     fn render(&self, plot: &Curves, options: &AsciiOptions) -> String {
         let mut text = format!("{}\n", plain(&plot.title));
-        let ticks: Vec<(usize, &str)> = self
-            .y
-            .ticks
-            .iter()
-            .map(|(v, label)| (self.place(self.x.low, *v).1, &label[..]))
-            .collect();
+        let ticks: Vec<(usize, &str)> =
+            self.y.ticks.iter().map(|(v, label)| (self.place(self.x.low, *v).1, &label[..])).collect();
         for (row, places) in self.places.iter().enumerate() {
             let tick = ticks.iter().find(|tick| tick.0 == row);
             let (label, edge) = tick.map_or(("", '│'), |tick| (tick.1, '┤'));
@@ -270,9 +235,7 @@ impl Grid {
             let column = self.place(*value, self.y.low).0;
             edge[column] = '┴';
             let length = label.chars().count();
-            let start = column
-                .saturating_sub(length / 2)
-                .min(columns.saturating_sub(length));
+            let start = column.saturating_sub(length / 2).min(columns.saturating_sub(length));
             if start >= free {
                 labels.splice(start..start + length, label.chars());
                 free = start + length + 1;

@@ -103,9 +103,7 @@ impl PlotError {
         match self {
             Self::Empty { .. } => "check that the run behind this plot produced results",
             Self::Ragged { .. } => "give every row the same number of values as the axis has",
-            Self::NotFinite { .. } => {
-                "leave out runs that failed; only heatmap cells may be NaN (missing)"
-            }
+            Self::NotFinite { .. } => "leave out runs that failed; only heatmap cells may be NaN (missing)",
             Self::NotAscending { .. } => "sort the layers or coefficients and remove repeats",
             Self::ReversedInterval { .. } => "give the lower end of the interval first",
             Self::Clip { .. } => "use a positive clip such as 3",

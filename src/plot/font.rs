@@ -26,22 +26,13 @@ static FONT: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans.ttf");
 /// [`PlotError::Font`] when the embedded file is not a font.
 pub(super) fn register() -> Result<(), PlotError> {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
-    let registered =
-        REGISTERED.get_or_init(|| register_font(FAMILY, FontStyle::Normal, FONT).is_ok());
-    if *registered {
-        Ok(())
-    } else {
-        Err(PlotError::Font)
-    }
+    let registered = REGISTERED.get_or_init(|| register_font(FAMILY, FontStyle::Normal, FONT).is_ok());
+    if *registered { Ok(()) } else { Err(PlotError::Font) }
 }
 
 /// The font whose em is `em` pixels.
 pub(super) fn raster_font(em: f64) -> FontDesc<'static> {
-    FontDesc::new(
-        FontFamily::Name(FAMILY),
-        em * HEIGHT_PER_EM,
-        FontStyle::Normal,
-    )
+    FontDesc::new(FontFamily::Name(FAMILY), em * HEIGHT_PER_EM, FontStyle::Normal)
 }
 
 /// Width of `text` in pixels at an em of `em` pixels.

@@ -33,9 +33,7 @@ pub(super) fn extent(values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)
 pub(super) fn round_step(span: f64, n: usize) -> f64 {
     let rough = span / n.max(1) as f64;
     let power = 10f64.powf(rough.log10().floor());
-    let unit = [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .find(|u| u * power >= rough * 0.999);
+    let unit = [1.0, 2.0, 5.0, 10.0].into_iter().find(|u| u * power >= rough * 0.999);
     unit.unwrap_or(10.0) * power
 }
 
@@ -44,11 +42,7 @@ fn padded((low, high): (f64, f64), share: f64) -> (f64, f64) {
     let magnitude = low.abs().max(high.abs());
     let span = high - low;
     if span <= magnitude * 1e-9 {
-        let pad = if magnitude > 0.0 {
-            magnitude * 0.5
-        } else {
-            1.0
-        };
+        let pad = if magnitude > 0.0 { magnitude * 0.5 } else { 1.0 };
         return (low - pad, high + pad);
     }
     (low - share * span, high + share * span)
@@ -65,19 +59,9 @@ impl Axis {
     pub fn within((low, high): (f64, f64), n: usize, name: &str) -> Self {
         let step = round_step(high - low, n);
         let digits = (-step.log10().floor()).clamp(0.0, 8.0) as usize;
-        let (first, last) = (
-            (low / step - 1e-6).ceil() as i64,
-            (high / step + 1e-6).floor() as i64,
-        );
-        let ticks = (first..=last)
-            .map(|i| (i as f64 * step, number(i as f64 * step, digits)))
-            .collect();
-        Self {
-            low,
-            high,
-            ticks,
-            name: name.to_owned(),
-        }
+        let (first, last) = ((low / step - 1e-6).ceil() as i64, (high / step + 1e-6).floor() as i64);
+        let ticks = (first..=last).map(|i| (i as f64 * step, number(i as f64 * step, digits))).collect();
+        Self { low, high, ticks, name: name.to_owned() }
     }
 
     /// An axis with a tick at every one of `places` when they are few, else round ticks.
@@ -139,35 +123,22 @@ impl Panel {
     }
 
     /// Draws grid and axes; the x labels and name only if `with_x`, for panels that share an axis.
-    pub fn draw_frame<DB: DrawingBackend>(
-        &self,
-        canvas: &Canvas<DB>,
-        with_x: bool,
-    ) -> DrawResult<DB> {
-        let Rect {
-            left,
-            top,
-            right,
-            bottom,
-        } = self.rect;
+    pub fn draw_frame<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, with_x: bool) -> DrawResult<DB> {
+        let Rect { left, top, right, bottom } = self.rect;
         self.draw_y_axis(canvas)?;
         for (value, label) in &self.x.ticks {
             let x = self.x(*value);
             canvas.plumb(x, top, bottom, GRID)?;
             canvas.plumb(x, bottom, bottom + 5.0, AXIS)?;
             if with_x {
-                let style = Lettering::new(TEXT, INK)
-                    .across(HPos::Center)
-                    .down(VPos::Top);
+                let style = Lettering::new(TEXT, INK).across(HPos::Center).down(VPos::Top);
                 canvas.text(label, (x, bottom + 10.0), style)?;
             }
         }
         canvas.rule(left, right + 1.0, bottom, AXIS)?;
         canvas.plumb(left, top, bottom, AXIS)?;
         if with_x {
-            let style = Lettering::new(TEXT, INK)
-                .across(HPos::Center)
-                .down(VPos::Top);
+            let style = Lettering::new(TEXT, INK).across(HPos::Center).down(VPos::Top);
             canvas.text(&self.x.name, (self.rect.middle().0, bottom + 36.0), style)?;
         }
         Ok(())
@@ -196,12 +167,7 @@ mod tests {
 
     #[test]
     fn steps_are_round_and_few() {
-        for (span, n, expected) in [
-            (1.0, 5, 0.2),
-            (30.0, 12, 5.0),
-            (0.013, 5, 0.005),
-            (7.0, 7, 1.0),
-        ] {
+        for (span, n, expected) in [(1.0, 5, 0.2), (30.0, 12, 5.0), (0.013, 5, 0.005), (7.0, 7, 1.0)] {
             assert!((round_step(span, n) - expected).abs() < 1e-12, "{span} {n}");
         }
     }
@@ -210,11 +176,7 @@ mod tests {
     fn ticks_lie_within_the_axis() {
         let axis = Axis::round((0.195, 0.296), 6, "");
         assert!(axis.ticks.len() >= 3);
-        assert!(
-            axis.ticks
-                .iter()
-                .all(|(v, _)| *v >= axis.low && *v <= axis.high)
-        );
+        assert!(axis.ticks.iter().all(|(v, _)| *v >= axis.low && *v <= axis.high));
     }
 
     #[test]
@@ -227,13 +189,8 @@ mod tests {
 
     #[test]
     fn layers_are_ticked_at_whole_numbers() {
-        let labels = |layers: &[usize]| -> Vec<String> {
-            Axis::layers(layers)
-                .ticks
-                .into_iter()
-                .map(|tick| tick.1)
-                .collect()
-        };
+        let labels =
+            |layers: &[usize]| -> Vec<String> { Axis::layers(layers).ticks.into_iter().map(|tick| tick.1).collect() };
         assert_eq!(labels(&[0, 1, 2]), ["0", "1", "2"]);
         let thirty: Vec<usize> = (0..30).collect();
         assert_eq!(labels(&thirty).first().map(String::as_str), Some("0"));
@@ -242,18 +199,9 @@ mod tests {
 
     #[test]
     fn larger_values_lie_higher() {
-        let rect = Rect {
-            left: 10.0,
-            top: 20.0,
-            right: 110.0,
-            bottom: 220.0,
-        };
+        let rect = Rect { left: 10.0, top: 20.0, right: 110.0, bottom: 220.0 };
         let axis = Axis::within((0.0, 1.0), 5, "");
-        let panel = Panel {
-            rect,
-            x: axis.clone(),
-            y: axis,
-        };
+        let panel = Panel { rect, x: axis.clone(), y: axis };
         assert_eq!(panel.at(0.0, 0.0), (10.0, 220.0));
         assert_eq!(panel.at(1.0, 1.0), (110.0, 20.0));
         assert_eq!(panel.at(9.0, 9.0), (110.0, 20.0));

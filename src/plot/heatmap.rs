@@ -71,9 +71,7 @@ impl Heatmap {
     }
 
     pub(super) fn token_texts(&self) -> impl Iterator<Item = String> + '_ {
-        self.token_labels
-            .iter()
-            .map(|label| shorten(&visible_token(label), TOKEN_LENGTH))
+        self.token_labels.iter().map(|label| shorten(&visible_token(label), TOKEN_LENGTH))
     }
 
     /// The sentences under the colour bar: the clip, and what is missing.
@@ -82,10 +80,7 @@ impl Heatmap {
         let mut notes = vec![format!("clipped at ±{}", short(f64::from(self.clip)))];
         if counts.clipped > 0 {
             let all = counts.all;
-            notes.push(format!(
-                "{} of {all} cells lie beyond (corner mark)",
-                counts.clipped
-            ));
+            notes.push(format!("{} of {all} cells lie beyond (corner mark)", counts.clipped));
         } else {
             notes.push("no cell lies beyond".to_owned());
         }
@@ -102,12 +97,7 @@ impl Plot for Heatmap {
     fn check(&self) -> Result<(), PlotError> {
         check::some(Self::NAME, "layers", self.values.len())?;
         check::some(Self::NAME, "tokens", self.token_labels.len())?;
-        check::length(
-            Self::NAME,
-            "the list of layers",
-            self.layers.len(),
-            self.values.len(),
-        )?;
+        check::length(Self::NAME, "the list of layers", self.layers.len(), self.values.len())?;
         check::ascending(Self::NAME, "layers", &self.layers)?;
         if !self.clip.is_finite() || self.clip <= 0.0 {
             return Err(PlotError::Clip { got: self.clip });
@@ -117,11 +107,7 @@ impl Plot for Heatmap {
             check::length(Self::NAME, &what, row.len(), self.token_labels.len())?;
             if let Some(&value) = row.iter().find(|v| v.is_infinite()) {
                 let value = f64::from(value);
-                return Err(PlotError::NotFinite {
-                    plot: Self::NAME,
-                    what,
-                    value,
-                });
+                return Err(PlotError::NotFinite { plot: Self::NAME, what, value });
             }
         }
         Ok(())

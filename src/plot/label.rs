@@ -25,9 +25,7 @@ pub fn visible_token(token: &str) -> String {
 
 /// One line of text for a title or a name: control characters become spaces.
 pub(super) fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if unprintable(c) { ' ' } else { c })
-        .collect()
+    text.chars().map(|c| if unprintable(c) { ' ' } else { c }).collect()
 }
 
 /// `text` with at most `length` characters, cut with an ellipsis.
@@ -87,14 +85,8 @@ mod tests {
     fn numbers_have_a_true_minus_and_no_negative_zero() {
         assert_eq!(number(-0.25, 2), "−0.25");
         assert_eq!(number(-0.001, 2), "0.00");
-        assert_eq!(
-            (short(0.5), short(-1.0), short(10.0)),
-            ("0.5".into(), "−1".into(), "10".into())
-        );
-        assert_eq!(
-            (rounded(0.012345), rounded(123.4)),
-            ("0.0123".into(), "123.4".into())
-        );
+        assert_eq!((short(0.5), short(-1.0), short(10.0)), ("0.5".into(), "−1".into(), "10".into()));
+        assert_eq!((rounded(0.012345), rounded(123.4)), ("0.0123".into(), "123.4".into()));
     }
 
     #[test]

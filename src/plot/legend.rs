@@ -36,10 +36,7 @@ pub(super) struct Entry {
 
 impl Entry {
     pub fn new(key: Key, text: impl Into<String>) -> Self {
-        Self {
-            key,
-            text: text.into(),
-        }
+        Self { key, text: text.into() }
     }
 }
 
@@ -51,11 +48,7 @@ const GAP: f64 = 7.0;
 pub(super) fn legend_height(width: f64, entries: &[Entry]) -> f64 {
     let height = |entry: &Entry| {
         let lines = wrap_text(&entry.text, TEXT, width - KEY_WIDTH).len() as f64;
-        let note = if matches!(entry.key, Key::Note) {
-            GAP
-        } else {
-            0.0
-        };
+        let note = if matches!(entry.key, Key::Note) { GAP } else { 0.0 };
         lines * LINE + GAP - note
     };
     entries.iter().map(height).sum()
@@ -100,12 +93,7 @@ fn draw_key<DB: DrawingBackend>(canvas: &Canvas<DB>, at: Point, key: Key) -> Dra
         }
         Key::Point(color, marker) => canvas.marker((middle, y), marker, 4.0, color),
         Key::Area(color) => {
-            let rect = Rect {
-                left,
-                right,
-                top: y - 7.0,
-                bottom: y + 7.0,
-            };
+            let rect = Rect { left, right, top: y - 7.0, bottom: y + 7.0 };
             canvas.fill_rect(rect, color)
         }
         Key::Note => Ok(()),

@@ -46,9 +46,7 @@ pub use output::{svg_string, write_both, write_png, write_svg};
 pub use palette::HeatmapColors;
 pub use profile::{Profile, ProfileSeries};
 pub use slopes::{RandomSlopes, SlopeGroup, SlopePlot};
-pub use sweep_plot::{
-    CoherentRange, Control, ControlKind, FittedLine, SweepCoherence, SweepPlot, SweepPoint,
-};
+pub use sweep_plot::{CoherentRange, Control, ControlKind, FittedLine, SweepCoherence, SweepPlot, SweepPoint};
 
 /// A picture that can be checked, measured and drawn.
 pub trait Plot {
@@ -85,10 +83,6 @@ pub struct Interval {
 impl Interval {
     /// An estimate with its interval.
     pub fn new(value: f64, lower: f64, upper: f64) -> Self {
-        Self {
-            value,
-            lower,
-            upper,
-        }
+        Self { value, lower, upper }
     }
 }

@@ -39,10 +39,7 @@ pub fn write_svg<P: Plot>(plot: &P, path: &Path) -> Result<(), PlotError> {
         file.write_all(document.as_bytes())?;
         keep(file.into_temp_path(), path)
     };
-    write().map_err(|source| PlotError::Write {
-        path: path.to_owned(),
-        source,
-    })
+    write().map_err(|source| PlotError::Write { path: path.to_owned(), source })
 }
 
 /// Writes the plot as PNG. `path` appears only when the file is complete.
@@ -57,17 +54,12 @@ pub fn write_png<P: Plot>(plot: &P, path: &Path) -> Result<(), PlotError> {
     let write = || -> io::Result<()> {
         let file = beside(path, ".png")?.into_temp_path();
         let mut encoder = BitMapBackend::new(&file, size);
-        encoder
-            .blit_bitmap((0, 0), size, &picture)
-            .map_err(io::Error::other)?;
+        encoder.blit_bitmap((0, 0), size, &picture).map_err(io::Error::other)?;
         encoder.present().map_err(io::Error::other)?;
         drop(encoder);
         keep(file, path)
     };
-    write().map_err(|source| PlotError::Write {
-        path: path.to_owned(),
-        source,
-    })
+    write().map_err(|source| PlotError::Write { path: path.to_owned(), source })
 }
 
 /// Writes `stem.png` and `stem.svg`; the stem's own dots are kept.
@@ -89,34 +81,21 @@ fn prepare<P: Plot>(plot: &P) -> Result<(u32, u32), PlotError> {
     plot.check()?;
     let (width, height) = plot.size();
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(PlotError::TooLarge {
-            plot: P::NAME,
-            width,
-            height,
-        });
+        return Err(PlotError::TooLarge { plot: P::NAME, width, height });
     }
     font::register()?;
     Ok((width, height))
 }
 
-fn draw<P: Plot, DB: DrawingBackend>(
-    plot: &P,
-    backend: DB,
-    format: &'static str,
-) -> Result<(), PlotError>
+fn draw<P: Plot, DB: DrawingBackend>(plot: &P, backend: DB, format: &'static str) -> Result<(), PlotError>
 where
     DB::ErrorType: 'static,
 {
     let area = backend.into_drawing_area();
-    let drawn: Result<(), DrawingAreaErrorKind<DB::ErrorType>> =
-        plot.draw(&area).and_then(|()| area.present());
+    let drawn: Result<(), DrawingAreaErrorKind<DB::ErrorType>> = plot.draw(&area).and_then(|()| area.present());
     drawn.map_err(|source| {
         let source: Box<dyn Error + Send + Sync> = source.to_string().into();
-        PlotError::Draw {
-            plot: P::NAME,
-            format,
-            source,
-        }
+        PlotError::Draw { plot: P::NAME, format, source }
     })
 }
 

@@ -52,13 +52,8 @@ const DIVERGING: [(f64, [u8; 3]); 7] = [
     (1.0, [138, 22, 28]),
 ];
 
-const ORDERED: [(f64, [u8; 3]); 5] = [
-    (-1.0, [0, 28, 84]),
-    (-0.5, [62, 76, 112]),
-    (0.0, [128, 128, 128]),
-    (0.5, [188, 174, 108]),
-    (1.0, [254, 232, 70]),
-];
+const ORDERED: [(f64, [u8; 3]); 5] =
+    [(-1.0, [0, 28, 84]), (-0.5, [62, 76, 112]), (0.0, [128, 128, 128]), (0.5, [188, 174, 108]), (1.0, [254, 232, 70])];
 
 impl HeatmapColors {
     /// The colour of `at`, from −1 (copy) to 1 (correction); values beyond take the end's colour.
@@ -68,16 +63,10 @@ impl HeatmapColors {
             Self::Ordered => &ORDERED,
         };
         let at = at.clamp(-1.0, 1.0);
-        let upper = stops
-            .iter()
-            .position(|stop| at <= stop.0)
-            .unwrap_or(stops.len() - 1)
-            .max(1);
+        let upper = stops.iter().position(|stop| at <= stop.0).unwrap_or(stops.len() - 1).max(1);
         let ((x0, from), (x1, to)) = (stops[upper - 1], stops[upper]);
         let weight = (at - x0) / (x1 - x0);
-        let mix = |i: usize| {
-            (f64::from(from[i]) + weight * (f64::from(to[i]) - f64::from(from[i]))).round() as u8
-        };
+        let mix = |i: usize| (f64::from(from[i]) + weight * (f64::from(to[i]) - f64::from(from[i]))).round() as u8;
         RGBColor(mix(0), mix(1), mix(2))
     }
 }
@@ -86,11 +75,7 @@ impl HeatmapColors {
 pub(super) fn luminance(color: RGBColor) -> f64 {
     let linear = |channel: u8| {
         let c = f64::from(channel) / 255.0;
-        if c <= 0.04045 {
-            c / 12.92
-        } else {
-            ((c + 0.055) / 1.055).powf(2.4)
-        }
+        if c <= 0.04045 { c / 12.92 } else { ((c + 0.055) / 1.055).powf(2.4) }
     };
     0.2126 * linear(color.0) + 0.7152 * linear(color.1) + 0.0722 * linear(color.2)
 }
@@ -106,9 +91,7 @@ mod tests {
     #[test]
     fn diverging_map_darkens_with_magnitude_in_each_sign() {
         for sign in [-1.0, 1.0] {
-            let grey: Vec<f64> = steps()
-                .map(|s| luminance(HeatmapColors::Diverging.color(sign * s)))
-                .collect();
+            let grey: Vec<f64> = steps().map(|s| luminance(HeatmapColors::Diverging.color(sign * s))).collect();
             assert!(grey.windows(2).all(|pair| pair[1] < pair[0]), "{grey:?}");
         }
         let end = |s: f64| luminance(HeatmapColors::Diverging.color(s));
@@ -117,25 +100,15 @@ mod tests {
 
     #[test]
     fn ordered_map_lightens_at_every_step() {
-        let grey: Vec<f64> = steps()
-            .map(|s| luminance(HeatmapColors::Ordered.color(2.0 * s - 1.0)))
-            .collect();
+        let grey: Vec<f64> = steps().map(|s| luminance(HeatmapColors::Ordered.color(2.0 * s - 1.0))).collect();
         assert!(grey.windows(2).all(|pair| pair[1] > pair[0]), "{grey:?}");
     }
 
     #[test]
     fn both_signs_differ_for_red_green_blind_readers() {
         // Machado et al. 2009, deuteranopia and protanopia at full severity.
-        let deutan = [
-            [0.367, 0.861, -0.228],
-            [0.280, 0.673, 0.047],
-            [-0.012, 0.043, 0.969],
-        ];
-        let protan = [
-            [0.152, 1.053, -0.205],
-            [0.115, 0.786, 0.099],
-            [-0.004, -0.048, 1.052],
-        ];
+        let deutan = [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]];
+        let protan = [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]];
         for matrix in [deutan, protan] {
             for s in steps().filter(|s| *s >= 0.2) {
                 let seen = |color: RGBColor| {

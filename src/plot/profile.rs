@@ -14,12 +14,7 @@ use super::palette::{INK, SOFT_INK, series_color};
 use super::{Plot, PlotError, check};
 
 const SIZE: (u32, u32) = (1200, 600);
-const FRAME: Rect = Rect {
-    left: 92.0,
-    top: 64.0,
-    right: 900.0,
-    bottom: 526.0,
-};
+const FRAME: Rect = Rect { left: 92.0, top: 64.0, right: 900.0, bottom: 526.0 };
 const LEGEND: (f64, f64) = (930.0, 80.0);
 const LEGEND_WIDTH: f64 = 256.0;
 const CHANCE_PATTERN: (f64, f64) = (8.0, 6.0);
@@ -54,11 +49,7 @@ pub struct ProfileSeries {
 
 impl Profile {
     /// A profile of measures that lie between 0 and 1 and are 0.5 by chance.
-    pub fn of_shares(
-        title: impl Into<String>,
-        layers: Vec<usize>,
-        series: Vec<ProfileSeries>,
-    ) -> Self {
+    pub fn of_shares(title: impl Into<String>, layers: Vec<usize>, series: Vec<ProfileSeries>) -> Self {
         Self {
             title: title.into(),
             y_label: "share (0 to 1)".to_owned(),
@@ -72,11 +63,7 @@ impl Profile {
     fn y_axis(&self) -> Axis {
         let name = fit_text(&plain(&self.y_label), 15.0, FRAME.height());
         let values = self.series.iter().flat_map(|s| s.values.iter().copied());
-        let ends = self
-            .series
-            .iter()
-            .filter_map(|s| s.intervals.as_ref())
-            .flatten();
+        let ends = self.series.iter().filter_map(|s| s.intervals.as_ref()).flatten();
         let ends = ends.flat_map(|(lower, upper)| [*lower, *upper]);
         let asked = self.y_range.iter().flat_map(|(low, high)| [*low, *high]);
         let all = values.chain(ends).chain(self.chance).chain(asked);
@@ -89,10 +76,7 @@ impl Profile {
 
     fn entries(&self) -> Vec<Entry> {
         let named = |(i, series): (usize, &ProfileSeries)| {
-            Entry::new(
-                Key::Series(series_color(i), series_marker(i)),
-                plain(&series.name),
-            )
+            Entry::new(Key::Series(series_color(i), series_marker(i)), plain(&series.name))
         };
         let mut entries: Vec<Entry> = self.series.iter().enumerate().map(named).collect();
         if self.series.iter().any(|series| series.intervals.is_some()) {
@@ -117,12 +101,7 @@ impl Plot for Profile {
         check::some(Self::NAME, "series", self.series.len())?;
         check::ascending(Self::NAME, "layers", &self.layers)?;
         for series in &self.series {
-            check::length(
-                Self::NAME,
-                &series.name,
-                series.values.len(),
-                self.layers.len(),
-            )?;
+            check::length(Self::NAME, &series.name, series.values.len(), self.layers.len())?;
             check::finite(Self::NAME, &series.name, &series.values)?;
             let intervals = series.intervals.as_deref();
             if let Some(intervals) = intervals {
@@ -136,11 +115,7 @@ impl Plot for Profile {
         let (low, high) = self.y_range.unwrap_or((0.0, 1.0));
         check::finite(Self::NAME, "the vertical range", &[low, high])?;
         check::ascending(Self::NAME, "the vertical range", &[low, high])?;
-        check::finite(
-            Self::NAME,
-            "the chance level",
-            &[self.chance.unwrap_or(0.0)],
-        )
+        check::finite(Self::NAME, "the chance level", &[self.chance.unwrap_or(0.0)])
     }
 
     fn size(&self) -> (u32, u32) {
@@ -150,17 +125,9 @@ impl Plot for Profile {
 
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawResult<DB> {
         let canvas = Canvas::new(area)?;
-        let title = fit_text(
-            &plain(&self.title),
-            TITLE,
-            f64::from(SIZE.0) - FRAME.left - 20.0,
-        );
+        let title = fit_text(&plain(&self.title), TITLE, f64::from(SIZE.0) - FRAME.left - 20.0);
         canvas.text(&title, (FRAME.left, 32.0), Lettering::new(TITLE, INK))?;
-        let panel = Panel {
-            rect: FRAME,
-            x: Axis::layers(&self.layers),
-            y: self.y_axis(),
-        };
+        let panel = Panel { rect: FRAME, x: Axis::layers(&self.layers), y: self.y_axis() };
         panel.draw_frame(&canvas, true)?;
         if let Some(chance) = self.chance {
             let y = panel.y(chance);
@@ -179,9 +146,7 @@ impl Profile {
         for (i, series) in self.series.iter().enumerate() {
             let intervals = series.intervals.as_deref().unwrap_or_default();
             let ends = places.iter().zip(intervals);
-            let curves: Vec<_> = ends
-                .map(|(x, (lower, upper))| (*x, *lower, *upper))
-                .collect();
+            let curves: Vec<_> = ends.map(|(x, (lower, upper))| (*x, *lower, *upper)).collect();
             if curves.len() > 1 {
                 canvas.fill(&panel.between(&curves), series_color(i).mix(0.16))?;
             } else if let Some((x, lower, upper)) = curves.first() {
@@ -192,19 +157,10 @@ impl Profile {
         Ok(())
     }
 
-    fn draw_curves<DB: DrawingBackend>(
-        &self,
-        canvas: &Canvas<DB>,
-        panel: &Panel,
-    ) -> DrawResult<DB> {
+    fn draw_curves<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, panel: &Panel) -> DrawResult<DB> {
         for (i, series) in self.series.iter().enumerate() {
             let color = series_color(i).to_rgba();
-            let points: Vec<_> = self
-                .places()
-                .iter()
-                .zip(&series.values)
-                .map(|(x, y)| panel.at(*x, *y))
-                .collect();
+            let points: Vec<_> = self.places().iter().zip(&series.values).map(|(x, y)| panel.at(*x, *y)).collect();
             canvas.line(&points, color, 2)?;
             let radius = if points.len() <= 40 { 4.5 } else { 3.0 };
             for point in points {

@@ -6,9 +6,7 @@
 
 use plotters::backend::{BitMapBackend, DrawingBackend};
 use plotters_backend::text_anchor::{HPos, VPos};
-use plotters_backend::{
-    BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind,
-};
+use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, DrawingErrorKind};
 
 use super::font::{SIZE_PER_EM, raster_font};
 
@@ -77,10 +75,7 @@ struct ScaledStyle {
 
 impl ScaledStyle {
     fn of<S: BackendStyle>(style: &S) -> Self {
-        Self {
-            color: style.color(),
-            width: style.stroke_width() * FACTOR as u32,
-        }
+        Self { color: style.color(), width: style.stroke_width() * FACTOR as u32 }
     }
 }
 
@@ -115,14 +110,8 @@ impl<'a> DrawingBackend for Supersampled<'a> {
         self.draw_rect(point, end, &ScaledStyle { color, width: 1 }, true)
     }
 
-    fn draw_line<S: BackendStyle>(
-        &mut self,
-        from: BackendCoord,
-        to: BackendCoord,
-        style: &S,
-    ) -> Drawn<'a> {
-        self.inner
-            .draw_line(centre(from), centre(to), &ScaledStyle::of(style))
+    fn draw_line<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S) -> Drawn<'a> {
+        self.inner.draw_line(centre(from), centre(to), &ScaledStyle::of(style))
     }
 
     fn draw_rect<S: BackendStyle>(
@@ -143,29 +132,17 @@ impl<'a> DrawingBackend for Supersampled<'a> {
             return Ok(()); // the SVG rectangle of this size is empty as well
         }
         let end = (right, bottom); // the bitmap backend leaves the end out, as SVG does
-        self.inner
-            .draw_rect((left, top), end, &ScaledStyle::of(style), true)
+        self.inner.draw_rect((left, top), end, &ScaledStyle::of(style), true)
     }
 
-    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
-        &mut self,
-        path: I,
-        style: &S,
-    ) -> Drawn<'a> {
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Drawn<'a> {
         let path: Vec<_> = path.into_iter().map(centre).collect();
         self.inner.draw_path(path, &ScaledStyle::of(style))
     }
 
-    fn draw_circle<S: BackendStyle>(
-        &mut self,
-        center: BackendCoord,
-        radius: u32,
-        style: &S,
-        fill: bool,
-    ) -> Drawn<'a> {
+    fn draw_circle<S: BackendStyle>(&mut self, center: BackendCoord, radius: u32, style: &S, fill: bool) -> Drawn<'a> {
         let radius = radius * FACTOR as u32 + u32::from(fill);
-        self.inner
-            .draw_circle(centre(center), radius, &ScaledStyle::of(style), fill)
+        self.inner.draw_circle(centre(center), radius, &ScaledStyle::of(style), fill)
     }
 
     fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(
@@ -177,17 +154,10 @@ impl<'a> DrawingBackend for Supersampled<'a> {
         self.inner.fill_polygon(vertices, &ScaledStyle::of(style))
     }
 
-    fn draw_text<S: BackendTextStyle>(
-        &mut self,
-        text: &str,
-        style: &S,
-        at: BackendCoord,
-    ) -> Drawn<'a> {
+    fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, at: BackendCoord) -> Drawn<'a> {
         let em = style.size() / SIZE_PER_EM * FACTOR as f64;
         let font = raster_font(em);
-        let layout = font
-            .layout_box(text)
-            .map_err(|e| DrawingErrorKind::FontError(Box::new(e)))?;
+        let layout = font.layout_box(text).map_err(|e| DrawingErrorKind::FontError(Box::new(e)))?;
         let width = (layout.1).0 - (layout.0).0;
         let dx = match style.anchor().h_pos {
             HPos::Left => 0,
@@ -211,8 +181,7 @@ impl<'a> DrawingBackend for Supersampled<'a> {
                 return Ok(());
             }
             let alpha = color.alpha * f64::from(coverage);
-            self.inner
-                .draw_pixel((x, y), BackendColor { alpha, ..color })
+            self.inner.draw_pixel((x, y), BackendColor { alpha, ..color })
         });
         drawn.map_err(|e| DrawingErrorKind::FontError(Box::new(e)))?
     }

@@ -70,37 +70,17 @@ impl SlopePlot {
     }
 
     fn rows(&self) -> Vec<Row<'_>> {
-        let row = |name: &str, slopes, color, marker| Row {
-            name: name.to_owned(),
-            slopes,
-            color,
-            marker,
-        };
-        let mut rows = vec![row(
-            "single prompts",
-            &self.slopes[..],
-            BLUE,
-            Marker::Circle,
-        )];
+        let row = |name: &str, slopes, color, marker| Row { name: name.to_owned(), slopes, color, marker };
+        let mut rows = vec![row("single prompts", &self.slopes[..], BLUE, Marker::Circle)];
         for (i, group) in self.controls.iter().enumerate() {
             let color = [PURPLE, GREEN, ORANGE][i % 3];
-            rows.push(row(
-                &plain(&group.name),
-                &group.slopes,
-                color,
-                Marker::Triangle,
-            ));
+            rows.push(row(&plain(&group.name), &group.slopes, color, Marker::Triangle));
         }
         if self.mean.is_some() {
             rows.push(row("mean slope", &[], BLUE, Marker::Diamond));
         }
         if let Some(random) = &self.random {
-            rows.push(row(
-                "random directions",
-                &random.slopes,
-                SOFT_INK,
-                Marker::Square,
-            ));
+            rows.push(row("random directions", &random.slopes, SOFT_INK, Marker::Square));
         }
         rows
     }
@@ -110,58 +90,27 @@ impl SlopePlot {
         let slopes = rows.iter().flat_map(|row| row.slopes.iter().copied());
         let mean = self.mean.iter().flat_map(|m| [m.value, m.lower, m.upper]);
         let percentile = self.random.iter().map(|random| random.percentile_95);
-        let bins = histogram(&self.slopes)
-            .into_iter()
-            .flat_map(|bin| [bin.low, bin.high]);
-        let range = extent(
-            slopes
-                .chain(mean)
-                .chain(percentile)
-                .chain(bins)
-                .chain([0.0]),
-        )
-        .unwrap_or((0.0, 1.0));
-        Axis::round(
-            range,
-            8,
-            &fit_text(&plain(&self.x_label), TEXT, RIGHT - LEFT),
-        )
+        let bins = histogram(&self.slopes).into_iter().flat_map(|bin| [bin.low, bin.high]);
+        let range = extent(slopes.chain(mean).chain(percentile).chain(bins).chain([0.0])).unwrap_or((0.0, 1.0));
+        Axis::round(range, 8, &fit_text(&plain(&self.x_label), TEXT, RIGHT - LEFT))
     }
 
     fn entries(&self) -> Vec<Entry> {
         let (n, negative) = (self.slopes.len(), self.n_anti_steerable());
         let share = number(100.0 * negative as f64 / n as f64, 1);
         let mut entries = vec![
-            Entry::new(
-                Key::Area(BLUE.mix(0.75)),
-                format!("slope ≥ 0: {} of {n} prompts", n - negative),
-            ),
-            Entry::new(
-                Key::Area(VERMILION.mix(0.75)),
-                "slope < 0 (anti-steerable):",
-            ),
+            Entry::new(Key::Area(BLUE.mix(0.75)), format!("slope ≥ 0: {} of {n} prompts", n - negative)),
+            Entry::new(Key::Area(VERMILION.mix(0.75)), "slope < 0 (anti-steerable):"),
             Entry::new(Key::Note, format!("{negative} of {n} prompts ({share} %)")),
         ];
         if let Some(mean) = &self.mean {
-            entries.push(Entry::new(
-                Key::Estimate(BLUE, Marker::Diamond),
-                "mean slope, 95 % interval:",
-            ));
+            entries.push(Entry::new(Key::Estimate(BLUE, Marker::Diamond), "mean slope, 95 % interval:"));
             let (lower, upper) = (rounded(mean.lower), rounded(mean.upper));
-            entries.push(Entry::new(
-                Key::Note,
-                format!("{} [{lower}, {upper}]", rounded(mean.value)),
-            ));
+            entries.push(Entry::new(Key::Note, format!("{} [{lower}, {upper}]", rounded(mean.value))));
         }
         if let Some(random) = &self.random {
-            let text = format!(
-                "mean slope of a random direction (n = {})",
-                random.slopes.len()
-            );
-            entries.push(Entry::new(
-                Key::Point(SOFT_INK.to_rgba(), Marker::Square),
-                text,
-            ));
+            let text = format!("mean slope of a random direction (n = {})", random.slopes.len());
+            entries.push(Entry::new(Key::Point(SOFT_INK.to_rgba(), Marker::Square), text));
             let text = format!("their 95th percentile: {}", rounded(random.percentile_95));
             entries.push(Entry::new(Key::Dashes(INK, LIMIT_PATTERN), text));
         }
@@ -190,11 +139,7 @@ impl Plot for SlopePlot {
             check::finite(Self::NAME, &group.name, &group.slopes)?;
         }
         if let Some(random) = &self.random {
-            check::some(
-                Self::NAME,
-                "slopes of random directions",
-                random.slopes.len(),
-            )?;
+            check::some(Self::NAME, "slopes of random directions", random.slopes.len())?;
             check::finite(Self::NAME, "a random direction's slope", &random.slopes)?;
             check::finite(Self::NAME, "the 95th percentile", &[random.percentile_95])?;
         }

@@ -180,18 +180,11 @@ impl SweepPlot {
             check::finite(Self::NAME, &control.name, &y)?;
             check::ascending(Self::NAME, "coefficients of a control", &x)?;
         }
-        self.levels
-            .iter()
-            .try_for_each(|(name, level)| check::finite(Self::NAME, name, &[*level]))
+        self.levels.iter().try_for_each(|(name, level)| check::finite(Self::NAME, name, &[*level]))
     }
 
     fn check_coherence(&self) -> Result<(), PlotError> {
-        if let Some(CoherentRange {
-            low,
-            high,
-            nll_bound,
-        }) = &self.coherent
-        {
+        if let Some(CoherentRange { low, high, nll_bound }) = &self.coherent {
             let numbers = [*low, *high, nll_bound.unwrap_or(0.0)];
             check::finite(Self::NAME, "the coherent range", &numbers)?;
             check::ends(Self::NAME, "the coherent range", *low, *high)?;
@@ -200,10 +193,7 @@ impl SweepPlot {
             return Ok(());
         };
         for (what, values) in [
-            (
-                "negative log-likelihood",
-                &coherence.negative_log_likelihood,
-            ),
+            ("negative log-likelihood", &coherence.negative_log_likelihood),
             ("repetition", &coherence.repetition),
             ("truncated share", &coherence.truncated),
         ] {

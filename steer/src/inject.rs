@@ -140,7 +140,8 @@ impl Inject {
             let lines: Vec<&[f32]> =
                 vectors.iter().map(|vector| vector.layers.get(&layer).map_or(zero.as_slice(), Vec::as_slice)).collect();
             let norms = lines.iter().map(|line| norm(line)).collect();
-            let matrix = Tensor::from_vec(lines.concat(), (vectors.len(), config.hidden_size), device)?;
+            let matrix = Tensor::from_vec(lines.concat(), (vectors.len(), config.hidden_size), device)
+                .map_err(redline_model::Error::from)?;
             layers.insert(layer, LayerVectors { matrix, norms });
         }
         Ok(Self { range, rows: HashMap::new(), layers, effect: BTreeMap::new() })

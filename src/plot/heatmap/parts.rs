@@ -35,54 +35,28 @@ impl Layout {
         let (n_tokens, n_layers) = (plot.token_labels.len() as f64, plot.layers.len() as f64);
         let cell_width = ((WIDTH - LEFT - SIDE) / n_tokens).floor().clamp(3.0, 64.0);
         let cell_height = (640.0 / n_layers).floor().clamp(5.0, 30.0);
-        let map = Rect {
-            left: LEFT,
-            top: TOP,
-            right: LEFT + n_tokens * cell_width,
-            bottom: TOP + n_layers * cell_height,
-        };
+        let map =
+            Rect { left: LEFT, top: TOP, right: LEFT + n_tokens * cell_width, bottom: TOP + n_layers * cell_height };
         let width = (map.right + SIDE).max(560.0);
         let left = map.right + 36.0;
         let bar_top = TOP + 44.0;
         let bar_bottom = (map.bottom - 26.0).max(bar_top + MIN_BAR);
-        let bar = Rect {
-            left,
-            right: left + 22.0,
-            top: bar_top,
-            bottom: bar_bottom,
-        };
+        let bar = Rect { left, right: left + 22.0, top: bar_top, bottom: bar_bottom };
         let labels = plot.token_texts().map(|text| text_width(&text, CELL_TEXT));
         let tokens = labels.fold(0.0, f64::max);
         let height = (map.bottom + tokens + 52.0).max(bar.bottom + 150.0);
-        Self {
-            cell_width,
-            cell_height,
-            map,
-            bar,
-            tokens,
-            width,
-            height,
-        }
+        Self { cell_width, cell_height, map, bar, tokens, width, height }
     }
 
     fn cell(&self, row: usize, column: usize) -> Rect {
         let bottom = self.map.bottom - row as f64 * self.cell_height;
         let left = self.map.left + column as f64 * self.cell_width;
-        Rect {
-            left,
-            right: left + self.cell_width,
-            top: bottom - self.cell_height,
-            bottom,
-        }
+        Rect { left, right: left + self.cell_width, top: bottom - self.cell_height, bottom }
     }
 }
 
 impl Heatmap {
-    pub(super) fn draw_cells<DB: DrawingBackend>(
-        &self,
-        canvas: &Canvas<DB>,
-        layout: &Layout,
-    ) -> DrawResult<DB> {
+    pub(super) fn draw_cells<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, layout: &Layout) -> DrawResult<DB> {
         for (row, values) in self.values.iter().enumerate() {
             for (column, &value) in values.iter().enumerate() {
                 let cell = layout.cell(row, column);
@@ -103,11 +77,7 @@ impl Heatmap {
         Ok(())
     }
 
-    pub(super) fn draw_axes<DB: DrawingBackend>(
-        &self,
-        canvas: &Canvas<DB>,
-        layout: &Layout,
-    ) -> DrawResult<DB> {
+    pub(super) fn draw_axes<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, layout: &Layout) -> DrawResult<DB> {
         let map = layout.map;
         draw_border(canvas, map)?;
         let every = label_step(layout.cell_height, 15.0);
@@ -127,40 +97,21 @@ impl Heatmap {
         let (middle_x, middle_y) = map.middle();
         let style = Lettering::new(TEXT, INK).across(HPos::Center);
         let name = "layer (block number, from 0)";
-        let name = if text_width(name, TEXT) <= map.height() {
-            name
-        } else {
-            "layer"
-        };
+        let name = if text_width(name, TEXT) <= map.height() { name } else { "layer" };
         canvas.text(name, (26.0, middle_y), style.upward())?;
-        canvas.text(
-            "output token",
-            (middle_x, map.bottom + layout.tokens + 30.0),
-            style,
-        )
+        canvas.text("output token", (middle_x, map.bottom + layout.tokens + 30.0), style)
     }
 
-    pub(super) fn draw_bar<DB: DrawingBackend>(
-        &self,
-        canvas: &Canvas<DB>,
-        layout: &Layout,
-    ) -> DrawResult<DB> {
+    pub(super) fn draw_bar<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, layout: &Layout) -> DrawResult<DB> {
         let bar = layout.bar;
         let edge = |step: usize| bar.bottom - bar.height() * step as f64 / BAR_STEPS as f64;
         for step in 0..BAR_STEPS {
             let at = (step as f64 + 0.5) / BAR_STEPS as f64 * 2.0 - 1.0;
-            let strip = Rect {
-                top: edge(step + 1),
-                bottom: edge(step),
-                ..bar
-            };
+            let strip = Rect { top: edge(step + 1), bottom: edge(step), ..bar };
             canvas.fill_rect(strip, self.colors.color(at).to_rgba())?;
         }
         let middle = bar.middle().0;
-        for (tip, edge, at) in [
-            (bar.top - 14.0, bar.top, 1.0),
-            (bar.bottom + 14.0, bar.bottom, -1.0),
-        ] {
+        for (tip, edge, at) in [(bar.top - 14.0, bar.top, 1.0), (bar.bottom + 14.0, bar.bottom, -1.0)] {
             let head = [(bar.left, edge), (middle, tip), (bar.right, edge)];
             canvas.fill(&head, self.colors.color(at).to_rgba())?;
             canvas.rule(bar.left - 4.0, bar.right + 4.0, edge, INK)?;
@@ -180,11 +131,7 @@ impl Heatmap {
         Ok(())
     }
 
-    pub(super) fn draw_notes<DB: DrawingBackend>(
-        &self,
-        canvas: &Canvas<DB>,
-        layout: &Layout,
-    ) -> DrawResult<DB> {
+    pub(super) fn draw_notes<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, layout: &Layout) -> DrawResult<DB> {
         let bar = layout.bar;
         let style = Lettering::new(TEXT, INK);
         let unit = fit_text(&format!("score ({})", plain(&self.unit)), TEXT, SIDE - 40.0);
@@ -205,10 +152,7 @@ impl Heatmap {
 
 /// How many cells lie from one label to the next so that labels are `room` pixels apart.
 fn label_step(cell: f64, room: f64) -> usize {
-    [1, 2, 5, 10, 20, 50]
-        .into_iter()
-        .find(|step| cell * *step as f64 >= room)
-        .unwrap_or(100)
+    [1, 2, 5, 10, 20, 50].into_iter().find(|step| cell * *step as f64 >= room).unwrap_or(100)
 }
 
 fn draw_missing<DB: DrawingBackend>(canvas: &Canvas<DB>, cell: Rect) -> DrawResult<DB> {
@@ -217,14 +161,8 @@ fn draw_missing<DB: DrawingBackend>(canvas: &Canvas<DB>, cell: Rect) -> DrawResu
     let mut offset = 6.0;
     while offset < width + height {
         // A stroke from the left or bottom edge up to the top or right edge.
-        let start = (
-            cell.left + (offset - height).max(0.0),
-            cell.top + offset.min(height),
-        );
-        let end = (
-            cell.left + offset.min(width),
-            cell.top + (offset - width).max(0.0),
-        );
+        let start = (cell.left + (offset - height).max(0.0), cell.top + offset.min(height));
+        let end = (cell.left + offset.min(width), cell.top + (offset - width).max(0.0));
         canvas.line(&[start, end], HATCH.to_rgba(), 1)?;
         offset += 6.0;
     }

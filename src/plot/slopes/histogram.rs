@@ -13,11 +13,7 @@ pub(super) struct Bin {
 /// Bins of round width, one edge at 0; about as many as the square root of the count suggests, doubled.
 pub(super) fn histogram(slopes: &[f64]) -> Vec<Bin> {
     let (low, high) = extent(slopes.iter().copied()).unwrap_or((0.0, 0.0));
-    let span = if high - low > 0.0 {
-        high - low
-    } else {
-        high.abs().max(1.0)
-    };
+    let span = if high - low > 0.0 { high - low } else { high.abs().max(1.0) };
     let n = (2.0 * (slopes.len() as f64).sqrt()).clamp(4.0, 40.0);
     let step = round_step(span, n as usize);
     let place = |slope: f64| (slope / step).floor() as i64;
@@ -41,16 +37,9 @@ mod tests {
     fn bins_meet_at_zero_and_hold_every_slope() {
         let slopes = [-0.31, -0.02, 0.0, 0.05, 0.4, 0.41, 1.2];
         let bins = histogram(&slopes);
-        assert_eq!(
-            bins.iter().map(|bin| bin.count).sum::<usize>(),
-            slopes.len()
-        );
+        assert_eq!(bins.iter().map(|bin| bin.count).sum::<usize>(), slopes.len());
         assert!(bins.iter().all(|bin| bin.low >= 0.0 || bin.high <= 1e-12));
-        let negative: usize = bins
-            .iter()
-            .filter(|bin| bin.low < 0.0)
-            .map(|bin| bin.count)
-            .sum();
+        let negative: usize = bins.iter().filter(|bin| bin.low < 0.0).map(|bin| bin.count).sum();
         assert_eq!(negative, 2);
     }
 

@@ -3,9 +3,7 @@
 use plotters::prelude::DrawingBackend;
 use plotters::style::{Color, RGBColor};
 
-use super::layout::{
-    BOUND_PATTERN, LEFT, LEGEND_LEFT, LEGEND_WIDTH, Layout, RIGHT, draw_range, x_axis,
-};
+use super::layout::{BOUND_PATTERN, LEFT, LEGEND_LEFT, LEGEND_WIDTH, Layout, RIGHT, draw_range, x_axis};
 use super::{SweepCoherence, SweepPlot};
 use crate::plot::canvas::{Canvas, DrawResult, Marker};
 use crate::plot::frame::{Axis, Panel, extent};
@@ -24,11 +22,7 @@ pub(super) fn draw_coherence<DB: DrawingBackend>(
     let values = &coherence.negative_log_likelihood;
     let range = extent(values.iter().copied().chain(bound)).unwrap_or((0.0, 1.0));
     let y = Axis::round(range, 4, "nats / token");
-    let upper = Panel {
-        rect: layout.likelihood,
-        x: x.clone(),
-        y,
-    };
+    let upper = Panel { rect: layout.likelihood, x: x.clone(), y };
     draw_range(plot, canvas, &upper, false)?;
     upper.draw_frame(canvas, false)?;
     if let Some(bound) = bound {
@@ -37,32 +31,14 @@ pub(super) fn draw_coherence<DB: DrawingBackend>(
     }
     draw_curve(canvas, &upper, plot, (values, INK, Marker::Circle))?;
 
-    let shares = coherence
-        .repetition
-        .iter()
-        .chain(&coherence.truncated)
-        .copied();
+    let shares = coherence.repetition.iter().chain(&coherence.truncated).copied();
     let (_, high) = extent(shares).unwrap_or((0.0, 1.0));
     let y = Axis::within((0.0, (high * 1.15).max(0.1)), 4, "share");
-    let lower = Panel {
-        rect: layout.shares,
-        x: x.clone(),
-        y,
-    };
+    let lower = Panel { rect: layout.shares, x: x.clone(), y };
     draw_range(plot, canvas, &lower, false)?;
     lower.draw_frame(canvas, true)?;
-    draw_curve(
-        canvas,
-        &lower,
-        plot,
-        (&coherence.repetition, PURPLE, Marker::Square),
-    )?;
-    draw_curve(
-        canvas,
-        &lower,
-        plot,
-        (&coherence.truncated, ORANGE, Marker::Diamond),
-    )?;
+    draw_curve(canvas, &lower, plot, (&coherence.repetition, PURPLE, Marker::Square))?;
+    draw_curve(canvas, &lower, plot, (&coherence.truncated, ORANGE, Marker::Diamond))?;
     draw_coherence_legend(canvas, layout, bound)
 }
 
@@ -71,33 +47,18 @@ fn draw_coherence_legend<DB: DrawingBackend>(
     layout: &Layout,
     bound: Option<f64>,
 ) -> DrawResult<DB> {
-    let mut entries = vec![Entry::new(
-        Key::Series(INK, Marker::Circle),
-        "negative log-likelihood per output token, unsteered model",
-    )];
+    let mut entries =
+        vec![Entry::new(Key::Series(INK, Marker::Circle), "negative log-likelihood per output token, unsteered model")];
     if let Some(bound) = bound {
         let text = format!("bound of the coherent range ({})", rounded(bound));
         entries.push(Entry::new(Key::Dashes(INK, BOUND_PATTERN), text));
     }
-    draw_legend(
-        canvas,
-        (LEGEND_LEFT, layout.likelihood.top + 12.0),
-        LEGEND_WIDTH,
-        &entries,
-    )?;
+    draw_legend(canvas, (LEGEND_LEFT, layout.likelihood.top + 12.0), LEGEND_WIDTH, &entries)?;
     let entries = [
         Entry::new(Key::Series(PURPLE, Marker::Square), "repeated 4-grams"),
-        Entry::new(
-            Key::Series(ORANGE, Marker::Diamond),
-            "outputs cut by the length limit",
-        ),
+        Entry::new(Key::Series(ORANGE, Marker::Diamond), "outputs cut by the length limit"),
     ];
-    draw_legend(
-        canvas,
-        (LEGEND_LEFT, layout.shares.top + 12.0),
-        LEGEND_WIDTH,
-        &entries,
-    )
+    draw_legend(canvas, (LEGEND_LEFT, layout.shares.top + 12.0), LEGEND_WIDTH, &entries)
 }
 
 fn draw_curve<DB: DrawingBackend>(
@@ -107,11 +68,7 @@ fn draw_curve<DB: DrawingBackend>(
     (values, color, marker): (&[f64], RGBColor, Marker),
 ) -> DrawResult<DB> {
     let coefficients = plot.coefficients();
-    let points: Vec<_> = coefficients
-        .iter()
-        .zip(values)
-        .map(|(x, y)| panel.at(*x, *y))
-        .collect();
+    let points: Vec<_> = coefficients.iter().zip(values).map(|(x, y)| panel.at(*x, *y)).collect();
     canvas.line(&points, color.to_rgba(), 2)?;
     for point in points {
         canvas.marker(point, marker, 4.5, color.to_rgba())?;

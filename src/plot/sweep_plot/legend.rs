@@ -11,10 +11,7 @@ use crate::plot::legend::{Entry, Key};
 use crate::plot::palette::{BLUE, RANDOM, VERMILION};
 
 pub(super) fn entries(plot: &SweepPlot, y: &Axis) -> Vec<Entry> {
-    let mut entries = vec![Entry::new(
-        Key::Estimate(BLUE, Marker::Circle),
-        "mean over prompts, 95 % interval",
-    )];
+    let mut entries = vec![Entry::new(Key::Estimate(BLUE, Marker::Circle), "mean over prompts, 95 % interval")];
     if !plot.prompts.is_empty() {
         let text = format!("single prompts (n = {})", plot.prompts.len());
         entries.push(Entry::new(Key::Point(BLUE.mix(0.4), Marker::Circle), text));
@@ -22,10 +19,7 @@ pub(super) fn entries(plot: &SweepPlot, y: &Axis) -> Vec<Entry> {
         let n_outside = plot.prompts.iter().flatten().filter(outside).count();
         if n_outside > 0 {
             let text = format!("prompt values beyond the axis: {n_outside}");
-            entries.push(Entry::new(
-                Key::Point(BLUE.mix(0.6), Marker::Triangle),
-                text,
-            ));
+            entries.push(Entry::new(Key::Point(BLUE.mix(0.6), Marker::Triangle), text));
         }
     }
     if let Some(line) = &plot.line {
@@ -33,24 +27,11 @@ pub(super) fn entries(plot: &SweepPlot, y: &Axis) -> Vec<Entry> {
         let text = format!("line fitted on {low} … {high}");
         entries.push(Entry::new(Key::Line(VERMILION.to_rgba(), 3), text));
         let slope = &line.slope;
-        let (value, lower, upper) = (
-            rounded(slope.value),
-            rounded(slope.lower),
-            rounded(slope.upper),
-        );
-        entries.push(Entry::new(
-            Key::Note,
-            format!("slope {value} [{lower}, {upper}]"),
-        ));
-        entries.push(Entry::new(
-            Key::Note,
-            format!("R² = {}", number(line.r_squared, 3)),
-        ));
+        let (value, lower, upper) = (rounded(slope.value), rounded(slope.lower), rounded(slope.upper));
+        entries.push(Entry::new(Key::Note, format!("slope {value} [{lower}, {upper}]")));
+        entries.push(Entry::new(Key::Note, format!("R² = {}", number(line.r_squared, 3))));
         if line.band.len() > 1 {
-            entries.push(Entry::new(
-                Key::Area(VERMILION.mix(0.25)),
-                "the line's 95 % interval",
-            ));
+            entries.push(Entry::new(Key::Area(VERMILION.mix(0.25)), "the line's 95 % interval"));
         }
     }
     entries.extend(control_entries(plot));
@@ -59,28 +40,17 @@ pub(super) fn entries(plot: &SweepPlot, y: &Axis) -> Vec<Entry> {
 
 fn control_entries(plot: &SweepPlot) -> Vec<Entry> {
     let mut entries = Vec::new();
-    for control in plot
-        .controls
-        .iter()
-        .filter(|c| c.kind != ControlKind::Random)
-    {
+    for control in plot.controls.iter().filter(|c| c.kind != ControlKind::Random) {
         let (color, marker) = control_look(control.kind);
         entries.push(Entry::new(Key::Series(color, marker), plain(&control.name)));
     }
-    let n_random = plot
-        .controls
-        .iter()
-        .filter(|c| c.kind == ControlKind::Random)
-        .count();
+    let n_random = plot.controls.iter().filter(|c| c.kind == ControlKind::Random).count();
     if n_random > 0 {
         let text = format!("random directions of equal norm ({n_random})");
         entries.push(Entry::new(Key::Line(RANDOM.mix(0.8), 2), text));
     }
     for (i, (name, _)) in plot.levels.iter().enumerate() {
-        entries.push(Entry::new(
-            Key::Dashes(level_color(i), level_pattern(i)),
-            plain(name),
-        ));
+        entries.push(Entry::new(Key::Dashes(level_color(i), level_pattern(i)), plain(name)));
     }
     entries
 }

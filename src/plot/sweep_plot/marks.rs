@@ -25,21 +25,13 @@ pub(super) fn draw_controls<DB: DrawingBackend>(
 ) -> DrawResult<DB> {
     for (i, (_, level)) in plot.levels.iter().enumerate() {
         let y = panel.y(*level);
-        canvas.dashes(
-            [(LEFT, y), (RIGHT, y)],
-            level_color(i).to_rgba(),
-            level_pattern(i),
-        )?;
+        canvas.dashes([(LEFT, y), (RIGHT, y)], level_color(i).to_rgba(), level_pattern(i))?;
     }
     let random_last = |control: &&Control| control.kind != ControlKind::Random;
     let (named, random): (Vec<_>, Vec<_>) = plot.controls.iter().partition(random_last);
     for control in random.into_iter().chain(named) {
         let (color, marker) = control_look(control.kind);
-        let points: Vec<_> = control
-            .points
-            .iter()
-            .map(|(x, y)| panel.at(*x, *y))
-            .collect();
+        let points: Vec<_> = control.points.iter().map(|(x, y)| panel.at(*x, *y)).collect();
         if control.kind == ControlKind::Random {
             canvas.line(&points, color.mix(0.55), 1)?;
             continue;
@@ -61,11 +53,7 @@ pub(super) fn level_pattern(index: usize) -> (f64, f64) {
 }
 
 /// Single prompts, spread a little so that equal values are all seen; those beyond the axis as arrows.
-pub(super) fn draw_prompts<DB: DrawingBackend>(
-    plot: &SweepPlot,
-    canvas: &Canvas<DB>,
-    panel: &Panel,
-) -> DrawResult<DB> {
+pub(super) fn draw_prompts<DB: DrawingBackend>(plot: &SweepPlot, canvas: &Canvas<DB>, panel: &Panel) -> DrawResult<DB> {
     let n = plot.prompts.len().max(2) as f64;
     for (i, prompt) in plot.prompts.iter().enumerate() {
         let shift = (i as f64 / (n - 1.0) - 0.5) * 16.0;
@@ -87,11 +75,7 @@ pub(super) fn draw_prompts<DB: DrawingBackend>(
     Ok(())
 }
 
-pub(super) fn draw_line<DB: DrawingBackend>(
-    plot: &SweepPlot,
-    canvas: &Canvas<DB>,
-    panel: &Panel,
-) -> DrawResult<DB> {
+pub(super) fn draw_line<DB: DrawingBackend>(plot: &SweepPlot, canvas: &Canvas<DB>, panel: &Panel) -> DrawResult<DB> {
     let Some(line) = &plot.line else {
         return Ok(());
     };
@@ -99,18 +83,10 @@ pub(super) fn draw_line<DB: DrawingBackend>(
         canvas.fill(&panel.between(&line.band), VERMILION.mix(0.18))?;
     }
     let end = |x: f64| panel.at(x, line.at(x));
-    canvas.line(
-        &[end(line.range.0), end(line.range.1)],
-        VERMILION.to_rgba(),
-        3,
-    )
+    canvas.line(&[end(line.range.0), end(line.range.1)], VERMILION.to_rgba(), 3)
 }
 
-pub(super) fn draw_means<DB: DrawingBackend>(
-    plot: &SweepPlot,
-    canvas: &Canvas<DB>,
-    panel: &Panel,
-) -> DrawResult<DB> {
+pub(super) fn draw_means<DB: DrawingBackend>(plot: &SweepPlot, canvas: &Canvas<DB>, panel: &Panel) -> DrawResult<DB> {
     for point in &plot.points {
         let (x, y) = panel.at(point.coefficient, point.mean.value);
         let ends = (panel.y(point.mean.upper), panel.y(point.mean.lower));

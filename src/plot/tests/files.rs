@@ -30,10 +30,7 @@ fn assert_drawn(plot: &impl Plot, name: &str) {
     let (png, svg) = drawn(plot, name);
     let (width, height) = plot.size();
     assert_eq!(png_size(&png), (width, height), "{name}");
-    assert!(
-        (400..=1300).contains(&width) && (200..=1100).contains(&height),
-        "{name}: {width} × {height}"
-    );
+    assert!((400..=1300).contains(&width) && (200..=1100).contains(&height), "{name}: {width} × {height}");
     assert!(svg.starts_with(&format!("<svg width=\"{width}\" height=\"{height}\"")));
     assert!(svg.trim_end().ends_with("</svg>"));
 }
@@ -42,24 +39,14 @@ fn assert_drawn(plot: &impl Plot, name: &str) {
 fn every_plot_is_written_in_both_formats() {
     assert_drawn(&samples::heatmap(), "heatmap");
     assert_drawn(&samples::profile(), "profile");
-    assert_drawn(
-        &samples::sweep(&[-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5]),
-        "sweep7",
-    );
-    assert_drawn(
-        &samples::sweep(&[-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0]),
-        "sweep9",
-    );
+    assert_drawn(&samples::sweep(&[-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5]), "sweep7");
+    assert_drawn(&samples::sweep(&[-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0]), "sweep9");
     assert_drawn(&samples::slopes(), "slopes");
 }
 
 #[test]
 fn small_and_bare_plots_are_written() {
-    let mut heatmap = Heatmap::new(
-        "two layers",
-        vec![vec![1.0, -4.0]; 2],
-        vec!["a".into(), "b".into()],
-    );
+    let mut heatmap = Heatmap::new("two layers", vec![vec![1.0, -4.0]; 2], vec!["a".into(), "b".into()]);
     heatmap.colors = crate::plot::HeatmapColors::Ordered;
     assert_drawn(&heatmap, "heatmap-small");
     let mut sweep = samples::sweep(&[0.0]);
@@ -92,22 +79,13 @@ fn a_failed_write_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing/plot.png");
     let error = write_png(&samples::profile(), &missing).unwrap_err();
-    assert!(
-        matches!(&error, PlotError::Write { path, .. } if *path == missing),
-        "{error}"
-    );
+    assert!(matches!(&error, PlotError::Write { path, .. } if *path == missing), "{error}");
     assert!(error.hint().contains("folder"));
     // A folder under the final name cannot be replaced by a file.
     let taken = folder.path().join("taken.svg");
     fs::create_dir(&taken).unwrap();
-    assert!(matches!(
-        write_svg(&samples::profile(), &taken),
-        Err(PlotError::Write { .. })
-    ));
-    assert!(matches!(
-        write_png(&samples::profile(), &taken),
-        Err(PlotError::Write { .. })
-    ));
+    assert!(matches!(write_svg(&samples::profile(), &taken), Err(PlotError::Write { .. })));
+    assert!(matches!(write_png(&samples::profile(), &taken), Err(PlotError::Write { .. })));
     assert_eq!(listed(folder.path()), 1);
 }
 
@@ -118,10 +96,7 @@ fn bad_data_writes_nothing_and_keeps_the_old_file() {
     fs::write(&path, "old").unwrap();
     let mut plot = samples::profile();
     plot.series[0].values[4] = f64::NAN;
-    assert!(matches!(
-        write_svg(&plot, &path),
-        Err(PlotError::NotFinite { .. })
-    ));
+    assert!(matches!(write_svg(&plot, &path), Err(PlotError::NotFinite { .. })));
     assert_eq!(fs::read_to_string(&path).unwrap(), "old");
     assert_eq!(listed(folder.path()), 1);
 }
@@ -134,9 +109,7 @@ fn an_existing_file_is_replaced() {
     write_png(&samples::profile(), &path).unwrap();
     png_size(&fs::read(&path).unwrap());
     write_both(&samples::profile(), &folder.path().join("plot.v3")).unwrap();
-    assert!(
-        folder.path().join("plot.v3.png").exists() && folder.path().join("plot.v3.svg").exists()
-    );
+    assert!(folder.path().join("plot.v3.png").exists() && folder.path().join("plot.v3.svg").exists());
 }
 
 #[test]
@@ -144,8 +117,5 @@ fn a_huge_picture_is_refused() {
     let n = 9000;
     let plot = Heatmap::new("", vec![vec![0.0; n]; 300], vec![String::new(); n]);
     let path = Path::new("never-written.png");
-    assert!(matches!(
-        write_png(&plot, path),
-        Err(PlotError::TooLarge { .. })
-    ));
+    assert!(matches!(write_png(&plot, path), Err(PlotError::TooLarge { .. })));
 }

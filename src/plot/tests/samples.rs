@@ -1,8 +1,8 @@
 //! Made-up data of the size and shape of real runs.
 
 use crate::plot::{
-    CoherentRange, Control, ControlKind, FittedLine, Heatmap, Interval, Profile, ProfileSeries,
-    RandomSlopes, SlopeGroup, SlopePlot, SweepCoherence, SweepPlot, SweepPoint,
+    CoherentRange, Control, ControlKind, FittedLine, Heatmap, Interval, Profile, ProfileSeries, RandomSlopes,
+    SlopeGroup, SlopePlot, SweepCoherence, SweepPlot, SweepPoint,
 };
 
 /// Repeatable noise between −1 and 1.
@@ -13,10 +13,7 @@ impl Noise {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
     pub fn next(&mut self) -> f64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         ((self.0 >> 33) as f64 / f64::from(1u32 << 30)) - 1.0
     }
     /// Roughly normal.
@@ -49,11 +46,7 @@ pub fn heatmap() -> Heatmap {
     for layer in &mut values {
         layer[19] = f32::NAN;
     }
-    Heatmap::new(
-        "LAT scan: SmolLM2-135M Aligner, edit pairs, scaled PCA",
-        values,
-        tokens(),
-    )
+    Heatmap::new("LAT scan: SmolLM2-135M Aligner, edit pairs, scaled PCA", values, tokens())
 }
 
 pub fn profile() -> Profile {
@@ -68,94 +61,49 @@ pub fn profile() -> Profile {
             ((v - half).max(0.0), (v + half).min(1.0))
         });
         let intervals = Some(intervals.collect());
-        ProfileSeries {
-            name: name.to_owned(),
-            values,
-            intervals,
-        }
+        ProfileSeries { name: name.to_owned(), values, intervals }
     };
     let series = vec![
         series("pair accuracy, mean_diff", 10.5, 0.985),
         series("AUROC, mean_diff", 11.5, 0.95),
         series("pair accuracy, pca_diff", 12.5, 0.97),
     ];
-    Profile::of_shares(
-        "Held-out reading accuracy by layer (96 pairs)",
-        (0..30).collect(),
-        series,
-    )
+    Profile::of_shares("Held-out reading accuracy by layer (96 pairs)", (0..30).collect(), series)
 }
 
 pub fn sweep(coefficients: &[f64]) -> SweepPlot {
     let mut noise = Noise::new(11);
-    let base: Vec<(f64, f64)> = (0..24)
-        .map(|_| {
-            (
-                0.25 + 0.09 * noise.normal().abs(),
-                0.05 + 0.03 * noise.normal(),
-            )
-        })
-        .collect();
-    let mut ratio =
-        |(base, slope): (f64, f64), c: f64| (base + slope * c + 0.012 * noise.normal()).max(0.0);
-    let mut prompts: Vec<Vec<f64>> = base
-        .iter()
-        .map(|p| coefficients.iter().map(|c| ratio(*p, *c)).collect())
-        .collect();
+    let base: Vec<(f64, f64)> =
+        (0..24).map(|_| (0.25 + 0.09 * noise.normal().abs(), 0.05 + 0.03 * noise.normal())).collect();
+    let mut ratio = |(base, slope): (f64, f64), c: f64| (base + slope * c + 0.012 * noise.normal()).max(0.0);
+    let mut prompts: Vec<Vec<f64>> =
+        base.iter().map(|p| coefficients.iter().map(|c| ratio(*p, *c)).collect()).collect();
     *prompts[3].last_mut().unwrap() = 2.6;
-    let column = |i: usize| {
-        prompts
-            .iter()
-            .enumerate()
-            .filter(|(p, _)| *p != 3)
-            .map(move |(_, r)| r[i])
-    };
+    let column = |i: usize| prompts.iter().enumerate().filter(|(p, _)| *p != 3).map(move |(_, r)| r[i]);
     let points = coefficients.iter().enumerate().map(|(i, c)| {
         let mean = column(i).sum::<f64>() / 23.0;
-        SweepPoint {
-            coefficient: *c,
-            mean: Interval::new(mean, mean - 0.028, mean + 0.031),
-        }
+        SweepPoint { coefficient: *c, mean: Interval::new(mean, mean - 0.028, mean + 0.031) }
     });
     let points: Vec<SweepPoint> = points.collect();
     let intercept = points[points.len() / 2].mean.value;
     let mut plot = SweepPlot::new("Sweep: edit ratio against coefficient, blocks 8–25", points);
     let last = coefficients.last().copied().unwrap_or(1.0);
     let range = (-1.0, last.min(1.0));
-    let band = |c: &f64| {
-        (
-            *c,
-            intercept + 0.05 * c - 0.018 - 0.01 * c.abs(),
-            intercept + 0.05 * c + 0.018 + 0.01 * c.abs(),
-        )
-    };
+    let band =
+        |c: &f64| (*c, intercept + 0.05 * c - 0.018 - 0.01 * c.abs(), intercept + 0.05 * c + 0.018 + 0.01 * c.abs());
     plot.line = Some(FittedLine {
         slope: Interval::new(0.0503, 0.0388, 0.0617),
         intercept,
         r_squared: 0.961,
         range,
-        band: coefficients
-            .iter()
-            .filter(|c| c.abs() <= 1.0)
-            .map(band)
-            .collect(),
+        band: coefficients.iter().filter(|c| c.abs() <= 1.0).map(band).collect(),
     });
-    plot.coherent = Some(CoherentRange {
-        low: range.0,
-        high: range.1,
-        nll_bound: Some(0.92),
-    });
+    plot.coherent = Some(CoherentRange { low: range.0, high: range.1, nll_bound: Some(0.92) });
     plot.controls = controls(coefficients, intercept);
-    plot.levels = vec![
-        ("prompt: “copy more”".into(), 0.262),
-        ("prompt: “edit more”".into(), 0.341),
-    ];
+    plot.levels = vec![("prompt: “copy more”".into(), 0.262), ("prompt: “edit more”".into(), 0.341)];
     plot.coherence = Some(SweepCoherence {
         negative_log_likelihood: coefficients.iter().map(|c| 0.74 + 0.16 * c * c).collect(),
-        repetition: coefficients
-            .iter()
-            .map(|c| 0.02 + 0.03 * c.powi(4))
-            .collect(),
+        repetition: coefficients.iter().map(|c| 0.02 + 0.03 * c.powi(4)).collect(),
         truncated: coefficients.iter().map(|c| 0.04 * c.abs()).collect(),
     });
     plot.prompts = prompts;
@@ -166,20 +114,11 @@ fn controls(coefficients: &[f64], intercept: f64) -> Vec<Control> {
     let mut noise = Noise::new(17);
     let mut control = |name: &str, kind, base: f64, slope: f64| {
         let value = |c: &f64| (*c, base + slope * c + 0.003 * noise.normal());
-        Control {
-            name: name.to_owned(),
-            kind,
-            points: coefficients.iter().map(value).collect(),
-        }
+        Control { name: name.to_owned(), kind, points: coefficients.iter().map(value).collect() }
     };
     let mut controls = vec![
         control("shuffled labels", ControlKind::Shuffled, intercept, 0.006),
-        control(
-            "clean prompts (should stay copies)",
-            ControlKind::Clean,
-            0.03,
-            0.004,
-        ),
+        control("clean prompts (should stay copies)", ControlKind::Clean, 0.03, 0.004),
     ];
     for i in 0..20 {
         let slope = 0.009 * f64::from(i - 10) / 10.0;
@@ -190,27 +129,16 @@ fn controls(coefficients: &[f64], intercept: f64) -> Vec<Control> {
 
 pub fn slopes() -> SlopePlot {
     let mut noise = Noise::new(23);
-    let mut draw = |n: usize, mean: f64, sd: f64| -> Vec<f64> {
-        (0..n).map(|_| mean + sd * noise.normal()).collect()
-    };
+    let mut draw = |n: usize, mean: f64, sd: f64| -> Vec<f64> { (0..n).map(|_| mean + sd * noise.normal()).collect() };
     SlopePlot {
         title: "Steerability: slope of log p(correction) − log p(answer)".into(),
         x_label: "slope (nats per gap)".into(),
         slopes: draw(96, 1.95, 1.25),
         mean: Some(Interval::new(1.95, 1.71, 2.18)),
         controls: vec![
-            SlopeGroup {
-                name: "shuffled labels".into(),
-                slopes: draw(96, 0.06, 0.3),
-            },
-            SlopeGroup {
-                name: "clean prompts".into(),
-                slopes: draw(48, 0.3, 0.35),
-            },
+            SlopeGroup { name: "shuffled labels".into(), slopes: draw(96, 0.06, 0.3) },
+            SlopeGroup { name: "clean prompts".into(), slopes: draw(48, 0.3, 0.35) },
         ],
-        random: Some(RandomSlopes {
-            slopes: draw(20, 0.0, 0.14),
-            percentile_95: 0.21,
-        }),
+        random: Some(RandomSlopes { slopes: draw(20, 0.0, 0.14), percentile_95: 0.21 }),
     }
 }

@@ -9,20 +9,13 @@ fn texts(svg: &str) -> Vec<(f64, String)> {
     };
     let text = |part: &str| {
         let (tag, rest) = part.split_once('>').unwrap();
-        (
-            row(tag),
-            rest.split("</text>").next().unwrap().trim().to_owned(),
-        )
+        (row(tag), rest.split("</text>").next().unwrap().trim().to_owned())
     };
     svg.split("<text").skip(1).map(text).collect()
 }
 
 fn row_of(svg: &str, wanted: &str) -> f64 {
-    let found: Vec<f64> = texts(svg)
-        .into_iter()
-        .filter(|(_, text)| text == wanted)
-        .map(|(y, _)| y)
-        .collect();
+    let found: Vec<f64> = texts(svg).into_iter().filter(|(_, text)| text == wanted).map(|(y, _)| y).collect();
     assert_eq!(found.len(), 1, "{wanted}: {found:?}");
     found[0]
 }
@@ -42,12 +35,8 @@ fn heatmap_puts_layer_0_at_the_bottom() {
     let at_left: String = svg
         .split("<text")
         .filter(|part| part.contains("x=\"76\""))
-        .fold(String::new(), |all, part| {
-            format!("{all}<text{}</text>", part.split("</text>").next().unwrap())
-        });
-    let rows: Vec<f64> = (0..30)
-        .map(|layer| row_of(&at_left, &layer.to_string()))
-        .collect();
+        .fold(String::new(), |all, part| format!("{all}<text{}</text>", part.split("</text>").next().unwrap()));
+    let rows: Vec<f64> = (0..30).map(|layer| row_of(&at_left, &layer.to_string())).collect();
     assert!(rows.windows(2).all(|pair| pair[1] < pair[0]), "{rows:?}");
 }
 
@@ -56,21 +45,9 @@ fn heatmap_draws_the_lowest_layer_lowest() {
     let mut values = vec![vec![0.0; 4]; 3];
     values[0] = vec![3.0; 4];
     let svg = svg_string(&Heatmap::new("", values, vec!["x".into(); 4])).unwrap();
-    let cells: Vec<&str> = svg
-        .lines()
-        .filter(|l| l.contains("width=\"64\" height=\"30\""))
-        .collect();
+    let cells: Vec<&str> = svg.lines().filter(|l| l.contains("width=\"64\" height=\"30\"")).collect();
     assert_eq!(cells.len(), 12);
-    let y = |cell: &str| -> u32 {
-        cell.split(" y=\"")
-            .nth(1)
-            .unwrap()
-            .split('"')
-            .next()
-            .unwrap()
-            .parse()
-            .unwrap()
-    };
+    let y = |cell: &str| -> u32 { cell.split(" y=\"").nth(1).unwrap().split('"').next().unwrap().parse().unwrap() };
     let lowest = cells.iter().map(|cell| y(cell)).max().unwrap();
     for cell in &cells {
         assert_eq!(cell.contains("#8A161C"), y(cell) == lowest, "{cell}");
@@ -83,33 +60,11 @@ fn heatmap_has_a_cell_per_value_and_names_clip_and_poles() {
     let svg = svg_string(&plot).unwrap();
     let cells = svg.matches("width=\"45\" height=\"21\"").count();
     assert_eq!(cells, 30 * 20);
-    let beyond = plot
-        .values
-        .iter()
-        .flatten()
-        .filter(|v| v.abs() > 3.0)
-        .count();
+    let beyond = plot.values.iter().flatten().filter(|v| v.abs() > 3.0).count();
     assert!(beyond > 0);
     let counted = format!("{beyond} of 600 cells lie");
-    assert_says(
-        &svg,
-        &[
-            "clipped at ±3",
-            &counted,
-            "30 cells missing",
-            "correction",
-            "copy",
-        ],
-    );
-    assert_says(
-        &svg,
-        &[
-            "score (z)",
-            "·Canberra",
-            "⏎⏎",
-            "layer (block number, from 0)",
-        ],
-    );
+    assert_says(&svg, &["clipped at ±3", &counted, "30 cells missing", "correction", "copy"]);
+    assert_says(&svg, &["score (z)", "·Canberra", "⏎⏎", "layer (block number, from 0)"]);
     assert_eq!(svg.matches("<polygon").count(), beyond + 2);
 }
 
@@ -133,58 +88,20 @@ fn markup_in_labels_is_escaped() {
 #[test]
 fn profile_names_series_chance_and_axes() {
     let svg = svg_string(&samples::profile()).unwrap();
-    let wanted = [
-        "pair accuracy, mean_diff",
-        "AUROC, mean_diff",
-        "chance (0.5)",
-        "95 % interval",
-    ];
+    let wanted = ["pair accuracy, mean_diff", "AUROC, mean_diff", "chance (0.5)", "95 % interval"];
     assert_says(&svg, &wanted);
     assert_says(&svg, &["layer (block number, from 0)", "share (0 to 1)"]);
-    assert_eq!(
-        svg.matches("<polygon").count(),
-        3 + 2 * 31,
-        "three bands; 30 squares, 30 triangles and their keys"
-    );
+    assert_eq!(svg.matches("<polygon").count(), 3 + 2 * 31, "three bands; 30 squares, 30 triangles and their keys");
 }
 
 #[test]
 fn sweep_names_fit_range_controls_and_coherence() {
     let plot = samples::sweep(&[-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5]);
     let svg = svg_string(&plot).unwrap();
-    assert_says(
-        &svg,
-        &[
-            "slope 0.0503 [0.0388, 0.0617]",
-            "R² = 0.961",
-            "coherent range −1 … 0.5",
-        ],
-    );
-    assert_says(
-        &svg,
-        &[
-            "single prompts (n = 24)",
-            "prompt values beyond the axis: 1",
-        ],
-    );
-    assert_says(
-        &svg,
-        &[
-            "shuffled labels",
-            "clean prompts",
-            "random directions of equal norm",
-            "(20)",
-        ],
-    );
-    assert_says(
-        &svg,
-        &[
-            "nats / token",
-            "repeated 4-grams",
-            "cut by the length limit",
-            "“edit more”",
-        ],
-    );
+    assert_says(&svg, &["slope 0.0503 [0.0388, 0.0617]", "R² = 0.961", "coherent range −1 … 0.5"]);
+    assert_says(&svg, &["single prompts (n = 24)", "prompt values beyond the axis: 1"]);
+    assert_says(&svg, &["shuffled labels", "clean prompts", "random directions of equal norm", "(20)"]);
+    assert_says(&svg, &["nats / token", "repeated 4-grams", "cut by the length limit", "“edit more”"]);
     for tick in ["−0.75", "−0.25", "0.25"] {
         row_of(&svg, tick);
     }
@@ -197,9 +114,7 @@ fn a_line_fitted_beyond_the_sweep_is_not_bent() {
     plot.coherence = None;
     plot.prompts.clear();
     let svg = svg_string(&plot).unwrap();
-    let line = svg
-        .lines()
-        .find(|l| l.contains("stroke-width=\"3\"") && l.contains("points=\"92,"));
+    let line = svg.lines().find(|l| l.contains("stroke-width=\"3\"") && l.contains("points=\"92,"));
     assert!(line.is_some_and(|line| line.contains(" 866,")), "{line:?}");
 }
 
@@ -215,13 +130,7 @@ fn a_long_legend_makes_room_for_itself() {
 
 #[test]
 fn extreme_numbers_do_not_panic() {
-    for value in [
-        f64::MAX,
-        f64::MIN_POSITIVE,
-        1e300,
-        -1e-300,
-        1.0 + f64::EPSILON,
-    ] {
+    for value in [f64::MAX, f64::MIN_POSITIVE, 1e300, -1e-300, 1.0 + f64::EPSILON] {
         let mut slopes = samples::slopes();
         slopes.slopes = vec![value, 1.0, value * (1.0 - 1e-12)];
         svg_string(&slopes).unwrap();
@@ -247,22 +156,8 @@ fn slopes_name_the_anti_steerable_share() {
     plot.slopes = vec![-0.2, 0.0, 0.3, 0.4];
     assert_eq!(plot.n_anti_steerable(), 1);
     let svg = svg_string(&plot).unwrap();
-    assert_says(
-        &svg,
-        &[
-            "1 of 4 prompts (25.0 %)",
-            "95th percentile: 0.210",
-            "anti-steerable",
-        ],
-    );
-    assert_says(
-        &svg,
-        &[
-            "random directions",
-            "shuffled labels",
-            "slope (nats per gap)",
-        ],
-    );
+    assert_says(&svg, &["1 of 4 prompts (25.0 %)", "95th percentile: 0.210", "anti-steerable"]);
+    assert_says(&svg, &["random directions", "shuffled labels", "slope (nats per gap)"]);
 }
 
 #[test]
@@ -285,10 +180,7 @@ fn ragged_data_is_refused() {
     let mut heatmap = samples::heatmap();
     heatmap.values[7].pop();
     let error = heatmap.check().unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "heatmap: layer 7 has 19 values where 20 were expected"
-    );
+    assert_eq!(error.to_string(), "heatmap: layer 7 has 19 values where 20 were expected");
     let mut profile = samples::profile();
     profile.series[1].intervals.as_mut().unwrap().pop();
     assert!(ragged(profile.check()));
@@ -302,8 +194,7 @@ fn ragged_data_is_refused() {
 
 #[test]
 fn numbers_that_are_not_finite_are_refused() {
-    let refused =
-        |result: Result<(), PlotError>| matches!(result, Err(PlotError::NotFinite { .. }));
+    let refused = |result: Result<(), PlotError>| matches!(result, Err(PlotError::NotFinite { .. }));
     let mut heatmap = samples::heatmap();
     heatmap.values[0][0] = f32::INFINITY;
     assert!(refused(heatmap.check()));
@@ -319,22 +210,13 @@ fn numbers_that_are_not_finite_are_refused() {
 fn disorder_is_refused() {
     let mut sweep = samples::sweep(&[-1.0, 0.0, 1.0]);
     sweep.points.swap(0, 1);
-    assert!(matches!(
-        sweep.check(),
-        Err(PlotError::NotAscending { position: 1, .. })
-    ));
+    assert!(matches!(sweep.check(), Err(PlotError::NotAscending { position: 1, .. })));
     let mut slopes = samples::slopes();
     slopes.mean = Some(Interval::new(1.0, 2.0, 0.0));
-    assert!(matches!(
-        slopes.check(),
-        Err(PlotError::ReversedInterval { .. })
-    ));
+    assert!(matches!(slopes.check(), Err(PlotError::ReversedInterval { .. })));
     for clip in [0.0, -3.0, f32::NAN, f32::INFINITY] {
         let mut heatmap = samples::heatmap();
         heatmap.clip = clip;
-        assert!(
-            matches!(heatmap.check(), Err(PlotError::Clip { .. })),
-            "{clip}"
-        );
+        assert!(matches!(heatmap.check(), Err(PlotError::Clip { .. })), "{clip}");
     }
 }
