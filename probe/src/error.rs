@@ -241,6 +241,9 @@ pub enum Error {
         /// Tokens given.
         got: usize,
     },
+    /// A scan needs the scores of calibration texts.
+    #[error("the reading vector has no calibration, so a scan has no z-values")]
+    NoCalibration,
     /// A reading vector of other dimensions than the model.
     #[error(
         "{path}: the vector is for {} blocks of width {}, the model has {} of width {}",
@@ -291,6 +294,7 @@ impl Error {
             Self::IdenticalTexts { .. } | Self::NoContrast { .. } => {
                 "pairs need triples whose correction differs from the answer; raise --max-tokens for long prompts"
             }
+            Self::NoCalibration => "extract the vector with --calibration-pairs above 0",
             Self::NothingToRead { .. } => "read at an earlier position, or give longer outputs",
             Self::VectorShape { .. } | Self::VectorModel { .. } => {
                 "extract a vector from this model with `redline extract`"

@@ -201,6 +201,12 @@ pub enum Error {
         /// The broken rule.
         rule: String,
     },
+    /// No prompt of a sweep has all its coefficients.
+    #[error("no prompt has a ratio at every coefficient of `{vector}`")]
+    NoCompletePrompt {
+        /// Name of the vector.
+        vector: String,
+    },
     /// A file to continue is not a sweep.
     #[error("{path}: not a sweep file (its first line has no schema redline.sweep.v1)", path = path.display())]
     NotASweep {

@@ -1,0 +1,147 @@
+//! From triples to a reading vector with its held-out report and calibration.
+
+use redline_model::{AlignerTemplate, Model, Qac, Site};
+use redline_probe::artifact::question_hash;
+use redline_probe::reading::ReportOptions;
+use redline_probe::split::{PartSizes, split_by_question};
+use redline_probe::{
+    Calibration, CaptureOptions, ContrastPair, ExtractOptions, LatScan, LayerPairs, LayerReading, PairBuilder,
+    PairDesign, Provenance, ReadAt, Reading, Skip, Warning, capture_pairs, capture_tokens, extract_directions,
+    fit_layers, report_layers,
+};
+use redline_steer::Result;
+use serde::{Deserialize, Serialize};
+
+use super::OnProgress;
+
+/// How a reading vector is made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExtractionSettings {
+    /// How pairs are made.
+    pub design: PairDesign,
+    /// Positions read.
+    pub read: ReadAt,
+    /// Name of the site read, `hook_resid_post` unless told otherwise.
+    pub site: String,
+    /// Method, scaling, seed of the directions.
+    pub extract: ExtractOptions,
+    /// Longest prompt with output, in tokens.
+    pub max_tokens: usize,
+    /// Share of the questions kept for the layer report.
+    pub held_out_share: f64,
+    /// Output tokens of a scan.
+    pub scan_tokens: usize,
+    /// Training pairs whose single tokens calibrate scans.
+    pub calibration_pairs: usize,
+    /// Seed of the split and of the intervals.
+    pub seed: u64,
+}
+
+/// A reading vector and how it was come by.
+pub struct Extracted {
+    /// The vector, calibrated.
+    pub reading: Reading,
+    /// Held-out report, a line a layer.
+    pub report: Vec<LayerReading>,
+    /// What a user should know.
+    pub warnings: Vec<Warning>,
+    /// Activations of the training pairs.
+    pub train: Vec<LayerPairs>,
+    /// Held-out pairs, whose texts make example scans.
+    pub held_out: Vec<ContrastPair>,
+    /// Triples that gave no pair.
+    pub skipped: Vec<(usize, Skip)>,
+}
+
+/// Makes pairs, splits them by question, reads them, extracts on the one part and reports on the other.
+///
+/// `triples` come with the row number they shall have in results.
+///
+/// # Errors
+/// No pair is left, the split leaves a part empty, or reading fails; an error of `on_progress` ends the work.
+pub fn extract(
+    model: &Model,
+    template: &AlignerTemplate,
+    triples: &[(usize, &Qac)],
+    settings: &ExtractionSettings,
+    on_progress: OnProgress<'_>,
+) -> Result<Extracted> {
+    let config = model.decoder.config();
+    let site: Site = settings.site.parse()?;
+    let builder = PairBuilder {
+        tokenizer: model.tokenizer()?,
+        template,
+        design: settings.design,
+        max_tokens: settings.max_tokens.min(config.context),
+    };
+    let set = builder.pairs(triples.iter().copied())?;
+    let question = |row: usize| triples.iter().find(|(r, _)| *r == row).map_or("", |(_, qac)| qac.question.as_str());
+    let keys: Vec<&str> = set.pairs.iter().map(|pair| question(pair.row)).collect();
+    let shares = PartSizes::Shares(vec![1.0 - settings.held_out_share, settings.held_out_share]);
+    let parts = split_by_question(&keys, &shares, settings.seed)?;
+    let part = |rows: &[usize]| rows.iter().map(|&row| set.pairs[row].clone()).collect::<Vec<_>>();
+    let (train_pairs, held_out_pairs) = (part(&parts[0]), part(&parts[1]));
+
+    let capture = CaptureOptions {
+        site,
+        layers: (0..config.n_layers).collect(),
+        read: settings.read,
+        n_tokens: settings.scan_tokens,
+        token_pairs: settings.calibration_pairs,
+    };
+    let total = set.pairs.len();
+    let mut progress = |done: usize, _: usize| Ok(on_progress(done, total)?);
+    let train = capture_pairs(&model.decoder, &train_pairs, &capture, &mut progress)?;
+    let offset = train_pairs.len();
+    let mut progress = |done: usize, _: usize| Ok(on_progress(offset + done, total)?);
+    let held_out_capture = CaptureOptions { token_pairs: 0, ..capture };
+    let held_out = capture_pairs(&model.decoder, &held_out_pairs, &held_out_capture, &mut progress)?;
+
+    let extraction = extract_directions(&train.layers, &settings.extract)?;
+    let vectors = fit_layers(&extraction.directions, &train.layers)?;
+    let report =
+        report_layers(&vectors, &held_out.layers, &ReportOptions { seed: settings.seed, ..ReportOptions::default() })?;
+    let calibration = match train.tokens.is_empty() {
+        true => None,
+        false => Some(Calibration::fit(&vectors, train.tokens.iter().flatten())?),
+    };
+    let provenance = Provenance {
+        model_hash: model.fingerprint.clone(),
+        model_name: model.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
+        architecture: config.architecture.clone(),
+        hidden_size: config.hidden_size,
+        n_layers: config.n_layers,
+        template: template.name().to_string(),
+        design: settings.design,
+        read: settings.read.to_string(),
+        site: site.to_string(),
+        extract: settings.extract.clone(),
+        n_pairs: train.read.len(),
+        questions: keys.iter().map(|key| question_hash(key)).collect(),
+    };
+    Ok(Extracted {
+        reading: Reading { layers: vectors, calibration, provenance },
+        report,
+        warnings: extraction.warnings,
+        train: train.layers,
+        held_out: held_out_pairs,
+        skipped: set.skipped,
+    })
+}
+
+/// Scans of the two texts of a pair: the correction and the copy.
+///
+/// # Errors
+/// The vector has no calibration, belongs to another model, or the pass fails.
+pub fn scan_pair(model: &Model, reading: &Reading, pair: &ContrastPair, n_tokens: usize) -> Result<[LatScan; 2]> {
+    let calibration = reading.calibration.as_ref().ok_or(redline_probe::Error::NoCalibration)?;
+    let layers: Vec<usize> = reading.layers.iter().map(|vector| vector.layer).collect();
+    let site: Site = reading.provenance.site.parse()?;
+    let tokenizer = model.tokenizer()?;
+    let scan = |label: &str, text: &redline_probe::TokenText| {
+        let tokens = capture_tokens(&model.decoder, text, site, &layers, n_tokens)?;
+        let names = text.output.iter().take(tokens.len()).map(|&id| tokenizer.token_text(id).unwrap_or_default());
+        LatScan::new(label, pair.row, &reading.layers, calibration, &tokens, names.collect())
+    };
+    Ok([scan("correction", &pair.positive)?, scan("copy", &pair.negative)?])
+}

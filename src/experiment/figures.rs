@@ -1,0 +1,109 @@
+//! Results as plots. The plots draw what the results say and compute nothing.
+
+use redline_probe::{LatScan, LayerReading};
+
+use super::{ControlLine, ControlSlopes, SweepAnalysis};
+use crate::plot::{
+    CoherentRange, Control, ControlKind, FittedLine, Heatmap, Interval, Profile, ProfileSeries, RandomSlopes,
+    SlopePlot, SweepCoherence, SweepPlot, SweepPoint, visible_token,
+};
+
+/// A scan as a heatmap of z-values.
+pub fn heatmap(scan: &LatScan, title: &str) -> Heatmap {
+    let labels = scan.tokens.iter().map(|token| visible_token(token)).collect();
+    let mut heatmap = Heatmap::new(title, scan.z.clone(), labels);
+    heatmap.layers.clone_from(&scan.layers);
+    heatmap
+}
+
+/// Held-out pair accuracy and AUROC per layer.
+pub fn layer_profile(report: &[LayerReading]) -> Profile {
+    let series = |name: &str, value: &dyn Fn(&LayerReading) -> Option<redline_probe::bootstrap::Estimate>| {
+        let estimates: Vec<_> = report.iter().map(value).collect();
+        let interval = |estimate: &Option<redline_probe::bootstrap::Estimate>| {
+            let interval = estimate.as_ref()?.interval.as_ref()?;
+            Some((interval.low, interval.high))
+        };
+        ProfileSeries {
+            name: name.into(),
+            values: estimates.iter().map(|e| e.as_ref().map_or(f64::NAN, |e| e.value)).collect(),
+            intervals: estimates.iter().map(interval).collect(),
+        }
+    };
+    let layers = report.iter().map(|reading| reading.layer).collect();
+    let series = vec![series("pair accuracy", &|r| r.pair_accuracy), series("AUROC", &|r| r.auroc)];
+    Profile::of_shares("Held-out reading of correction, by layer", layers, series)
+}
+
+/// Edit ratio against coefficient with its line, coherent range and controls.
+pub fn sweep_plot(
+    analysis: &SweepAnalysis,
+    unit: &str,
+    controls: Vec<Control>,
+    levels: Vec<(String, f64)>,
+) -> SweepPlot {
+    let fit = analysis.fit.as_ref().or(analysis.fit_all.as_ref());
+    let interval = |i: usize, mean: f64| {
+        let found = analysis.fit_all.as_ref().and_then(|fit| fit.mean_ratio_interval.get(i));
+        found.map_or(Interval::new(mean, mean, mean), |found| Interval::new(mean, found.low, found.high))
+    };
+    let points = analysis.coefficients.iter().enumerate().map(|(i, summary)| SweepPoint {
+        coefficient: summary.coefficient,
+        mean: interval(i, summary.mean_edit_ratio),
+    });
+    let mut plot = SweepPlot::new("Edit ratio against steering coefficient", points.collect());
+    plot.unit = unit.into();
+    plot.y_label = format!("edit ratio ({}: distance / length of the original answer)", analysis.variant);
+    plot.prompts.clone_from(&analysis.per_prompt);
+    plot.line = fit.map(|fit| FittedLine {
+        slope: Interval::new(fit.line.slope, fit.slope_interval.low, fit.slope_interval.high),
+        intercept: fit.line.intercept,
+        r_squared: fit.line.r2.unwrap_or(0.0),
+        range: (fit.coefficients[0], fit.coefficients[fit.coefficients.len() - 1]),
+        band: Vec::new(),
+    });
+    plot.coherent = analysis.coherent_range.as_ref().map(|range| CoherentRange {
+        low: range.low,
+        high: range.high,
+        nll_bound: Some(range.bound),
+    });
+    plot.controls = controls;
+    plot.levels = levels;
+    let nll: Option<Vec<f64>> = analysis.coefficients.iter().map(|summary| summary.nll).collect();
+    plot.coherence = nll.map(|negative_log_likelihood| SweepCoherence {
+        negative_log_likelihood,
+        repetition: analysis.coefficients.iter().map(|summary| summary.repetition).collect(),
+        truncated: analysis.coefficients.iter().map(|summary| summary.truncated_share).collect(),
+    });
+    plot
+}
+
+/// Per-prompt slopes beside the random directions of the same prompts.
+pub fn slope_plot(analysis: &SweepAnalysis, controls: Option<&ControlSlopes>) -> Option<SlopePlot> {
+    let fit = analysis.fit.as_ref().or(analysis.fit_all.as_ref())?;
+    Some(SlopePlot {
+        title: "Slope of the edit ratio, prompt by prompt".into(),
+        x_label: "slope (edit ratio per unit of coefficient)".into(),
+        slopes: fit.prompt_slopes.clone(),
+        mean: Some(Interval::new(fit.line.slope, fit.slope_interval.low, fit.slope_interval.high)),
+        controls: Vec::new(),
+        random: controls.filter(|controls| !controls.random.is_empty()).map(|controls| RandomSlopes {
+            slopes: controls.random.iter().map(|line| line.slope).collect(),
+            percentile_95: controls.random_p95,
+        }),
+    })
+}
+
+impl ControlSlopes {
+    /// The controls as curves of a sweep plot.
+    pub fn curves(&self) -> Vec<Control> {
+        let curve = |line: &ControlLine, name: &str, kind| Control {
+            name: name.into(),
+            kind,
+            points: self.coefficients.iter().copied().zip(line.mean_edit_ratio.iter().copied()).collect(),
+        };
+        let random = self.random.iter().map(|line| curve(line, "random directions", ControlKind::Random));
+        let shuffled = self.shuffled.iter().map(|line| curve(line, "shuffled labels", ControlKind::Shuffled));
+        random.chain(shuffled).collect()
+    }
+}
