@@ -171,6 +171,24 @@ impl Hook for NoHook {
     }
 }
 
+/// A hook that may be missing.
+impl<H: Hook> Hook for Option<H> {
+    fn wants(&self, point: HookPoint) -> bool {
+        self.as_ref().is_some_and(|hook| hook.wants(point))
+    }
+
+    fn on(&mut self, point: HookPoint, x: &Tensor, layout: &TokenLayout) -> Result<Option<Tensor>> {
+        match self {
+            Some(hook) => hook.on(point, x, layout),
+            None => Ok(None),
+        }
+    }
+
+    fn last_layer(&self) -> Option<usize> {
+        self.as_ref().and_then(Hook::last_layer)
+    }
+}
+
 /// Two hooks one after the other: the second sees what the first returned.
 pub struct Then<'a>(pub &'a mut dyn Hook, pub &'a mut dyn Hook);
 

@@ -1,0 +1,407 @@
+//! Command line: what users type, typed. Values that need the model are resolved later.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use redline::experiment::{DEFAULT_COHERENCE_BOUND, LayerSpec};
+use redline::probe::{ExtractOptions, Method, PairDesign, ReadAt, Scaling};
+use redline::steer::{EditRatioVariant, TokenRange, Unit};
+
+/// The coefficients of the published figure.
+pub const PUBLISHED_COEFFICIENTS: &str = "-1,-0.75,-0.5,-0.25,0,0.25,0.5";
+
+#[derive(Parser)]
+#[command(
+    name = "redline",
+    version,
+    about = "Read, steer and measure correction in Aligner language models",
+    long_about = "An Aligner reads a question and an answer and writes a corrected answer: it copies what is good and \
+                  rewrites what is not. Redline shows where it decides to correct, turns that into a direction, \
+                  injects the direction times a coefficient, and measures what this dial does.",
+    propagate_version = true
+)]
+pub struct Cli {
+    /// Threads for computation [default: all cores]
+    #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..))]
+    pub threads: Option<u16>,
+    /// Print results as JSON on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Run the whole experiment and write a report folder
+    Reproduce(ReproduceArgs),
+    /// Draw which layers, at which output tokens, are about to correct
+    Scan(ScanArgs),
+    /// Extract a correction direction from question-answer-correction triples
+    Extract(ExtractArgs),
+    /// Write corrections at several coefficients and measure them
+    Sweep(SweepArgs),
+    /// Fit a line through a sweep
+    Fit(FitArgs),
+    /// Correct answers, steered or not
+    Correct(CorrectArgs),
+    /// Measure how much of the answers in a file of triples was rewritten
+    Ratio(RatioArgs),
+    /// Compare a model with reference numbers, from Hugging Face transformers for one
+    Check(CheckArgs),
+}
+
+#[derive(Args)]
+pub struct ModelArgs {
+    /// Hugging Face folder or GGUF file
+    #[arg(long, value_name = "PATH")]
+    pub model: PathBuf,
+    /// Prompt template: aligner, aligner-7b, aligner-2b, smollm2, or a file with {question} and {answer} [default: by
+    /// the model's tokens]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub template: Option<String>,
+}
+
+#[derive(Args)]
+pub struct VectorArgs {
+    /// Reading vector (.safetensors) or control vector (.gguf)
+    #[arg(long, value_name = "FILE")]
+    pub vector: PathBuf,
+    /// Layers to inject: auto, all, 8-25 or 3,5,7
+    #[arg(long, default_value_t)]
+    pub layers: LayerSpec,
+    /// Unit of the coefficient: gap (one step from copy to correction in total), std, unit
+    #[arg(long, default_value_t)]
+    pub unit: Unit,
+    /// Accept a vector made with other weights of the same size
+    #[arg(long)]
+    pub any_model: bool,
+    /// The GGUF file comes from llama.cpp's own generator, which numbers blocks one too high
+    #[arg(long)]
+    pub from_llama_cpp_generator: bool,
+}
+
+#[derive(Args, Clone)]
+pub struct PairArgs {
+    /// How pairs are made: forced, decision, edit
+    #[arg(long, default_value_t)]
+    pub design: PairDesign,
+    /// Positions read: last-prompt-token, last-token, output-token:K, first-tokens:N, from-first-difference:N [default:
+    /// by design]
+    #[arg(long)]
+    pub read: Option<ReadAt>,
+    /// Site in each block: resid_pre, resid_mid, resid_post, attn_out, mlp_out
+    #[arg(long, default_value = "resid_post")]
+    pub site: String,
+    /// How the direction is found: pca_diff, pca_center, mean_diff, random
+    #[arg(long, default_value_t = ExtractOptions::default().method)]
+    pub method: Method,
+    /// Scaling before PCA: per-dimension, none
+    #[arg(long, default_value_t = ExtractOptions::default().scaling)]
+    pub scaling: Scaling,
+    /// Flip the order of each pair at random, as RepE does, instead of taking both orders
+    #[arg(long)]
+    pub no_mirror: bool,
+    /// Longest prompt with output, in tokens
+    #[arg(long, default_value_t = 1536)]
+    pub max_tokens: usize,
+    /// Share of the questions kept for the held-out layer report
+    #[arg(long, default_value_t = 0.25)]
+    pub held_out_share: f64,
+    /// Training pairs that calibrate scans
+    #[arg(long, default_value_t = 32)]
+    pub calibration_pairs: usize,
+}
+
+#[derive(Args, Clone)]
+pub struct SamplingArgs {
+    /// Longest output, in tokens
+    #[arg(long, default_value_t = 256)]
+    pub max_new_tokens: usize,
+    /// 0 is greedy
+    #[arg(long, default_value_t = 0.0)]
+    pub temperature: f64,
+    /// Sample among the K most likely tokens
+    #[arg(long, value_name = "K")]
+    pub top_k: Option<usize>,
+    /// Sample among the most likely tokens whose probabilities add up to P
+    #[arg(long, value_name = "P")]
+    pub top_p: Option<f64>,
+    /// Make tokens that are already there less likely; 1 is off
+    #[arg(long, default_value_t = 1.0)]
+    pub repetition_penalty: f32,
+}
+
+/// A list of numbers, separated by commas.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Coefficients(pub Vec<f32>);
+
+impl std::str::FromStr for Coefficients {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |part: &str| part.trim().parse::<f32>().map_err(|_| format!("`{part}` is not a number"));
+        let mut values = text.split(',').map(number).collect::<Result<Vec<f32>, String>>()?;
+        redline::steer::check_coefficients(&values).map_err(|error| error.to_string())?;
+        values.sort_by(f32::total_cmp);
+        Ok(Self(values))
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline reproduce --model models/SmolLM2-135M-Instruct.Q4_1.gguf --data triples.jsonl --out out
+  redline reproduce --model my-aligner/ --data triples.jsonl.gz --pairs 200 --prompts 100 --coefficients -2,-1,0,1,2
+
+The folder then holds summary.json, the figures (PNG and SVG) and all numbers (JSON Lines). The same command continues
+a run that was stopped.")]
+pub struct ReproduceArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Triples: JSON Lines with question, answer, correction; plain or gzip
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Triples for the direction and its held-out report
+    #[arg(long, default_value_t = 64)]
+    pub pairs: usize,
+    /// Other triples, for the sweep
+    #[arg(long, default_value_t = 24)]
+    pub prompts: usize,
+    /// Coefficients of the sweep; 0 is the baseline and must be among them
+    #[arg(long, allow_hyphen_values = true, default_value = PUBLISHED_COEFFICIENTS, value_name = "LIST")]
+    pub coefficients: Coefficients,
+    /// Report folder
+    #[arg(long, default_value = "redline-report", value_name = "DIR")]
+    pub out: PathBuf,
+    /// Seed of splits, directions, intervals and controls
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub pair: PairArgs,
+    /// Layers to inject: auto, all, 8-25 or 3,5,7
+    #[arg(long, default_value_t)]
+    pub layers: LayerSpec,
+    /// Unit of the coefficient: gap, std, unit
+    #[arg(long, default_value_t)]
+    pub unit: Unit,
+    /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END
+    #[arg(long, default_value_t)]
+    pub range: TokenRange,
+    /// Longest output, in tokens
+    #[arg(long, default_value_t = 96)]
+    pub max_new_tokens: usize,
+    /// Largest change of the mean negative log-likelihood per token that counts as coherent, in nats
+    #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND)]
+    pub coherence_bound: f64,
+    /// Random directions that generate text
+    #[arg(long, default_value_t = 5)]
+    pub random_generated: usize,
+    /// Random directions whose propensity is measured
+    #[arg(long, default_value_t = 20)]
+    pub random_propensity: usize,
+    /// Prompts of the sweep that the controls run on
+    #[arg(long, default_value_t = 8)]
+    pub control_prompts: usize,
+    /// Rows decoded together; fewer need less memory
+    #[arg(long, default_value_t = 48)]
+    pub batch_rows: usize,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline scan --model model.gguf --vector vector.safetensors --data triples.jsonl --row 3 --out scan
+  redline scan --model model.gguf --vector vector.safetensors --data triples.jsonl --json")]
+pub struct ScanArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Reading vector (.safetensors)
+    #[arg(long, value_name = "FILE")]
+    pub vector: PathBuf,
+    /// Triples: JSON Lines with question, answer, correction
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Rows of the file to scan, from 0; may be repeated
+    #[arg(long, default_values_t = [0])]
+    pub row: Vec<usize>,
+    /// Output tokens to scan
+    #[arg(long, default_value_t = redline::probe::scan::SCAN_TOKENS)]
+    pub tokens: usize,
+    /// Longest prompt with output, in tokens
+    #[arg(long, default_value_t = 1536)]
+    pub max_tokens: usize,
+    /// Folder for heatmaps (PNG and SVG) and scans.jsonl
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Accept a vector made with other weights of the same size
+    #[arg(long)]
+    pub any_model: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline extract --model model.gguf --data triples.jsonl --out vector.safetensors
+  redline extract --model model.gguf --data triples.jsonl --design decision --out vector.safetensors --gguf vector.gguf")]
+pub struct ExtractArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Triples: JSON Lines with question, answer, correction
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Triples to use, from the first
+    #[arg(long, default_value_t = 64)]
+    pub pairs: usize,
+    #[command(flatten)]
+    pub pair: PairArgs,
+    /// Seed of the split, of random directions and of intervals
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Reading vector to write
+    #[arg(long, default_value = "vector.safetensors", value_name = "FILE")]
+    pub out: PathBuf,
+    /// Also write a control vector for llama.cpp and repeng, scales folded in
+    #[arg(long, value_name = "FILE")]
+    pub gguf: Option<PathBuf>,
+    /// Layers of the control vector
+    #[arg(long, default_value_t)]
+    pub layers: LayerSpec,
+    /// Unit of the control vector
+    #[arg(long, default_value_t)]
+    pub unit: Unit,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline sweep --model model.gguf --vector vector.safetensors --data triples.jsonl --skip 64 --prompts 24 --out sweep.jsonl
+  redline sweep --model model.gguf --vector vector.gguf --data triples.jsonl --coefficients -2,-1,0,1,2 --out sweep.jsonl")]
+pub struct SweepArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    #[command(flatten)]
+    pub vector: VectorArgs,
+    /// Triples: JSON Lines with question, answer, correction
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Rows of the file to pass over
+    #[arg(long, default_value_t = 0)]
+    pub skip: usize,
+    /// Rows to sweep
+    #[arg(long, default_value_t = 24)]
+    pub prompts: usize,
+    /// Coefficients; 0 is the baseline
+    #[arg(long, allow_hyphen_values = true, default_value = PUBLISHED_COEFFICIENTS, value_name = "LIST")]
+    pub coefficients: Coefficients,
+    /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END
+    #[arg(long, default_value_t)]
+    pub range: TokenRange,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Seed of sampling
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Sweep file; one that is there is continued
+    #[arg(long, default_value = "sweep.jsonl", value_name = "FILE")]
+    pub out: PathBuf,
+    /// Rows decoded together; fewer need less memory
+    #[arg(long, default_value_t = 48)]
+    pub batch_rows: usize,
+    /// Measure on questions that the vector was extracted from
+    #[arg(long)]
+    pub allow_overlap: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline fit sweep.jsonl
+  redline fit sweep.jsonl --variant token --plot figure")]
+pub struct FitArgs {
+    /// File that `redline sweep` wrote
+    pub file: PathBuf,
+    /// Edit ratio: char, token, max, micro
+    #[arg(long, default_value_t)]
+    pub variant: EditRatioVariant,
+    /// Largest change of the mean negative log-likelihood per token that counts as coherent, in nats
+    #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND)]
+    pub coherence_bound: f64,
+    /// Seed of the intervals
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Write STEM.png and STEM.svg
+    #[arg(long, value_name = "STEM")]
+    pub plot: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline correct --model model.gguf --question 'How do I boil an egg?' --answer 'Put it in water.'
+  redline correct --model model.gguf --vector vector.safetensors --coefficient 0.5 --data answers.jsonl > corrected.jsonl")]
+pub struct CorrectArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Reading vector (.safetensors) or control vector (.gguf); without one the Aligner runs unsteered
+    #[arg(long, value_name = "FILE")]
+    pub vector: Option<PathBuf>,
+    /// Steering strength: below 0 copies more, above 0 corrects more
+    #[arg(long, allow_hyphen_values = true, default_value_t = 0.0)]
+    pub coefficient: f32,
+    /// Layers to inject: auto, all, 8-25 or 3,5,7
+    #[arg(long, default_value_t)]
+    pub layers: LayerSpec,
+    /// Unit of the coefficient: gap, std, unit
+    #[arg(long, default_value_t)]
+    pub unit: Unit,
+    /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END
+    #[arg(long, default_value_t)]
+    pub range: TokenRange,
+    /// Accept a vector made with other weights of the same size
+    #[arg(long)]
+    pub any_model: bool,
+    /// The question
+    #[arg(long, requires = "answer", conflicts_with = "data")]
+    pub question: Option<String>,
+    /// The answer to correct
+    #[arg(long, requires = "question")]
+    pub answer: Option<String>,
+    /// JSON Lines with question and answer; - is standard input
+    #[arg(long, value_name = "FILE", required_unless_present = "question")]
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Seed of sampling
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Rows decoded together
+    #[arg(long, default_value_t = 16)]
+    pub batch_rows: usize,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline ratio triples.jsonl.gz
+  redline ratio triples.jsonl --json
+
+Prints mean and median edit ratio of correction against answer: char (distance / length of the answer, in characters),
+token (the same in words), max (distance / longer length), micro (sum of distances / sum of lengths). White space at
+both ends of a text does not count.")]
+pub struct RatioArgs {
+    /// Triples: JSON Lines with question, answer, correction; plain or gzip; - is standard input
+    pub file: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline check model/ --reference expected.safetensors
+  redline check model.gguf --reference expected.safetensors --json
+
+Differences are the largest difference divided by the reference's largest magnitude, padding left out. The exit code is
+1 when one is above the tolerance or greedy tokens differ. scripts/make_reference.py writes a reference with
+transformers.")]
+pub struct CheckArgs {
+    /// Hugging Face folder or GGUF file
+    pub model: PathBuf,
+    /// Reference numbers
+    #[arg(long, value_name = "FILE")]
+    pub reference: PathBuf,
+    /// Largest difference that passes
+    #[arg(long, default_value_t = 1e-4)]
+    pub tolerance: f64,
+}

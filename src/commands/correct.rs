@@ -1,0 +1,143 @@
+//! `redline correct`: one answer streamed, or many from a file.
+
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+use redline::model::generate::{Finish, GenerateOptions, Prompt, generate};
+use redline::model::qac::{Question, read_questions};
+use redline::steer::{EditRatios, Inject, RowSteering};
+use serde_json::json;
+
+use crate::cli::{CorrectArgs, VectorArgs};
+use crate::commands::sweep::sampling_options;
+use crate::progress::Progress;
+use crate::session::{Session, load_vector};
+use crate::{interrupt, output};
+
+pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let sampling = sampling_options(&args.sampling, args.seed)?;
+    redline::steer::check_coefficients(&[args.coefficient])?;
+    let questions = questions(args)?;
+    let session = Session::open(&args.model)?;
+    let mut inject = injection(args, &session)?;
+    let options = GenerateOptions {
+        max_new_tokens: args.sampling.max_new_tokens,
+        sampling,
+        stop_ids: session.tokenizer()?.stop_ids().to_vec(),
+        share_prompt: inject.is_none() || args.range.leaves_prompt(),
+    };
+    let run = Run { args, session: &session, options: &options };
+    if let [question] = questions.as_slice()
+        && args.question.is_some()
+        && !json
+    {
+        run.stream(question, &mut inject)?;
+    } else {
+        let mut progress = Progress::new("correcting", questions.len());
+        for (batch, part) in questions.chunks(args.batch_rows.max(1)).enumerate() {
+            let done = batch * args.batch_rows.max(1);
+            run.batch(done, part, &mut inject)?;
+            progress.set(done + part.len(), questions.len())?;
+        }
+        progress.finish();
+    }
+    if let Some(inject) = inject.filter(|_| args.coefficient != 0.0) {
+        let edits: u64 = inject.effect().values().map(|effect| effect.edits).sum();
+        if edits == 0 {
+            return Err(redline::steer::Error::NoEffect { range: args.range.to_string() }.into());
+        }
+        eprintln!("steered: {edits} activations changed in {} layers", inject.effect().len());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn questions(args: &CorrectArgs) -> anyhow::Result<Vec<Question>> {
+    match (&args.question, &args.answer, &args.data) {
+        (Some(question), Some(answer), _) => Ok(vec![Question { question: question.clone(), answer: answer.clone() }]),
+        (_, _, Some(path)) => Ok(read_questions(path)?),
+        _ => anyhow::bail!("give --question and --answer, or --data"),
+    }
+}
+
+fn injection(args: &CorrectArgs, session: &Session) -> anyhow::Result<Option<Inject>> {
+    let Some(path) = &args.vector else { return Ok(None) };
+    let vector = VectorArgs {
+        vector: path.clone(),
+        layers: args.layers.clone(),
+        unit: args.unit,
+        any_model: args.any_model,
+        from_llama_cpp_generator: false,
+    };
+    let loaded = load_vector(&vector, &session.model)?;
+    let decoder = &session.model.decoder;
+    Ok(Some(Inject::new(&[&loaded.vector], args.range, decoder.config(), decoder.device())?))
+}
+
+struct Run<'a> {
+    args: &'a CorrectArgs,
+    session: &'a Session,
+    options: &'a GenerateOptions,
+}
+
+impl Run<'_> {
+    /// Prompts of the rows `first` …, steered where there is a vector.
+    fn prompts(&self, first: usize, part: &[Question], inject: &mut Option<Inject>) -> anyhow::Result<Vec<Prompt>> {
+        let mut prompts = Vec::with_capacity(part.len());
+        for (i, question) in part.iter().enumerate() {
+            let tokens = self.session.prompt(&question.question, &question.answer)?;
+            if let Some(inject) = inject {
+                let coefficient = self.args.coefficient;
+                inject.steer(first + i, RowSteering { vector: 0, coefficient, prompt_len: tokens.len() })?;
+            }
+            prompts.push(Prompt::new(tokens, vec![first + i]));
+        }
+        Ok(prompts)
+    }
+
+    fn stream(&self, question: &Question, inject: &mut Option<Inject>) -> anyhow::Result<()> {
+        let prompts = self.prompts(0, std::slice::from_ref(question), inject)?;
+        let mut decoder = self.session.tokenizer()?.stream(true);
+        let mut failure = None;
+        generate(&self.session.model.decoder, &prompts, self.options, inject, &mut |_, id| {
+            interrupt::check()?;
+            match output::piece(&decoder.push(id)?) {
+                Ok(()) => Ok(ControlFlow::Continue(())),
+                Err(error) => {
+                    failure = Some(error);
+                    Ok(ControlFlow::Break(()))
+                }
+            }
+        })?;
+        match failure {
+            Some(error) => Err(error),
+            None => output::line(&decoder.finish()?),
+        }
+    }
+
+    /// Writes one JSON line a row.
+    fn batch(&self, first: usize, part: &[Question], inject: &mut Option<Inject>) -> anyhow::Result<()> {
+        if let Some(inject) = inject {
+            inject.clear_rows();
+        }
+        let prompts = self.prompts(first, part, inject)?;
+        let rows = generate(&self.session.model.decoder, &prompts, self.options, inject, &mut |_, _| {
+            interrupt::check()?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let tokenizer = self.session.tokenizer()?;
+        for (question, row) in part.iter().zip(rows) {
+            let correction = tokenizer.decode(&row.tokens, true)?;
+            let ratios = EditRatios::new(question.answer.trim(), correction.trim());
+            output::line(&serde_json::to_string(&json!({
+                "question": question.question,
+                "answer": question.answer,
+                "correction": correction.trim(),
+                "edit_ratio": ratios.char,
+                "exact_copy": ratios.exact_copy,
+                "coefficient": self.args.coefficient,
+                "truncated": row.finish == Finish::Length,
+            }))?)?;
+        }
+        Ok(())
+    }
+}

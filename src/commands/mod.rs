@@ -1,0 +1,10 @@
+//! One file a verb.
+
+pub mod check;
+pub mod correct;
+pub mod extract;
+pub mod fit;
+pub mod ratio;
+pub mod reproduce;
+pub mod scan;
+pub mod sweep;

@@ -1,0 +1,115 @@
+//! The report folder: what is in it, and whether it belongs to this run.
+
+use std::path::{Path, PathBuf};
+
+use redline::experiment::ExtractionSettings;
+use redline::model::files::write_atomically;
+use redline::steer::sweep_log::first_difference;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::cli::ReproduceArgs;
+use crate::session::Session;
+
+/// A folder whose settings are those of this run.
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Starts a folder, or continues one of the same settings.
+    pub fn open(path: &Path, settings: &Value) -> anyhow::Result<Self> {
+        let folder = Self { path: path.into() };
+        match folder.read_json::<Value>("settings.json")? {
+            None => folder.write_json("settings.json", settings)?,
+            Some(found) if found == *settings => eprintln!("{}: continuing", path.display()),
+            Some(found) => {
+                let path = folder.file("settings.json");
+                let difference = first_difference(&found, settings);
+                return Err(redline::steer::Error::OtherSettings { path, difference }.into());
+            }
+        }
+        Ok(folder)
+    }
+
+    /// Path of a file in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// A JSON file of the folder; `None` when it is not there.
+    pub fn read_json<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<Option<T>> {
+        let path = self.file(name);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = std::fs::read(&path).map_err(|error| redline::model::Error::io(&path, error))?;
+        let value = serde_json::from_slice(&bytes).map_err(|source| redline::model::Error::MalformedLine {
+            path,
+            line: source.line(),
+            source,
+        })?;
+        Ok(Some(value))
+    }
+
+    /// Writes a JSON file, indented.
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(value)? + "\n";
+        Ok(write_atomically(&self.file(name), text.as_bytes())?)
+    }
+
+    /// Writes one JSON line a value.
+    pub fn write_lines<T: Serialize>(&self, name: &str, values: &[T]) -> anyhow::Result<()> {
+        let lines = values.iter().map(|value| Ok(serde_json::to_string(value)? + "\n"));
+        let text = lines.collect::<anyhow::Result<String>>()?;
+        Ok(write_atomically(&self.file(name), text.as_bytes())?)
+    }
+
+    /// Reads what [`Folder::write_lines`] wrote; `None` when it is not there.
+    pub fn read_lines<T: DeserializeOwned>(&self, name: &str) -> anyhow::Result<Option<Vec<T>>> {
+        let path = self.file(name);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(&path).map_err(|error| redline::model::Error::io(&path, error))?;
+        let parse = |(number, line): (usize, &str)| {
+            serde_json::from_str(line).map_err(|source| {
+                redline::model::Error::MalformedLine { path: path.clone(), line: number + 1, source }.into()
+            })
+        };
+        text.lines().enumerate().map(parse).collect::<anyhow::Result<Vec<T>>>().map(Some)
+    }
+}
+
+/// Everything that the numbers depend on.
+pub fn settings(
+    args: &ReproduceArgs,
+    session: &Session,
+    extraction: &ExtractionSettings,
+    layers: &[usize],
+) -> anyhow::Result<Value> {
+    let data = std::fs::read(&args.data).map_err(|error| redline::model::Error::io(&args.data, error))?;
+    let data_hash: String = Sha256::digest(&data).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(json!({
+        "schema": "redline.settings.v1",
+        "version": env!("CARGO_PKG_VERSION"),
+        "model_hash": session.model.fingerprint,
+        "data_hash": data_hash,
+        "template": session.template.source(),
+        "pairs": args.pairs,
+        "prompts": args.prompts,
+        "coefficients": args.coefficients.0,
+        "seed": args.seed,
+        "extraction": extraction,
+        "layers": layers,
+        "unit": args.unit,
+        "range": args.range.to_string(),
+        "max_new_tokens": args.max_new_tokens,
+        "coherence_bound": args.coherence_bound,
+        "random_generated": args.random_generated,
+        "random_propensity": args.random_propensity,
+        "control_prompts": args.control_prompts,
+    }))
+}

@@ -1,0 +1,82 @@
+//! `redline scan`: LAT scans of triples, correction and copy.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use redline::experiment::{heatmap, scan_pair};
+use redline::model::files::write_atomically;
+use redline::model::qac::read_qac;
+use redline::plot::{ascii, write_both};
+use redline::probe::{LatScan, PairBuilder, PairDesign, Reading};
+
+use crate::cli::ScanArgs;
+use crate::output;
+use crate::progress::Progress;
+use crate::session::{Session, hinted, make_folder};
+
+pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let reading = Reading::load(&args.vector)?;
+    let triples = read_qac(&args.data)?;
+    if let Some(row) = args.row.iter().find(|row| **row >= triples.len()) {
+        let message = format!("{}: there is no row {row}", args.data.display());
+        return Err(hinted(message, format!("rows go from 0 to {}", triples.len() - 1)));
+    }
+    if let Some(folder) = &args.out {
+        make_folder(folder)?;
+    }
+    let session = Session::open(&args.model)?;
+    let config = session.model.decoder.config();
+    if !args.any_model {
+        reading.check_model(&args.vector, config, &session.model.fingerprint)?;
+    }
+    let builder = PairBuilder {
+        tokenizer: session.tokenizer()?,
+        template: &session.template,
+        design: PairDesign::Forced,
+        max_tokens: args.max_tokens.min(config.context),
+    };
+    let mut scans = Vec::new();
+    let mut progress = Progress::new("scanning", args.row.len());
+    for (done, &row) in args.row.iter().enumerate() {
+        let pair = builder.pair(row, &triples[row]).with_context(|| args.data.display().to_string())?;
+        scans.extend(scan_pair(&session.model, &reading, &pair, args.tokens)?);
+        progress.set(done + 1, args.row.len())?;
+    }
+    progress.finish();
+    if let Some(folder) = &args.out {
+        for scan in &scans {
+            write_both(&heatmap(scan, &title(scan)), &folder.join(format!("scan-{}-{}", scan.row, scan.label)))?;
+        }
+        write_atomically(&folder.join("scans.jsonl"), scans_as_lines(&scans)?.as_bytes())?;
+        eprintln!("wrote {}", folder.display());
+    }
+    if json {
+        output::piece(&scans_as_lines(&scans)?)?;
+    } else {
+        for scan in &scans {
+            output::line(&ascii::heatmap(&heatmap(scan, &title(scan)), &terminal())?)?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One JSON line a scan.
+pub fn scans_as_lines(scans: &[LatScan]) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for scan in scans {
+        text.push_str(&serde_json::to_string(scan)?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// Title of a scan's heatmap.
+pub fn title(scan: &LatScan) -> String {
+    format!("LAT scan, row {}, {}", scan.row, scan.label)
+}
+
+fn terminal() -> ascii::AsciiOptions {
+    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    ascii::AsciiOptions { color, height: 30, ..ascii::AsciiOptions::default() }
+}

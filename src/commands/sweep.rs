@@ -1,0 +1,141 @@
+//! `redline sweep`: held-out prompts at several coefficients, written row by row.
+
+use std::process::ExitCode;
+
+use redline::model::Qac;
+use redline::model::qac::read_qac;
+use redline::model::sampling::SamplingOptions;
+use redline::steer::{CORRECTION, NamedVector, SweepEffect, SweepLog, SweepOptions, SweepPrompt, arms, sweep};
+use serde_json::json;
+
+use crate::cli::{SamplingArgs, SweepArgs};
+use crate::output;
+use crate::progress::Progress;
+use crate::session::{Session, check_leak, hinted, load_vector};
+
+pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let sampling = sampling_options(&args.sampling, args.seed)?;
+    let triples = read_qac(&args.data)?;
+    let chosen: Vec<(usize, &Qac)> = triples.iter().enumerate().skip(args.skip).take(args.prompts).collect();
+    if chosen.is_empty() {
+        let message =
+            format!("{} has {} rows; none is left after --skip {}", args.data.display(), triples.len(), args.skip);
+        return Err(hinted(message, "lower --skip, or raise --prompts above 0"));
+    }
+    let session = Session::open(&args.model)?;
+    let loaded = load_vector(&args.vector, &session.model)?;
+    check_leak(&loaded.questions, chosen.iter().map(|(_, qac)| *qac), args.allow_overlap)?;
+
+    let arms = arms(1, &args.coefficients.0)?;
+    let settings = json!({
+        "model_hash": session.model.fingerprint,
+        "template": session.template.source(),
+        "vector": args.vector.vector,
+        "vector_norms": loaded.vector.norms(),
+        "unit": loaded.unit,
+        "range": args.range.to_string(),
+        "coefficients": args.coefficients.0,
+        "data": args.data,
+        "skip": args.skip,
+        "max_new_tokens": args.sampling.max_new_tokens,
+        "sampling": sampling,
+    });
+    let mut log = SweepLog::open(&args.out, &settings)?;
+    let vectors = [NamedVector { name: CORRECTION.into(), vector: loaded.vector }];
+    let prompts = prompts(&session, &chosen)?;
+    let options = SweepOptions {
+        range: args.range,
+        max_new_tokens: args.sampling.max_new_tokens,
+        sampling,
+        batch_rows: args.batch_rows,
+    };
+    let effect = run_logged(&session, &prompts, &vectors, &arms, &options, &mut log, "sweep")?;
+    eprintln!("wrote {}", args.out.display());
+    if json {
+        output::json(&json!({
+            "schema": "redline.sweep-summary.v1",
+            "file": args.out,
+            "n_rows": log.rows().len(),
+            "settings": settings,
+            "effect": effect,
+        }))?;
+    } else {
+        output::line(&format!(
+            "{} rows of {} prompts; {} activations changed in this run; `redline fit {}` fits the line",
+            log.rows().len(),
+            prompts.len(),
+            effect.edits(),
+            args.out.display()
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Sampling from its options, checked.
+pub fn sampling_options(args: &SamplingArgs, seed: u64) -> anyhow::Result<SamplingOptions> {
+    let options = SamplingOptions {
+        temperature: args.temperature,
+        top_k: args.top_k,
+        top_p: args.top_p,
+        repetition_penalty: args.repetition_penalty,
+        seed,
+    };
+    options.check()?;
+    Ok(options)
+}
+
+/// The prompts of triples.
+pub fn prompts(session: &Session, triples: &[(usize, &Qac)]) -> anyhow::Result<Vec<SweepPrompt>> {
+    let prompt = |&(row, qac): &(usize, &Qac)| {
+        Ok(SweepPrompt {
+            row,
+            tokens: session.prompt(&qac.question, &qac.answer)?,
+            answer: qac.answer.clone(),
+            correction: Some(qac.correction.clone()),
+        })
+    };
+    triples.iter().map(prompt).collect()
+}
+
+/// Sweeps the prompts that the log does not hold yet.
+pub fn run_logged(
+    session: &Session,
+    prompts: &[SweepPrompt],
+    vectors: &[NamedVector],
+    arms: &[redline::steer::Arm],
+    options: &SweepOptions,
+    log: &mut SweepLog,
+    label: &str,
+) -> anyhow::Result<SweepEffect> {
+    log.drop_incomplete(arms.len())?;
+    let complete = log.complete_rows(arms.len());
+    let left: Vec<SweepPrompt> = prompts.iter().filter(|prompt| !complete.contains(&prompt.row)).cloned().collect();
+    if left.len() < prompts.len() {
+        eprintln!("{label}: {} of {} prompts are there already", prompts.len() - left.len(), prompts.len());
+    }
+    // tokens are what takes time; outputs end early, so the estimate is an upper bound
+    let total = left.len() * arms.len() * options.max_new_tokens;
+    let progress = std::cell::RefCell::new((Progress::new(label, total), 0usize, 0usize));
+    let effect = sweep(
+        &session.model.decoder,
+        session.tokenizer()?,
+        &left,
+        vectors,
+        arms,
+        options,
+        &mut || {
+            let (progress, tokens, _) = &mut *progress.borrow_mut();
+            *tokens += 1;
+            progress.set((*tokens).min(total), total)
+        },
+        &mut |rows| {
+            log.append(rows)?;
+            let (progress, tokens, prompts) = &mut *progress.borrow_mut();
+            *prompts += 1;
+            *tokens = (*tokens).max(*prompts * arms.len() * options.max_new_tokens);
+            Ok(progress.set((*tokens).min(total), total)?)
+        },
+    )?;
+    progress.into_inner().0.finish();
+    Ok(effect)
+}

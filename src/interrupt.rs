@@ -1,0 +1,25 @@
+//! Ctrl-C and SIGTERM end long work at the next token or pair, so that every file is left complete.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Code of a process that a second signal ends at once.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// Listens for signals; the second one ends the process.
+pub fn install() {
+    let handler = || {
+        if INTERRUPTED.swap(true, Ordering::SeqCst) {
+            std::process::exit(EXIT_INTERRUPTED);
+        }
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        eprintln!("warning: Ctrl-C cannot be caught: {error}");
+    }
+}
+
+/// An error once a signal came.
+pub fn check() -> redline::model::Result<()> {
+    if INTERRUPTED.load(Ordering::SeqCst) { Err(redline::model::Error::Interrupted) } else { Ok(()) }
+}

@@ -1,0 +1,58 @@
+//! Progress on standard error: a bar with time left on a terminal, a line now and then elsewhere.
+
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// How often a line is written where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(15);
+
+/// Progress of one stage.
+pub struct Progress {
+    label: String,
+    bar: Option<ProgressBar>,
+    start: Instant,
+    last_line: Instant,
+}
+
+impl Progress {
+    /// Begins a stage of `total` steps.
+    pub fn new(label: &str, total: usize) -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
+            let style = "{msg:<28} {bar:30} {pos}/{len} {elapsed_precise} left {eta_precise}";
+            if let Ok(style) = ProgressStyle::with_template(style) {
+                bar.set_style(style);
+            }
+            bar.with_message(label.to_string())
+        });
+        let now = Instant::now();
+        Self { label: label.into(), bar, start: now, last_line: now }
+    }
+
+    /// Reports `done` of `total` steps; fails when the user interrupted.
+    pub fn set(&mut self, done: usize, total: usize) -> redline::model::Result<()> {
+        match &self.bar {
+            Some(bar) => {
+                bar.set_length(total as u64);
+                bar.set_position(done as u64);
+            }
+            None if self.last_line.elapsed() >= LINE_EVERY && done > 0 => {
+                let elapsed = self.start.elapsed().as_secs_f64();
+                let left = elapsed / done as f64 * total.saturating_sub(done) as f64;
+                eprintln!("{}: {done}/{total}, {elapsed:.0} s, {left:.0} s left", self.label);
+                self.last_line = Instant::now();
+            }
+            None => {}
+        }
+        crate::interrupt::check()
+    }
+
+    /// Ends the stage and removes its bar.
+    pub fn finish(self) {
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}

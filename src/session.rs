@@ -1,0 +1,144 @@
+//! What most verbs start with: a model, its template, triples, and vectors that fit.
+
+use std::path::Path;
+
+use anyhow::Context;
+use redline::experiment::LayerSpec;
+use redline::model::{AlignerTemplate, Model, Qac, Tokenizer};
+use redline::probe::Reading;
+use redline::probe::artifact::question_hash;
+use redline::steer::control_file::{read_control_vector, shift_back};
+use redline::steer::{ControlVector, Unit, control_vector};
+
+use crate::cli::{ModelArgs, VectorArgs};
+
+/// An error with its cure, for rules that only the binary has.
+#[derive(Debug)]
+pub struct Hinted {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl std::fmt::Display for Hinted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Hinted {}
+
+/// An error with its cure.
+pub fn hinted(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Hinted { message: message.into(), hint: hint.into() }.into()
+}
+
+/// A loaded model and the template it is prompted with.
+pub struct Session {
+    pub model: Model,
+    pub template: AlignerTemplate,
+}
+
+impl Session {
+    /// Loads the model and finds the template.
+    pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
+        let template = args.template.as_deref().map(AlignerTemplate::by_name_or_file).transpose()?;
+        let model = Model::load(&args.model)?;
+        let tokenizer = model.tokenizer()?;
+        let template = match template {
+            Some(template) => template,
+            None => {
+                let name = default_template(tokenizer);
+                eprintln!("template: {name} (choose another with --template)");
+                AlignerTemplate::by_name_or_file(name)?
+            }
+        };
+        Ok(Self { model, template })
+    }
+
+    pub fn tokenizer(&self) -> anyhow::Result<&Tokenizer> {
+        Ok(self.model.tokenizer()?)
+    }
+
+    /// Token ids of the Aligner's prompt.
+    pub fn prompt(&self, question: &str, answer: &str) -> anyhow::Result<Vec<u32>> {
+        Ok(self.tokenizer()?.encode_prompt(&self.template.render(question, answer).text)?)
+    }
+}
+
+/// A chat model that is no Aligner is prompted to act as one; all others get the template of the training code.
+fn default_template(tokenizer: &Tokenizer) -> &'static str {
+    if tokenizer.token_id("<|im_start|>").is_some() { "smollm2" } else { "aligner" }
+}
+
+/// A vector file, read.
+pub struct LoadedVector {
+    pub vector: ControlVector,
+    /// Unit the coefficients are in: `gap`, `std`, `unit`, or `file` for GGUF, whose scales are in the tensors.
+    pub unit: String,
+    /// Hashes of the questions the vector was made from, where known.
+    pub questions: Vec<String>,
+}
+
+/// Reads a vector for `model`: a reading vector (safetensors) or a GGUF control vector.
+pub fn load_vector(args: &VectorArgs, model: &Model) -> anyhow::Result<LoadedVector> {
+    let path = &args.vector;
+    let config = model.decoder.config();
+    let is_gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
+    if !is_gguf {
+        let reading = Reading::load(path)?;
+        if !args.any_model {
+            reading.check_model(path, config, &model.fingerprint)?;
+        }
+        let layers = args.layers.resolve(config.n_layers)?;
+        let vector = control_vector(&reading.layers, &layers, args.unit)?;
+        return Ok(LoadedVector { vector, unit: args.unit.to_string(), questions: reading.provenance.questions });
+    }
+    let file = read_control_vector(path)?;
+    let mut vector = file.vector;
+    if args.from_llama_cpp_generator {
+        eprintln!("note: every direction moved one block earlier, as files of llama.cpp's generator need it");
+        vector = shift_back(&vector)?;
+    }
+    if args.layers != LayerSpec::Auto {
+        vector = vector.restrict(args.layers.resolve(config.n_layers)?)?;
+    }
+    vector.check(config).with_context(|| path.display().to_string())?;
+    if let Some(hint) = file.model_hint.filter(|hint| *hint != config.architecture) {
+        eprintln!("warning: {} was made for `{hint}`, this model is `{}`", path.display(), config.architecture);
+    }
+    if args.unit != Unit::Gap {
+        eprintln!("note: --unit does not apply to GGUF vectors; their scales are part of the tensors");
+    }
+    Ok(LoadedVector { vector, unit: "file".into(), questions: Vec::new() })
+}
+
+/// Refuses prompts whose question the vector has seen.
+pub fn check_leak<'a>(
+    seen: &[String],
+    triples: impl IntoIterator<Item = &'a Qac>,
+    allowed: bool,
+) -> anyhow::Result<()> {
+    let seen: std::collections::HashSet<&str> = seen.iter().map(String::as_str).collect();
+    let leaked: Vec<&str> = triples
+        .into_iter()
+        .filter(|qac| seen.contains(question_hash(&qac.question).as_str()))
+        .map(|qac| qac.question.as_str())
+        .collect();
+    if allowed || leaked.is_empty() {
+        return Ok(());
+    }
+    let example: String = leaked[0].chars().take(60).collect();
+    Err(hinted(
+        format!("{} of the prompts were used to extract the vector, the first: {example:?}", leaked.len()),
+        "give other rows with --skip, or --allow-overlap to measure on seen questions anyway",
+    ))
+}
+
+/// Makes sure that a folder is there and can be written.
+pub fn make_folder(path: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(path).map_err(|error| redline::model::Error::io(path, error))?;
+    tempfile::NamedTempFile::new_in(path).map_err(|error| redline::model::Error::io(path, error))?;
+    Ok(())
+}
