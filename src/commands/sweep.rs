@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use redline::model::Qac;
 use redline::model::qac::read_qac;
 use redline::model::sampling::SamplingOptions;
-use redline::steer::{CORRECTION, NamedVector, SweepEffect, SweepLog, SweepOptions, SweepPrompt, arms, sweep};
+use redline::steer::{CORRECTION, NamedVector, SweepLog, SweepOptions, SweepPrompt, arms, sweep, total_effect};
 use serde_json::json;
 
 use crate::cli::{SamplingArgs, SweepArgs};
@@ -49,8 +49,9 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         sampling,
         batch_rows: args.batch_rows,
     };
-    let effect = run_logged(&session, &prompts, &vectors, &arms, &options, &mut log, "sweep")?;
+    run_logged(&session, &prompts, &vectors, &arms, &options, &mut log, "sweep")?;
     eprintln!("wrote {}", args.out.display());
+    let effect = total_effect(log.rows());
     if json {
         output::json(&json!({
             "schema": "redline.sweep-summary.v1",
@@ -61,10 +62,10 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         }))?;
     } else {
         output::line(&format!(
-            "{} rows of {} prompts; {} activations changed in this run; `redline fit {}` fits the line",
+            "{} rows of {} prompts; {} activations changed; `redline fit {}` fits the line",
             log.rows().len(),
             prompts.len(),
-            effect.edits(),
+            effect.values().map(|layer| layer.edits).sum::<u64>(),
             args.out.display()
         ))?;
     }
@@ -106,7 +107,7 @@ pub fn run_logged(
     options: &SweepOptions,
     log: &mut SweepLog,
     label: &str,
-) -> anyhow::Result<SweepEffect> {
+) -> anyhow::Result<()> {
     log.drop_incomplete(arms.len())?;
     let complete = log.complete_rows(arms.len());
     let left: Vec<SweepPrompt> = prompts.iter().filter(|prompt| !complete.contains(&prompt.row)).cloned().collect();
@@ -116,7 +117,7 @@ pub fn run_logged(
     // tokens are what takes time; outputs end early, so the estimate is an upper bound
     let total = left.len() * arms.len() * options.max_new_tokens;
     let progress = std::cell::RefCell::new((Progress::new(label, total), 0usize, 0usize));
-    let effect = sweep(
+    sweep(
         &session.model.decoder,
         session.tokenizer()?,
         &left,
@@ -137,5 +138,5 @@ pub fn run_logged(
         },
     )?;
     progress.into_inner().0.finish();
-    Ok(effect)
+    Ok(())
 }

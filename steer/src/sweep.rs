@@ -8,7 +8,7 @@ use redline_model::sampling::SamplingOptions;
 use redline_model::{Continuation, Decoder, NoHook, SharedPrefix, Tokenizer, log_probs};
 use serde::{Deserialize, Serialize};
 
-use crate::inject::{Inject, LayerEffect, RowSteering, TokenRange};
+use crate::inject::{Inject, LayerEffect, RowSteering, TokenRange, add_effects};
 use crate::{Arm, EditRatios, Error, NamedVector, Result, repetition_rate};
 
 /// Length of the n-grams whose repetition is counted.
@@ -64,29 +64,16 @@ pub struct SweepRow {
     pub repetition: f64,
     /// Mean negative log-likelihood per output token under the unsteered model, in nats; `None` for an empty output.
     pub nll: Option<f64>,
+    /// Proof of effect: what was injected, per layer.
+    #[serde(default)]
+    pub effect: BTreeMap<usize, LayerEffect>,
 }
 
-/// What a sweep did, beside its rows.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct SweepEffect {
-    /// Per layer, what was injected.
-    pub layers: BTreeMap<usize, LayerEffect>,
-}
-
-impl SweepEffect {
-    /// Adds what another part of the sweep did.
-    pub fn add(&mut self, layers: &BTreeMap<usize, LayerEffect>) {
-        for (&layer, effect) in layers {
-            let sum = self.layers.entry(layer).or_default();
-            sum.edits += effect.edits;
-            sum.relative_norm_sum += effect.relative_norm_sum;
-        }
-    }
-
-    /// Number of (row, layer, position) edits.
-    pub fn edits(&self) -> u64 {
-        self.layers.values().map(|effect| effect.edits).sum()
-    }
+/// What was injected into the rows, per layer.
+pub fn total_effect<'a>(rows: impl IntoIterator<Item = &'a SweepRow>) -> BTreeMap<usize, LayerEffect> {
+    let mut sum = BTreeMap::new();
+    rows.into_iter().for_each(|row| add_effects(&mut sum, &row.effect));
+    sum
 }
 
 /// Runs every prompt under every arm. `on_rows` receives the rows of a prompt as soon as they are complete; an error
@@ -104,19 +91,20 @@ pub fn sweep(
     options: &SweepOptions,
     on_token: &mut dyn FnMut() -> redline_model::Result<()>,
     on_rows: &mut dyn FnMut(&[SweepRow]) -> Result<()>,
-) -> Result<SweepEffect> {
+) -> Result<()> {
     let plain: Vec<_> = vectors.iter().map(|named| &named.vector).collect();
     let mut inject = Inject::new(&plain, options.range, decoder.config(), decoder.device())?;
     let run = Run { decoder, tokenizer, vectors, arms, options };
+    let mut edits = 0;
     for batch in prompts.chunks((options.batch_rows / arms.len().max(1)).max(1)) {
         run.batch(batch, &mut inject, on_token, on_rows)?;
+        edits += inject.effect().values().map(|effect| effect.edits).sum::<u64>();
     }
-    let effect = SweepEffect { layers: inject.effect().clone() };
     let steers = arms.iter().any(|arm| arm.coefficient != 0.0);
-    if steers && !prompts.is_empty() && effect.edits() == 0 {
+    if steers && !prompts.is_empty() && edits == 0 {
         return Err(Error::NoEffect { range: options.range.to_string() });
     }
-    Ok(effect)
+    Ok(())
 }
 
 /// What all batches of a sweep share.
@@ -160,19 +148,30 @@ impl Run<'_> {
         })?;
         for ((prompt, read), outputs) in batch.iter().zip(&prompts).zip(generated.chunks(self.arms.len())) {
             if let Some(prefix) = &read.prefix {
-                on_rows(&self.measure(prompt, prefix, outputs)?)?;
+                on_rows(&self.measure(prompt, prefix, outputs, inject)?)?;
             }
         }
         Ok(())
     }
 
     /// The rows of one prompt.
-    fn measure(&self, prompt: &SweepPrompt, prefix: &SharedPrefix, outputs: &[Generated]) -> Result<Vec<SweepRow>> {
+    fn measure(
+        &self,
+        prompt: &SweepPrompt,
+        prefix: &SharedPrefix,
+        outputs: &[Generated],
+        inject: &Inject,
+    ) -> Result<Vec<SweepRow>> {
         let nll = self.unsteered_nll(prompt, prefix, outputs)?;
-        outputs.iter().zip(self.arms).zip(nll).map(|((output, arm), nll)| self.row(prompt, arm, output, nll)).collect()
+        let row = |((output, arm), nll): ((&Generated, &Arm), Option<f64>)| {
+            let effect = inject.row_effect(output.row);
+            Ok(SweepRow { nll, effect, ..self.row(prompt, arm, output)? })
+        };
+        outputs.iter().zip(self.arms).zip(nll).map(row).collect()
     }
 
-    fn row(&self, prompt: &SweepPrompt, arm: &Arm, output: &Generated, nll: Option<f64>) -> Result<SweepRow> {
+    /// The row of an output, without likelihood and effect.
+    fn row(&self, prompt: &SweepPrompt, arm: &Arm, output: &Generated) -> Result<SweepRow> {
         let text = self.tokenizer.decode(&output.tokens, true)?;
         let truncated = output.finish == Finish::Length;
         let limit = truncated.then_some(output.tokens.len());
@@ -187,7 +186,8 @@ impl Run<'_> {
             ratios: EditRatios::with_tokens(&answer.0, &text, &answer.1, &output.tokens),
             reference_similarity: reference.map(|(reference, _)| EditRatios::new(&reference, &text).similarity),
             repetition: repetition_rate(&output.tokens, REPETITION_N),
-            nll,
+            nll: None,
+            effect: BTreeMap::new(),
             output: text,
         })
     }

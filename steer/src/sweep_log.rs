@@ -183,6 +183,7 @@ mod tests {
             reference_similarity: None,
             repetition: 0.0,
             nll: Some(1.5),
+            effect: Default::default(),
         }
     }
 

@@ -12,7 +12,7 @@ use redline::steer::control_file::{read_control_vector, write_control_vector};
 use redline::steer::controls::{random_like, shuffled_like};
 use redline::steer::{
     Arm, BootstrapOptions, CORRECTION, ControlVector, EditRatioVariant, NamedVector, Propensity, PropensityOptions,
-    SweepEffect, SweepLog, SweepOptions, SweepPrompt, SweepRow, arms, control_vector, propensity,
+    SweepLog, SweepOptions, SweepPrompt, SweepRow, arms, control_vector, propensity,
 };
 use serde_json::json;
 
@@ -61,7 +61,6 @@ pub struct SweepStage {
     pub propensities: Vec<Propensity>,
     pub propensity_vectors: Vec<NamedVector>,
     pub propensity_arms: Vec<Arm>,
-    pub effect: SweepEffect,
 }
 
 /// The third stage: what the numbers say.
@@ -159,10 +158,9 @@ impl Experiment<'_> {
         let triples: Vec<(usize, &Qac)> = rows.iter().map(|&row| (row, &self.triples[row])).collect();
         let all_prompts = prompts(self.session, &triples)?;
         let correction = NamedVector { name: CORRECTION.into(), vector: reading.control.clone() };
-        let mut effect = SweepEffect::default();
 
         let all_arms = arms(1, &self.args.coefficients.0)?;
-        let main = self.logged("sweep", &all_prompts, std::slice::from_ref(&correction), &all_arms, &mut effect)?;
+        let main = self.logged("sweep", &all_prompts, std::slice::from_ref(&correction), &all_arms)?;
 
         let control_prompts = &all_prompts[..self.args.control_prompts.min(all_prompts.len())];
         let control_vectors = self.control_vectors(reading, self.args.random_generated)?;
@@ -170,10 +168,9 @@ impl Experiment<'_> {
         let control_arms: Vec<Arm> = (0..control_vectors.len())
             .flat_map(|vector| ends.iter().filter(|c| **c != 0.0).map(move |&coefficient| Arm { vector, coefficient }))
             .collect();
-        let mut ignored = SweepEffect::default();
         let control_rows = match control_arms.is_empty() {
             true => Vec::new(),
-            false => self.logged("controls", control_prompts, &control_vectors, &control_arms, &mut ignored)?,
+            false => self.logged("controls", control_prompts, &control_vectors, &control_arms)?,
         };
 
         let clean_triples: Vec<Qac> = triples[..control_prompts.len()]
@@ -183,8 +180,7 @@ impl Experiment<'_> {
         let clean: Vec<(usize, &Qac)> = triples.iter().map(|(row, _)| *row).zip(&clean_triples).collect();
         let clean_arms = arms(1, &ends)?;
         let clean_prompts = prompts(self.session, &clean)?;
-        let clean_rows =
-            self.logged("clean", &clean_prompts, std::slice::from_ref(&correction), &clean_arms, &mut ignored)?;
+        let clean_rows = self.logged("clean", &clean_prompts, std::slice::from_ref(&correction), &clean_arms)?;
         let prompting_rows = self.prompting(&triples[..control_prompts.len()], &correction)?;
 
         let mut propensity_vectors = vec![correction];
@@ -204,7 +200,6 @@ impl Experiment<'_> {
             propensities,
             propensity_vectors,
             propensity_arms,
-            effect,
         })
     }
 
@@ -215,7 +210,6 @@ impl Experiment<'_> {
         prompts: &[SweepPrompt],
         vectors: &[NamedVector],
         arms: &[Arm],
-        effect: &mut SweepEffect,
     ) -> anyhow::Result<Vec<SweepRow>> {
         let settings =
             json!({ "unit": self.args.unit, "vectors": vectors.iter().map(|v| &v.name).collect::<Vec<_>>() });
@@ -226,13 +220,7 @@ impl Experiment<'_> {
             sampling: SamplingOptions { seed: self.args.seed, ..SamplingOptions::default() },
             batch_rows: self.args.batch_rows,
         };
-        let done = run_logged(self.session, prompts, vectors, arms, &options, &mut log, name)?;
-        // effects of an earlier, interrupted run are in its own file
-        let file = format!("{name}-effect.json");
-        let mut total: SweepEffect = self.folder.read_json(&file)?.unwrap_or_default();
-        total.add(&done.layers);
-        self.folder.write_json(&file, &total)?;
-        effect.add(&total.layers);
+        run_logged(self.session, prompts, vectors, arms, &options, &mut log, name)?;
         Ok(log.rows().to_vec())
     }
 
@@ -252,7 +240,7 @@ impl Experiment<'_> {
                 prompt.tokens = self.session.tokenizer()?.encode_prompt(&text)?;
             }
             let named = [NamedVector { name: name.into(), vector: vector.vector.clone() }];
-            rows.extend(self.logged(name, &instructed, &named, &baseline, &mut SweepEffect::default())?);
+            rows.extend(self.logged(name, &instructed, &named, &baseline)?);
         }
         Ok(rows)
     }

@@ -52,7 +52,7 @@ pub fn build(
         },
         "layers": reading.report,
         "injected_layers": experiment.layers,
-        "effect": sweeps.effect,
+        "effect": redline::steer::total_effect(&sweeps.rows),
         "settings": settings,
         "hashes": {
             "model": settings["model_hash"],
