@@ -96,7 +96,7 @@ pub struct PairArgs {
     /// How the direction is found: pca_diff, pca_center, mean_diff, random
     #[arg(long, default_value_t = ExtractOptions::default().method)]
     pub method: Method,
-    /// Scaling before PCA: per-dimension, none
+    /// Scaling before PCA: per-dimension (a direction to steer by), per-dimension-filter (one to read by), none
     #[arg(long, default_value_t = ExtractOptions::default().scaling)]
     pub scaling: Scaling,
     /// Flip the order of each pair at random, as RepE does, instead of taking both orders

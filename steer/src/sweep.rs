@@ -200,18 +200,21 @@ impl Run<'_> {
         outputs: &[Generated],
     ) -> Result<Vec<Option<f64>>> {
         let Some(&last_prompt_token) = prompt.tokens.last() else { return Ok(vec![None; outputs.len()]) };
-        let scored: Vec<&Generated> = outputs.iter().filter(|output| !output.tokens.is_empty()).collect();
-        let continuations: Vec<Continuation<'_>> = scored
-            .iter()
-            .map(|output| Continuation { prefix, last_prompt_token, tokens: &output.tokens, rows: &[0] })
-            .collect();
+        // neighbouring coefficients often give the same text: it is scored once
+        let mut texts: Vec<&[u32]> = outputs.iter().map(|output| output.tokens.as_slice()).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        texts.retain(|tokens| !tokens.is_empty());
+        let continuations: Vec<Continuation<'_>> =
+            texts.iter().map(|tokens| Continuation { prefix, last_prompt_token, tokens, rows: &[0] }).collect();
         let log_probs = log_probs(self.decoder, &continuations, &mut NoHook)?;
         let mean = |rows: Vec<Vec<f32>>| {
             let values = rows.concat();
             -values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64
         };
-        let mut means = log_probs.into_iter().map(mean);
-        Ok(outputs.iter().map(|output| if output.tokens.is_empty() { None } else { means.next() }).collect())
+        let means: Vec<f64> = log_probs.into_iter().map(mean).collect();
+        let nll = |output: &Generated| texts.binary_search(&output.tokens.as_slice()).ok().map(|index| means[index]);
+        Ok(outputs.iter().map(nll).collect())
     }
 }
 
