@@ -1,6 +1,7 @@
 //! Phrases with choices and values: `The {quick|fast} [animal] {|really }jumps.`
 //!
 //! `{a|b}` is one of the alternatives (they may nest, and may be empty), `[name]` a value, `[^name]` the value with a capital.
+//! Where an empty choice leaves a double space, or a space before a stop, that space is dropped.
 
 use std::collections::BTreeMap;
 
@@ -56,7 +57,7 @@ impl Phrase {
     pub fn expand(&self, values: &Values, rng: &mut RowRng) -> String {
         let mut text = String::new();
         self.expand_into(values, rng, &mut text);
-        text
+        single_spaced(&text)
     }
 
     fn expand_into(&self, values: &Values, rng: &mut RowRng, text: &mut String) {
@@ -97,6 +98,18 @@ pub(super) fn capitalised(text: &str) -> String {
 pub(super) fn uncapitalised(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_lowercase().chain(letters).collect())
+}
+
+/// The text without double spaces, spaces before a stop, and spaces at its ends.
+fn single_spaced(text: &str) -> String {
+    let mut spaced = String::with_capacity(text.len());
+    for word in text.split(' ').filter(|word| !word.is_empty()) {
+        if !spaced.is_empty() && !word.starts_with(['.', ',', '!', '?', ':', ';']) {
+            spaced.push(' ');
+        }
+        spaced.push_str(word);
+    }
+    spaced
 }
 
 /// Splits at `|` outside braces.
@@ -167,6 +180,10 @@ mod tests {
     fn a_phrase_stands_for_all_its_texts() {
         assert_eq!(texts("a {b|c{|d}}[x]. [^x]"), ["a ban owl. An owl", "a can owl. An owl", "a cdan owl. An owl"]);
         assert_eq!(texts(""), [""]);
+        assert_eq!(
+            texts("a {|b} {c|}, d {|e}."),
+            ["a b c, d e.", "a b c, d.", "a b, d e.", "a b, d.", "a c, d e.", "a c, d.", "a, d e.", "a, d."]
+        );
         assert_eq!(Phrase::parse("{a[y]|[x]} [^z]").unwrap().names(), ["y", "x", "z"]);
     }
 
