@@ -89,3 +89,15 @@ fn fields_of_another_type_and_broken_dialogues_are_refused() {
 fn empty_texts_are_left_to_the_filter() {
     assert_eq!(read(r#"{"question": "q", "answer": ""}"#).unwrap().rows.len(), 1);
 }
+
+/// Reads every file in the folder that `REDLINE_DATA` names.
+#[test]
+#[ignore = "needs data files"]
+fn files_from_elsewhere_are_recognised() {
+    let folder = std::env::var("REDLINE_DATA").unwrap();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = read_data(&entry.unwrap().path()).unwrap();
+        let (_, report) = crate::data::filter(file.rows, &crate::data::FilterOptions::default()).unwrap();
+        println!("{}: {}; {report}", file.path.display(), file.format);
+    }
+}

@@ -14,14 +14,28 @@ pub(super) struct Fact {
     pub id: String,
     /// How often it is drawn, beside the others.
     pub weight: usize,
-    pub questions: Vec<Phrase>,
-    pub leads: Vec<Phrase>,
+    pub questions: Vec<Grouped>,
+    pub leads: Vec<Grouped>,
     /// Sentences that follow the lead in this order, all of them.
     pub steps: Vec<Phrase>,
     /// Sentences of which any may follow, in any order.
     pub details: Vec<Phrase>,
     values: Values,
     draws: Vec<Draw>,
+}
+
+/// A question or a first sentence, and which side of the fact it is about: `q2` is answered by `a2`, or by an `a` of no group.
+#[derive(Debug, Clone)]
+pub(super) struct Grouped {
+    group: u32,
+    pub phrase: Phrase,
+}
+
+impl Grouped {
+    /// Whether this first sentence answers the question.
+    pub fn answers(&self, question: &Self) -> bool {
+        self.group == 0 || self.group == question.group
+    }
 }
 
 /// A value that differs from text to text.
@@ -102,14 +116,16 @@ pub(super) fn read_facts(block: &Block<'_>, lists: &Lists) -> Result<Vec<Fact>, 
     let mut rows = Vec::new();
     for line in &block.lines {
         match line.key {
-            "q" => template.questions.push(line.phrase()?),
-            "a" => template.leads.push(line.phrase()?),
             "s" => template.steps.push(line.phrase()?),
             "d" => template.details.push(line.phrase()?),
             "let" | "pick" => template.draws.push(read_draw(line, lists)?),
             "weight" => template.weight = line.text.parse().map_err(|_| line.error("the weight is not a number"))?,
             "row" if head.key == "table" => rows.push(read_row(line, id, &columns)?),
-            key => return Err(line.error(format!("`{key}` is not a key of a {}", head.key))),
+            key => match grouped_key(key) {
+                Some(('q', group)) => template.questions.push(Grouped { group, phrase: line.phrase()? }),
+                Some(('a', group)) => template.leads.push(Grouped { group, phrase: line.phrase()? }),
+                _ => return Err(line.error(format!("`{key}` is not a key of a {}", head.key))),
+            },
         }
     }
     if head.key == "fact" {
@@ -117,6 +133,16 @@ pub(super) fn read_facts(block: &Block<'_>, lists: &Lists) -> Result<Vec<Fact>, 
     }
     check(head, &template, &columns, &rows)?;
     Ok(rows.into_iter().map(|(id, values)| Fact { id, values, ..template.clone() }).collect())
+}
+
+/// The letter and the group of a key such as `q` (group 0) or `q2`.
+fn grouped_key(key: &str) -> Option<(char, u32)> {
+    let mut letters = key.chars();
+    let letter = letters.next()?;
+    match letters.as_str() {
+        "" => Some((letter, 0)),
+        digits => digits.parse().ok().filter(|&group| group > 0).map(|group| (letter, group)),
+    }
 }
 
 /// `row France | Paris`: the fact's name and values.
@@ -159,7 +185,11 @@ fn check(head: &Line<'_>, fact: &Fact, columns: &[&str], rows: &[(String, Values
     }
     let drawn = fact.draws.iter().map(Draw::name);
     let known: BTreeSet<&str> = columns.iter().copied().chain(drawn).collect();
-    let phrases = fact.questions.iter().chain(&fact.leads).chain(&fact.steps).chain(&fact.details);
+    if fact.questions.iter().any(|question| !fact.leads.iter().any(|lead| lead.answers(question))) {
+        return Err(head.error("a question has no answer of its group"));
+    }
+    let grouped = fact.questions.iter().chain(&fact.leads).map(|grouped| &grouped.phrase);
+    let phrases = grouped.chain(&fact.steps).chain(&fact.details);
     if let Some(name) = phrases.flat_map(Phrase::names).find(|name| !known.contains(name)) {
         return Err(head.error(format!("`[{name}]` is used but not set")));
     }

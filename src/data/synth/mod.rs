@@ -23,6 +23,8 @@
 //! a [person] has [b] apples.
 //! ```
 //!
+//! Where a fact has several sides, `q1` is answered by `a1` (or by an `a` without a number) and `q2` by `a2`.
+//!
 //! `{…|…}` is a choice, `[name]` a value, `[^name]` the value with a capital. An answer has one to five sentences; a detail may
 //! begin with a word such as *Also*. The questions get an opening now and then (*Quick question: …*).
 //!
@@ -65,7 +67,7 @@ const DRAWS_PER_FACT: u64 = 30;
 /// Facts tried for one text.
 const FACTS_PER_TEXT: u64 = 200;
 /// How often an answer has 1, 2, … 5 sentences, of a hundred.
-const N_SENTENCES: [usize; 5] = [2, 5, 10, 26, 57];
+const N_SENTENCES: [usize; 5] = [1, 4, 8, 21, 66];
 
 /// A question with a clean answer, and the fact behind them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -174,8 +176,12 @@ impl Corpus {
     fn text(&self, fact: &Fact, rng: &mut RowRng) -> Result<SynthText, DataError> {
         let broken = |rule| DataError::Material { file: fact.id.clone(), line: 0, rule };
         let mut values = fact.draw(rng).map_err(broken)?;
-        let question = expanded(&fact.questions, &values, rng);
-        let answer = self.answer(fact, &values, rng);
+        let Some(asked) = rng.pick(&fact.questions) else { return Err(broken("no question".to_owned())) };
+        let question = asked.phrase.expand(&values, rng);
+        let leads: Vec<&Phrase> =
+            fact.leads.iter().filter(|lead| lead.answers(asked)).map(|lead| &lead.phrase).collect();
+        let lead = rng.pick(&leads).map(|lead| lead.expand(&values, rng)).unwrap_or_default();
+        let answer = self.answer(lead, fact, &values, rng);
         values.insert("question".to_owned(), question);
         if let Some(name) = self.lists.get("names").and_then(|names| rng.pick(names)) {
             let name = name.expand(&values, rng);
@@ -188,8 +194,9 @@ impl Corpus {
         Ok(SynthText { fact: fact.id.clone(), question, answer })
     }
 
-    fn answer(&self, fact: &Fact, values: &Values, rng: &mut RowRng) -> String {
-        let mut sentences = vec![expanded(&fact.leads, values, rng)];
+    /// The first sentence, all steps and some details.
+    fn answer(&self, lead: String, fact: &Fact, values: &Values, rng: &mut RowRng) -> String {
+        let mut sentences = vec![lead];
         sentences.extend(fact.steps.iter().map(|step| step.expand(values, rng)));
         let n_sentences = 1 + rng.weighted(&N_SENTENCES);
         let mut details: Vec<&Phrase> = fact.details.iter().collect();

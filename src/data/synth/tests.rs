@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
@@ -105,6 +104,18 @@ fn values_are_drawn_and_computed() {
 }
 
 #[test]
+fn a_question_gets_an_answer_of_its_group() {
+    let corpus = Corpus::parse(&[("f", "fact f\nq1 One?\nq2 Two?\na1 1.\na2 2.\na Any.")]).unwrap();
+    let mut seen = BTreeSet::new();
+    for row in 0..100 {
+        let text = corpus.text(&corpus.facts[0], &mut RowRng::new(0, 0, row)).unwrap();
+        seen.insert(format!("{} {}", text.question, text.answer));
+    }
+    let found: Vec<&str> = seen.iter().map(String::as_str).collect();
+    assert_eq!(found, ["One? 1.", "One? Any.", "Two? 2.", "Two? Any."]);
+}
+
+#[test]
 fn broken_facts_name_file_and_line() {
     assert_eq!(message("fact f\nq Who?"), "f:1: a fact needs a question (q), an answer (a) and, in a table, a row");
     assert_eq!(message("fact f\nq [x]?\na No."), "f:1: `[x]` is used but not set");
@@ -115,24 +126,23 @@ fn broken_facts_name_file_and_line() {
     assert_eq!(message("fact f\nlet x = 5..2"), "f:2: a range is two numbers, the lower first");
     assert_eq!(message("fact f\nlet x\n"), "f:2: write `NAME = …`");
     assert_eq!(message("fact f\nlet x = 7/2\nq Who?\na No."), "f:1: 7 / 2 does not come out even");
+    assert_eq!(message("fact f\nq2 Who?\na1 No."), "f:1: a question has no answer of its group");
+    assert_eq!(message("fact f\nq0 Who?\na No."), "f:2: `q0` is not a key of a fact");
     let twice = "fact f\nq Who?\na No.\n";
     assert_eq!(message(&format!("{twice}{twice}")), "f:4: the fact `f` is there twice");
 }
 
-/// Prints rows to read; `cargo test --release --workspace -- --ignored read_rows --nocapture`.
+/// Prints rows to read: `cargo test --release --workspace --lib read_rows -- --ignored --nocapture`.
 #[test]
 #[ignore = "for people"]
 fn read_rows() {
     let corpus = Corpus::built_in().unwrap();
     let corruptor = Corruptor::new(CorruptOptions { seed: SEED, ..CorruptOptions::default() }).unwrap();
     let texts = corpus.texts(SEED, N_TEXTS).unwrap();
-    for (text, row) in texts.iter().zip(0..).step_by(N_TEXTS / 50) {
+    for (text, row) in texts.iter().zip(0..).step_by(N_TEXTS / 53) {
         let row = text.corrupted(row, &corruptor).unwrap();
         let kinds: Vec<&str> = row.flaws.iter().map(|flaw| flaw.kind.name()).collect();
         println!("\n[{}] {}\nCLEAN  {}", text.fact, row.question, row.clean);
         println!("FLAWED {}\nMENDED at {} {}\n{kinds:?}", row.answer, row.strictness, row.correction);
-    }
-    if let Ok(path) = std::env::var("REDLINE_WRITE_SYNTH") {
-        crate::data::write_json_lines(&texts, Path::new(&path)).unwrap();
     }
 }
