@@ -13,6 +13,7 @@ pub mod files;
 pub mod generate;
 pub mod gguf;
 pub mod hook;
+mod json_array;
 mod layers;
 mod log_prob;
 mod model;
