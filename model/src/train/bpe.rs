@@ -94,7 +94,7 @@ mod tests {
             assert_eq!(tokenizer.decode(&ids, false).unwrap(), *text);
         }
         assert!(tokenizer.encode(TEXTS[0]).unwrap().len() < TEXTS[0].len() - 8);
-        assert_eq!(tokenizer.vocab_size(), 300);
+        assert!((259..=300).contains(&tokenizer.vocab_size()));
         assert_eq!((tokenizer.eos_id(), tokenizer.stop_ids()), (Some(0), &[0][..]));
         assert_eq!(tokenizer.encode("a<|endoftext|>").unwrap().last(), Some(&0));
         let digits = tokenizer.encode("1997").unwrap();

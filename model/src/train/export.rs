@@ -1,4 +1,6 @@
-//! Trained models for other programs: a Hugging Face folder, or a PEFT adapter folder.
+//! Trained models for other programs: a Hugging Face folder, a PEFT adapter folder, or a GGUF file.
+
+mod gguf;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -14,6 +16,8 @@ use super::bytes::{encode, tensor_values};
 use super::{Method, Parameters};
 use crate::files::write_atomically;
 use crate::{Error, ModelConfig, Result, RopeScaling, Tokenizer};
+
+pub use gguf::{GgufStored, export_gguf};
 
 /// The type weights are stored in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

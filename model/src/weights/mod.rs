@@ -1,6 +1,6 @@
 //! Weights from files, by their Hugging Face names, as f32 tensors of a checked shape without NaN.
 
-mod gguf_names;
+pub(crate) mod gguf_names;
 mod safetensors_files;
 
 use std::path::{Path, PathBuf};

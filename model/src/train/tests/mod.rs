@@ -1,5 +1,6 @@
 //! Training as a whole: against PyTorch and PEFT, against finite differences, and against itself after a stop.
 
+mod export;
 mod golden;
 mod lora;
 mod resume;
@@ -43,7 +44,7 @@ fn rows(n: usize) -> Vec<Qac> {
     let row = |i: usize| {
         let thing = things[i % things.len()];
         let correction = format!("You boil {thing} for {} minutes and serve it.", 2 + i % 7);
-        let answer = if i % 3 == 0 { correction.clone() } else { correction.replace("boil", "burn") };
+        let answer = if i.is_multiple_of(3) { correction.clone() } else { correction.replace("boil", "burn") };
         Qac { question: format!("How do I make {thing} number {i}?"), answer, correction }
     };
     (0..n).map(row).collect()
