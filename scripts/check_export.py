@@ -25,5 +25,7 @@ with torch.no_grad():
     plain = (model(tokens).logits[0] - torch.tensor(expected["logits"])).abs().max().item()
     model = PeftModel.from_pretrained(model, folder / "adapter").eval()
     adapted = (model(tokens).logits[0] - torch.tensor(expected["adapter_logits"])).abs().max().item()
+change = (torch.tensor(expected["adapter_logits"]) - torch.tensor(expected["logits"])).abs().max().item()
+assert change > 1e-3, "the adapter does something"
 print(f"largest difference of logits: model {plain:.1e}, adapter {adapted:.1e}")
 assert plain < 1e-5 and adapted < 1e-4

@@ -52,7 +52,9 @@ pub struct State {
     pub n_tokens: u64,
     /// The lowest held-out loss so far, and after how many steps it was.
     pub best: Option<(f64, usize)>,
-    /// Evaluations since then.
+    /// After how many steps the last evaluation was.
+    pub evaluated_at: usize,
+    /// Evaluations since the best.
     pub n_evaluations_since_best: usize,
     /// Whether the run has stopped early.
     pub stopped_early: bool,
@@ -118,6 +120,31 @@ pub fn load(path: &Path, parameters: &Parameters, settings: &Settings) -> Result
     }
     let optimizer = AdamW::resume(parameters, settings.options.optimizer, moments, header.state.step)?;
     Ok((optimizer, header.state))
+}
+
+/// Reads only the trained parameters of a checkpoint of this model, whatever its run's options were: the best ones, to export.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_parameters(path: &Path, parameters: &Parameters) -> Result<State> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let file = parse_safetensors(path, &bytes)?;
+    let header = read_header(path, &bytes)?;
+    let json = |source| Error::MalformedLine { path: path.into(), line: 0, source };
+    let method = serde_json::to_value(parameters.method()).map_err(json)?;
+    let expected = serde_json::json!({ "model": parameters.origin(), "method": method });
+    let given = serde_json::json!({ "model": header.settings["model"], "method": header.settings["method"] });
+    if let Some((field, got, expected)) = first_difference("", &given, &expected) {
+        return Err(Error::CheckpointMismatch { path: path.into(), field, got, expected });
+    }
+    let mut values = Vec::with_capacity(parameters.trained().len());
+    for parameter in parameters.trained() {
+        let shape = parameter.variable.dims();
+        let read = read_tensor(path, &file, &format!("parameter.{}", parameter.name), shape)?;
+        values.push(Tensor::from_vec(read, shape, &Device::Cpu)?);
+    }
+    parameters.trained().iter().zip(&values).try_for_each(|(parameter, value)| parameter.variable.set(value))?;
+    Ok(header.state)
 }
 
 fn read_header(path: &Path, bytes: &[u8]) -> Result<Header> {

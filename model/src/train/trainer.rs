@@ -113,6 +113,10 @@ pub struct Outcome {
 pub fn train(run: &TrainRun<'_>, observer: &mut dyn Observer) -> Result<Outcome> {
     run.options.check()?;
     let mut trainer = Trainer::new(run)?;
+    if trainer.is_due(run.options.evaluate_every) && trainer.state.evaluated_at != trainer.state.step {
+        // stopped between the step and its evaluation
+        trainer.finish_step(observer)?;
+    }
     while trainer.state.step < trainer.plan.n_steps() && !trainer.state.stopped_early {
         let report = trainer.step()?;
         if let Err(error) = trainer.after_step(&report, observer) {
@@ -189,24 +193,32 @@ impl<'a> Trainer<'a> {
         Ok(StepReport { step, n_steps, phase, loss, gradient_norm, learning_rate, n_tokens, tokens_per_second })
     }
 
-    /// Reports, evaluates and saves where it is time to.
     fn after_step(&mut self, report: &StepReport, observer: &mut dyn Observer) -> Result<()> {
         observer.on_step(report)?;
-        let done = self.state.step;
-        let is_last = done == self.plan.n_steps();
-        let is_due = |every: Option<usize>| every.is_some_and(|every| done.is_multiple_of(every));
-        if is_last || is_due(self.run.options.evaluate_every) {
+        self.finish_step(observer)
+    }
+
+    /// Evaluates and saves where it is time to.
+    fn finish_step(&mut self, observer: &mut dyn Observer) -> Result<()> {
+        if self.is_due(self.run.options.evaluate_every) {
             self.evaluate(observer)?;
         }
-        if is_last || self.state.stopped_early || is_due(self.run.checkpoint_every) {
+        if self.state.stopped_early || self.is_due(self.run.checkpoint_every) {
             self.save("last.checkpoint", observer)?;
         }
         Ok(())
     }
 
+    /// Whether something that is done every so many steps, and after the last, is to be done now.
+    fn is_due(&self, every: Option<usize>) -> bool {
+        let done = self.state.step;
+        done > 0 && (done == self.plan.n_steps() || every.is_some_and(|every| done.is_multiple_of(every)))
+    }
+
     fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<()> {
         let Some(held_out) = &self.held_out else { return Ok(()) };
         let mut evaluation = held_out.evaluate(self.run.parameters, self.run.options, self.state.step)?;
+        self.state.evaluated_at = self.state.step;
         evaluation.is_best = self.state.best.is_none_or(|(best, _)| evaluation.loss < best);
         if evaluation.is_best {
             self.state.best = Some((evaluation.loss, self.state.step));

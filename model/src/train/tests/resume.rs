@@ -66,19 +66,29 @@ fn stopped_and_resumed_equals_unbroken() {
         let outcome = setting.run(&whole, whole_folder.path(), &mut watcher).unwrap();
         assert_eq!((outcome.n_steps, watcher.losses.len(), watcher.evaluations.len()), (12, 12, 4));
 
-        let mut first = Watcher { stop_after: Some(5), ..Watcher::default() };
-        let error = setting.run(&fresh(&method), folder.path(), &mut first).unwrap_err();
-        assert!(matches!(error, Error::Interrupted));
+        // after step 3 an evaluation was due, which the interrupt keeps from happening
+        let (mut losses, mut evaluations) = (Vec::new(), Vec::new());
+        for stop_after in [3, 2] {
+            let mut watcher = Watcher { stop_after: Some(stop_after), ..Watcher::default() };
+            let error = setting.run(&fresh(&method), folder.path(), &mut watcher).unwrap_err();
+            assert!(matches!(error, Error::Interrupted));
+            losses.extend(watcher.losses);
+            evaluations.extend(watcher.evaluations);
+        }
         // all of the stopped process is gone but its folder
         let (resumed, mut rest) = (fresh(&method), Watcher::default());
         assert_eq!(setting.run(&resumed, folder.path(), &mut rest).unwrap(), outcome);
-        assert_eq!([first.losses, rest.losses].concat(), watcher.losses);
-        assert_eq!([first.evaluations, rest.evaluations].concat(), watcher.evaluations);
+        assert_eq!([losses, rest.losses].concat(), watcher.losses);
+        assert_eq!([evaluations, rest.evaluations].concat(), watcher.evaluations);
         assert_eq!(bytes(&resumed), bytes(&whole));
         for name in ["last.checkpoint", "best.checkpoint"] {
             let read = |folder: &Path| std::fs::read(folder.join(name)).unwrap();
             assert!(read(folder.path()) == read(whole_folder.path()), "{name}");
         }
+        let best = fresh(&method);
+        let state = checkpoint::load_parameters(&folder.path().join("best.checkpoint"), &best).unwrap();
+        assert_eq!(Some((outcome.best.unwrap().0, state.step)), outcome.best);
+        assert_eq!(bytes(&best) == bytes(&whole), state.step == 12);
     }
 }
 
@@ -114,6 +124,8 @@ fn checkpoints_of_other_runs_are_refused_by_name() {
     };
     let other_model = Parameters::from_scratch(tiny_config(300), 99).unwrap();
     assert_eq!(mismatch(&setting, &other_model), "model");
+    let error = checkpoint::load_parameters(&folder.path().join("last.checkpoint"), &other_model).unwrap_err();
+    assert!(matches!(error, Error::CheckpointMismatch { ref field, .. } if field == "model"), "{error}");
     setting.options.schedule.learning_rate = 1e-3;
     assert_eq!(mismatch(&setting, &fresh(&Method::Full)), "options.schedule.learning_rate");
     setting.options = options();
