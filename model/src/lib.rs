@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod adapter;
 mod cache;
 mod config;
 mod decoder;
@@ -21,8 +22,10 @@ pub mod qac;
 pub mod sampling;
 pub mod template;
 pub mod tokenizer;
+pub mod train;
 mod weights;
 
+pub use adapter::{Adapter, LoraOptions};
 pub use cache::{KvCache, SharedPrefix};
 pub use config::{ModelConfig, RopeScaling, SUPPORTED_ARCHITECTURES};
 pub use decoder::{Chunk, Decoder, Past, Wanted};
