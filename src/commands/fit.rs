@@ -1,5 +1,6 @@
 //! `redline fit`: the line through a sweep, with intervals.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use redline::experiment::{SweepAnalysis, analyse, sweep_plot};
@@ -9,9 +10,13 @@ use serde_json::json;
 
 use crate::cli::FitArgs;
 use crate::output;
+use crate::session::check_output;
 
 pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (settings, rows) = read_sweep(&args.file)?;
+    if let Some(stem) = &args.plot {
+        check_output(&PathBuf::from(format!("{}.png", stem.display())))?;
+    }
     let bootstrap = BootstrapOptions { seed: args.seed, ..BootstrapOptions::default() };
     let analysis = analyse(&rows, CORRECTION, args.variant, args.coherence_bound, &bootstrap)?;
     if let Some(stem) = &args.plot {

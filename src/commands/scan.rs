@@ -13,7 +13,7 @@ use redline::probe::{LatScan, PairBuilder, PairDesign, Reading};
 use crate::cli::ScanArgs;
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, hinted, make_folder};
+use crate::session::{Session, check_reading, hinted, make_folder};
 
 pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let reading = Reading::load(&args.vector)?;
@@ -27,9 +27,7 @@ pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     let session = Session::open(&args.model)?;
     let config = session.model.decoder.config();
-    if !args.any_model {
-        reading.check_model(&args.vector, config, &session.model.fingerprint)?;
-    }
+    check_reading(&reading, &args.vector, &session.model, args.any_model)?;
     let builder = PairBuilder {
         tokenizer: session.tokenizer()?,
         template: &session.template,

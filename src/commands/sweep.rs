@@ -1,5 +1,6 @@
 //! `redline sweep`: held-out prompts at several coefficients, written row by row.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use redline::model::Qac;
@@ -11,7 +12,7 @@ use serde_json::json;
 use crate::cli::{SamplingArgs, SweepArgs};
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, check_leak, hinted, load_vector};
+use crate::session::{Session, check_leak, check_output, hinted, load_vector};
 
 pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let sampling = sampling_options(&args.sampling, args.seed)?;
@@ -22,6 +23,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
             format!("{} has {} rows; none is left after --skip {}", args.data.display(), triples.len(), args.skip);
         return Err(hinted(message, "lower --skip, or raise --prompts above 0"));
     }
+    check_output(&args.out)?;
     let session = Session::open(&args.model)?;
     let loaded = load_vector(&args.vector, &session.model)?;
     check_leak(&loaded.questions, chosen.iter().map(|(_, qac)| *qac), args.allow_overlap)?;
@@ -40,16 +42,17 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         "max_new_tokens": args.sampling.max_new_tokens,
         "sampling": sampling,
     });
+    let prompts = prompts(&session, &chosen, args.sampling.max_new_tokens, &args.data)?;
     let mut log = SweepLog::open(&args.out, &settings)?;
     let vectors = [NamedVector { name: CORRECTION.into(), vector: loaded.vector }];
-    let prompts = prompts(&session, &chosen)?;
     let options = SweepOptions {
         range: args.range,
         max_new_tokens: args.sampling.max_new_tokens,
         sampling,
         batch_rows: args.batch_rows,
     };
-    let effect = run_logged(&session, &prompts, &vectors, &arms, &options, &mut log, "sweep")?;
+    run_logged(&session, &prompts, &vectors, &arms, &options, &mut log, "sweep")?;
+    let effect = SweepEffect::of(log.rows());
     eprintln!("wrote {}", args.out.display());
     if json {
         output::json(&json!({
@@ -61,7 +64,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         }))?;
     } else {
         output::line(&format!(
-            "{} rows of {} prompts; {} activations changed in this run; `redline fit {}` fits the line",
+            "{} rows of {} prompts; {} activations changed; `redline fit {}` fits the line",
             log.rows().len(),
             prompts.len(),
             effect.edits(),
@@ -81,15 +84,30 @@ pub fn sampling_options(args: &SamplingArgs, seed: u64) -> anyhow::Result<Sampli
         seed,
     };
     options.check()?;
+    check_new_tokens(args.max_new_tokens)?;
     Ok(options)
 }
 
-/// The prompts of triples.
-pub fn prompts(session: &Session, triples: &[(usize, &Qac)]) -> anyhow::Result<Vec<SweepPrompt>> {
+/// Refuses outputs of no token.
+pub fn check_new_tokens(max_new_tokens: usize) -> anyhow::Result<()> {
+    match max_new_tokens {
+        0 => Err(hinted("--max-new-tokens is 0", "give at least 1")),
+        _ => Ok(()),
+    }
+}
+
+/// The prompts of triples of the file `data`, which must leave room for the output.
+pub fn prompts(
+    session: &Session,
+    triples: &[(usize, &Qac)],
+    max_new_tokens: usize,
+    data: &Path,
+) -> anyhow::Result<Vec<SweepPrompt>> {
     let prompt = |&(row, qac): &(usize, &Qac)| {
+        let origin = format!("{}: row {row}", data.display());
         Ok(SweepPrompt {
             row,
-            tokens: session.prompt(&qac.question, &qac.answer)?,
+            tokens: session.prompt_with_room([&qac.question, &qac.answer], max_new_tokens, &origin)?,
             answer: qac.answer.clone(),
             correction: Some(qac.correction.clone()),
         })
@@ -106,7 +124,7 @@ pub fn run_logged(
     options: &SweepOptions,
     log: &mut SweepLog,
     label: &str,
-) -> anyhow::Result<SweepEffect> {
+) -> anyhow::Result<()> {
     log.drop_incomplete(arms.len())?;
     let complete = log.complete_rows(arms.len());
     let left: Vec<SweepPrompt> = prompts.iter().filter(|prompt| !complete.contains(&prompt.row)).cloned().collect();
@@ -116,7 +134,7 @@ pub fn run_logged(
     // tokens are what takes time; outputs end early, so the estimate is an upper bound
     let total = left.len() * arms.len() * options.max_new_tokens;
     let progress = std::cell::RefCell::new((Progress::new(label, total), 0usize, 0usize));
-    let effect = sweep(
+    sweep(
         &session.model.decoder,
         session.tokenizer()?,
         &left,
@@ -137,5 +155,5 @@ pub fn run_logged(
         },
     )?;
     progress.into_inner().0.finish();
-    Ok(effect)
+    Ok(())
 }

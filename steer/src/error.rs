@@ -146,6 +146,14 @@ pub enum Error {
         /// Number of layers of the model.
         n_layers: usize,
     },
+    /// A layer is asked for that the model does not have.
+    #[error("layer {layer} is asked for, but the model has layers 0 to {}", n_layers - 1)]
+    NoSuchLayer {
+        /// The layer.
+        layer: usize,
+        /// Number of layers of the model.
+        n_layers: usize,
+    },
     /// A layer shall be injected that the reading vector does not have.
     #[error("layer {layer} is not in the reading vector")]
     LayerNotRead {
@@ -253,6 +261,8 @@ impl Error {
             Self::VectorSize { .. } | Self::LayerBeyondModel { .. } => {
                 "the vector belongs to another model; extract one from this model with `redline extract`"
             }
+            Self::VectorNotFinite { .. } => "the file is damaged; extract or export the vector again",
+            Self::NoLayers | Self::NoSuchLayer { .. } => "choose other --layers",
             Self::LayerNotRead { .. } => "extract the layer too, or choose other --layers",
             Self::CoefficientNotFinite { .. } => "give finite numbers, such as -1,-0.5,0,0.5",
             Self::NoEffect { .. } => "choose another --range, or layers whose gap is not zero",

@@ -105,6 +105,12 @@ pub struct LayerEffect {
 }
 
 impl LayerEffect {
+    /// Adds what was done elsewhere.
+    pub fn add(&mut self, other: Self) {
+        self.edits += other.edits;
+        self.relative_norm_sum += other.relative_norm_sum;
+    }
+
     /// Mean ‖Δ‖ / ‖h‖ over the edits; `None` without edits.
     pub fn mean_relative_norm(&self) -> Option<f64> {
         (self.edits > 0).then(|| self.relative_norm_sum / self.edits as f64)
@@ -117,6 +123,7 @@ pub struct Inject {
     rows: HashMap<usize, RowSteering>,
     layers: BTreeMap<usize, LayerVectors>,
     effect: BTreeMap<usize, LayerEffect>,
+    row_effect: HashMap<usize, BTreeMap<usize, LayerEffect>>,
 }
 
 struct LayerVectors {
@@ -144,7 +151,7 @@ impl Inject {
                 .map_err(redline_model::Error::from)?;
             layers.insert(layer, LayerVectors { matrix, norms });
         }
-        Ok(Self { range, rows: HashMap::new(), layers, effect: BTreeMap::new() })
+        Ok(Self { range, rows: HashMap::new(), layers, effect: BTreeMap::new(), row_effect: HashMap::new() })
     }
 
     /// Steers row `row`.
@@ -163,9 +170,10 @@ impl Inject {
         Ok(())
     }
 
-    /// Forgets all rows; the counts stay.
+    /// Forgets all rows and what was done to each; the counts over all rows stay.
     pub fn clear_rows(&mut self) {
         self.rows.clear();
+        self.row_effect.clear();
     }
 
     /// What was done so far, per layer.
@@ -173,8 +181,13 @@ impl Inject {
         &self.effect
     }
 
-    /// Coefficients of all lines of a pass, (n_tokens · n_vectors), and the steered lines with ‖Δ‖ / ‖v‖ and vector.
-    fn coefficients(&self, layout: &TokenLayout, n_vectors: usize) -> (Vec<f32>, Vec<(u32, RowSteering)>) {
+    /// What was done to one row so far, per layer.
+    pub fn row_effect(&self, row: usize) -> BTreeMap<usize, LayerEffect> {
+        self.row_effect.get(&row).cloned().unwrap_or_default()
+    }
+
+    /// Coefficients of all lines of a pass, (n_tokens · n_vectors), and the steered lines with their row.
+    fn coefficients(&self, layout: &TokenLayout, n_vectors: usize) -> (Vec<f32>, Vec<(u32, usize, RowSteering)>) {
         let mut coefficients = vec![0f32; layout.n_tokens() * n_vectors];
         let mut steered = Vec::new();
         for span in &layout.spans {
@@ -186,7 +199,7 @@ impl Inject {
                 if self.range.contains(span.position + offset, steering.prompt_len) {
                     let line = span.start + offset;
                     coefficients[line * n_vectors + steering.vector] = steering.coefficient;
-                    steered.push((line as u32, steering));
+                    steered.push((line as u32, span.row, steering));
                 }
             }
         }
@@ -207,21 +220,22 @@ impl Hook for Inject {
         let Some(vectors) = self.layers.get(&layer) else { return Ok(None) };
         let n_vectors = vectors.norms.len();
         let (coefficients, mut steered) = self.coefficients(layout, n_vectors);
-        steered.retain(|(_, steering)| vectors.norms[steering.vector] > 0.0);
+        steered.retain(|(_, _, steering)| vectors.norms[steering.vector] > 0.0);
         if steered.is_empty() {
             return Ok(None);
         }
         let coefficients = Tensor::from_vec(coefficients, (layout.n_tokens(), n_vectors), x.device())?;
         let delta = coefficients.matmul(&vectors.matrix)?; // (n_tokens, hidden)
 
-        let lines: Vec<u32> = steered.iter().map(|(line, _)| *line).collect();
+        let lines: Vec<u32> = steered.iter().map(|(line, _, _)| *line).collect();
         let lines = Tensor::new(lines.as_slice(), x.device())?;
         let squares: Vec<f32> = x.index_select(&lines, 0)?.sqr()?.sum(1)?.to_vec1()?;
-        let effect = self.effect.entry(layer).or_default();
-        for ((_, steering), square) in steered.iter().zip(squares) {
+        for ((_, row, steering), square) in steered.iter().zip(squares) {
             let delta_norm = f64::from(steering.coefficient.abs()) * vectors.norms[steering.vector];
-            effect.edits += 1;
-            effect.relative_norm_sum += delta_norm / f64::from(square).sqrt().max(f64::MIN_POSITIVE);
+            let relative_norm_sum = delta_norm / f64::from(square).sqrt().max(f64::MIN_POSITIVE);
+            let edit = LayerEffect { edits: 1, relative_norm_sum };
+            self.effect.entry(layer).or_default().add(edit);
+            self.row_effect.entry(*row).or_default().entry(layer).or_default().add(edit);
         }
         Ok(Some((x + delta)?))
     }

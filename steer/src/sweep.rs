@@ -64,6 +64,9 @@ pub struct SweepRow {
     pub repetition: f64,
     /// Mean negative log-likelihood per output token under the unsteered model, in nats; `None` for an empty output.
     pub nll: Option<f64>,
+    /// Per layer, what was injected into this row; empty at coefficient 0.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub effect: BTreeMap<usize, LayerEffect>,
 }
 
 /// What a sweep did, beside its rows.
@@ -77,10 +80,15 @@ impl SweepEffect {
     /// Adds what another part of the sweep did.
     pub fn add(&mut self, layers: &BTreeMap<usize, LayerEffect>) {
         for (&layer, effect) in layers {
-            let sum = self.layers.entry(layer).or_default();
-            sum.edits += effect.edits;
-            sum.relative_norm_sum += effect.relative_norm_sum;
+            self.layers.entry(layer).or_default().add(*effect);
         }
+    }
+
+    /// What was done to all these rows.
+    pub fn of(rows: &[SweepRow]) -> Self {
+        let mut total = Self::default();
+        rows.iter().for_each(|row| total.add(&row.effect));
+        total
     }
 
     /// Number of (row, layer, position) edits.
@@ -160,19 +168,30 @@ impl Run<'_> {
         })?;
         for ((prompt, read), outputs) in batch.iter().zip(&prompts).zip(generated.chunks(self.arms.len())) {
             if let Some(prefix) = &read.prefix {
-                on_rows(&self.measure(prompt, prefix, outputs)?)?;
+                on_rows(&self.measure(prompt, prefix, outputs, inject)?)?;
             }
         }
         Ok(())
     }
 
     /// The rows of one prompt.
-    fn measure(&self, prompt: &SweepPrompt, prefix: &SharedPrefix, outputs: &[Generated]) -> Result<Vec<SweepRow>> {
+    fn measure(
+        &self,
+        prompt: &SweepPrompt,
+        prefix: &SharedPrefix,
+        outputs: &[Generated],
+        inject: &Inject,
+    ) -> Result<Vec<SweepRow>> {
         let nll = self.unsteered_nll(prompt, prefix, outputs)?;
-        outputs.iter().zip(self.arms).zip(nll).map(|((output, arm), nll)| self.row(prompt, arm, output, nll)).collect()
+        let row = |((output, arm), nll): ((&Generated, &Arm), Option<f64>)| {
+            let row = self.row(prompt, arm, output)?;
+            Ok(SweepRow { nll, effect: inject.row_effect(output.row), ..row })
+        };
+        outputs.iter().zip(self.arms).zip(nll).map(row).collect()
     }
 
-    fn row(&self, prompt: &SweepPrompt, arm: &Arm, output: &Generated, nll: Option<f64>) -> Result<SweepRow> {
+    /// A row without what takes other passes to know.
+    fn row(&self, prompt: &SweepPrompt, arm: &Arm, output: &Generated) -> Result<SweepRow> {
         let text = self.tokenizer.decode(&output.tokens, true)?;
         let truncated = output.finish == Finish::Length;
         let limit = truncated.then_some(output.tokens.len());
@@ -187,7 +206,8 @@ impl Run<'_> {
             ratios: EditRatios::with_tokens(&answer.0, &text, &answer.1, &output.tokens),
             reference_similarity: reference.map(|(reference, _)| EditRatios::new(&reference, &text).similarity),
             repetition: repetition_rate(&output.tokens, REPETITION_N),
-            nll,
+            nll: None,
+            effect: BTreeMap::new(),
             output: text,
         })
     }

@@ -92,10 +92,10 @@ impl SafetensorsFiles {
 /// The distinct file names in an index, refusing any that lead out of the folder.
 fn shard_names(index: &Path) -> Result<BTreeSet<String>> {
     let bytes = std::fs::read(index).map_err(|e| Error::io(index, e))?;
-    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|source| Error::MalformedLine {
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|source| Error::Malformed {
         path: index.into(),
-        line: source.line(),
-        source,
+        format: "JSON",
+        rule: source.to_string(),
     })?;
     let map = value.get("weight_map").and_then(|map| map.as_object());
     let map = map.ok_or_else(|| malformed(index, "`weight_map` is missing".into()))?;

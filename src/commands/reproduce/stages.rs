@@ -157,12 +157,13 @@ impl Experiment<'_> {
     /// Generates under all coefficients and controls, and measures propensity.
     pub fn sweep(&self, reading: &ReadingStage, rows: &[usize]) -> anyhow::Result<SweepStage> {
         let triples: Vec<(usize, &Qac)> = rows.iter().map(|&row| (row, &self.triples[row])).collect();
-        let all_prompts = prompts(self.session, &triples)?;
+        let prompts_of =
+            |triples: &[(usize, &Qac)]| prompts(self.session, triples, self.args.max_new_tokens, &self.args.data);
+        let all_prompts = prompts_of(&triples)?;
         let correction = NamedVector { name: CORRECTION.into(), vector: reading.control.clone() };
-        let mut effect = SweepEffect::default();
 
         let all_arms = arms(1, &self.args.coefficients.0)?;
-        let main = self.logged("sweep", &all_prompts, std::slice::from_ref(&correction), &all_arms, &mut effect)?;
+        let main = self.logged("sweep", &all_prompts, std::slice::from_ref(&correction), &all_arms)?;
 
         let control_prompts = &all_prompts[..self.args.control_prompts.min(all_prompts.len())];
         let control_vectors = self.control_vectors(reading, self.args.random_generated)?;
@@ -170,10 +171,9 @@ impl Experiment<'_> {
         let control_arms: Vec<Arm> = (0..control_vectors.len())
             .flat_map(|vector| ends.iter().filter(|c| **c != 0.0).map(move |&coefficient| Arm { vector, coefficient }))
             .collect();
-        let mut ignored = SweepEffect::default();
         let control_rows = match control_arms.is_empty() {
             true => Vec::new(),
-            false => self.logged("controls", control_prompts, &control_vectors, &control_arms, &mut ignored)?,
+            false => self.logged("controls", control_prompts, &control_vectors, &control_arms)?,
         };
 
         let clean_triples: Vec<Qac> = triples[..control_prompts.len()]
@@ -182,9 +182,8 @@ impl Experiment<'_> {
             .collect();
         let clean: Vec<(usize, &Qac)> = triples.iter().map(|(row, _)| *row).zip(&clean_triples).collect();
         let clean_arms = arms(1, &ends)?;
-        let clean_prompts = prompts(self.session, &clean)?;
-        let clean_rows =
-            self.logged("clean", &clean_prompts, std::slice::from_ref(&correction), &clean_arms, &mut ignored)?;
+        let clean_prompts = prompts_of(&clean)?;
+        let clean_rows = self.logged("clean", &clean_prompts, std::slice::from_ref(&correction), &clean_arms)?;
         let prompting_rows = self.prompting(&triples[..control_prompts.len()], &correction)?;
 
         let mut propensity_vectors = vec![correction];
@@ -195,6 +194,7 @@ impl Experiment<'_> {
         }));
         let propensities = self.propensities(&triples, &propensity_vectors, &propensity_arms)?;
         Ok(SweepStage {
+            effect: SweepEffect::of(&main),
             rows: main,
             control_rows,
             clean_rows,
@@ -204,7 +204,6 @@ impl Experiment<'_> {
             propensities,
             propensity_vectors,
             propensity_arms,
-            effect,
         })
     }
 
@@ -215,7 +214,6 @@ impl Experiment<'_> {
         prompts: &[SweepPrompt],
         vectors: &[NamedVector],
         arms: &[Arm],
-        effect: &mut SweepEffect,
     ) -> anyhow::Result<Vec<SweepRow>> {
         let settings =
             json!({ "unit": self.args.unit, "vectors": vectors.iter().map(|v| &v.name).collect::<Vec<_>>() });
@@ -226,13 +224,7 @@ impl Experiment<'_> {
             sampling: SamplingOptions { seed: self.args.seed, ..SamplingOptions::default() },
             batch_rows: self.args.batch_rows,
         };
-        let done = run_logged(self.session, prompts, vectors, arms, &options, &mut log, name)?;
-        // effects of an earlier, interrupted run are in its own file
-        let file = format!("{name}-effect.json");
-        let mut total: SweepEffect = self.folder.read_json(&file)?.unwrap_or_default();
-        total.add(&done.layers);
-        self.folder.write_json(&file, &total)?;
-        effect.add(&total.layers);
+        run_logged(self.session, prompts, vectors, arms, &options, &mut log, name)?;
         Ok(log.rows().to_vec())
     }
 
@@ -246,13 +238,13 @@ impl Experiment<'_> {
         let baseline = [Arm { vector: 0, coefficient: 0.0 }];
         let mut rows = Vec::new();
         for (name, instruction) in INSTRUCTIONS {
-            let mut instructed = prompts(self.session, triples)?;
+            let mut instructed = prompts(self.session, triples, self.args.max_new_tokens, &self.args.data)?;
             for (prompt, (_, qac)) in instructed.iter_mut().zip(triples) {
                 let text = template.render_with_instruction(&qac.question, &qac.answer, instruction)?.text;
                 prompt.tokens = self.session.tokenizer()?.encode_prompt(&text)?;
             }
             let named = [NamedVector { name: name.into(), vector: vector.vector.clone() }];
-            rows.extend(self.logged(name, &instructed, &named, &baseline, &mut SweepEffect::default())?);
+            rows.extend(self.logged(name, &instructed, &named, &baseline)?);
         }
         Ok(rows)
     }
