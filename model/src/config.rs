@@ -198,11 +198,11 @@ impl ModelConfig {
                 return Err(config_problem(path, field, "is 0"));
             }
         }
-        if self.n_heads % self.n_kv_heads != 0 {
+        if !self.n_heads.is_multiple_of(self.n_kv_heads) {
             let problem = format!("is {}, which does not divide the {} query heads", self.n_kv_heads, self.n_heads);
             return Err(config_problem(path, "num_key_value_heads", problem));
         }
-        if self.head_dim % 2 != 0 {
+        if !self.head_dim.is_multiple_of(2) {
             return Err(config_problem(
                 path,
                 "head_dim",

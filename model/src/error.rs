@@ -114,7 +114,7 @@ pub enum Error {
         value: f32,
     },
     /// A line of a JSON Lines file is not JSON.
-    #[error("{path}:{line}: not valid JSON: {source}", path = path.display())]
+    #[error("{path}:{line}: not valid JSON: {}", without_line(source), path = path.display())]
     MalformedLine {
         /// The file.
         path: PathBuf,
@@ -276,10 +276,18 @@ impl Error {
                 "each row needs non-empty text in `question`, `answer` and `correction`"
             }
             Self::EmptyFile { .. } => "the file needs at least one line with `question`, `answer` and `correction`",
-            Self::Template { .. } => "a template holds {question} and {answer} once each",
+            Self::Template { .. } => "give a built-in name, or a file that holds {question} and {answer} once each",
+            Self::UnknownHookPoint { .. } => "sites are resid_pre, resid_mid, resid_post, attn_out and mlp_out",
             Self::ContextExceeded { .. } => "shorten the text, lower the output limit, or leave the row out",
             Self::LogitsNotFinite { .. } => "the steering coefficient is far too large, or the weights are damaged",
             _ => return None,
         })
     }
+}
+
+/// What is wrong and at which column: the parser saw one line, so its own line number is always 1.
+fn without_line(source: &serde_json::Error) -> String {
+    let text = source.to_string();
+    let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
+    format!("{problem} at column {}", source.column())
 }

@@ -8,7 +8,7 @@ use redline::experiment::{heatmap, scan_pair};
 use redline::model::files::write_atomically;
 use redline::model::qac::read_qac;
 use redline::plot::{ascii, write_both};
-use redline::probe::{LatScan, PairBuilder, PairDesign, Reading};
+use redline::probe::{Error as ProbeError, LatScan, PairBuilder, PairDesign, Reading};
 
 use crate::cli::ScanArgs;
 use crate::output;
@@ -17,6 +17,9 @@ use crate::session::{Session, check_reading, hinted, make_folder};
 
 pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let reading = Reading::load(&args.vector)?;
+    if reading.calibration.is_none() {
+        return Err(anyhow::Error::from(ProbeError::NoCalibration).context(args.vector.display().to_string()));
+    }
     let triples = read_qac(&args.data)?;
     if let Some(row) = args.row.iter().find(|row| **row >= triples.len()) {
         let message = format!("{}: there is no row {row}", args.data.display());

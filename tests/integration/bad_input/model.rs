@@ -104,8 +104,8 @@ fn neither_folder_nor_gguf() {
 fn gguf_of_unsupported_type() {
     let tiny = Tiny::new();
     write_gguf_model(&tiny.path("model.gguf"), &gguf_metadata());
-    // after the name: number of dimensions (4 bytes), two dimensions (8 each), type: 19 is IQ1_S
-    edit_entry(&tiny.path("model.gguf"), "blk.2.ffn_up.weight", 20, &19u32.to_le_bytes());
+    // after the name: number of dimensions (4 bytes), two dimensions (8 each), type: 20 is IQ4_NL
+    edit_entry(&tiny.path("model.gguf"), "blk.2.ffn_up.weight", 20, &20u32.to_le_bytes());
     model_refused(&tiny, "model_gguf_unsupported_type", "model.gguf");
 }
 

@@ -41,7 +41,7 @@ fn bad_options_are_refused_before_the_model_is_read() {
     let tiny = Tiny::new();
     std::fs::write(tiny.path("model/model.safetensors"), "damaged").unwrap();
     refused_line(&tiny, "option_coefficients_no_baseline", &reproduce("--coefficients 1,2,3"));
-    refused_line(&tiny, "option_temperature", &format!("correct {COMMON} --temperature -1"));
+    refused_line(&tiny, "option_temperature", &format!("correct {COMMON} --temperature=-1"));
     refused_line(&tiny, "option_top_p", &format!("correct {COMMON} --temperature 1 --top-p 1.5"));
     refused_line(
         &tiny,
@@ -61,11 +61,7 @@ fn bad_options_are_refused_before_the_model_is_read() {
 
 #[test]
 fn layers_the_model_does_not_have() {
-    refused_line(
-        &Tiny::new(),
-        "option_layers_beyond",
-        &reproduce("--layers 2-4 --out .").replacen("--prompts 2", "--prompts 2", 1),
-    );
+    refused_line(&Tiny::new(), "option_layers_beyond", &reproduce("--layers 2-4 --out ."));
 }
 
 #[test]
@@ -118,6 +114,9 @@ fn fit_of_something_else() {
     refused_line(&tiny, "fit_empty", "fit empty.jsonl");
     tiny.extract();
     succeed(tiny.folder(), &words(&sweep("--out sweep.jsonl")));
+    let header = std::fs::read_to_string(tiny.path("sweep.jsonl")).unwrap().lines().next().unwrap().to_string();
+    std::fs::write(tiny.path("header.jsonl"), header + "\n").unwrap();
+    refused_line(&tiny, "fit_no_rows", "fit header.jsonl");
     let text = std::fs::read_to_string(tiny.path("sweep.jsonl")).unwrap();
     let damaged: Vec<String> = text
         .lines()
