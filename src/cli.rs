@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use redline::data::corrupt::CorruptOptions;
 use redline::experiment::{DEFAULT_COHERENCE_BOUND, LayerSpec};
 use redline::probe::{ExtractOptions, Method, PairDesign, ReadAt, Scaling};
 use redline::steer::{EditRatioVariant, TokenRange, Unit};
@@ -49,6 +50,65 @@ pub enum Command {
     Ratio(RatioArgs),
     /// Compare a model with reference numbers, from Hugging Face transformers for one
     Check(CheckArgs),
+    /// Make triples: write a corpus, put flaws into clean answers, look for shared questions
+    #[command(subcommand)]
+    Data(DataCommand),
+}
+
+#[derive(Subcommand)]
+pub enum DataCommand {
+    /// Write question-answer-correction triples from built-in facts, with graded flaws; no two questions with answer
+    /// are the same
+    Synth(SynthArgs),
+    /// Put graded flaws into clean answers; each row's hidden strictness says which of them its correction mends
+    Corrupt(CorruptArgs),
+    /// Fail when two files share a question
+    Leak(LeakArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  redline data synth --rows 300 --seed 1 --out triples.jsonl
+
+The same seed writes the same bytes on every machine.")]
+pub struct SynthArgs {
+    /// Rows to write
+    #[arg(long, default_value_t = 1000)]
+    pub rows: usize,
+    /// Seed of texts and flaws
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Share of rows that stay clean copies
+    #[arg(long, default_value_t = CorruptOptions::default().clean_share)]
+    pub clean_share: f64,
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  redline data corrupt answers.jsonl --seed 1 --out triples.jsonl")]
+pub struct CorruptArgs {
+    /// Clean answers: question and answer, or question, chosen and rejected; JSON or JSON Lines, plain or gzip
+    pub file: PathBuf,
+    /// Seed of the flaws
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Share of rows that stay clean copies
+    #[arg(long, default_value_t = CorruptOptions::default().clean_share)]
+    pub clean_share: f64,
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[derive(Args)]
+pub struct LeakArgs {
+    /// One file
+    pub a: PathBuf,
+    /// Another
+    pub b: PathBuf,
 }
 
 #[derive(Args)]
@@ -96,7 +156,7 @@ pub struct PairArgs {
     /// How the direction is found: pca_diff, pca_center, mean_diff, random
     #[arg(long, default_value_t = ExtractOptions::default().method)]
     pub method: Method,
-    /// Scaling before PCA: per-dimension, none
+    /// Scaling before PCA: per-dimension (a direction to steer by), per-dimension-filter (one to read by), none
     #[arg(long, default_value_t = ExtractOptions::default().scaling)]
     pub scaling: Scaling,
     /// Flip the order of each pair at random, as RepE does, instead of taking both orders

@@ -4,6 +4,7 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use redline::data::DataError;
 use redline::model::Error as ModelError;
 use redline::plot::PlotError;
 use redline::probe::Error as ProbeError;
@@ -54,7 +55,8 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         let probe = || cause.downcast_ref::<ProbeError>().and_then(ProbeError::hint);
         let model = || cause.downcast_ref::<ModelError>().and_then(ModelError::hint);
         let plot = || cause.downcast_ref::<PlotError>().map(|error| error.hint().to_string());
-        steer.or_else(probe).or_else(model).map(str::to_string).or_else(plot)
+        let data = || cause.downcast_ref::<DataError>().and_then(DataError::hint).map(str::to_string);
+        steer.or_else(probe).or_else(model).map(str::to_string).or_else(plot).or_else(data)
     });
     known.or_else(|| error.downcast_ref::<crate::session::Hinted>().map(|hinted| hinted.hint.clone()))
 }

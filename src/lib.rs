@@ -3,13 +3,15 @@
 //! An Aligner reads a question and another model's answer and writes a corrected answer: it copies what is good and
 //! rewrites what is not. This crate is a facade over three: [`model`] runs a transformer with hooks at every layer,
 //! [`probe`] finds out where it is about to correct, [`steer`] turns that into a dial and measures what the dial does.
-//! [`plot`] draws the results, [`experiment`] chains all of it, [`reference`](mod@reference) compares a model with numbers from elsewhere.
+//! [`data`] reads, corrupts and makes triples, [`plot`] draws the results, [`experiment`] chains all of it,
+//! [`reference`](mod@reference) compares a model with numbers from elsewhere.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub use redline_model as model;
 pub use redline_probe as probe;
 pub use redline_steer as steer;
 
+pub mod data;
 pub mod experiment;
 pub mod plot;
 pub mod reference;

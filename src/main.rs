@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Correct(args) => commands::correct::run(args, cli.json),
         Command::Ratio(args) => commands::ratio::run(args, cli.json),
         Command::Check(args) => commands::check::run(args, cli.json),
+        Command::Data(command) => commands::data::run(command, cli.json),
     };
     match result {
         Ok(code) => code,

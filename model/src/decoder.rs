@@ -1,10 +1,13 @@
 //! The one forward path: a decoder-only transformer with a hook at every site.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 
 use crate::hook::{Hook, HookPoint, Site, TokenLayout, TokenSpan, visit};
+use crate::layers::gradients::Span;
 use crate::layers::{Attention, ChunkKv, Kernels, Linear, Mlp, RmsNorm, Rope, RotaryTables};
-use crate::weights::Weights;
+use crate::weights::{FileTensors, TensorSource, Weights};
 use crate::{Error, KvCache, ModelConfig, Result};
 
 /// A decoder-only transformer; its weights never change, so one can serve many callers.
@@ -68,14 +71,21 @@ impl Decoder {
     /// # Errors
     /// A tensor that is missing, damaged or of another shape than the configuration implies.
     pub fn load(config: ModelConfig, weights: &Weights, device: &Device) -> Result<Self> {
+        let source = FileTensors { weights, config: config.clone() };
+        Self::assemble(config, &source, device)
+    }
+
+    /// Puts a decoder together from named tensors.
+    pub(crate) fn assemble(config: ModelConfig, source: &dyn TensorSource, device: &Device) -> Result<Self> {
         let hidden = config.hidden_size;
         let read = |name: &str, shape: &[usize]| -> Result<Tensor> {
-            Ok(weights.tensor(name, shape, &config)?.to_device(device)?)
+            let tensor = source.tensor(name, shape)?;
+            Ok(if tensor.device().same_device(device) { tensor } else { tensor.to_device(device)? })
         };
         let linear = |name: String, out: usize, input: usize, bias: bool| -> Result<Linear> {
             let weight = read(&format!("{name}.weight"), &[out, input])?;
             let bias = if bias { Some(read(&format!("{name}.bias"), &[out])?) } else { None };
-            Ok(Linear::new(weight, bias))
+            Ok(Linear::new(weight, bias).with_delta(source.delta(&name, out, input)?))
         };
         let norm = |name: &str| -> Result<RmsNorm> { Ok(RmsNorm::new(read(name, &[hidden])?, config.rms_norm_eps)) };
 
@@ -208,7 +218,7 @@ impl Block {
         let attn_out = self.attend(&normed, layer, pass, chunks, hook, kernels)?;
         let attn_out = visit(hook, at(Site::AttnOut), attn_out, &pass.layout)?;
         let x = visit(hook, at(Site::ResidMid), (x + attn_out)?, &pass.layout)?;
-        let mlp_out = self.mlp.forward(&self.mlp_norm.forward(&x, kernels)?)?;
+        let mlp_out = self.mlp.forward(&self.mlp_norm.forward(&x, kernels)?, kernels)?;
         let mlp_out = visit(hook, at(Site::MlpOut), mlp_out, &pass.layout)?;
         visit(hook, at(Site::ResidPost), (x + mlp_out)?, &pass.layout)
     }
@@ -224,6 +234,14 @@ impl Block {
         kernels: Kernels,
     ) -> Result<Tensor> {
         let pattern_point = HookPoint::Block { layer, site: Site::AttnPattern };
+        let z_point = HookPoint::Block { layer, site: Site::AttnZ };
+        if let Some(spans) = &pass.rows_without_past
+            && kernels == Kernels::FusedDifferentiable
+            && !hook.wants(pattern_point)
+            && !hook.wants(z_point)
+        {
+            return self.attention.o.forward(&self.attention.attend_rows(x, spans, &pass.rotary)?);
+        }
         let [q, k, v] = self.attention.project(x, &pass.rotary, kernels)?;
         let mut outputs = Vec::with_capacity(chunks.len());
         for (chunk, plan) in chunks.iter().zip(&pass.plans) {
@@ -246,7 +264,7 @@ impl Block {
             outputs.push(z);
         }
         let z = if outputs.len() == 1 { outputs.remove(0) } else { Tensor::cat(&outputs, 0)? };
-        let z = visit(hook, HookPoint::Block { layer, site: Site::AttnZ }, z, &pass.layout)?;
+        let z = visit(hook, z_point, z, &pass.layout)?;
         self.attention.o.forward(&z.flatten_from(1)?)
     }
 }
@@ -257,6 +275,8 @@ struct Pass {
     layout: TokenLayout,
     rotary: RotaryTables,
     plans: Vec<ChunkPlan>,
+    /// The packed rows, where none has a past.
+    rows_without_past: Option<Arc<[Span]>>,
 }
 
 struct ChunkPlan {
@@ -312,7 +332,10 @@ impl Pass {
             plans.push(ChunkPlan { start, rows: rows.len(), t, mask, layout: chunk_layout });
         }
         let rotary = decoder.rope.tables(&positions, &decoder.device)?;
-        Ok(Self { tokens, layout, rotary, plans })
+        let has_past = chunks.iter().any(|chunk| matches!(chunk.past, Past::Cache(_)));
+        let spans = || layout.spans.iter().map(|span| Span { start: span.start, len: span.len }).collect();
+        let rows_without_past = (!has_past).then(spans);
+        Ok(Self { tokens, layout, rotary, plans, rows_without_past })
     }
 
     /// The wanted lines of (n_tokens, width).

@@ -229,6 +229,62 @@ pub enum Error {
         /// Tokens read so far.
         position: usize,
     },
+    /// A training option is out of range.
+    #[error("training option `{option}`: got {got}, expected {expected}")]
+    TrainOption {
+        /// The option.
+        option: &'static str,
+        /// What was given.
+        got: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// No row is left to train or evaluate on.
+    #[error("no {what} rows: {given} given, {over_long} of them longer than {max_tokens} tokens")]
+    NoRows {
+        /// Which rows.
+        what: &'static str,
+        /// Rows given.
+        given: usize,
+        /// Rows left out for their length.
+        over_long: usize,
+        /// The longest prompt with output that is kept.
+        max_tokens: usize,
+    },
+    /// The loss or its gradient is not finite, or far worse than guessing.
+    #[error(
+        "training diverged at step {step}: loss {loss}, gradient norm {gradient_norm}; rows of the batch: {rows:?}"
+    )]
+    TrainingDiverged {
+        /// The step, from 0.
+        step: usize,
+        /// The batch's loss.
+        loss: f64,
+        /// Norm of its gradient.
+        gradient_norm: f64,
+        /// The batch's rows, by their index in the data.
+        rows: Vec<usize>,
+    },
+    /// A checkpoint belongs to another run.
+    #[error("{path}: the checkpoint is of another run: `{field}` is {got} there, but {expected} here", path = path.display())]
+    CheckpointMismatch {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The first setting that differs.
+        field: String,
+        /// Its value in the checkpoint.
+        got: String,
+        /// Its value in this run.
+        expected: String,
+    },
+    /// An adapter does not fit the model, or uses a feature that is not supported.
+    #[error("{path}: adapter: {problem}", path = path.display())]
+    Adapter {
+        /// The file of the adapter.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// The run was interrupted; what was written so far is complete.
     #[error("interrupted")]
     Interrupted,
@@ -279,6 +335,8 @@ impl Error {
             Self::Template { .. } => "give a built-in name, or a file that holds {question} and {answer} once each",
             Self::UnknownHookPoint { .. } => "sites are resid_pre, resid_mid, resid_post, attn_out and mlp_out",
             Self::ContextExceeded { .. } => "shorten the text, lower the output limit, or leave the row out",
+            Self::TrainingDiverged { .. } => "lower the learning rate, or look at the rows named",
+            Self::CheckpointMismatch { .. } => "resume with the settings the run began with, or begin a new run",
             Self::LogitsNotFinite { .. } => "the steering coefficient is far too large, or the weights are damaged",
             _ => return None,
         })

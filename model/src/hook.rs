@@ -26,7 +26,7 @@ pub enum Site {
     MlpOut,
     /// Per-head attention output before the output projection, `(n_tokens, n_heads, head_dim)`.
     AttnZ,
-    /// Attention probabilities, one call a chunk, `(rows, n_heads, new_tokens, positions)`.
+    /// Attention probabilities, read-only, one call a chunk: `(rows, n_heads, new_tokens, positions)`.
     AttnPattern,
 }
 

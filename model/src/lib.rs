@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod adapter;
 mod cache;
 mod config;
 mod decoder;
@@ -13,6 +14,7 @@ pub mod files;
 pub mod generate;
 pub mod gguf;
 pub mod hook;
+mod json_array;
 mod layers;
 mod log_prob;
 mod model;
@@ -20,8 +22,10 @@ pub mod qac;
 pub mod sampling;
 pub mod template;
 pub mod tokenizer;
+pub mod train;
 mod weights;
 
+pub use adapter::{Adapter, LoraOptions};
 pub use cache::{KvCache, SharedPrefix};
 pub use config::{ModelConfig, RopeScaling, SUPPORTED_ARCHITECTURES};
 pub use decoder::{Chunk, Decoder, Past, Wanted};

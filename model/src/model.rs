@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 
+use crate::adapter::{Adapter, MergedTensors};
 use crate::gguf::GgufFile;
 use crate::tokenizer::Tokenizer;
 use crate::{Decoder, Error, ModelConfig, Result, Weights};
@@ -26,44 +27,24 @@ impl Model {
     /// # Errors
     /// Names the file, tensor or key at fault.
     pub fn load(path: &Path) -> Result<Self> {
-        let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-        if metadata.is_dir() { Self::load_hugging_face(path) } else { Self::load_gguf(path) }
+        let files = ModelFiles::open(path)?;
+        let fingerprint = files.weights.fingerprint()?;
+        let decoder = Decoder::load(files.config, &files.weights, &Device::Cpu)?;
+        Ok(Self { decoder, tokenizer: files.tokenizer, path: path.into(), fingerprint })
     }
 
-    fn load_hugging_face(folder: &Path) -> Result<Self> {
-        let config_path = folder.join("config.json");
-        if !config_path.is_file()
-            && let Some(gguf) = only_gguf_file(folder)?
-        {
-            return Self::load_gguf(&gguf);
-        }
-        let config = ModelConfig::from_hugging_face(&config_path)?;
-        let weights = Weights::open_hugging_face(folder)?;
-        let tokenizer_path = folder.join("tokenizer.json");
-        let tokenizer = match tokenizer_path.is_file() {
-            true => Some(Tokenizer::from_file(&tokenizer_path)?),
-            false => None,
-        };
-        Self::assemble(folder, config, &weights, tokenizer)
-    }
-
-    fn load_gguf(path: &Path) -> Result<Self> {
-        let file = GgufFile::open(path)?;
-        let config = ModelConfig::from_gguf(&file)?;
-        let tokenizer = Tokenizer::from_gguf(&file)?;
-        Self::assemble(path, config, &Weights::from_gguf(file), Some(tokenizer))
-    }
-
-    fn assemble(path: &Path, config: ModelConfig, weights: &Weights, tokenizer: Option<Tokenizer>) -> Result<Self> {
-        if let Some(tokenizer) = &tokenizer
-            && tokenizer.vocab_size() > config.vocab_size
-        {
-            let problem = format!("has {} tokens, but the model embeds {}", tokenizer.vocab_size(), config.vocab_size);
-            return Err(Error::Tokenizer { path: path.into(), problem });
-        }
-        let fingerprint = weights.fingerprint()?;
-        let decoder = Decoder::load(config, weights, &Device::Cpu)?;
-        Ok(Self { decoder, tokenizer, path: path.into(), fingerprint })
+    /// Loads a model and merges a PEFT adapter folder into its weights.
+    ///
+    /// # Errors
+    /// As [`Model::load`] and [`Adapter::open`]; [`Error::Adapter`] when the adapter is of another model.
+    pub fn load_with_adapter(path: &Path, adapter: &Path) -> Result<Self> {
+        let files = ModelFiles::open(path)?;
+        let adapter = Adapter::open(adapter)?;
+        let fingerprint = format!("{}+{}", files.weights.fingerprint()?, adapter.fingerprint()?);
+        let merged = MergedTensors::new(&files, &adapter);
+        let decoder = Decoder::assemble(files.config.clone(), &merged, &Device::Cpu)?;
+        merged.check_all_used()?;
+        Ok(Self { decoder, tokenizer: files.tokenizer, path: path.into(), fingerprint })
     }
 
     /// The tokenizer, or the error that tells where it should lie.
@@ -75,6 +56,52 @@ impl Model {
             path: self.path.join("tokenizer.json"),
             problem: "the file is missing".into(),
         })
+    }
+}
+
+/// A model's files, opened and checked, with the weights not yet read.
+pub(crate) struct ModelFiles {
+    pub(crate) config: ModelConfig,
+    pub(crate) weights: Weights,
+    pub(crate) tokenizer: Option<Tokenizer>,
+}
+
+impl ModelFiles {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        let files = if metadata.is_dir() { Self::open_folder(path) } else { Self::open_gguf(path) }?;
+        match &files.tokenizer {
+            Some(tokenizer) if tokenizer.vocab_size() > files.config.vocab_size => {
+                let (tokens, embedded) = (tokenizer.vocab_size(), files.config.vocab_size);
+                let problem = format!("has {tokens} tokens, but the model embeds {embedded}");
+                Err(Error::Tokenizer { path: path.into(), problem })
+            }
+            _ => Ok(files),
+        }
+    }
+
+    fn open_folder(folder: &Path) -> Result<Self> {
+        let config_path = folder.join("config.json");
+        if !config_path.is_file()
+            && let Some(gguf) = only_gguf_file(folder)?
+        {
+            return Self::open_gguf(&gguf);
+        }
+        let config = ModelConfig::from_hugging_face(&config_path)?;
+        let weights = Weights::open_hugging_face(folder)?;
+        let tokenizer_path = folder.join("tokenizer.json");
+        let tokenizer = match tokenizer_path.is_file() {
+            true => Some(Tokenizer::from_file(&tokenizer_path)?),
+            false => None,
+        };
+        Ok(Self { config, weights, tokenizer })
+    }
+
+    fn open_gguf(path: &Path) -> Result<Self> {
+        let file = GgufFile::open(path)?;
+        let config = ModelConfig::from_gguf(&file)?;
+        let tokenizer = Tokenizer::from_gguf(&file)?;
+        Ok(Self { config, weights: Weights::from_gguf(file), tokenizer: Some(tokenizer) })
     }
 }
 

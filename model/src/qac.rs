@@ -1,6 +1,6 @@
-//! Question–answer–correction triples and their reader: JSON Lines, plain or gzip.
+//! Question–answer–correction triples and their reader: JSON Lines or one JSON array, plain or gzip.
 //!
-//! Each line is an object with non-empty text in `question`, `answer` and, for triples, `correction`; other fields are ignored,
+//! Each line (or element of the array) is an object with non-empty text in `question`, `answer` and, for triples, `correction`; other fields are ignored,
 //! blank lines skipped. Gzip is recognised by its first bytes, not by the name, and may have several members. A line may have at
 //! most 16 MiB, so that a small hostile gzip file cannot take all memory with one line.
 
@@ -12,8 +12,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::json_array::{ArrayError, elements};
 
 const MAX_LINE_BYTES: u64 = 16 << 20;
+const MAX_ARRAY_BYTES: u64 = 1 << 30;
+/// How far the reader looks for the bracket that begins an array.
+const PEEKED_BYTES: u64 = 4096;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -57,6 +61,35 @@ pub fn read_questions(path: &Path) -> Result<Vec<Question>> {
     read_rows(path, |row| Ok(Question { question: row.text("question")?, answer: row.text("answer")? }))
 }
 
+/// A JSON object and the line it begins on, counted from 1.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JsonRow {
+    /// The line in the (decompressed) file.
+    pub line: usize,
+    /// Its fields.
+    pub fields: Map<String, Value>,
+}
+
+/// Reads the objects of a file, whatever their fields: JSON Lines or one array, plain or gzip; `-` is the standard input.
+///
+/// # Errors
+/// As [`read_qac`], but for those about fields.
+pub fn read_objects(path: &Path) -> Result<Vec<JsonRow>> {
+    read_rows(path, |row| Ok(JsonRow { line: row.line, fields: row.object.clone() }))
+}
+
+/// What a JSON value is called in messages.
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a truth value",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
 /// One line, parsed.
 struct Row<'a> {
     path: &'a Path,
@@ -74,17 +107,6 @@ impl Row<'_> {
             Some(Value::String(text)) => Ok(text.clone()),
             Some(other) => Err(Error::FieldType { path, line, field, got: kind(other) }),
         }
-    }
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a truth value",
-        Value::Number(_) => "a number",
-        Value::String(_) => "text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }
 
@@ -114,6 +136,15 @@ fn starts_with_gzip(input: &mut impl BufRead) -> std::io::Result<(bool, std::io:
 }
 
 fn read_lines<T>(mut lines: Lines<impl BufRead>, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+    let mut head = Vec::new();
+    let peeked = (&mut lines.input).take(PEEKED_BYTES).read_to_end(&mut head);
+    peeked.map_err(|source| lines.read_error(source))?;
+    let is_array = begins_array(&head);
+    let Lines { path, is_gzip, input, .. } = lines;
+    let mut lines = Lines::new(&path, is_gzip, std::io::Cursor::new(head).chain(input));
+    if is_array {
+        return read_array(lines, convert);
+    }
     let mut rows = Vec::new();
     while let Some(text) = lines.next_line()? {
         if text.trim().is_empty() {
@@ -125,6 +156,29 @@ fn read_lines<T>(mut lines: Lines<impl BufRead>, convert: impl Fn(&Row<'_>) -> R
     match rows.is_empty() {
         true => Err(Error::EmptyFile { path: lines.path }),
         false => Ok(rows),
+    }
+}
+
+/// Whether the first character, after a byte-order mark and white space, opens an array.
+fn begins_array(head: &[u8]) -> bool {
+    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+    text.trim_ascii_start().first() == Some(&b'[')
+}
+
+fn read_array<T>(mut lines: Lines<impl BufRead>, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+    let text = lines.whole_text()?;
+    let malformed = |rule| Error::Malformed { path: lines.path.clone(), format: "JSON", rule };
+    let found = elements(&text).map_err(|error| match error {
+        ArrayError::Json { line, source } => Error::MalformedLine { path: lines.path.clone(), line, source },
+        ArrayError::Syntax { line, rule } => malformed(format!("line {line}: {rule}")),
+    })?;
+    let rows = found.into_iter().map(|(line, value)| match value {
+        Value::Object(object) => convert(&Row { path: &lines.path, line, object }),
+        other => Err(malformed(format!("the element on line {line} is {}, not an object", kind(&other)))),
+    });
+    match rows.collect::<Result<Vec<T>>>()? {
+        rows if rows.is_empty() => Err(Error::EmptyFile { path: lines.path }),
+        rows => Ok(rows),
     }
 }
 
@@ -162,6 +216,21 @@ impl<R: BufRead> Lines<R> {
             let at = error.utf8_error().valid_up_to() + 1;
             self.malformed(format!("line {} is not UTF-8 from its byte {at} on", self.line))
         })
+    }
+
+    /// Everything, for a document that is one JSON value.
+    fn whole_text(&mut self) -> Result<String> {
+        let mut bytes = Vec::new();
+        let n_read = (&mut self.input).take(MAX_ARRAY_BYTES + 1).read_to_end(&mut bytes);
+        let malformed = |rule| Error::Malformed { path: self.path.clone(), format: "JSON", rule };
+        if n_read.map_err(|source| self.read_error(source))? as u64 > MAX_ARRAY_BYTES {
+            return Err(malformed(format!("an array longer than {} MiB; use JSON Lines", MAX_ARRAY_BYTES >> 20)));
+        }
+        if bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
+        }
+        let text = String::from_utf8(bytes);
+        text.map_err(|error| malformed(format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to() + 1)))
     }
 
     fn object(&self, text: &str) -> Result<Map<String, Value>> {
@@ -248,6 +317,27 @@ mod tests {
         }
         let error = read_from(Path::new("<stdin>"), &b"{}"[..], |row| row.text("question")).unwrap_err();
         assert_eq!(error.to_string(), "<stdin>:1: field `question` is missing");
+    }
+
+    #[test]
+    fn an_array_is_read_like_lines() {
+        let text = format!("\u{feff}\n [\n{ROW},\n {ROW}]\n");
+        assert_eq!(read(text.as_bytes()).unwrap(), [triple("q"), triple("q")]);
+        assert_eq!(read(&gzip(text.as_bytes())).unwrap().len(), 2);
+        assert_eq!(
+            message(format!("[\n{ROW},\n{{\"question\": \"q\"}}]").as_bytes()),
+            "d.jsonl:3: field `answer` is missing"
+        );
+        assert_eq!(message(b"[]"), "d.jsonl: no rows");
+        assert_eq!(
+            message(b"[\n3]"),
+            "d.jsonl: not a valid JSON file: the element on line 2 is a number, not an object"
+        );
+        assert_eq!(
+            message(b"[{}\n"),
+            "d.jsonl: not a valid JSON file: line 2: an element must be followed by `,` or `]`"
+        );
+        assert_eq!(message(b"[\"\xe9\"]"), "d.jsonl: not a valid JSON file: not UTF-8 from byte 3 on");
     }
 
     #[test]

@@ -15,9 +15,12 @@
 //! depends on no draw. `pca_center`'s rows are `±d_i / 2`: the same component as mirrored `pca_diff`.
 //!
 //! **Scaling.** In real models a few dimensions are hundreds of times larger than the rest, and the top component is then just
-//! those. [`Scaling::PerDimension`] divides dimension `j` by `s_j`, its standard deviation within a pole (pooled over both)
-//! and folds the division into the direction: component `w` becomes `w_j / s_j`, at unit length, so that a score on plain
-//! activations equals the score of `w` on scaled ones. Scaling applies to the PCA methods only.
+//! those. Scaling divides dimension `j` by `s_j`, its standard deviation within a pole (pooled over both), before the analysis.
+//! The component `w` found there is brought back in one of two ways, at unit length. [`Scaling::PerDimension`] gives
+//! `w_j · s_j`: the change of activation that goes with the component, a pattern in the sense of Haufe et al. (2014), which
+//! agrees with the mean difference where there is one clear direction. [`Scaling::PerDimensionFilter`] gives `w_j / s_j`: a
+//! filter, whose score on plain activations equals the score of `w` on scaled ones. Injecting a filter changes little, since
+//! it avoids the very dimensions that vary. Scaling applies to the PCA methods only.
 //!
 //! **Orientation.** The sign is the one that puts the positive above the negative activation in more pairs; on a tie, the
 //! sign of the mean difference. So positive always means more correction.
@@ -176,6 +179,7 @@ struct Contrast {
     layer: usize,
     differences: Array2<f64>,       // (n_pairs, hidden), scaled
     deviation: Option<Array1<f64>>, // (hidden), all above 0
+    scaling: Scaling,
 }
 
 impl Contrast {
@@ -187,12 +191,12 @@ impl Contrast {
         }
         let deviation = match scaling {
             Scaling::None => None,
-            Scaling::PerDimension => Some(pooled_deviation(pairs)),
+            Scaling::PerDimension | Scaling::PerDimensionFilter => Some(pooled_deviation(pairs)),
         };
         if let Some(deviation) = &deviation {
             differences /= deviation;
         }
-        Ok(Self { layer, differences, deviation })
+        Ok(Self { layer, differences, deviation, scaling })
     }
 
     fn mean_difference(&self) -> Array1<f64> {
@@ -212,15 +216,18 @@ impl Contrast {
 
     /// Gives `component` its sign and folds the scaling into it.
     fn orient(&self, component: Array1<f64>, explained_variance_ratio: Option<f64>) -> LayerDirection {
-        let flipped = points_to_negative(&self.differences.dot(&component));
-        let component = if flipped { -component } else { component };
-        let mean = unit(self.mean_difference().view());
-        let folded = match &self.deviation {
-            None => component.clone(),
-            Some(deviation) => &component / deviation,
+        // the direction, and what the scaled differences are projected on to get its scores of the plain ones
+        let (folded, scoring) = match (&self.deviation, self.scaling) {
+            (Some(s), Scaling::PerDimension) => (&component * s, &component * s * s),
+            (Some(s), _) => (&component / s, component.clone()),
+            (None, _) => (component.clone(), component.clone()),
         };
-        // a quotient by positive deviations keeps a unit vector away from zero
-        let direction = unit(folded.view()).unwrap_or(folded);
+        let flipped = points_to_negative(&self.differences.dot(&scoring));
+        let sign = if flipped { -1.0 } else { 1.0 };
+        let component = component * sign;
+        let mean = unit(self.mean_difference().view());
+        // scaling by positive deviations keeps a unit vector away from zero
+        let direction = unit(folded.view()).unwrap_or(folded) * sign;
         LayerDirection {
             layer: self.layer,
             direction: direction.iter().map(|value| *value as f32).collect(),

@@ -68,20 +68,25 @@ impl FromStr for Method {
 pub enum Scaling {
     /// Nothing: the activations as they are.
     None,
-    /// The pooled standard deviation of each dimension, against massive activations.
+    /// The pooled standard deviation s of each dimension, against massive activations. The component w becomes the
+    /// direction w · s: the change of activation that goes with it, as the mean difference is. Made for steering.
     #[default]
     PerDimension,
+    /// The same, but the direction is w / s: it gives plain activations the scores that w gives scaled ones, and stays
+    /// clear of massive dimensions. Made for reading.
+    PerDimensionFilter,
 }
 
 impl Scaling {
     /// Every scaling.
-    pub const ALL: [Self; 2] = [Self::None, Self::PerDimension];
+    pub const ALL: [Self; 3] = [Self::None, Self::PerDimension, Self::PerDimensionFilter];
 
     /// The name used on the command line and in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::PerDimension => "per-dimension",
+            Self::PerDimensionFilter => "per-dimension-filter",
         }
     }
 }
@@ -96,7 +101,11 @@ impl FromStr for Scaling {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
-        let unknown = || Error::UnknownName { what: "scaling", name: name.to_owned(), known: "none, per-dimension" };
+        let unknown = || Error::UnknownName {
+            what: "scaling",
+            name: name.to_owned(),
+            known: "none, per-dimension, per-dimension-filter",
+        };
         Self::ALL.into_iter().find(|scaling| scaling.name() == name).ok_or_else(unknown)
     }
 }
@@ -125,6 +134,6 @@ mod tests {
             assert!(error.contains(method.name()));
         }
         let error = "z".parse::<Scaling>().unwrap_err().to_string();
-        assert_eq!(error, "unknown scaling `z`; known: none, per-dimension");
+        assert_eq!(error, "unknown scaling `z`; known: none, per-dimension, per-dimension-filter");
     }
 }

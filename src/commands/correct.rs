@@ -132,9 +132,6 @@ impl Run<'_> {
         prompts: &[Vec<u32>],
         inject: &mut Option<Inject>,
     ) -> anyhow::Result<()> {
-        if let Some(inject) = inject {
-            inject.clear_rows();
-        }
         let prompts = self.prompts(first, prompts, inject)?;
         let rows = generate(&self.session.model.decoder, &prompts, self.options, inject, &mut |_, _| {
             interrupt::check()?;

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod correct;
+pub mod data;
 pub mod extract;
 pub mod fit;
 pub mod ratio;

@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use redline::model::Qac;
 use redline::model::qac::read_qac;
 use redline::model::sampling::SamplingOptions;
-use redline::steer::{CORRECTION, NamedVector, SweepEffect, SweepLog, SweepOptions, SweepPrompt, arms, sweep};
+use redline::steer::{
+    CORRECTION, NamedVector, SweepCallbacks, SweepLog, SweepOptions, SweepPrompt, arms, sweep, total_effect,
+};
 use serde_json::json;
 
 use crate::cli::{SamplingArgs, SweepArgs};
@@ -52,8 +54,8 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         batch_rows: args.batch_rows,
     };
     run_logged(&session, &prompts, &vectors, &arms, &options, &mut log, "sweep")?;
-    let effect = SweepEffect::of(log.rows());
     eprintln!("wrote {}", args.out.display());
+    let effect = total_effect(log.rows());
     if json {
         output::json(&json!({
             "schema": "redline.sweep-summary.v1",
@@ -67,7 +69,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
             "{} rows of {} prompts; {} activations changed; `redline fit {}` fits the line",
             log.rows().len(),
             prompts.len(),
-            effect.edits(),
+            effect.values().map(|layer| layer.edits).sum::<u64>(),
             args.out.display()
         ))?;
     }
@@ -141,17 +143,19 @@ pub fn run_logged(
         vectors,
         arms,
         options,
-        &mut || {
-            let (progress, tokens, _) = &mut *progress.borrow_mut();
-            *tokens += 1;
-            progress.set((*tokens).min(total), total)
-        },
-        &mut |rows| {
-            log.append(rows)?;
-            let (progress, tokens, prompts) = &mut *progress.borrow_mut();
-            *prompts += 1;
-            *tokens = (*tokens).max(*prompts * arms.len() * options.max_new_tokens);
-            Ok(progress.set((*tokens).min(total), total)?)
+        &mut SweepCallbacks {
+            on_token: &mut || {
+                let (progress, tokens, _) = &mut *progress.borrow_mut();
+                *tokens += 1;
+                progress.set((*tokens).min(total), total)
+            },
+            on_rows: &mut |rows| {
+                log.append(rows)?;
+                let (progress, tokens, prompts) = &mut *progress.borrow_mut();
+                *prompts += 1;
+                *tokens = (*tokens).max(*prompts * arms.len() * options.max_new_tokens);
+                Ok(progress.set((*tokens).min(total), total)?)
+            },
         },
     )?;
     progress.into_inner().0.finish();

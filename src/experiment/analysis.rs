@@ -163,7 +163,7 @@ mod tests {
             reference_similarity: None,
             repetition: 0.0,
             nll: Some(nll),
-            effect: std::collections::BTreeMap::new(),
+            effect: Default::default(),
         }
     }
 

@@ -65,7 +65,7 @@ pub fn sweep_plot(
     plot.coherent = analysis.coherent_range.as_ref().map(|range| CoherentRange {
         low: range.low,
         high: range.high,
-        nll_bound: Some(range.bound),
+        nll_bound: Some(range.baseline + range.bound),
     });
     plot.controls = controls;
     plot.levels = levels;

@@ -105,15 +105,18 @@ pub struct LayerEffect {
 }
 
 impl LayerEffect {
-    /// Adds what was done elsewhere.
-    pub fn add(&mut self, other: Self) {
-        self.edits += other.edits;
-        self.relative_norm_sum += other.relative_norm_sum;
-    }
-
     /// Mean ‖Δ‖ / ‖h‖ over the edits; `None` without edits.
     pub fn mean_relative_norm(&self) -> Option<f64> {
         (self.edits > 0).then(|| self.relative_norm_sum / self.edits as f64)
+    }
+}
+
+/// Adds the effects of `more` to `sum`, layer by layer.
+pub fn add_effects(sum: &mut BTreeMap<usize, LayerEffect>, more: &BTreeMap<usize, LayerEffect>) {
+    for (&layer, effect) in more {
+        let total = sum.entry(layer).or_default();
+        total.edits += effect.edits;
+        total.relative_norm_sum += effect.relative_norm_sum;
     }
 }
 
@@ -122,8 +125,15 @@ pub struct Inject {
     range: TokenRange,
     rows: HashMap<usize, RowSteering>,
     layers: BTreeMap<usize, LayerVectors>,
-    effect: BTreeMap<usize, LayerEffect>,
-    row_effect: HashMap<usize, BTreeMap<usize, LayerEffect>>,
+    /// Row → layer → what was done.
+    effects: BTreeMap<usize, BTreeMap<usize, LayerEffect>>,
+}
+
+/// A steered line of a pass.
+struct SteeredLine {
+    line: u32,
+    row: usize,
+    steering: RowSteering,
 }
 
 struct LayerVectors {
@@ -151,7 +161,7 @@ impl Inject {
                 .map_err(redline_model::Error::from)?;
             layers.insert(layer, LayerVectors { matrix, norms });
         }
-        Ok(Self { range, rows: HashMap::new(), layers, effect: BTreeMap::new(), row_effect: HashMap::new() })
+        Ok(Self { range, rows: HashMap::new(), layers, effects: BTreeMap::new() })
     }
 
     /// Steers row `row`.
@@ -170,24 +180,26 @@ impl Inject {
         Ok(())
     }
 
-    /// Forgets all rows and what was done to each; the counts over all rows stay.
+    /// Forgets all rows and what was done to them.
     pub fn clear_rows(&mut self) {
         self.rows.clear();
-        self.row_effect.clear();
-    }
-
-    /// What was done so far, per layer.
-    pub fn effect(&self) -> &BTreeMap<usize, LayerEffect> {
-        &self.effect
+        self.effects.clear();
     }
 
     /// What was done to one row so far, per layer.
     pub fn row_effect(&self, row: usize) -> BTreeMap<usize, LayerEffect> {
-        self.row_effect.get(&row).cloned().unwrap_or_default()
+        self.effects.get(&row).cloned().unwrap_or_default()
     }
 
-    /// Coefficients of all lines of a pass, (n_tokens · n_vectors), and the steered lines with their row.
-    fn coefficients(&self, layout: &TokenLayout, n_vectors: usize) -> (Vec<f32>, Vec<(u32, usize, RowSteering)>) {
+    /// What was done to all rows so far, per layer.
+    pub fn effect(&self) -> BTreeMap<usize, LayerEffect> {
+        let mut sum = BTreeMap::new();
+        self.effects.values().for_each(|layers| add_effects(&mut sum, layers));
+        sum
+    }
+
+    /// Coefficients of all lines of a pass, (n_tokens · n_vectors), and the steered lines.
+    fn coefficients(&self, layout: &TokenLayout, n_vectors: usize) -> (Vec<f32>, Vec<SteeredLine>) {
         let mut coefficients = vec![0f32; layout.n_tokens() * n_vectors];
         let mut steered = Vec::new();
         for span in &layout.spans {
@@ -199,7 +211,7 @@ impl Inject {
                 if self.range.contains(span.position + offset, steering.prompt_len) {
                     let line = span.start + offset;
                     coefficients[line * n_vectors + steering.vector] = steering.coefficient;
-                    steered.push((line as u32, span.row, steering));
+                    steered.push(SteeredLine { line: line as u32, row: span.row, steering });
                 }
             }
         }
@@ -220,22 +232,21 @@ impl Hook for Inject {
         let Some(vectors) = self.layers.get(&layer) else { return Ok(None) };
         let n_vectors = vectors.norms.len();
         let (coefficients, mut steered) = self.coefficients(layout, n_vectors);
-        steered.retain(|(_, _, steering)| vectors.norms[steering.vector] > 0.0);
+        steered.retain(|line| vectors.norms[line.steering.vector] > 0.0);
         if steered.is_empty() {
             return Ok(None);
         }
         let coefficients = Tensor::from_vec(coefficients, (layout.n_tokens(), n_vectors), x.device())?;
         let delta = coefficients.matmul(&vectors.matrix)?; // (n_tokens, hidden)
 
-        let lines: Vec<u32> = steered.iter().map(|(line, _, _)| *line).collect();
+        let lines: Vec<u32> = steered.iter().map(|line| line.line).collect();
         let lines = Tensor::new(lines.as_slice(), x.device())?;
         let squares: Vec<f32> = x.index_select(&lines, 0)?.sqr()?.sum(1)?.to_vec1()?;
-        for ((_, row, steering), square) in steered.iter().zip(squares) {
+        for (SteeredLine { row, steering, .. }, square) in steered.iter().zip(squares) {
             let delta_norm = f64::from(steering.coefficient.abs()) * vectors.norms[steering.vector];
-            let relative_norm_sum = delta_norm / f64::from(square).sqrt().max(f64::MIN_POSITIVE);
-            let edit = LayerEffect { edits: 1, relative_norm_sum };
-            self.effect.entry(layer).or_default().add(edit);
-            self.row_effect.entry(*row).or_default().entry(layer).or_default().add(edit);
+            let effect = self.effects.entry(*row).or_default().entry(layer).or_default();
+            effect.edits += 1;
+            effect.relative_norm_sum += delta_norm / f64::from(square).sqrt().max(f64::MIN_POSITIVE);
         }
         Ok(Some((x + delta)?))
     }

@@ -8,7 +8,7 @@ use redline_model::sampling::SamplingOptions;
 use redline_model::{Continuation, Decoder, NoHook, SharedPrefix, Tokenizer, log_probs};
 use serde::{Deserialize, Serialize};
 
-use crate::inject::{Inject, LayerEffect, RowSteering, TokenRange};
+use crate::inject::{Inject, LayerEffect, RowSteering, TokenRange, add_effects};
 use crate::{Arm, EditRatios, Error, NamedVector, Result, repetition_rate};
 
 /// Length of the n-grams whose repetition is counted.
@@ -64,41 +64,27 @@ pub struct SweepRow {
     pub repetition: f64,
     /// Mean negative log-likelihood per output token under the unsteered model, in nats; `None` for an empty output.
     pub nll: Option<f64>,
-    /// Per layer, what was injected into this row; empty at coefficient 0.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    /// Proof of effect: what was injected, per layer.
+    #[serde(default)]
     pub effect: BTreeMap<usize, LayerEffect>,
 }
 
-/// What a sweep did, beside its rows.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct SweepEffect {
-    /// Per layer, what was injected.
-    pub layers: BTreeMap<usize, LayerEffect>,
+/// What was injected into the rows, per layer.
+pub fn total_effect<'a>(rows: impl IntoIterator<Item = &'a SweepRow>) -> BTreeMap<usize, LayerEffect> {
+    let mut sum = BTreeMap::new();
+    rows.into_iter().for_each(|row| add_effects(&mut sum, &row.effect));
+    sum
 }
 
-impl SweepEffect {
-    /// Adds what another part of the sweep did.
-    pub fn add(&mut self, layers: &BTreeMap<usize, LayerEffect>) {
-        for (&layer, effect) in layers {
-            self.layers.entry(layer).or_default().add(*effect);
-        }
-    }
-
-    /// What was done to all these rows.
-    pub fn of(rows: &[SweepRow]) -> Self {
-        let mut total = Self::default();
-        rows.iter().for_each(|row| total.add(&row.effect));
-        total
-    }
-
-    /// Number of (row, layer, position) edits.
-    pub fn edits(&self) -> u64 {
-        self.layers.values().map(|effect| effect.edits).sum()
-    }
+/// What is called while a sweep runs; an error from either ends it.
+pub struct SweepCallbacks<'a> {
+    /// After every token of every row.
+    pub on_token: &'a mut dyn FnMut() -> redline_model::Result<()>,
+    /// With the rows of a prompt, as soon as they are complete.
+    pub on_rows: &'a mut dyn FnMut(&[SweepRow]) -> Result<()>,
 }
 
-/// Runs every prompt under every arm. `on_rows` receives the rows of a prompt as soon as they are complete; an error
-/// from it, or from `on_token`, ends the sweep.
+/// Runs every prompt under every arm.
 ///
 /// # Errors
 /// A vector that does not fit the model or that touched nothing, a prompt that leaves no room for the output, or
@@ -110,21 +96,21 @@ pub fn sweep(
     vectors: &[NamedVector],
     arms: &[Arm],
     options: &SweepOptions,
-    on_token: &mut dyn FnMut() -> redline_model::Result<()>,
-    on_rows: &mut dyn FnMut(&[SweepRow]) -> Result<()>,
-) -> Result<SweepEffect> {
+    callbacks: &mut SweepCallbacks<'_>,
+) -> Result<()> {
     let plain: Vec<_> = vectors.iter().map(|named| &named.vector).collect();
     let mut inject = Inject::new(&plain, options.range, decoder.config(), decoder.device())?;
     let run = Run { decoder, tokenizer, vectors, arms, options };
+    let mut edits = 0;
     for batch in prompts.chunks((options.batch_rows / arms.len().max(1)).max(1)) {
-        run.batch(batch, &mut inject, on_token, on_rows)?;
+        run.batch(batch, &mut inject, callbacks)?;
+        edits += inject.effect().values().map(|effect| effect.edits).sum::<u64>();
     }
-    let effect = SweepEffect { layers: inject.effect().clone() };
     let steers = arms.iter().any(|arm| arm.coefficient != 0.0);
-    if steers && !prompts.is_empty() && effect.edits() == 0 {
+    if steers && !prompts.is_empty() && edits == 0 {
         return Err(Error::NoEffect { range: options.range.to_string() });
     }
-    Ok(effect)
+    Ok(())
 }
 
 /// What all batches of a sweep share.
@@ -137,13 +123,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn batch(
-        &self,
-        batch: &[SweepPrompt],
-        inject: &mut Inject,
-        on_token: &mut dyn FnMut() -> redline_model::Result<()>,
-        on_rows: &mut dyn FnMut(&[SweepRow]) -> Result<()>,
-    ) -> Result<()> {
+    fn batch(&self, batch: &[SweepPrompt], inject: &mut Inject, callbacks: &mut SweepCallbacks<'_>) -> Result<()> {
         inject.clear_rows();
         let mut prompts = Vec::with_capacity(batch.len());
         for (i, prompt) in batch.iter().enumerate() {
@@ -163,12 +143,12 @@ impl Run<'_> {
             share_prompt: self.options.range.leaves_prompt(),
         };
         let generated = generate(self.decoder, &prompts, &options, inject, &mut |_, _| {
-            on_token()?;
+            (callbacks.on_token)()?;
             Ok(std::ops::ControlFlow::Continue(()))
         })?;
         for ((prompt, read), outputs) in batch.iter().zip(&prompts).zip(generated.chunks(self.arms.len())) {
             if let Some(prefix) = &read.prefix {
-                on_rows(&self.measure(prompt, prefix, outputs, inject)?)?;
+                (callbacks.on_rows)(&self.measure(prompt, prefix, outputs, inject)?)?;
             }
         }
         Ok(())
@@ -184,13 +164,13 @@ impl Run<'_> {
     ) -> Result<Vec<SweepRow>> {
         let nll = self.unsteered_nll(prompt, prefix, outputs)?;
         let row = |((output, arm), nll): ((&Generated, &Arm), Option<f64>)| {
-            let row = self.row(prompt, arm, output)?;
-            Ok(SweepRow { nll, effect: inject.row_effect(output.row), ..row })
+            let effect = inject.row_effect(output.row);
+            Ok(SweepRow { nll, effect, ..self.row(prompt, arm, output)? })
         };
         outputs.iter().zip(self.arms).zip(nll).map(row).collect()
     }
 
-    /// A row without what takes other passes to know.
+    /// The row of an output, without likelihood and effect.
     fn row(&self, prompt: &SweepPrompt, arm: &Arm, output: &Generated) -> Result<SweepRow> {
         let text = self.tokenizer.decode(&output.tokens, true)?;
         let truncated = output.finish == Finish::Length;
@@ -220,18 +200,21 @@ impl Run<'_> {
         outputs: &[Generated],
     ) -> Result<Vec<Option<f64>>> {
         let Some(&last_prompt_token) = prompt.tokens.last() else { return Ok(vec![None; outputs.len()]) };
-        let scored: Vec<&Generated> = outputs.iter().filter(|output| !output.tokens.is_empty()).collect();
-        let continuations: Vec<Continuation<'_>> = scored
-            .iter()
-            .map(|output| Continuation { prefix, last_prompt_token, tokens: &output.tokens, rows: &[0] })
-            .collect();
+        // neighbouring coefficients often give the same text: it is scored once
+        let mut texts: Vec<&[u32]> = outputs.iter().map(|output| output.tokens.as_slice()).collect();
+        texts.sort_unstable();
+        texts.dedup();
+        texts.retain(|tokens| !tokens.is_empty());
+        let continuations: Vec<Continuation<'_>> =
+            texts.iter().map(|tokens| Continuation { prefix, last_prompt_token, tokens, rows: &[0] }).collect();
         let log_probs = log_probs(self.decoder, &continuations, &mut NoHook)?;
         let mean = |rows: Vec<Vec<f32>>| {
             let values = rows.concat();
             -values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64
         };
-        let mut means = log_probs.into_iter().map(mean);
-        Ok(outputs.iter().map(|output| if output.tokens.is_empty() { None } else { means.next() }).collect())
+        let means: Vec<f64> = log_probs.into_iter().map(mean).collect();
+        let nll = |output: &Generated| texts.binary_search(&output.tokens.as_slice()).ok().map(|index| means[index]);
+        Ok(outputs.iter().map(nll).collect())
     }
 }
 

@@ -191,7 +191,7 @@ mod tests {
             reference_similarity: None,
             repetition: 0.0,
             nll: Some(1.5),
-            effect: [(3, crate::LayerEffect { edits: 7, relative_norm_sum: 0.5 })].into(),
+            effect: Default::default(),
         }
     }
 

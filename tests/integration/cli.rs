@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::fixture::{Tiny, triples, words, write_triples};
 use crate::program::{BINARY, json, lines, run, succeed};
 
-const VERBS: [&str; 8] = ["reproduce", "scan", "extract", "sweep", "fit", "correct", "ratio", "check"];
+const VERBS: [&str; 9] = ["reproduce", "scan", "extract", "sweep", "fit", "correct", "ratio", "check", "data"];
 
 #[test]
 fn help_of_the_program() {
@@ -88,12 +88,12 @@ fn standard_output_holds_data_only() {
     let tiny = prepared();
     write_triples(&tiny.path("two.jsonl"), &triples(2));
     let steered = "correct --model model --data two.jsonl --template template.txt --vector vector.safetensors \
-                   --coefficient 1 --max-new-tokens 6";
+                   --coefficient 1 --max-new-tokens 6 --batch-rows 1";
     let ran = succeed(tiny.folder(), &words(steered));
     let rows: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[1]["question"], triples(2)[1].question);
-    // last prompt token and 5 of 6 new tokens, 2 rows, 3 layers
+    // last prompt token and 5 of 6 new tokens, 2 rows in 2 batches, 3 layers
     assert!(ran.stderr.contains("steered: 36 activations changed in 3 layers"), "{}", ran.stderr);
     let streamed = succeed(
         tiny.folder(),

@@ -138,7 +138,7 @@ fn numbers_make_sense(summary: &Value) {
     assert!(!controls["edit_ratio"]["shuffled"].is_null() && !controls["clean"].is_null());
     assert_eq!(controls["prompting"].as_object().unwrap().len(), 2);
     assert!(["model", "data"].iter().all(|key| summary["hashes"][key].as_str().unwrap().len() == 64));
-    let effect = summary["effect"]["layers"].as_object().unwrap();
+    let effect = summary["effect"].as_object().unwrap();
     assert_eq!(effect.keys().collect::<Vec<_>>(), ["1", "2", "3"]);
     let edits: BTreeSet<u64> = effect.values().map(|layer| layer["edits"].as_u64().unwrap()).collect();
     assert_eq!(edits.len(), 1, "every layer is edited at the same positions");
@@ -212,7 +212,7 @@ fn same_as_unbroken(tiny: &Tiny, out: &str) -> String {
         assert_eq!(rows(&tiny.path(out).join(name)), rows(&tiny.path("unbroken").join(name)), "{name}");
     }
     equal_summaries(&summary(tiny, out), &summary(tiny, "unbroken"));
-    let effect = |out: &str| summary(tiny, out)["effect"]["layers"]["1"]["edits"].clone();
+    let effect = |out: &str| summary(tiny, out)["effect"]["1"]["edits"].clone();
     assert_eq!(effect(out), effect("unbroken"), "edits of both runs count");
     ran.stderr
 }

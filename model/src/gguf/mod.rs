@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 pub use parse::GgufTensorInfo;
 pub use tensor_type::GgufTensorType;
 pub use value::{GgufArray, GgufValue};
-pub use write::{GgufTensor, encode_gguf, write_gguf};
+pub use write::{GgufTensor, TypedGgufTensor, encode_gguf, encode_typed_gguf, write_gguf};
 
 /// An open GGUF file: its header in memory, its tensors on demand.
 #[derive(Debug)]

@@ -22,7 +22,11 @@ impl GgufTensorType {
     }
 
     /// 32-bit floating point.
-    pub(super) const F32: Self = Self { number: 0 };
+    pub const F32: Self = Self { number: 0 };
+    /// 16-bit floating point.
+    pub const F16: Self = Self { number: 1 };
+    /// Blocks of 32: a 16-bit scale and 32 signed bytes.
+    pub const Q8_0: Self = Self { number: 8 };
 
     /// The number in the file.
     pub fn number(self) -> u32 {

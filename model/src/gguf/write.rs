@@ -19,6 +19,19 @@ pub struct GgufTensor<'a> {
     pub data: &'a [f32],
 }
 
+/// A tensor to write in a type of the caller's choice.
+#[derive(Debug, Clone, Copy)]
+pub struct TypedGgufTensor<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// Row-major dimensions.
+    pub dims: &'a [usize],
+    /// The type of `bytes`.
+    pub kind: GgufTensorType,
+    /// Row-major elements in that type's blocks.
+    pub bytes: &'a [u8],
+}
+
 /// Writes a GGUF file with metadata and tensors in the order given.
 ///
 /// The file appears under its name only when it is complete. Tensor data is aligned to 32 bytes, the last tensor included.
@@ -36,6 +49,34 @@ pub fn write_gguf(path: &Path, metadata: &[(&str, GgufValue)], tensors: &[GgufTe
 /// # Errors
 /// As [`write_gguf`], without the I/O.
 pub fn encode_gguf(metadata: &[(&str, GgufValue)], tensors: &[GgufTensor<'_>]) -> Result<Vec<u8>> {
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|tensor| tensor.data.iter().flat_map(|value| value.to_le_bytes()).collect()).collect();
+    let typed = |(tensor, bytes): (&GgufTensor<'_>, &Vec<u8>)| -> Result<()> {
+        let elements = tensor.dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
+        match elements == Some(tensor.data.len()) && bytes.len() == 4 * tensor.data.len() {
+            true => Ok(()),
+            false => Err(bad_shape(tensor.name, tensor.dims, tensor.data.len())),
+        }
+    };
+    tensors.iter().zip(&bytes).try_for_each(typed)?;
+    let tensors: Vec<TypedGgufTensor<'_>> = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|(tensor, bytes)| TypedGgufTensor {
+            name: tensor.name,
+            dims: tensor.dims,
+            kind: GgufTensorType::F32,
+            bytes,
+        })
+        .collect();
+    encode_typed_gguf(metadata, &tensors)
+}
+
+/// The bytes of a GGUF file whose tensors come in any type of a known size.
+///
+/// # Errors
+/// As [`encode_gguf`]; also when the last dimension is no multiple of the type's block.
+pub fn encode_typed_gguf(metadata: &[(&str, GgufValue)], tensors: &[TypedGgufTensor<'_>]) -> Result<Vec<u8>> {
     check_metadata(metadata)?;
     check_tensors(tensors)?;
     let mut out = b"GGUF".to_vec();
@@ -50,7 +91,7 @@ pub fn encode_gguf(metadata: &[(&str, GgufValue)], tensors: &[GgufTensor<'_>]) -
     put_tensor_entries(&mut out, tensors);
     for tensor in tensors {
         pad(&mut out);
-        tensor.data.iter().for_each(|value| out.extend(value.to_le_bytes()));
+        out.extend(tensor.bytes);
     }
     pad(&mut out);
     Ok(out)
@@ -68,34 +109,41 @@ fn check_metadata(metadata: &[(&str, GgufValue)]) -> Result<()> {
     Ok(())
 }
 
-fn check_tensors(tensors: &[GgufTensor<'_>]) -> Result<()> {
+fn check_tensors(tensors: &[TypedGgufTensor<'_>]) -> Result<()> {
     for (index, tensor) in tensors.iter().enumerate() {
-        let GgufTensor { name, dims, data } = tensor;
+        let TypedGgufTensor { name, dims, kind, bytes } = tensor;
         if tensors[..index].iter().any(|other| other.name == *name) {
             return Err(bad("GGUF tensors", format!("name `{name}` twice"), "each name once"));
         }
-        let elements = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
-        if elements != Some(data.len()) || data.is_empty() || !(1..=4).contains(&dims.len()) {
-            let got = format!("tensor `{name}` with shape {dims:?} and {} elements", data.len());
-            return Err(bad("GGUF tensors", got, "1 to 4 dimensions whose product is the number of elements"));
+        let elements = dims.iter().try_fold(1u64, |product, &dim| product.checked_mul(dim as u64));
+        let needed = elements.and_then(|n| kind.byte_len(n)).flatten();
+        let whole_blocks =
+            dims.last().zip(kind.block_size()).is_some_and(|(&dim, block)| (dim as u64).is_multiple_of(block));
+        if needed != Some(bytes.len() as u64) || bytes.is_empty() || !(1..=4).contains(&dims.len()) || !whole_blocks {
+            return Err(bad_shape(name, dims, bytes.len()));
         }
     }
     Ok(())
+}
+
+fn bad_shape(name: &str, dims: &[usize], elements: usize) -> Error {
+    let got = format!("tensor `{name}` with shape {dims:?} and {elements} elements or bytes");
+    bad("GGUF tensors", got, "1 to 4 dimensions whose product is the number of elements")
 }
 
 fn bad(what: &'static str, got: String, expected: &str) -> Error {
     Error::Request { what, got, expected: expected.to_owned() }
 }
 
-fn put_tensor_entries(out: &mut Vec<u8>, tensors: &[GgufTensor<'_>]) {
+fn put_tensor_entries(out: &mut Vec<u8>, tensors: &[TypedGgufTensor<'_>]) {
     let mut offset = 0u64;
     for tensor in tensors {
         put_string(out, tensor.name);
         out.extend((tensor.dims.len() as u32).to_le_bytes());
         tensor.dims.iter().rev().for_each(|&dim| out.extend((dim as u64).to_le_bytes()));
-        out.extend(GgufTensorType::F32.number().to_le_bytes());
+        out.extend(tensor.kind.number().to_le_bytes());
         out.extend(offset.to_le_bytes());
-        offset = (offset + 4 * tensor.data.len() as u64).next_multiple_of(DEFAULT_ALIGNMENT);
+        offset = (offset + tensor.bytes.len() as u64).next_multiple_of(DEFAULT_ALIGNMENT);
     }
 }
 

@@ -3,8 +3,11 @@
 //! Projections run on all tokens at once; scores run chunk by chunk, because every chunk has its own past. The past of
 //! a chunk is a chain of shared segments (computed once, used by all rows) and the rows' own keys and values.
 
+use std::sync::Arc;
+
 use candle_core::{D, Tensor};
 
+use super::gradients::{RopeAttention, Span};
 use super::{Kernels, Linear, RotaryTables};
 use crate::Result;
 
@@ -37,6 +40,20 @@ impl Attention {
         Ok([rotary.rotate(&q, kernels)?, rotary.rotate(&k, kernels)?, v])
     }
 
+    /// Projection, rotation and attention of rows without a past: (n_tokens, hidden) → (n_tokens, n_heads · head_dim),
+    /// differentiable and in one kernel.
+    pub(crate) fn attend_rows(&self, x: &Tensor, spans: &Arc<[Span]>, rotary: &RotaryTables) -> Result<Tensor> {
+        let kernel = RopeAttention {
+            spans: Arc::clone(spans),
+            cos: rotary.cos.clone(),
+            sin: rotary.sin.clone(),
+            n_heads: self.n_heads,
+            n_kv_heads: self.n_kv_heads,
+            head_dim: self.head_dim,
+        };
+        Ok(self.q.forward(x)?.apply_op3(&self.k.forward(x)?, &self.v.forward(x)?, kernel)?)
+    }
+
     /// Attention of one chunk.
     ///
     /// `q`: (rows · t, n_heads, head_dim), row after row. `mask`: (t, own length), 0 or −∞; `None` when t = 1.
@@ -67,7 +84,7 @@ impl Attention {
         let scores = if scores.len() == 1 { scores.remove(0) } else { Tensor::cat(&scores, D::Minus1)? };
         let pattern = match kernels {
             Kernels::Fused => candle_nn::ops::softmax_last_dim(&scores)?,
-            Kernels::Differentiable => candle_nn::ops::softmax(&scores, D::Minus1)?,
+            Kernels::Differentiable | Kernels::FusedDifferentiable => candle_nn::ops::softmax(&scores, D::Minus1)?,
         };
 
         let mut start = 0;

@@ -1,26 +1,67 @@
-//! y = x Wᵀ + b, with W stored (out, in) as in Hugging Face files.
+//! y = x Wᵀ + b, with W stored (out, in) as in Hugging Face files; in training, plus a low-rank delta.
 
 use candle_core::Tensor;
 
+use super::gradients::{FrozenLinear, TrainedLinear};
+use super::{Dropout, LoraDelta};
 use crate::Result;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Linear {
     weight: Tensor, // (out, in)
     bias: Option<Tensor>,
+    delta: Option<LoraDelta>,
 }
 
 impl Linear {
     pub(crate) fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self { weight, bias }
+        Self { weight, bias, delta: None }
+    }
+
+    pub(crate) fn with_delta(mut self, delta: Option<LoraDelta>) -> Self {
+        self.delta = delta;
+        self
     }
 
     /// (n, in) → (n, out)
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = x.matmul(&self.weight.t()?)?;
-        Ok(match &self.bias {
+        let y = product(x, &self.weight)?;
+        let y = match &self.bias {
             None => y,
             Some(bias) => y.broadcast_add(bias)?,
+        };
+        Ok(match &self.delta {
+            None => y,
+            Some(delta) => (y + delta.forward(x)?)?,
         })
     }
+}
+
+impl LoraDelta {
+    /// (n, in) → (n, out)
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = match &self.dropout {
+            None => x.clone(),
+            Some(dropout) => dropout.forward(x)?,
+        };
+        let inner = (product(&x, &self.a)? * self.scale)?; // (n, rank)
+        product(&inner, &self.b)
+    }
+}
+
+impl Dropout {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let mask = Tensor::from_vec(self.mask(x.elem_count()), x.shape(), x.device())?;
+        Ok((x * mask)?)
+    }
+}
+
+/// x Wᵀ: the plain product, or on the CPU under training the one whose gradient is cheap.
+fn product(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    let on_cpu = weight.device().is_cpu();
+    Ok(match () {
+        () if on_cpu && weight.track_op() => x.contiguous()?.apply_op2(weight, TrainedLinear)?,
+        () if on_cpu && x.track_op() => x.contiguous()?.apply_op1(FrozenLinear { weight: weight.clone() })?,
+        () => x.matmul(&weight.t()?)?,
+    })
 }

@@ -2,7 +2,8 @@
 
 use candle_core::Tensor;
 
-use super::Linear;
+use super::gradients::SwiGlu;
+use super::{Kernels, Linear};
 use crate::Result;
 
 #[derive(Debug, Clone)]
@@ -14,8 +15,12 @@ pub(crate) struct Mlp {
 
 impl Mlp {
     /// (n, hidden) → (n, hidden)
-    pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let gated = (self.gate.forward(x)?.silu()? * self.up.forward(x)?)?; // (n, intermediate)
+    pub(crate) fn forward(&self, x: &Tensor, kernels: Kernels) -> Result<Tensor> {
+        let (gate, up) = (self.gate.forward(x)?, self.up.forward(x)?);
+        let gated = match kernels {
+            Kernels::FusedDifferentiable => gate.apply_op2(&up, SwiGlu)?,
+            Kernels::Fused | Kernels::Differentiable => (gate.silu()? * up)?,
+        }; // (n, intermediate)
         self.down.forward(&gated)
     }
 }

@@ -1,13 +1,16 @@
 //! The parts of a block: one definition of each for every family.
 
 mod attention;
+pub(crate) mod gradients;
 mod linear;
+mod lora;
 mod mlp;
 mod norm;
 mod rope;
 
 pub(crate) use attention::{Attention, ChunkKv};
 pub(crate) use linear::Linear;
+pub(crate) use lora::{Dropout, LoraDelta, mix};
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::RmsNorm;
 pub(crate) use rope::{Rope, RotaryTables};
@@ -20,4 +23,6 @@ pub enum Kernels {
     Fused,
     /// Compositions of elementary operations, which gradients flow through.
     Differentiable,
+    /// Fused kernels with gradients of their own, on the CPU. Attention patterns are hooked in compositions, as above.
+    FusedDifferentiable,
 }

@@ -3,6 +3,7 @@
 use candle_core::{D, Tensor};
 
 use super::Kernels;
+use super::gradients::RmsNormKernel;
 use crate::Result;
 
 #[derive(Debug, Clone)]
@@ -20,6 +21,9 @@ impl RmsNorm {
     pub(crate) fn forward(&self, x: &Tensor, kernels: Kernels) -> Result<Tensor> {
         Ok(match kernels {
             Kernels::Fused => candle_nn::ops::rms_norm(&x.contiguous()?, &self.weight, self.eps as f32)?,
+            Kernels::FusedDifferentiable => {
+                x.contiguous()?.apply_op2(&self.weight, RmsNormKernel { eps: self.eps as f32 })?
+            }
             Kernels::Differentiable => {
                 let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;
                 x.broadcast_div(&(mean_square + self.eps)?.sqrt()?)?.broadcast_mul(&self.weight)?

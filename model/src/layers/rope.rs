@@ -15,8 +15,8 @@ pub(crate) struct Rope {
 /// Cosines and sines for the positions of one packed pass: each (n_tokens, head_dim / 2).
 #[derive(Debug, Clone)]
 pub(crate) struct RotaryTables {
-    cos: Tensor,
-    sin: Tensor,
+    pub(super) cos: Tensor,
+    pub(super) sin: Tensor,
 }
 
 impl Rope {
@@ -54,7 +54,7 @@ impl RotaryTables {
                 let sin = self.sin.reshape((n, 1, dim / 2))?;
                 Ok(candle_nn::rotary_emb::rope_thd(&x, &cos, &sin)?.reshape((n, heads, dim))?)
             }
-            Kernels::Differentiable => {
+            Kernels::Differentiable | Kernels::FusedDifferentiable => {
                 let (cos, sin) = (self.cos.unsqueeze(1)?, self.sin.unsqueeze(1)?); // (n, 1, dim / 2)
                 let first = x.narrow(2, 0, dim / 2)?;
                 let second = x.narrow(2, dim / 2, dim / 2)?;

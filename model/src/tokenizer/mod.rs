@@ -122,6 +122,35 @@ impl Tokenizer {
         self.inner.decode(ids, skip_special).map_err(|source| self.problem(source))
     }
 
+    /// The text of a tokenizer.json that holds this tokenizer.
+    ///
+    /// # Errors
+    /// [`Error::Tokenizer`].
+    pub fn to_json(&self) -> Result<String> {
+        self.inner.to_string(true).map_err(|source| self.problem(source))
+    }
+
+    /// The token with this id as it stands in the vocabulary.
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// The same tokenizer whose texts end with the token `eos`.
+    ///
+    /// # Errors
+    /// [`Error::TokenOutOfRange`] when there is no such id.
+    pub fn with_eos(mut self, eos: u32) -> Result<Self> {
+        if self.inner.id_to_token(eos).is_none() {
+            return Err(Error::TokenOutOfRange { id: eos, vocab_size: self.vocab_size });
+        }
+        self.specials.eos = Some(eos);
+        if !self.specials.stop.contains(&eos) {
+            self.specials.stop.push(eos);
+            self.specials.stop.sort_unstable();
+        }
+        Ok(self)
+    }
+
     /// Begins to decode token by token.
     pub fn stream(&self, skip_special: bool) -> StreamDecoder<'_> {
         StreamDecoder::new(self, skip_special)

@@ -32,7 +32,7 @@ pub(super) fn tensor(file: &GgufFile, name: &str, config: &ModelConfig) -> Resul
 }
 
 /// `model.layers.3.mlp.up_proj.weight` → `blk.3.ffn_up.weight`.
-fn gguf_name(name: &str) -> Option<String> {
+pub(crate) fn gguf_name(name: &str) -> Option<String> {
     match name {
         "model.embed_tokens.weight" => return Some("token_embd.weight".into()),
         "model.norm.weight" => return Some("output_norm.weight".into()),
@@ -56,6 +56,13 @@ fn unpermute(weight: &Tensor, n_heads: usize) -> Result<Tensor> {
     Ok(paired.transpose(1, 2)?.contiguous()?.reshape((rows, columns))?)
 }
 
+/// The reverse of [`unpermute`]: halves become neighbouring pairs. (out, in) → (out, in)
+pub(crate) fn permute(weight: &Tensor, n_heads: usize) -> Result<Tensor> {
+    let (rows, columns) = weight.dims2()?;
+    let halves = weight.reshape((n_heads, 2, rows / n_heads / 2, columns))?;
+    Ok(halves.transpose(1, 2)?.contiguous()?.reshape((rows, columns))?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +80,7 @@ mod tests {
         let weight = Tensor::new(&[[0f32], [1.], [2.], [3.]], &candle_core::Device::Cpu).unwrap();
         let rows: Vec<f32> = unpermute(&weight, 1).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         assert_eq!(rows, [0., 2., 1., 3.]);
+        let back = permute(&unpermute(&weight, 1).unwrap(), 1).unwrap();
+        assert_eq!(back.to_vec2::<f32>().unwrap(), weight.to_vec2::<f32>().unwrap());
     }
 }

@@ -1,6 +1,6 @@
 //! Weights from files, by their Hugging Face names, as f32 tensors of a checked shape without NaN.
 
-mod gguf_names;
+pub(crate) mod gguf_names;
 mod safetensors_files;
 
 use std::path::{Path, PathBuf};
@@ -10,8 +10,10 @@ use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use crate::gguf::GgufFile;
+use crate::layers::LoraDelta;
 use crate::{Error, ModelConfig, Result};
 use safetensors_files::SafetensorsFiles;
+pub(crate) use safetensors_files::parse as parse_safetensors;
 
 /// The files of one model, opened but not yet read.
 pub struct Weights {
@@ -77,6 +79,29 @@ impl Weights {
             std::io::copy(&mut file, &mut hasher).map_err(|e| Error::io(path, e))?;
         }
         Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Where a decoder's tensors come from, by their Hugging Face names.
+pub(crate) trait TensorSource {
+    /// The tensor of this name; `shape` is what the configuration implies.
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor>;
+
+    /// A low-rank delta beside a linear layer, `model.layers.0.self_attn.q_proj` for one.
+    fn delta(&self, _linear: &str, _out: usize, _input: usize) -> Result<Option<LoraDelta>> {
+        Ok(None)
+    }
+}
+
+/// Tensors as they stand in files.
+pub(crate) struct FileTensors<'a> {
+    pub(crate) weights: &'a Weights,
+    pub(crate) config: ModelConfig,
+}
+
+impl TensorSource for FileTensors<'_> {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        self.weights.tensor(name, shape, &self.config)
     }
 }
 

@@ -108,7 +108,7 @@ fn shard_names(index: &Path) -> Result<BTreeSet<String>> {
 }
 
 /// Parses the header; the crate checks every offset against the bytes that are there.
-fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
+pub(crate) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
     SafeTensors::deserialize(bytes).map_err(|error| match error {
         // both errors also stand for other damage; a size that the file does not reach says which it is
         safetensors::SafeTensorError::MetadataIncompleteBuffer

@@ -72,7 +72,7 @@ fn a_planted_direction_is_recovered_with_its_sign() {
 
 #[test]
 fn fewer_pairs_than_dimensions_serve() {
-    for options in pca_options(Scaling::PerDimension) {
+    for options in pca_options(Scaling::PerDimensionFilter) {
         let found = extract_layer(&planted(40, &MASSIVE, 2), &options).unwrap();
         let cosine = cosine(&found.direction, &planted_direction());
         assert!(cosine > 0.95, "{options:?}: {cosine}");
@@ -82,7 +82,7 @@ fn fewer_pairs_than_dimensions_serve() {
 #[test]
 fn massive_dimensions_hide_the_direction_unless_scaled() {
     let pairs = planted(200, &MASSIVE, 1);
-    for options in pca_options(Scaling::PerDimension) {
+    for options in pca_options(Scaling::PerDimensionFilter) {
         let found = extract_layer(&pairs, &options).unwrap();
         let cosine = cosine(&found.direction, &planted_direction());
         assert!(cosine > 0.99, "{options:?}: {cosine}");
@@ -97,7 +97,7 @@ fn massive_dimensions_hide_the_direction_unless_scaled() {
 #[test]
 fn a_score_on_plain_activations_is_the_score_on_scaled_ones() {
     let pairs = planted(200, &MASSIVE, 1);
-    let contrast = Contrast::new(&pairs, Scaling::PerDimension).unwrap();
+    let contrast = Contrast::new(&pairs, Scaling::PerDimensionFilter).unwrap();
     let component = random_direction(0, HIDDEN, 0);
     let scaled = contrast.differences.dot(&component);
     let found = contrast.orient(component, None);
@@ -110,6 +110,25 @@ fn a_score_on_plain_activations_is_the_score_on_scaled_ones() {
 }
 
 #[test]
+fn the_pattern_agrees_with_the_mean_difference_where_scales_differ() {
+    // dimensions of very different scale, the signal in proportion to it: 1 to 100
+    let scale = |j: usize| 10f32.powf(2.0 * j as f32 / HIDDEN as f32);
+    let plain = planted(400, &[], 7);
+    let stretch = |pole: ndarray::ArrayView2<'_, f32>| {
+        let mut pole = pole.to_owned();
+        pole.columns_mut().into_iter().enumerate().for_each(|(j, mut column)| column.mapv_inplace(|v| v * scale(j)));
+        pole
+    };
+    let pairs = LayerPairs::new(3, stretch(plain.positive()), stretch(plain.negative())).unwrap();
+    let direction = |method, scaling| extract_layer(&pairs, &options(method, scaling, true)).unwrap().direction;
+    let mean = direction(Method::MeanDiff, Scaling::None);
+    let pattern = direction(Method::PcaDiff, Scaling::PerDimension);
+    let filter = direction(Method::PcaDiff, Scaling::PerDimensionFilter);
+    assert!(cosine(&pattern, &mean) > 0.99, "{}", cosine(&pattern, &mean));
+    assert!(cosine(&filter, &mean) < 0.5, "{}", cosine(&filter, &mean));
+}
+
+#[test]
 fn massive_dimensions_are_warned_of() {
     let warnings = |scaling| {
         let pairs = [planted(200, &MASSIVE, 1)];
@@ -118,7 +137,7 @@ fn massive_dimensions_are_warned_of() {
     let found = warnings(Scaling::None);
     let [Warning::FewDimensions { layer: 3, dimensions, share }] = found.as_slice() else { panic!("{found:?}") };
     assert!(dimensions.iter().all(|dimension| MASSIVE.contains(dimension)) && *share > 0.99);
-    assert_eq!(warnings(Scaling::PerDimension), []);
+    assert_eq!(warnings(Scaling::PerDimensionFilter), []);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use redline::steer::control_file::{read_control_vector, write_control_vector};
 use redline::steer::controls::{random_like, shuffled_like};
 use redline::steer::{
     Arm, BootstrapOptions, CORRECTION, ControlVector, EditRatioVariant, NamedVector, Propensity, PropensityOptions,
-    SweepEffect, SweepLog, SweepOptions, SweepPrompt, SweepRow, arms, control_vector, propensity,
+    SweepLog, SweepOptions, SweepPrompt, SweepRow, arms, control_vector, propensity,
 };
 use serde_json::json;
 
@@ -61,7 +61,6 @@ pub struct SweepStage {
     pub propensities: Vec<Propensity>,
     pub propensity_vectors: Vec<NamedVector>,
     pub propensity_arms: Vec<Arm>,
-    pub effect: SweepEffect,
 }
 
 /// The third stage: what the numbers say.
@@ -194,7 +193,6 @@ impl Experiment<'_> {
         }));
         let propensities = self.propensities(&triples, &propensity_vectors, &propensity_arms)?;
         Ok(SweepStage {
-            effect: SweepEffect::of(&main),
             rows: main,
             control_rows,
             clean_rows,

@@ -52,7 +52,7 @@ pub fn build(
         },
         "layers": reading.report,
         "injected_layers": experiment.layers,
-        "effect": sweeps.effect,
+        "effect": redline::steer::total_effect(&sweeps.rows),
         "settings": settings,
         "hashes": {
             "model": settings["model_hash"],
@@ -64,11 +64,12 @@ pub fn build(
 /// One table, the fit, the controls, and a word on what they mean.
 pub fn as_text(reading: &ReadingStage, results: &Results) -> String {
     let mut text = String::new();
-    if let Some(best) = reading.report.iter().max_by(|a, b| accuracy(a).total_cmp(&accuracy(b))) {
+    if let Some(best) = reading.report.iter().rev().max_by(|a, b| auroc(a).total_cmp(&auroc(b))) {
         text.push_str(&format!(
-            "reading   held-out pair accuracy is highest in layer {}: {:.3}\n\n",
+            "reading   held-out AUROC is highest in layer {}: {:.3}, pair accuracy there {}\n\n",
             best.layer,
-            accuracy(best)
+            auroc(best),
+            crate::output::number(best.pair_accuracy.as_ref().map(|estimate| estimate.value)),
         ));
     }
     text.push_str(&coefficient_table(&results.analysis));
@@ -106,6 +107,6 @@ pub fn as_text(reading: &ReadingStage, results: &Results) -> String {
     text
 }
 
-fn accuracy(reading: &redline::probe::LayerReading) -> f64 {
-    reading.pair_accuracy.as_ref().map_or(0.0, |estimate| estimate.value)
+fn auroc(reading: &redline::probe::LayerReading) -> f64 {
+    reading.auroc.as_ref().map_or(0.0, |estimate| estimate.value)
 }

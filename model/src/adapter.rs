@@ -1,0 +1,206 @@
+//! PEFT LoRA adapters: reading them, and merging them into a model's weights.
+//!
+//! A folder holds `adapter_config.json` and `adapter_model.safetensors`, with `base_model.model.{layer}.lora_A.weight` (rank, in) and
+//! `….lora_B.weight` (out, rank) for each adapted linear layer. The merged weight is W + scale · B A, scale = alpha / rank (or
+//! alpha / √rank where the file says `use_rslora`).
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device, Tensor};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
+
+use crate::model::ModelFiles;
+use crate::weights::{FileTensors, TensorSource, parse_safetensors};
+use crate::{Error, Result};
+
+/// What PEFT puts before the model's own names.
+const PREFIX: &str = "base_model.model.";
+
+/// Size, strength and places of low-rank deltas.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LoraOptions {
+    /// Inner width of a delta.
+    pub rank: usize,
+    /// Strength: a delta is scaled by alpha / rank.
+    pub alpha: f64,
+    /// Last parts of the names of the adapted linear layers, such as `q_proj`.
+    pub targets: Vec<String>,
+    /// Share of a delta's inputs that is zeroed at random in training, below 1.
+    pub dropout: f64,
+}
+
+impl Default for LoraOptions {
+    fn default() -> Self {
+        let targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
+        Self { rank: 16, alpha: 32.0, targets: targets.map(str::to_owned).to_vec(), dropout: 0.0 }
+    }
+}
+
+impl LoraOptions {
+    /// The factor of B A.
+    pub fn scale(&self) -> f64 {
+        self.alpha / self.rank as f64
+    }
+
+    pub(crate) fn applies_to(&self, linear: &str) -> bool {
+        let last = linear.rsplit('.').next();
+        self.targets.iter().any(|target| last == Some(target))
+    }
+}
+
+/// Names of the two factors of a linear layer's delta.
+pub(crate) fn factor_names(linear: &str) -> [String; 2] {
+    ["A", "B"].map(|factor| format!("{PREFIX}{linear}.lora_{factor}.weight"))
+}
+
+/// An adapter read from its folder.
+#[derive(Debug)]
+pub struct Adapter {
+    path: PathBuf,
+    scale: f64,
+    deltas: BTreeMap<String, [Tensor; 2]>,
+}
+
+impl Adapter {
+    /// Reads a PEFT adapter folder.
+    ///
+    /// # Errors
+    /// Files that are missing or damaged; [`Error::Adapter`] for what is not plain LoRA.
+    pub fn open(folder: &Path) -> Result<Self> {
+        let config_path = folder.join("adapter_config.json");
+        let bytes = std::fs::read(&config_path).map_err(|e| Error::io(&config_path, e))?;
+        let map: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|source| Error::MalformedLine {
+            path: config_path.clone(),
+            line: source.line(),
+            source,
+        })?;
+        let (rank, scale) = read_config(&map).map_err(|problem| Error::Adapter { path: config_path, problem })?;
+        let path = folder.join("adapter_model.safetensors");
+        let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
+        let deltas = read_deltas(&path, &bytes, rank)?;
+        Ok(Self { path, scale, deltas })
+    }
+
+    /// SHA-256 of the adapter's weights, as hexadecimal digits.
+    ///
+    /// # Errors
+    /// The file cannot be read again.
+    pub fn fingerprint(&self) -> Result<String> {
+        let bytes = std::fs::read(&self.path).map_err(|e| Error::io(&self.path, e))?;
+        Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// W + scale · B A
+    fn merge(&self, linear: &str, weight: &Tensor) -> Result<Tensor> {
+        let Some([a, b]) = self.deltas.get(linear) else { return Ok(weight.clone()) };
+        let expected = [b.dim(0)?, a.dim(1)?];
+        if weight.dims() != expected {
+            let tensor = format!("{PREFIX}{linear}.lora_A.weight");
+            let (got, expected) = (expected.to_vec(), weight.dims().to_vec());
+            return Err(Error::TensorShape { path: self.path.clone(), tensor, got, expected });
+        }
+        Ok((weight + (b.matmul(a)? * self.scale)?)?)
+    }
+}
+
+/// Rank and scale of a configuration that asks for nothing but plain LoRA; the error is the problem.
+fn read_config(map: &Map<String, Value>) -> std::result::Result<(usize, f64), String> {
+    if map.get("peft_type").and_then(Value::as_str) != Some("LORA") {
+        return Err("`peft_type` is not LORA".into());
+    }
+    for unsupported in ["use_dora", "fan_in_fan_out", "lora_bias", "modules_to_save", "rank_pattern", "alpha_pattern"] {
+        let is_unset = match map.get(unsupported) {
+            None | Some(Value::Null | Value::Bool(false)) => true,
+            Some(Value::Array(values)) => values.is_empty(),
+            Some(Value::Object(values)) => values.is_empty(),
+            _ => false,
+        };
+        if !is_unset {
+            return Err(format!("`{unsupported}` is not supported"));
+        }
+    }
+    if map.get("bias").and_then(Value::as_str).is_some_and(|bias| bias != "none") {
+        return Err("`bias` is not supported".into());
+    }
+    let rank = map.get("r").and_then(Value::as_u64).filter(|rank| (1..=1 << 16).contains(rank));
+    let rank = rank.ok_or("`r` must be a positive number")? as usize;
+    let alpha = map.get("lora_alpha").and_then(Value::as_f64).filter(|alpha| alpha.is_finite());
+    let alpha = alpha.ok_or("`lora_alpha` must be a number")?;
+    let is_rank_stabilised = map.get("use_rslora").and_then(Value::as_bool).unwrap_or(false);
+    let divisor = if is_rank_stabilised { (rank as f64).sqrt() } else { rank as f64 };
+    Ok((rank, alpha / divisor))
+}
+
+fn read_deltas(path: &Path, bytes: &[u8], rank: usize) -> Result<BTreeMap<String, [Tensor; 2]>> {
+    let problem = |problem: String| Error::Adapter { path: path.into(), problem };
+    let file = parse_safetensors(path, bytes)?;
+    let mut layers = BTreeSet::new();
+    for name in file.names() {
+        let layer = name
+            .strip_prefix(PREFIX)
+            .and_then(|rest| rest.strip_suffix(".lora_A.weight").or_else(|| rest.strip_suffix(".lora_B.weight")));
+        layers.insert(layer.ok_or_else(|| problem(format!("tensor `{name}` is no part of a LoRA delta")))?.to_owned());
+    }
+    if layers.is_empty() {
+        return Err(problem("it holds no tensors".into()));
+    }
+    let read = |name: String| -> Result<Tensor> {
+        let view = file.tensor(&name).map_err(|_| Error::TensorMissing { path: path.into(), tensor: name.clone() })?;
+        let dtype = DType::try_from(view.dtype())?;
+        let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?.to_dtype(DType::F32)?;
+        match tensor.rank() {
+            2 => Ok(tensor),
+            n => Err(problem(format!("tensor `{name}` has {n} dimensions, not 2"))),
+        }
+    };
+    let both = |layer: String| -> Result<(String, [Tensor; 2])> {
+        let [a, b] = factor_names(&layer).map(read);
+        let (a, b) = (a?, b?);
+        match (a.dim(0)?, b.dim(1)?) {
+            (x, y) if x == rank && y == rank => Ok((layer, [a, b])),
+            (x, y) => Err(problem(format!("the factors of `{layer}` have ranks {x} and {y}, the file says {rank}"))),
+        }
+    };
+    layers.into_iter().map(both).collect()
+}
+
+/// A model's tensors with an adapter merged in.
+pub(crate) struct MergedTensors<'a> {
+    files: FileTensors<'a>,
+    adapter: &'a Adapter,
+    used: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> MergedTensors<'a> {
+    pub(crate) fn new(files: &'a ModelFiles, adapter: &'a Adapter) -> Self {
+        let files = FileTensors { weights: &files.weights, config: files.config.clone() };
+        Self { files, adapter, used: RefCell::default() }
+    }
+
+    /// Refuses an adapter with deltas for layers the model lacks.
+    pub(crate) fn check_all_used(&self) -> Result<()> {
+        let used = self.used.borrow();
+        match self.adapter.deltas.keys().find(|layer| !used.contains(*layer)) {
+            None => Ok(()),
+            Some(layer) => {
+                let problem = format!("it adapts `{layer}`, which the model does not have");
+                Err(Error::Adapter { path: self.adapter.path.clone(), problem })
+            }
+        }
+    }
+}
+
+impl TensorSource for MergedTensors<'_> {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        let weight = self.files.tensor(name, shape)?;
+        let Some(linear) = name.strip_suffix(".weight") else { return Ok(weight) };
+        if self.adapter.deltas.contains_key(linear) {
+            self.used.borrow_mut().insert(linear.to_owned());
+        }
+        self.adapter.merge(linear, &weight)
+    }
+}

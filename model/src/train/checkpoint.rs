@@ -1,0 +1,193 @@
+//! A run at a step, in one file that is written whole or not at all.
+//!
+//! A safetensors file that
+//! - MUST hold `parameter.{name}`, `first_moment.{name}` and `second_moment.{name}` in f32 for every trained parameter;
+//! - MUST carry `redline_checkpoint` in its metadata: JSON with `version`, `settings` and `state`;
+//! - MUST be refused by a run with other settings, model or data.
+//!
+//! The order of the data and all random numbers are pure functions of the settings and the step, so the step is their state.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::bytes::{decode, encode, tensor_bytes};
+use super::optimizer::Moments;
+use super::{AdamW, Method, Parameters, TrainOptions};
+use crate::files::write_atomically;
+use crate::weights::parse_safetensors;
+use crate::{Error, ModelConfig, Result};
+
+const VERSION: u32 = 1;
+const KEY: &str = "redline_checkpoint";
+
+/// All that the result of a run depends on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// SHA-256 of the weights before training.
+    pub model: String,
+    /// The model's sizes.
+    pub config: ModelConfig,
+    /// What is trained.
+    pub method: Method,
+    /// SHA-256 of the training rows as tokens.
+    pub data: String,
+    /// SHA-256 of the held-out rows as tokens.
+    pub held_out: String,
+    /// The run's options.
+    pub options: TrainOptions,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Steps done.
+    pub step: usize,
+    /// Tokens read.
+    pub n_tokens: u64,
+    /// The lowest held-out loss so far, and after how many steps it was.
+    pub best: Option<(f64, usize)>,
+    /// After how many steps the last evaluation was.
+    pub evaluated_at: usize,
+    /// Evaluations since the best.
+    pub n_evaluations_since_best: usize,
+    /// Whether the run has stopped early.
+    pub stopped_early: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    version: u32,
+    settings: Value,
+    state: State,
+}
+
+/// Writes a checkpoint.
+///
+/// # Errors
+/// [`Error::Io`], such as a full disk: the file under that name stays what it was.
+pub fn save(path: &Path, parameters: &Parameters, optimizer: &AdamW, settings: &Settings, state: &State) -> Result<()> {
+    let json = |source| Error::MalformedLine { path: path.into(), line: 0, source };
+    let settings = serde_json::to_value(settings).map_err(json)?;
+    let header = Header { version: VERSION, settings, state: state.clone() };
+    let header = serde_json::to_string(&header).map_err(json)?;
+    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+    for (parameter, moments) in parameters.trained().iter().zip(optimizer.moments()) {
+        let (name, shape) = (&parameter.name, parameter.variable.dims().to_vec());
+        tensors.push((format!("parameter.{name}"), shape.clone(), tensor_bytes(&parameter.variable)?));
+        tensors.push((format!("first_moment.{name}"), shape.clone(), encode(&moments.first, f32::to_le_bytes)));
+        tensors.push((format!("second_moment.{name}"), shape, encode(&moments.second, f32::to_le_bytes)));
+    }
+    let malformed = |error: safetensors::SafeTensorError| malformed(path, error.to_string());
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(malformed)?))
+    });
+    let views = views.collect::<Result<Vec<_>>>()?;
+    let metadata = HashMap::from([(KEY.to_owned(), header)]);
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(malformed)?;
+    write_atomically(path, &bytes)
+}
+
+/// Reads a checkpoint into the parameters and returns the optimizer and the state of its run.
+///
+/// # Errors
+/// [`Error::CheckpointMismatch`] when it belongs to another run; [`Error::Truncated`] or [`Error::Malformed`] when it is damaged.
+pub fn load(path: &Path, parameters: &Parameters, settings: &Settings) -> Result<(AdamW, State)> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let file = parse_safetensors(path, &bytes)?;
+    let header = read_header(path, &bytes)?;
+    let expected =
+        serde_json::to_value(settings).map_err(|source| Error::MalformedLine { path: path.into(), line: 0, source })?;
+    if let Some((field, got, expected)) = first_difference("", &header.settings, &expected) {
+        return Err(Error::CheckpointMismatch { path: path.into(), field, got, expected });
+    }
+    let mut moments = Vec::with_capacity(parameters.trained().len());
+    let mut values = Vec::with_capacity(parameters.trained().len());
+    for parameter in parameters.trained() {
+        let shape = parameter.variable.dims();
+        let read = |part: &str| read_tensor(path, &file, &format!("{part}.{}", parameter.name), shape);
+        values.push(Tensor::from_vec(read("parameter")?, shape, &Device::Cpu)?);
+        moments.push(Moments { first: read("first_moment")?, second: read("second_moment")? });
+    }
+    // only now, when all of it was read
+    for (parameter, value) in parameters.trained().iter().zip(&values) {
+        parameter.variable.set(value)?;
+    }
+    let optimizer = AdamW::resume(parameters, settings.options.optimizer, moments, header.state.step)?;
+    Ok((optimizer, header.state))
+}
+
+/// Reads only the trained parameters of a checkpoint of this model, whatever its run's options were: the best ones, to export.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_parameters(path: &Path, parameters: &Parameters) -> Result<State> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+    let file = parse_safetensors(path, &bytes)?;
+    let header = read_header(path, &bytes)?;
+    let json = |source| Error::MalformedLine { path: path.into(), line: 0, source };
+    let method = serde_json::to_value(parameters.method()).map_err(json)?;
+    let expected = serde_json::json!({ "model": parameters.origin(), "method": method });
+    let given = serde_json::json!({ "model": header.settings["model"], "method": header.settings["method"] });
+    if let Some((field, got, expected)) = first_difference("", &given, &expected) {
+        return Err(Error::CheckpointMismatch { path: path.into(), field, got, expected });
+    }
+    let mut values = Vec::with_capacity(parameters.trained().len());
+    for parameter in parameters.trained() {
+        let shape = parameter.variable.dims();
+        let read = read_tensor(path, &file, &format!("parameter.{}", parameter.name), shape)?;
+        values.push(Tensor::from_vec(read, shape, &Device::Cpu)?);
+    }
+    parameters.trained().iter().zip(&values).try_for_each(|(parameter, value)| parameter.variable.set(value))?;
+    Ok(header.state)
+}
+
+fn read_header(path: &Path, bytes: &[u8]) -> Result<Header> {
+    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| malformed(path, error.to_string()))?;
+    let text = metadata.metadata().as_ref().and_then(|map| map.get(KEY));
+    let text = text.ok_or_else(|| malformed(path, format!("its metadata has no `{KEY}`")))?;
+    let header: Header =
+        serde_json::from_str(text).map_err(|error| malformed(path, format!("`{KEY}` cannot be read: {error}")))?;
+    match header.version {
+        VERSION => Ok(header),
+        other => Err(malformed(path, format!("version {other}; this program reads version {VERSION}"))),
+    }
+}
+
+fn read_tensor(path: &Path, file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    let missing = |_| Error::TensorMissing { path: path.into(), tensor: name.into() };
+    let view = file.tensor(name).map_err(missing)?;
+    if view.shape() != shape {
+        let (got, expected) = (view.shape().to_vec(), shape.to_vec());
+        return Err(Error::TensorShape { path: path.into(), tensor: name.into(), got, expected });
+    }
+    match view.dtype() {
+        Dtype::F32 => Ok(decode(view.data())),
+        other => Err(Error::UnsupportedType { path: path.into(), tensor: name.into(), got: format!("{other:?}") }),
+    }
+}
+
+fn malformed(path: &Path, rule: String) -> Error {
+    Error::Malformed { path: path.into(), format: "checkpoint", rule }
+}
+
+/// The first setting that differs: its path, its value there and here.
+fn first_difference(at: &str, there: &Value, here: &Value) -> Option<(String, String, String)> {
+    match (there, here) {
+        (Value::Object(there), Value::Object(here)) => {
+            let keys = here.keys().chain(there.keys().filter(|key| !here.contains_key(*key)));
+            let below = |key: &String| if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
+            let value =
+                |map: &serde_json::Map<String, Value>, key: &String| map.get(key).cloned().unwrap_or(Value::Null);
+            let difference = |key: &String| first_difference(&below(key), &value(there, key), &value(here, key));
+            keys.into_iter().find_map(difference)
+        }
+        _ if there == here => None,
+        _ => Some((at.to_owned(), there.to_string(), here.to_string())),
+    }
+}

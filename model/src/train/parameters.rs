@@ -1,0 +1,299 @@
+//! The parameters of a run by their Hugging Face (or PEFT) names: which are trained, and what they began as.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{Device, Tensor, Var};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::bytes::tensor_bytes;
+use super::random::Random;
+use crate::adapter::{LoraOptions, factor_names};
+use crate::layers::{Dropout, Kernels, LoraDelta};
+use crate::model::ModelFiles;
+use crate::weights::{FileTensors, TensorSource, Weights};
+use crate::{Decoder, Error, ModelConfig, Result, Tokenizer};
+
+/// Standard deviation of fresh weights, as Hugging Face's `initializer_range`.
+const INITIAL_DEVIATION: f64 = 0.02;
+
+/// What is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// All weights.
+    Full,
+    /// Low-rank deltas beside frozen weights.
+    Lora(LoraOptions),
+}
+
+/// A trained tensor.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// Its name in files.
+    pub name: String,
+    /// Its value, which training changes in place.
+    pub variable: Var,
+}
+
+/// All tensors of a model in training.
+#[derive(Debug)]
+pub struct Parameters {
+    config: ModelConfig,
+    device: Device,
+    method: Method,
+    tensors: BTreeMap<String, Tensor>,
+    trained: Vec<Parameter>,
+    /// Linear layers with a delta: its factors' places in `trained`.
+    deltas: BTreeMap<String, [usize; 2]>,
+    origin: String,
+}
+
+impl Parameters {
+    /// Opens a model's folder or GGUF file for training; returns its tokenizer, where it has one.
+    ///
+    /// # Errors
+    /// As [`crate::Model::load`]; [`Error::TrainOption`] for impossible LoRA options.
+    pub fn open(path: &Path, method: Method, seed: u64) -> Result<(Self, Option<Tokenizer>)> {
+        let files = ModelFiles::open(path)?;
+        Ok((Self::from_weights(files.config, &files.weights, method, seed)?, files.tokenizer))
+    }
+
+    /// Takes a model's weights; `seed` draws the first factors of deltas.
+    ///
+    /// # Errors
+    /// As [`Parameters::open`].
+    pub fn from_weights(config: ModelConfig, weights: &Weights, method: Method, seed: u64) -> Result<Self> {
+        let source = FileTensors { weights, config: config.clone() };
+        Self::new(config, &source, method, seed)
+    }
+
+    /// Fresh weights: normal with deviation 0.02, norms 1, biases 0.
+    ///
+    /// # Errors
+    /// As the tensor library reports.
+    pub fn from_scratch(config: ModelConfig, seed: u64) -> Result<Self> {
+        Self::new(config, &FreshTensors { seed }, Method::Full, seed)
+    }
+
+    fn new(config: ModelConfig, source: &dyn TensorSource, method: Method, seed: u64) -> Result<Self> {
+        if let Method::Lora(options) = &method {
+            check_lora(options)?;
+        }
+        let recorder = Recorder { source, tensors: RefCell::default(), linears: RefCell::default() };
+        Decoder::assemble(config.clone(), &recorder, &Device::Cpu)?;
+        let (tensors, linears) = (recorder.tensors.into_inner(), recorder.linears.into_inner());
+        let origin = fingerprint(&tensors)?;
+        let (trained, deltas) = (Vec::new(), BTreeMap::new());
+        let mut parameters = Self { config, device: Device::Cpu, method, tensors, trained, deltas, origin };
+        match parameters.method.clone() {
+            Method::Full => parameters.train_all()?,
+            Method::Lora(options) => parameters.add_deltas(&linears, &options, seed)?,
+        }
+        Ok(parameters)
+    }
+
+    fn train_all(&mut self) -> Result<()> {
+        for (name, tensor) in &mut self.tensors {
+            let variable = Var::from_tensor(tensor)?;
+            *tensor = variable.as_tensor().clone();
+            self.trained.push(Parameter { name: name.clone(), variable });
+        }
+        Ok(())
+    }
+
+    /// A is uniform in ± 1 / √in, B is 0, so that training begins at the model itself.
+    fn add_deltas(&mut self, linears: &[LinearShape], options: &LoraOptions, seed: u64) -> Result<()> {
+        for target in &options.targets {
+            if !linears.iter().any(|linear| linear.name.rsplit('.').next() == Some(target)) {
+                let expected = "names of linear layers, such as q_proj";
+                return Err(Error::TrainOption { option: "lora targets", got: target.clone(), expected });
+            }
+        }
+        for linear in linears.iter().filter(|linear| options.applies_to(&linear.name)) {
+            let names = factor_names(&linear.name);
+            let bound = 1.0 / (linear.input as f64).sqrt();
+            let mut random = Random::named(&[seed], &names[0]);
+            let a = (0..options.rank * linear.input).map(|_| (bound * (2.0 * random.uniform() - 1.0)) as f32).collect();
+            let b = vec![0f32; linear.out * options.rank];
+            let shapes = [(options.rank, linear.input), (linear.out, options.rank)];
+            let place = self.trained.len();
+            for ((name, values), shape) in names.into_iter().zip([a, b]).zip(shapes) {
+                let variable = Var::from_vec(values, shape, &self.device)?;
+                self.trained.push(Parameter { name, variable });
+            }
+            self.deltas.insert(linear.name.clone(), [place, place + 1]);
+        }
+        Ok(())
+    }
+
+    /// The decoder for training. `dropout_seed` turns on the deltas' dropout.
+    ///
+    /// # Errors
+    /// As the tensor library reports.
+    pub fn training_decoder(&self, dropout_seed: Option<u64>) -> Result<Decoder> {
+        let kernels = if self.device.is_cpu() { Kernels::FusedDifferentiable } else { Kernels::Differentiable };
+        let source = LiveTensors { parameters: self, dropout_seed, detached: false };
+        Ok(Decoder::assemble(self.config.clone(), &source, &self.device)?.with_kernels(kernels))
+    }
+
+    /// The decoder for inference with the values of this moment and of later ones: it shares their memory.
+    ///
+    /// # Errors
+    /// As the tensor library reports.
+    pub fn inference_decoder(&self) -> Result<Decoder> {
+        let source = LiveTensors { parameters: self, dropout_seed: None, detached: true };
+        Decoder::assemble(self.config.clone(), &source, &self.device)
+    }
+
+    /// The model's sizes and constants.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// What is trained.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The trained tensors, in a fixed order.
+    pub fn trained(&self) -> &[Parameter] {
+        &self.trained
+    }
+
+    /// Number of trained values.
+    pub fn n_trained(&self) -> usize {
+        self.trained.iter().map(|parameter| parameter.variable.elem_count()).sum()
+    }
+
+    /// SHA-256 of the model's weights as they were before training, as hexadecimal digits.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The model's tensors by their Hugging Face names, with deltas merged in.
+    ///
+    /// # Errors
+    /// As the tensor library reports.
+    pub fn merged(&self) -> Result<BTreeMap<String, Tensor>> {
+        let merged = |(name, tensor): (&String, &Tensor)| -> Result<(String, Tensor)> {
+            let tensor = tensor.detach();
+            let delta = name.strip_suffix(".weight").and_then(|linear| self.delta(linear, true, None));
+            let tensor = match delta {
+                None => tensor,
+                Some(delta) => (tensor + (delta.b.matmul(&delta.a)? * delta.scale)?)?,
+            };
+            Ok((name.clone(), tensor))
+        };
+        self.tensors.iter().map(merged).collect()
+    }
+
+    fn delta(&self, linear: &str, detached: bool, dropout_seed: Option<u64>) -> Option<LoraDelta> {
+        let Method::Lora(options) = &self.method else { return None };
+        let factor = |place: usize| {
+            let tensor = self.trained[place].variable.as_tensor();
+            if detached { tensor.detach() } else { tensor.clone() }
+        };
+        let [a, b] = *self.deltas.get(linear)?;
+        let dropout = dropout_seed
+            .filter(|_| options.dropout > 0.0)
+            .map(|seed| Dropout { share: options.dropout, seed: Random::named(&[seed], linear).next() });
+        Some(LoraDelta { a: factor(a), b: factor(b), scale: options.scale(), dropout })
+    }
+}
+
+fn check_lora(options: &LoraOptions) -> Result<()> {
+    let refuse = |option, got: String, expected| Err(Error::TrainOption { option, got, expected });
+    if options.rank == 0 {
+        return refuse("lora rank", "0".into(), "at least 1");
+    }
+    if !options.alpha.is_finite() {
+        return refuse("lora alpha", options.alpha.to_string(), "a finite number");
+    }
+    if options.targets.is_empty() {
+        return refuse("lora targets", "none".into(), "names of linear layers, such as q_proj");
+    }
+    match (0.0..1.0).contains(&options.dropout) {
+        true => Ok(()),
+        false => refuse("lora dropout", options.dropout.to_string(), "0 or more and below 1"),
+    }
+}
+
+/// SHA-256 over names and values, in the order of names.
+fn fingerprint(tensors: &BTreeMap<String, Tensor>) -> Result<String> {
+    let mut hasher = Sha256::new();
+    for (name, tensor) in tensors {
+        hasher.update(name.as_bytes());
+        hasher.update([0]);
+        hasher.update(tensor_bytes(tensor)?);
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A linear layer that can carry a delta.
+struct LinearShape {
+    name: String,
+    out: usize,
+    input: usize,
+}
+
+/// Notes which tensors and linear layers a decoder consists of.
+struct Recorder<'a> {
+    source: &'a dyn TensorSource,
+    tensors: RefCell<BTreeMap<String, Tensor>>,
+    linears: RefCell<Vec<LinearShape>>,
+}
+
+impl TensorSource for Recorder<'_> {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        let tensor = self.source.tensor(name, shape)?;
+        self.tensors.borrow_mut().insert(name.to_owned(), tensor.clone());
+        Ok(tensor)
+    }
+
+    fn delta(&self, linear: &str, out: usize, input: usize) -> Result<Option<LoraDelta>> {
+        self.linears.borrow_mut().push(LinearShape { name: linear.to_owned(), out, input });
+        Ok(None)
+    }
+}
+
+/// Fresh tensors, each drawn from a stream of its own name.
+struct FreshTensors {
+    seed: u64,
+}
+
+impl TensorSource for FreshTensors {
+    fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        let n = shape.iter().product();
+        let values: Vec<f32> = match shape.len() {
+            1 if name.ends_with(".bias") => vec![0.0; n],
+            1 => vec![1.0; n],
+            _ => {
+                let mut random = Random::named(&[self.seed], name);
+                (0..n).map(|_| (INITIAL_DEVIATION * random.normal()) as f32).collect()
+            }
+        };
+        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+    }
+}
+
+/// The parameters as a decoder reads them.
+struct LiveTensors<'a> {
+    parameters: &'a Parameters,
+    dropout_seed: Option<u64>,
+    detached: bool,
+}
+
+impl TensorSource for LiveTensors<'_> {
+    fn tensor(&self, name: &str, _shape: &[usize]) -> Result<Tensor> {
+        let tensor = self.parameters.tensors.get(name);
+        let tensor = tensor.ok_or_else(|| Error::TensorMissing { path: "parameters".into(), tensor: name.into() })?;
+        Ok(if self.detached { tensor.detach() } else { tensor.clone() })
+    }
+
+    fn delta(&self, linear: &str, _out: usize, _input: usize) -> Result<Option<LoraDelta>> {
+        Ok(self.parameters.delta(linear, self.detached, self.dropout_seed))
+    }
+}

@@ -1,0 +1,187 @@
+//! What can be wrong with data files and with the material behind the synthetic corpus.
+
+use std::path::PathBuf;
+
+use super::filter::FilterReport;
+use super::readers::RowFormat;
+
+/// Why data was not read, made or accepted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The file cannot be read, or is not JSON.
+    #[error(transparent)]
+    Read(#[from] redline_model::Error),
+    /// The rows cannot be split as asked.
+    #[error(transparent)]
+    Split(#[from] redline_probe::Error),
+    /// A row has none of the known sets of fields.
+    #[error("{path}:{line}: not a known kind of row; its fields are {fields}", path = path.display())]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+        /// The row's line.
+        line: usize,
+        /// The fields it has.
+        fields: String,
+    },
+    /// A row is of another kind than the rows before it.
+    #[error("{path}:{line}: this row is {got}, but the rows before it are {expected}", path = path.display())]
+    MixedFormats {
+        /// The file.
+        path: PathBuf,
+        /// The first row that differs.
+        line: usize,
+        /// What it is.
+        got: RowFormat,
+        /// What the file began with.
+        expected: RowFormat,
+    },
+    /// A field holds something other than text.
+    #[error("{path}:{line}: field `{field}` must be text, but is {got}", path = path.display())]
+    FieldType {
+        /// The file.
+        path: PathBuf,
+        /// The row's line.
+        line: usize,
+        /// The field.
+        field: &'static str,
+        /// What it is.
+        got: &'static str,
+    },
+    /// A dialogue does not follow `Human: … Assistant: …`.
+    #[error("{path}:{line}: the dialogues cannot be read: {rule}", path = path.display())]
+    Dialogue {
+        /// The file.
+        path: PathBuf,
+        /// The row's line.
+        line: usize,
+        /// The rule that is broken.
+        rule: &'static str,
+    },
+    /// The rows have no answer to correct, or no correction, where one is needed.
+    #[error("{path}: {needed} rows are needed, but these are {got}", path = path.display())]
+    WrongFormat {
+        /// The file.
+        path: PathBuf,
+        /// What the file holds.
+        got: RowFormat,
+        /// What is needed.
+        needed: RowFormat,
+    },
+    /// Every row was removed.
+    #[error("no rows are left: {report}")]
+    NothingLeft {
+        /// How many were removed, and why.
+        report: FilterReport,
+    },
+    /// Two files share questions.
+    #[error("{n_shared} questions are in both {a} and {b}, the first: {first:?}", a = a.display(), b = b.display())]
+    Leak {
+        /// One file.
+        a: PathBuf,
+        /// The other.
+        b: PathBuf,
+        /// Number of distinct questions in both.
+        n_shared: usize,
+        /// The first of them in alphabetical order.
+        first: String,
+    },
+    /// A share is not between 0 and 1.
+    #[error("{what} must lie between 0 and 1, got {got}")]
+    Share {
+        /// The option.
+        what: &'static str,
+        /// Its value.
+        got: f64,
+    },
+    /// A strictness is out of range.
+    #[error("the strictness must lie between {least} and {most}, got {got}")]
+    Strictness {
+        /// The value.
+        got: u8,
+        /// The lowest: everything is mended.
+        least: u8,
+        /// The highest.
+        most: u8,
+    },
+    /// A flaw does not fit the clean answer it is said to be in.
+    #[error("flaw {flaw} replaces bytes {start} to {end} of a clean answer of {length} bytes, which it cannot")]
+    FlawRange {
+        /// Its place in the list, from 0.
+        flaw: usize,
+        /// First byte replaced.
+        start: usize,
+        /// End of the bytes replaced.
+        end: usize,
+        /// Length of the clean answer.
+        length: usize,
+    },
+    /// An answer has no text to put flaws into.
+    #[error("row {row}: the answer to corrupt is empty")]
+    EmptyAnswer {
+        /// The row's number.
+        row: u64,
+    },
+    /// A file of facts or phrases breaks a rule of its format.
+    #[error("{file}:{line}: {rule}")]
+    Material {
+        /// The file.
+        file: String,
+        /// The line.
+        line: usize,
+        /// The rule that is broken.
+        rule: String,
+    },
+    /// The facts do not hold as many different texts as were asked for.
+    #[error("the facts gave {got} different texts, {asked} were asked for")]
+    TooFewTexts {
+        /// Texts found.
+        got: usize,
+        /// Texts asked for.
+        asked: usize,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+}
+
+impl DataError {
+    /// What the reader can do about it, in one line.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Read(error) => return error.hint(),
+            Self::Split(error) => return error.hint(),
+            Self::UnknownFormat { .. } => {
+                "give question and answer, question, answer and correction, question, chosen and rejected, or chosen and rejected as dialogues"
+            }
+            Self::MixedFormats { .. } => "put each kind of row into its own file",
+            Self::FieldType { .. } => "write the field as a JSON string",
+            Self::Dialogue { .. } => {
+                "begin each turn with `Human:` or `Assistant:` on a new line; both dialogues differ in the last answer only"
+            }
+            Self::WrongFormat { needed: RowFormat::QuestionAnswer, .. } => {
+                "give rows of question and answer whose answers are clean"
+            }
+            Self::WrongFormat { .. } => {
+                "give rows with a correction or a preferred answer, or make them with `redline data corrupt`"
+            }
+            Self::NothingLeft { .. } => "raise the length limit, or check that the fields hold text",
+            Self::Leak { .. } => "split one file by question instead, or remove the shared questions",
+            Self::Share { .. } => "give a share such as 0.33",
+            Self::Strictness { .. } => "1 mends every flaw, 5 only the gravest",
+            Self::FlawRange { .. } => "the list of flaws belongs to another text; make the file anew",
+            Self::EmptyAnswer { .. } => "remove rows without an answer first",
+            Self::Material { .. } => {
+                "mend the line; the format is described in the documentation of `redline::data::synth`"
+            }
+            Self::TooFewTexts { .. } => "ask for fewer rows, or add facts",
+            Self::Write { .. } => "check that the folder exists, is writable and has room",
+        })
+    }
+}

@@ -1,0 +1,34 @@
+//! Data: reading and cleaning question–answer files, putting graded flaws into clean answers, and a corpus made from facts.
+//!
+//! [`readers`] finds out what a file holds, [`filter`] removes what is of no use, [`separate`] keeps parts apart; [`corrupt`] turns
+//! clean answers into training triples with a hidden strictness, and [`synth`] writes the clean answers themselves.
+//!
+//! # Example
+//! ```
+//! use redline::data::corrupt::{CorruptOptions, Corruptor};
+//! use redline::data::synth::Corpus;
+//!
+//! let texts = Corpus::built_in()?.texts(7, 3)?;
+//! let corruptor = Corruptor::new(CorruptOptions { seed: 7, ..CorruptOptions::default() })?;
+//! let row = texts[0].corrupted(0, &corruptor)?;
+//! println!("{}\n{}\n{}", row.question, row.answer, row.correction);
+//! # Ok::<(), redline::data::DataError>(())
+//! ```
+
+pub mod corrupt;
+mod dialogue;
+mod error;
+pub mod filter;
+mod material;
+mod phrase;
+pub mod readers;
+pub mod rng;
+pub mod separate;
+pub mod synth;
+mod write;
+
+pub use error::DataError;
+pub use filter::{FilterOptions, FilterReport, filter, filter_rows};
+pub use readers::{DataFile, Preference, RowFormat, Rows, read_data};
+pub use separate::{check_leak, shared_questions, split_rows};
+pub use write::{to_json_lines, write_json_lines};
