@@ -38,9 +38,8 @@ fn message(error: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in error.chain() {
         let text = cause.to_string();
-        if message.is_empty() {
-            message = text;
-        } else if text.contains(&message) {
+        // the empty message of the beginning is part of any text
+        if text.contains(&message) {
             message = text;
         } else if !message.contains(&text) {
             message = format!("{message}: {text}");

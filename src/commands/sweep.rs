@@ -7,7 +7,7 @@ use redline::model::Qac;
 use redline::model::qac::read_qac;
 use redline::model::sampling::SamplingOptions;
 use redline::steer::{
-    CORRECTION, NamedVector, SweepCallbacks, SweepLog, SweepOptions, SweepPrompt, arms, sweep, total_effect,
+    CORRECTION, NamedVector, SweepLog, SweepObserver, SweepOptions, SweepPrompt, SweepRow, arms, sweep, total_effect,
 };
 use serde_json::json;
 
@@ -133,31 +133,40 @@ pub fn run_logged(
     if left.len() < prompts.len() {
         eprintln!("{label}: {} of {} prompts are there already", prompts.len() - left.len(), prompts.len());
     }
-    // tokens are what takes time; outputs end early, so the estimate is an upper bound
-    let total = left.len() * arms.len() * options.max_new_tokens;
-    let progress = std::cell::RefCell::new((Progress::new(label, total), 0usize, 0usize));
-    sweep(
-        &session.model.decoder,
-        session.tokenizer()?,
-        &left,
-        vectors,
-        arms,
-        options,
-        &mut SweepCallbacks {
-            on_token: &mut || {
-                let (progress, tokens, _) = &mut *progress.borrow_mut();
-                *tokens += 1;
-                progress.set((*tokens).min(total), total)
-            },
-            on_rows: &mut |rows| {
-                log.append(rows)?;
-                let (progress, tokens, prompts) = &mut *progress.borrow_mut();
-                *prompts += 1;
-                *tokens = (*tokens).max(*prompts * arms.len() * options.max_new_tokens);
-                Ok(progress.set((*tokens).min(total), total)?)
-            },
-        },
-    )?;
-    progress.into_inner().0.finish();
+    let mut watch = Watch::new(label, left.len(), arms.len() * options.max_new_tokens, log);
+    sweep(&session.model.decoder, session.tokenizer()?, &left, vectors, arms, options, &mut watch)?;
+    watch.progress.finish();
     Ok(())
+}
+
+/// Shows progress and writes rows to the log. Tokens are what takes time; outputs end early, so a finished prompt
+/// counts as all the tokens it could have had.
+struct Watch<'a> {
+    progress: Progress,
+    log: &'a mut SweepLog,
+    tokens: usize,
+    prompts: usize,
+    tokens_per_prompt: usize,
+    total: usize,
+}
+
+impl<'a> Watch<'a> {
+    fn new(label: &str, n_prompts: usize, tokens_per_prompt: usize, log: &'a mut SweepLog) -> Self {
+        let total = n_prompts * tokens_per_prompt;
+        Self { progress: Progress::new(label, total), log, tokens: 0, prompts: 0, tokens_per_prompt, total }
+    }
+}
+
+impl SweepObserver for Watch<'_> {
+    fn on_token(&mut self) -> redline::model::Result<()> {
+        self.tokens += 1;
+        self.progress.set(self.tokens.min(self.total), self.total)
+    }
+
+    fn on_rows(&mut self, rows: &[SweepRow]) -> redline::steer::Result<()> {
+        self.log.append(rows)?;
+        self.prompts += 1;
+        self.tokens = self.tokens.max(self.prompts * self.tokens_per_prompt);
+        Ok(self.progress.set(self.tokens.min(self.total), self.total)?)
+    }
 }

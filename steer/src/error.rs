@@ -240,7 +240,7 @@ pub enum Error {
     ShiftBelowZero,
     /// Reading activations failed.
     #[error(transparent)]
-    Probe(redline_probe::Error),
+    Probe(Box<redline_probe::Error>),
     /// The least-squares solver failed.
     #[error("least squares: {0}")]
     LeastSquares(#[from] linfa_linear::LinearError<f64>),
@@ -312,7 +312,7 @@ impl From<redline_probe::Error> for Error {
     fn from(error: redline_probe::Error) -> Self {
         match error {
             redline_probe::Error::Model(error) => Self::Model(error),
-            error => Self::Probe(error),
+            error => Self::Probe(Box::new(error)),
         }
     }
 }

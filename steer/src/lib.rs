@@ -40,6 +40,6 @@ pub use percentile::percentile;
 pub use propensity::{Propensity, PropensityOptions, propensity};
 pub use rank::{average_ranks, spearman};
 pub use repetition::{REPETITION_N, repetition_rate};
-pub use sweep::{SweepCallbacks, SweepOptions, SweepPrompt, SweepRow, sweep, total_effect};
+pub use sweep::{SweepObserver, SweepOptions, SweepPrompt, SweepRow, sweep, total_effect};
 pub use sweep_log::{SweepLog, read_sweep};
 pub use unit::{Unit, control_vector};

@@ -76,19 +76,26 @@ pub fn total_effect<'a>(rows: impl IntoIterator<Item = &'a SweepRow>) -> BTreeMa
     sum
 }
 
-/// What is called while a sweep runs; an error from either ends it.
-pub struct SweepCallbacks<'a> {
-    /// After every token of every row.
-    pub on_token: &'a mut dyn FnMut() -> redline_model::Result<()>,
-    /// With the rows of a prompt, as soon as they are complete.
-    pub on_rows: &'a mut dyn FnMut(&[SweepRow]) -> Result<()>,
+/// Who watches a sweep; an error from either ends it.
+pub trait SweepObserver {
+    /// A token was chosen, in any row.
+    ///
+    /// # Errors
+    /// Whatever shall end the sweep.
+    fn on_token(&mut self) -> redline_model::Result<()>;
+
+    /// The rows of a prompt are complete.
+    ///
+    /// # Errors
+    /// Whatever shall end the sweep.
+    fn on_rows(&mut self, rows: &[SweepRow]) -> Result<()>;
 }
 
-/// Runs every prompt under every arm.
+/// Runs every prompt under every arm; the observer receives the rows of a prompt as soon as they are complete.
 ///
 /// # Errors
 /// A vector that does not fit the model or that touched nothing, a prompt that leaves no room for the output, or
-/// whatever the callbacks return.
+/// whatever the observer returns.
 pub fn sweep(
     decoder: &Decoder,
     tokenizer: &Tokenizer,
@@ -96,14 +103,14 @@ pub fn sweep(
     vectors: &[NamedVector],
     arms: &[Arm],
     options: &SweepOptions,
-    callbacks: &mut SweepCallbacks<'_>,
+    observer: &mut dyn SweepObserver,
 ) -> Result<()> {
     let plain: Vec<_> = vectors.iter().map(|named| &named.vector).collect();
     let mut inject = Inject::new(&plain, options.range, decoder.config(), decoder.device())?;
     let run = Run { decoder, tokenizer, vectors, arms, options };
     let mut edits = 0;
     for batch in prompts.chunks((options.batch_rows / arms.len().max(1)).max(1)) {
-        run.batch(batch, &mut inject, callbacks)?;
+        run.batch(batch, &mut inject, observer)?;
         edits += inject.effect().values().map(|effect| effect.edits).sum::<u64>();
     }
     let steers = arms.iter().any(|arm| arm.coefficient != 0.0);
@@ -123,7 +130,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn batch(&self, batch: &[SweepPrompt], inject: &mut Inject, callbacks: &mut SweepCallbacks<'_>) -> Result<()> {
+    fn batch(&self, batch: &[SweepPrompt], inject: &mut Inject, observer: &mut dyn SweepObserver) -> Result<()> {
         inject.clear_rows();
         let mut prompts = Vec::with_capacity(batch.len());
         for (i, prompt) in batch.iter().enumerate() {
@@ -143,12 +150,12 @@ impl Run<'_> {
             share_prompt: self.options.range.leaves_prompt(),
         };
         let generated = generate(self.decoder, &prompts, &options, inject, &mut |_, _| {
-            (callbacks.on_token)()?;
+            observer.on_token()?;
             Ok(std::ops::ControlFlow::Continue(()))
         })?;
         for ((prompt, read), outputs) in batch.iter().zip(&prompts).zip(generated.chunks(self.arms.len())) {
             if let Some(prefix) = &read.prefix {
-                (callbacks.on_rows)(&self.measure(prompt, prefix, outputs, inject)?)?;
+                observer.on_rows(&self.measure(prompt, prefix, outputs, inject)?)?;
             }
         }
         Ok(())

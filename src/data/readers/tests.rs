@@ -39,7 +39,7 @@ fn every_kind_is_recognised_in_lines_and_arrays() {
 fn preference_pairs_become_triples() {
     let triple = Qac { question: "q".into(), answer: "r".into(), correction: "c".into() };
     for row in [PAIR, DIALOGUE] {
-        assert_eq!(read(row).unwrap().into_triples().unwrap(), [triple.clone()]);
+        assert_eq!(read(row).unwrap().into_triples().unwrap(), std::slice::from_ref(&triple));
         let clean = Question { question: "q".into(), answer: "c".into() };
         assert_eq!(read(row).unwrap().into_clean_answers().unwrap(), [clean]);
     }
