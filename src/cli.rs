@@ -202,7 +202,10 @@ impl std::str::FromStr for Coefficients {
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |part: &str| part.trim().parse::<f32>().map_err(|_| format!("`{part}` is not a number"));
         let mut values = text.split(',').map(number).collect::<Result<Vec<f32>, String>>()?;
-        redline::steer::check_coefficients(&values).map_err(|error| error.to_string())?;
+        redline::steer::check_coefficients(&values).map_err(|error| match error.hint() {
+            Some(hint) => format!("{error}; {hint}"),
+            None => error.to_string(),
+        })?;
         values.sort_by(f32::total_cmp);
         Ok(Self(values))
     }

@@ -38,7 +38,8 @@ fn message(error: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in error.chain() {
         let text = cause.to_string();
-        if message.is_empty() {
+        // the empty message of the beginning is part of any text
+        if text.contains(&message) {
             message = text;
         } else if !message.contains(&text) {
             message = format!("{message}: {text}");
@@ -75,8 +76,22 @@ fn model_error(error: &anyhow::Error) -> Option<&ModelError> {
 
 /// Whether the machine failed rather than the input.
 fn is_failure(error: &anyhow::Error) -> bool {
-    let internal = matches!(model_error(error), Some(ModelError::Candle(_) | ModelError::Io { .. }));
-    internal || error.downcast_ref::<std::io::Error>().is_some()
+    match model_error(error) {
+        Some(ModelError::Candle(_)) => true,
+        Some(ModelError::Io { source, .. }) => !is_about_the_path(source.kind()),
+        _ => error.downcast_ref::<std::io::Error>().is_some(),
+    }
+}
+
+/// Whether another path would mend it.
+fn is_about_the_path(kind: ErrorKind) -> bool {
+    use ErrorKind::{
+        AlreadyExists, InvalidFilename, IsADirectory, NotADirectory, PermissionDenied, ReadOnlyFilesystem,
+    };
+    matches!(
+        kind,
+        AlreadyExists | InvalidFilename | IsADirectory | NotADirectory | PermissionDenied | ReadOnlyFilesystem
+    )
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -159,6 +159,9 @@ impl Reference {
         let Some(continuation) = expected.strip_prefix(prompt.as_slice()) else {
             return Err(malformed(&self.path, format!("`{name}` does not begin with the first row of `input_ids`")));
         };
+        if continuation.is_empty() {
+            return Err(malformed(&self.path, format!("`{name}` holds the prompt alone, without a continuation")));
+        }
         let options = GenerateOptions { max_new_tokens: continuation.len(), share_prompt: false, ..Default::default() };
         let prompts = [Prompt::new(prompt.clone(), vec![0])];
         let rows = generate(decoder, &prompts, &options, hook, &mut |_, _| Ok(ControlFlow::Continue(())))?;

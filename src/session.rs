@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use redline::experiment::LayerSpec;
-use redline::model::{AlignerTemplate, Model, Qac, Tokenizer};
+use redline::model::{AlignerTemplate, Error as ModelError, Model, Qac, Tokenizer};
 use redline::probe::Reading;
 use redline::probe::artifact::question_hash;
 use redline::steer::control_file::{read_control_vector, shift_back};
@@ -44,7 +44,7 @@ impl Session {
     /// Loads the model and finds the template.
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
         let template = args.template.as_deref().map(AlignerTemplate::by_name_or_file).transpose()?;
-        let model = Model::load(&args.model)?;
+        let model = load_model(&args.model)?;
         let tokenizer = model.tokenizer()?;
         let template = match template {
             Some(template) => template,
@@ -65,6 +65,36 @@ impl Session {
     pub fn prompt(&self, question: &str, answer: &str) -> anyhow::Result<Vec<u32>> {
         Ok(self.tokenizer()?.encode_prompt(&self.template.render(question, answer).text)?)
     }
+
+    /// The same, refused when it leaves no room for the output; `origin` says where the texts come from.
+    pub fn prompt_with_room(&self, texts: [&str; 2], max_new_tokens: usize, origin: &str) -> anyhow::Result<Vec<u32>> {
+        let tokens = self.prompt(texts[0], texts[1])?;
+        let context = self.model.decoder.config().context;
+        if tokens.len() + max_new_tokens > context {
+            let n = tokens.len();
+            return Err(hinted(
+                format!(
+                    "{origin}: the prompt of {n} tokens and {max_new_tokens} new ones exceed the context of {context}"
+                ),
+                "shorten the text, leave the row out, or lower --max-new-tokens",
+            ));
+        }
+        Ok(tokens)
+    }
+}
+
+/// Loads a model; when it is not there, says how to get one.
+pub fn load_model(path: &Path) -> anyhow::Result<Model> {
+    Model::load(path).map_err(|error| match &error {
+        ModelError::NotFound { path: missing } if missing == path => {
+            hinted(error.to_string(), "check the path; scripts/fetch-smollm2.sh downloads a small model to start with")
+        }
+        ModelError::NotFound { .. } => hinted(
+            error.to_string(),
+            "a model is a Hugging Face folder (config.json, tokenizer.json, model.safetensors) or a .gguf file",
+        ),
+        _ => error.into(),
+    })
 }
 
 /// A chat model that is no Aligner is prompted to act as one; all others get the template of the training code.
@@ -88,21 +118,20 @@ pub fn load_vector(args: &VectorArgs, model: &Model) -> anyhow::Result<LoadedVec
     let is_gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
     if !is_gguf {
         let reading = Reading::load(path)?;
-        if !args.any_model {
-            reading.check_model(path, config, &model.fingerprint)?;
-        }
+        check_reading(&reading, path, model, args.any_model)?;
         let layers = args.layers.resolve(config.n_layers)?;
         let vector = control_vector(&reading.layers, &layers, args.unit)?;
         return Ok(LoadedVector { vector, unit: args.unit.to_string(), questions: reading.provenance.questions });
     }
-    let file = read_control_vector(path)?;
+    let file = read_control_vector(path).with_context(|| path.display().to_string())?;
     let mut vector = file.vector;
     if args.from_llama_cpp_generator {
         eprintln!("note: every direction moved one block earlier, as files of llama.cpp's generator need it");
         vector = shift_back(&vector)?;
     }
     if args.layers != LayerSpec::Auto {
-        vector = vector.restrict(args.layers.resolve(config.n_layers)?)?;
+        let layers = args.layers.resolve(config.n_layers)?;
+        vector = vector.restrict(layers).with_context(|| path.display().to_string())?;
     }
     vector.check(config).with_context(|| path.display().to_string())?;
     if let Some(hint) = file.model_hint.filter(|hint| *hint != config.architecture) {
@@ -112,6 +141,16 @@ pub fn load_vector(args: &VectorArgs, model: &Model) -> anyhow::Result<LoadedVec
         eprintln!("note: --unit does not apply to GGUF vectors; their scales are part of the tensors");
     }
     Ok(LoadedVector { vector, unit: "file".into(), questions: Vec::new() })
+}
+
+/// Refuses a reading vector of another shape, and one of other weights unless they are allowed.
+pub fn check_reading(reading: &Reading, path: &Path, model: &Model, any_model: bool) -> anyhow::Result<()> {
+    let config = model.decoder.config();
+    match any_model {
+        true => reading.check_shape(path, config)?,
+        false => reading.check_model(path, config, &model.fingerprint)?,
+    }
+    Ok(())
 }
 
 /// Refuses prompts whose question the vector has seen.
@@ -138,7 +177,28 @@ pub fn check_leak<'a>(
 
 /// Makes sure that a folder is there and can be written.
 pub fn make_folder(path: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(path).map_err(|error| redline::model::Error::io(path, error))?;
-    tempfile::NamedTempFile::new_in(path).map_err(|error| redline::model::Error::io(path, error))?;
+    std::fs::create_dir_all(path).map_err(|error| cannot_write(path, &error))?;
+    check_folder(path, path)
+}
+
+/// Makes sure, before long work, that a file can be written once the work is done.
+pub fn check_output(path: &Path) -> anyhow::Result<()> {
+    if path.is_dir() {
+        return Err(cannot_write(path, &std::io::ErrorKind::IsADirectory.into()));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    check_folder(folder, path)
+}
+
+fn check_folder(folder: &Path, path: &Path) -> anyhow::Result<()> {
+    tempfile::NamedTempFile::new_in(folder).map_err(|error| cannot_write(path, &error))?;
     Ok(())
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    let reason = match error.kind() {
+        std::io::ErrorKind::NotFound => "its folder is not there".to_string(),
+        kind => kind.to_string(),
+    };
+    hinted(format!("{}: cannot be written: {reason}", path.display()), "choose another output that can be written")
 }

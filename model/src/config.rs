@@ -84,10 +84,10 @@ impl ModelConfig {
     /// Names the file and the key that is missing, of the wrong kind, or impossible.
     pub fn from_hugging_face(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        let map: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|source| Error::MalformedLine {
+        let map: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|source| Error::Malformed {
             path: path.into(),
-            line: source.line(),
-            source,
+            format: "JSON",
+            rule: source.to_string(),
         })?;
         let fields = Fields { path, map: &map };
         let architecture = fields.text("model_type")?.to_string();

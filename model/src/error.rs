@@ -114,7 +114,7 @@ pub enum Error {
         value: f32,
     },
     /// A line of a JSON Lines file is not JSON.
-    #[error("{path}:{line}: not valid JSON: {source}", path = path.display())]
+    #[error("{path}:{line}: not valid JSON: {}", without_line(source), path = path.display())]
     MalformedLine {
         /// The file.
         path: PathBuf,
@@ -178,7 +178,7 @@ pub enum Error {
         problem: String,
     },
     /// More tokens than the model can attend to.
-    #[error("{what} needs {tokens} tokens, but the model's context is {context}")]
+    #[error("{what} needs {tokens} tokens, but only {context} fit")]
     ContextExceeded {
         /// What is too long: a prompt, a prompt with its output.
         what: String,
@@ -306,7 +306,13 @@ impl Error {
     /// The cure, in one line, where there is one.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            Self::NotFound { .. } => "check the path; scripts/fetch-smollm2.sh downloads a small model to start with",
+            Self::NotFound { .. } => "check the path",
+            Self::Io { .. } => "check that the path is right and that it can be read or written",
+            Self::Malformed { .. } => "the file is damaged or of another kind; check that it is the one you mean",
+            Self::ConfigField { .. } => {
+                "the configuration is damaged or of a variant that is not supported; take all files from one release"
+            }
+            Self::Tokenizer { .. } => "the model needs its own tokenizer; take all files from one release",
             Self::NoWeights { .. } => {
                 "give a Hugging Face folder (config.json, tokenizer.json, model.safetensors) or a .gguf file"
             }
@@ -316,7 +322,7 @@ impl Error {
                 "requantise the file to F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 or a K-quant"
             }
             Self::TensorMissing { .. } | Self::TensorShape { .. } => {
-                "config.json and the weights belong to different models; take both from one release"
+                "the configuration and the weights belong to different models; take both from one release"
             }
             Self::TensorNotFinite { .. } => {
                 "the weights are damaged, or a training run diverged; fetch or train them again"
@@ -326,14 +332,20 @@ impl Error {
                 "each row needs non-empty text in `question`, `answer` and `correction`"
             }
             Self::EmptyFile { .. } => "the file needs at least one line with `question`, `answer` and `correction`",
-            Self::Template { .. } => "a template holds {question} and {answer} once each",
-            Self::ContextExceeded { .. } => {
-                "shorten the text, lower the output limit, or leave long rows out with --max-prompt-tokens"
-            }
+            Self::Template { .. } => "give a built-in name, or a file that holds {question} and {answer} once each",
+            Self::UnknownHookPoint { .. } => "sites are resid_pre, resid_mid, resid_post, attn_out and mlp_out",
+            Self::ContextExceeded { .. } => "shorten the text, lower the output limit, or leave the row out",
             Self::TrainingDiverged { .. } => "lower the learning rate, or look at the rows named",
             Self::CheckpointMismatch { .. } => "resume with the settings the run began with, or begin a new run",
             Self::LogitsNotFinite { .. } => "the steering coefficient is far too large, or the weights are damaged",
             _ => return None,
         })
     }
+}
+
+/// What is wrong and at which column: the parser saw one line, so its own line number is always 1.
+fn without_line(source: &serde_json::Error) -> String {
+    let text = source.to_string();
+    let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
+    format!("{problem} at column {}", source.column())
 }

@@ -13,7 +13,8 @@ use crate::{Error, Result};
 /// [`Error::Io`] or [`Error::NotFound`] with the path.
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(folder).map_err(|source| Error::io(path, source))?;
+    // the message of the crate names the temporary file, which tells users nothing
+    let mut file = NamedTempFile::new_in(folder).map_err(|source| Error::io(path, source.kind().into()))?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|source| Error::io(path, source))?;
     make_readable(&file).map_err(|source| Error::io(path, source))?;
     file.persist(path).map_err(|failure| Error::io(path, failure.error))?;

@@ -85,6 +85,9 @@ pub fn generate(
     on_token: &mut dyn FnMut(usize, u32) -> Result<ControlFlow<()>>,
 ) -> Result<Vec<Generated>> {
     options.sampling.check()?;
+    if options.max_new_tokens == 0 {
+        return Err(Error::Request { what: "new tokens", got: "0".into(), expected: "at least 1".into() });
+    }
     for prompt in prompts {
         check_prompt(decoder, prompt, options.max_new_tokens)?;
     }

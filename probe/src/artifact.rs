@@ -191,11 +191,11 @@ impl Reading {
         Ok(Self { layers, calibration: header.calibration, provenance: header.provenance })
     }
 
-    /// Refuses a model that the vector was not made for.
+    /// Refuses a model of another shape than the one the vector was made for.
     ///
     /// # Errors
-    /// Another hidden size or number of blocks, or other weights.
-    pub fn check_model(&self, path: &Path, config: &ModelConfig, model_hash: &str) -> Result<()> {
+    /// Another hidden size or number of blocks.
+    pub fn check_shape(&self, path: &Path, config: &ModelConfig) -> Result<()> {
         let (hidden, layers) = (self.provenance.hidden_size, self.provenance.n_layers);
         if (hidden, layers) != (config.hidden_size, config.n_layers) {
             return Err(Error::VectorShape {
@@ -204,6 +204,15 @@ impl Reading {
                 expected: [config.n_layers, config.hidden_size],
             });
         }
+        Ok(())
+    }
+
+    /// Refuses a vector made with other weights, even of the same shape.
+    ///
+    /// # Errors
+    /// As [`Reading::check_shape`], or the fingerprints differ.
+    pub fn check_model(&self, path: &Path, config: &ModelConfig, model_hash: &str) -> Result<()> {
+        self.check_shape(path, config)?;
         if self.provenance.model_hash != model_hash {
             return Err(Error::VectorModel {
                 path: path.into(),

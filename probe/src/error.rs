@@ -291,13 +291,15 @@ impl Error {
             Self::SplitTooLarge { .. } | Self::SplitEmptyPart { .. } => {
                 "equal questions count once; ask for smaller parts or give more rows"
             }
-            Self::IdenticalTexts { .. } | Self::NoContrast { .. } => {
+            Self::IdenticalTexts { .. } => "choose a row whose correction differs from the answer",
+            Self::NoContrast { .. } => {
                 "pairs need triples whose correction differs from the answer; raise --max-tokens for long prompts"
             }
             Self::NoCalibration => "extract the vector with --calibration-pairs above 0",
             Self::NothingToRead { .. } => "read at an earlier position, or give longer outputs",
-            Self::VectorShape { .. } | Self::VectorModel { .. } => {
-                "extract a vector from this model with `redline extract`"
+            Self::VectorShape { .. } => "extract a vector from this model with `redline extract`",
+            Self::VectorModel { .. } => {
+                "extract a vector from this model with `redline extract`, or accept this one with --any-model"
             }
             Self::Model(error) => return error.hint(),
             _ => return None,

@@ -38,3 +38,6 @@ pub use pair::{ContrastPair, PairBuilder, PairDesign, PairSet, ReadAt, Skip, Tok
 pub use reading::{LayerReading, LayerVector, ReportOptions, fit_layers, report_layers};
 pub use scan::{Calibration, LatScan};
 pub use warning::Warning;
+
+#[cfg(test)]
+mod golden_tests;

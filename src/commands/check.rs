@@ -2,15 +2,15 @@
 
 use std::process::ExitCode;
 
-use redline::model::Model;
 use redline::reference::{Comparison, compare};
 use serde_json::json;
 
 use crate::cli::CheckArgs;
 use crate::output;
+use crate::session::load_model;
 
 pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let model = Model::load(&args.model)?;
+    let model = load_model(&args.model)?;
     let comparison = compare(&model.decoder, &args.reference)?;
     let passes = comparison.within(args.tolerance);
     if json {

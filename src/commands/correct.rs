@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::cli::{CorrectArgs, VectorArgs};
 use crate::commands::sweep::sampling_options;
 use crate::progress::Progress;
-use crate::session::{Session, load_vector};
+use crate::session::{Session, hinted, load_vector};
 use crate::{interrupt, output};
 
 pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
@@ -19,6 +19,7 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     redline::steer::check_coefficients(&[args.coefficient])?;
     let questions = questions(args)?;
     let session = Session::open(&args.model)?;
+    let prompts = prompts(args, &session, &questions)?;
     let mut inject = injection(args, &session)?;
     let options = GenerateOptions {
         max_new_tokens: args.sampling.max_new_tokens,
@@ -27,16 +28,13 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
         share_prompt: inject.is_none() || args.range.leaves_prompt(),
     };
     let run = Run { args, session: &session, options: &options };
-    if let [question] = questions.as_slice()
-        && args.question.is_some()
-        && !json
-    {
-        run.stream(question, &mut inject)?;
+    if args.question.is_some() && !json {
+        run.stream(&prompts[0], &mut inject)?;
     } else {
         let mut progress = Progress::new("correcting", questions.len());
         for (batch, part) in questions.chunks(args.batch_rows.max(1)).enumerate() {
             let done = batch * args.batch_rows.max(1);
-            run.batch(done, part, &mut inject)?;
+            run.batch(done, part, &prompts[done..done + part.len()], &mut inject)?;
             progress.set(done + part.len(), questions.len())?;
         }
         progress.finish();
@@ -53,10 +51,23 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 fn questions(args: &CorrectArgs) -> anyhow::Result<Vec<Question>> {
     match (&args.question, &args.answer, &args.data) {
+        (Some(question), Some(answer), _) if question.trim().is_empty() || answer.trim().is_empty() => {
+            Err(hinted("--question or --answer is empty", "give text in both; there is nothing to correct otherwise"))
+        }
         (Some(question), Some(answer), _) => Ok(vec![Question { question: question.clone(), answer: answer.clone() }]),
         (_, _, Some(path)) => Ok(read_questions(path)?),
         _ => anyhow::bail!("give --question and --answer, or --data"),
     }
+}
+
+/// Token ids of all prompts, so that one without room is refused before anything is written.
+fn prompts(args: &CorrectArgs, session: &Session, questions: &[Question]) -> anyhow::Result<Vec<Vec<u32>>> {
+    let prompt = |(row, question): (usize, &Question)| {
+        let origin = args.data.as_ref().map_or("--answer".into(), |path| format!("{}: row {row}", path.display()));
+        let texts = [question.question.as_str(), question.answer.as_str()];
+        session.prompt_with_room(texts, args.sampling.max_new_tokens, &origin)
+    };
+    questions.iter().enumerate().map(prompt).collect()
 }
 
 fn injection(args: &CorrectArgs, session: &Session) -> anyhow::Result<Option<Inject>> {
@@ -81,21 +92,20 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Prompts of the rows `first` …, steered where there is a vector.
-    fn prompts(&self, first: usize, part: &[Question], inject: &mut Option<Inject>) -> anyhow::Result<Vec<Prompt>> {
+    fn prompts(&self, first: usize, part: &[Vec<u32>], inject: &mut Option<Inject>) -> anyhow::Result<Vec<Prompt>> {
         let mut prompts = Vec::with_capacity(part.len());
-        for (i, question) in part.iter().enumerate() {
-            let tokens = self.session.prompt(&question.question, &question.answer)?;
+        for (i, tokens) in part.iter().enumerate() {
             if let Some(inject) = inject {
                 let coefficient = self.args.coefficient;
                 inject.steer(first + i, RowSteering { vector: 0, coefficient, prompt_len: tokens.len() })?;
             }
-            prompts.push(Prompt::new(tokens, vec![first + i]));
+            prompts.push(Prompt::new(tokens.clone(), vec![first + i]));
         }
         Ok(prompts)
     }
 
-    fn stream(&self, question: &Question, inject: &mut Option<Inject>) -> anyhow::Result<()> {
-        let prompts = self.prompts(0, std::slice::from_ref(question), inject)?;
+    fn stream(&self, prompt: &[u32], inject: &mut Option<Inject>) -> anyhow::Result<()> {
+        let prompts = self.prompts(0, &[prompt.to_vec()], inject)?;
         let mut decoder = self.session.tokenizer()?.stream(true);
         let mut failure = None;
         generate(&self.session.model.decoder, &prompts, self.options, inject, &mut |_, id| {
@@ -115,11 +125,14 @@ impl Run<'_> {
     }
 
     /// Writes one JSON line a row.
-    fn batch(&self, first: usize, part: &[Question], inject: &mut Option<Inject>) -> anyhow::Result<()> {
-        if let Some(inject) = inject {
-            inject.clear_rows();
-        }
-        let prompts = self.prompts(first, part, inject)?;
+    fn batch(
+        &self,
+        first: usize,
+        part: &[Question],
+        prompts: &[Vec<u32>],
+        inject: &mut Option<Inject>,
+    ) -> anyhow::Result<()> {
+        let prompts = self.prompts(first, prompts, inject)?;
         let rows = generate(&self.session.model.decoder, &prompts, self.options, inject, &mut |_, _| {
             interrupt::check()?;
             Ok(ControlFlow::Continue(()))

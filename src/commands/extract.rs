@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use redline::experiment::{ExtractionSettings, extract};
 use redline::model::Qac;
 use redline::model::qac::read_qac;
@@ -13,11 +14,13 @@ use serde_json::json;
 use crate::cli::{ExtractArgs, PairArgs};
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, hinted};
+use crate::session::{Session, check_output, hinted};
 
 pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.pair, args.seed)?;
     let triples = read_qac(&args.data)?;
+    check_output(&args.out)?;
+    args.gguf.as_deref().map_or(Ok(()), check_output)?;
     let session = Session::open(&args.model)?;
     let n_layers = session.model.decoder.config().n_layers;
     let layers = args.layers.resolve(n_layers)?;
@@ -25,7 +28,8 @@ pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
 
     let mut progress = Progress::new("reading pairs", triples.len());
     let extracted =
-        extract(&session.model, &session.template, &triples, &settings, &mut |done, total| progress.set(done, total))?;
+        extract(&session.model, &session.template, &triples, &settings, &mut |done, total| progress.set(done, total));
+    let extracted = extracted.with_context(|| args.data.display().to_string())?;
     progress.finish();
 
     extracted.reading.save(&args.out)?;

@@ -1,7 +1,9 @@
 //! `redline fit`: the line through a sweep, with intervals.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use redline::experiment::{SweepAnalysis, analyse, sweep_plot};
 use redline::plot::write_both;
 use redline::steer::{BootstrapOptions, CORRECTION, Interval, SweepFit, read_sweep};
@@ -9,11 +11,16 @@ use serde_json::json;
 
 use crate::cli::FitArgs;
 use crate::output;
+use crate::session::check_output;
 
 pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (settings, rows) = read_sweep(&args.file)?;
+    if let Some(stem) = &args.plot {
+        check_output(&PathBuf::from(format!("{}.png", stem.display())))?;
+    }
     let bootstrap = BootstrapOptions { seed: args.seed, ..BootstrapOptions::default() };
-    let analysis = analyse(&rows, CORRECTION, args.variant, args.coherence_bound, &bootstrap)?;
+    let analysis = analyse(&rows, CORRECTION, args.variant, args.coherence_bound, &bootstrap);
+    let analysis = analysis.with_context(|| args.file.display().to_string())?;
     if let Some(stem) = &args.plot {
         let unit = settings.get("unit").and_then(|unit| unit.as_str()).unwrap_or("gap");
         write_both(&sweep_plot(&analysis, unit, Vec::new(), Vec::new()), stem)?;

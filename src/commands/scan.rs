@@ -8,15 +8,18 @@ use redline::experiment::{heatmap, scan_pair};
 use redline::model::files::write_atomically;
 use redline::model::qac::read_qac;
 use redline::plot::{ascii, write_both};
-use redline::probe::{LatScan, PairBuilder, PairDesign, Reading};
+use redline::probe::{Error as ProbeError, LatScan, PairBuilder, PairDesign, Reading};
 
 use crate::cli::ScanArgs;
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, hinted, make_folder};
+use crate::session::{Session, check_reading, hinted, make_folder};
 
 pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let reading = Reading::load(&args.vector)?;
+    if reading.calibration.is_none() {
+        return Err(anyhow::Error::from(ProbeError::NoCalibration).context(args.vector.display().to_string()));
+    }
     let triples = read_qac(&args.data)?;
     if let Some(row) = args.row.iter().find(|row| **row >= triples.len()) {
         let message = format!("{}: there is no row {row}", args.data.display());
@@ -27,9 +30,7 @@ pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     let session = Session::open(&args.model)?;
     let config = session.model.decoder.config();
-    if !args.any_model {
-        reading.check_model(&args.vector, config, &session.model.fingerprint)?;
-    }
+    check_reading(&reading, &args.vector, &session.model, args.any_model)?;
     let builder = PairBuilder {
         tokenizer: session.tokenizer()?,
         template: &session.template,

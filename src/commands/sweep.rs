@@ -1,5 +1,6 @@
 //! `redline sweep`: held-out prompts at several coefficients, written row by row.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use redline::model::Qac;
@@ -13,7 +14,7 @@ use serde_json::json;
 use crate::cli::{SamplingArgs, SweepArgs};
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, check_leak, hinted, load_vector};
+use crate::session::{Session, check_leak, check_output, hinted, load_vector};
 
 pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let sampling = sampling_options(&args.sampling, args.seed)?;
@@ -24,6 +25,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
             format!("{} has {} rows; none is left after --skip {}", args.data.display(), triples.len(), args.skip);
         return Err(hinted(message, "lower --skip, or raise --prompts above 0"));
     }
+    check_output(&args.out)?;
     let session = Session::open(&args.model)?;
     let loaded = load_vector(&args.vector, &session.model)?;
     check_leak(&loaded.questions, chosen.iter().map(|(_, qac)| *qac), args.allow_overlap)?;
@@ -42,9 +44,9 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         "max_new_tokens": args.sampling.max_new_tokens,
         "sampling": sampling,
     });
+    let prompts = prompts(&session, &chosen, args.sampling.max_new_tokens, &args.data)?;
     let mut log = SweepLog::open(&args.out, &settings)?;
     let vectors = [NamedVector { name: CORRECTION.into(), vector: loaded.vector }];
-    let prompts = prompts(&session, &chosen)?;
     let options = SweepOptions {
         range: args.range,
         max_new_tokens: args.sampling.max_new_tokens,
@@ -84,15 +86,30 @@ pub fn sampling_options(args: &SamplingArgs, seed: u64) -> anyhow::Result<Sampli
         seed,
     };
     options.check()?;
+    check_new_tokens(args.max_new_tokens)?;
     Ok(options)
 }
 
-/// The prompts of triples.
-pub fn prompts(session: &Session, triples: &[(usize, &Qac)]) -> anyhow::Result<Vec<SweepPrompt>> {
+/// Refuses outputs of no token.
+pub fn check_new_tokens(max_new_tokens: usize) -> anyhow::Result<()> {
+    match max_new_tokens {
+        0 => Err(hinted("--max-new-tokens is 0", "give at least 1")),
+        _ => Ok(()),
+    }
+}
+
+/// The prompts of triples of the file `data`, which must leave room for the output.
+pub fn prompts(
+    session: &Session,
+    triples: &[(usize, &Qac)],
+    max_new_tokens: usize,
+    data: &Path,
+) -> anyhow::Result<Vec<SweepPrompt>> {
     let prompt = |&(row, qac): &(usize, &Qac)| {
+        let origin = format!("{}: row {row}", data.display());
         Ok(SweepPrompt {
             row,
-            tokens: session.prompt(&qac.question, &qac.answer)?,
+            tokens: session.prompt_with_room([&qac.question, &qac.answer], max_new_tokens, &origin)?,
             answer: qac.answer.clone(),
             correction: Some(qac.correction.clone()),
         })

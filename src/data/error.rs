@@ -14,7 +14,7 @@ pub enum DataError {
     Read(#[from] redline_model::Error),
     /// The rows cannot be split as asked.
     #[error(transparent)]
-    Split(#[from] redline_probe::Error),
+    Split(Box<redline_probe::Error>),
     /// A row has none of the known sets of fields.
     #[error("{path}:{line}: not a known kind of row; its fields are {fields}", path = path.display())]
     UnknownFormat {
@@ -149,6 +149,12 @@ pub enum DataError {
         /// The cause.
         source: std::io::Error,
     },
+}
+
+impl From<redline_probe::Error> for DataError {
+    fn from(error: redline_probe::Error) -> Self {
+        Self::Split(Box::new(error))
+    }
 }
 
 impl DataError {

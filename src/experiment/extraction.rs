@@ -115,7 +115,7 @@ pub fn extract(
         design: settings.design,
         read: settings.read.to_string(),
         site: site.to_string(),
-        extract: settings.extract.clone(),
+        extract: settings.extract,
         n_pairs: train.read.len(),
         questions: keys.iter().map(|key| question_hash(key)).collect(),
     };

@@ -32,7 +32,7 @@ impl LayerSpec {
             }
             Self::All => Ok((0..n_layers).collect()),
             Self::List(layers) => match layers.iter().find(|&&layer| layer >= n_layers) {
-                Some(&layer) => Err(Error::LayerBeyondModel { layer, n_layers }),
+                Some(&layer) => Err(Error::NoSuchLayer { layer, n_layers }),
                 None => Ok(layers.clone()),
             },
         }

@@ -37,7 +37,8 @@ pub fn read_control_vector(path: &Path) -> Result<ControlFile> {
     let refuse = |rule: String| Error::NotAControlVector { path: path.into(), rule };
     match file.str("general.architecture") {
         Some(ARCHITECTURE) => {}
-        other => return Err(refuse(format!("general.architecture is {other:?}, expected \"{ARCHITECTURE}\""))),
+        Some(other) => return Err(refuse(format!("general.architecture is `{other}`, expected `{ARCHITECTURE}`"))),
+        None => return Err(refuse("general.architecture is missing".into())),
     }
     let mut layers = BTreeMap::new();
     for name in file.tensor_names() {

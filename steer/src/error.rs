@@ -146,6 +146,14 @@ pub enum Error {
         /// Number of layers of the model.
         n_layers: usize,
     },
+    /// A layer is asked for that the model does not have.
+    #[error("layer {layer} is asked for, but the model has layers 0 to {}", n_layers - 1)]
+    NoSuchLayer {
+        /// The layer.
+        layer: usize,
+        /// Number of layers of the model.
+        n_layers: usize,
+    },
     /// A layer shall be injected that the reading vector does not have.
     #[error("layer {layer} is not in the reading vector")]
     LayerNotRead {
@@ -232,7 +240,7 @@ pub enum Error {
     ShiftBelowZero,
     /// Reading activations failed.
     #[error(transparent)]
-    Probe(redline_probe::Error),
+    Probe(Box<redline_probe::Error>),
     /// The least-squares solver failed.
     #[error("least squares: {0}")]
     LeastSquares(#[from] linfa_linear::LinearError<f64>),
@@ -253,11 +261,15 @@ impl Error {
             Self::VectorSize { .. } | Self::LayerBeyondModel { .. } => {
                 "the vector belongs to another model; extract one from this model with `redline extract`"
             }
+            Self::VectorNotFinite { .. } => "the file is damaged; extract or export the vector again",
+            Self::NoLayers | Self::NoSuchLayer { .. } => "choose other --layers",
             Self::LayerNotRead { .. } => "extract the layer too, or choose other --layers",
             Self::CoefficientNotFinite { .. } => "give finite numbers, such as -1,-0.5,0,0.5",
             Self::NoEffect { .. } => "choose another --range, or layers whose gap is not zero",
             Self::NotAControlVector { .. } => "give a GGUF file with general.architecture = controlvector",
-            Self::NotASweep { .. } | Self::OtherSettings { .. } => "name another output, or remove the old one",
+            Self::NotASweep { .. } => "give a file that `redline sweep` wrote, or name another output",
+            Self::OtherSettings { .. } => "name another output, or remove the old one",
+            Self::NoCompletePrompt { .. } => "let the sweep finish a prompt; the same command continues it",
             Self::Probe(source) => return source.hint(),
             Self::Model(source) => return source.hint(),
             _ => return None,
@@ -300,7 +312,7 @@ impl From<redline_probe::Error> for Error {
     fn from(error: redline_probe::Error) -> Self {
         match error {
             redline_probe::Error::Model(error) => Self::Model(error),
-            error => Self::Probe(error),
+            error => Self::Probe(Box::new(error)),
         }
     }
 }

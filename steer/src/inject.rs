@@ -126,7 +126,7 @@ pub struct Inject {
     rows: HashMap<usize, RowSteering>,
     layers: BTreeMap<usize, LayerVectors>,
     /// Row → layer → what was done.
-    effects: HashMap<usize, BTreeMap<usize, LayerEffect>>,
+    effects: BTreeMap<usize, BTreeMap<usize, LayerEffect>>,
 }
 
 /// A steered line of a pass.
@@ -161,7 +161,7 @@ impl Inject {
                 .map_err(redline_model::Error::from)?;
             layers.insert(layer, LayerVectors { matrix, norms });
         }
-        Ok(Self { range, rows: HashMap::new(), layers, effects: HashMap::new() })
+        Ok(Self { range, rows: HashMap::new(), layers, effects: BTreeMap::new() })
     }
 
     /// Steers row `row`.

@@ -118,7 +118,10 @@ impl SweepLog {
 /// # Errors
 /// The file is missing or no sweep, or a line is malformed.
 pub fn read_sweep(path: &Path) -> Result<(Value, Vec<SweepRow>)> {
-    read(path).map(|(settings, rows, _)| (settings, rows))
+    match read(path)? {
+        (_, _, 0) => Err(Error::NotASweep { path: path.into() }),
+        (settings, rows, _) => Ok((settings, rows)),
+    }
 }
 
 /// Settings, rows, and the length of the complete lines in bytes.
@@ -150,15 +153,20 @@ fn line(value: &impl Serialize) -> Result<String> {
     Ok(serde_json::to_string(value).map_err(|source| Error::Serialize { source })? + "\n")
 }
 
-/// The first key in which two settings differ, as `key: before → now`.
+/// The first key in which two settings differ, as `key: before → now`, or `outer.inner: before → now`.
 pub fn first_difference(before: &Value, now: &Value) -> String {
     match (before.as_object(), now.as_object()) {
         (Some(before), Some(now)) => {
             let keys = before.keys().chain(now.keys());
             let differing = keys.into_iter().find(|key| before.get(*key) != now.get(*key));
-            differing.map_or_else(String::new, |key| {
-                let show = |map: &serde_json::Map<String, Value>| map.get(key).map_or("none".into(), Value::to_string);
-                format!("{key}: {} → {}", show(before), show(now))
+            differing.map_or_else(String::new, |key| match (before.get(key), now.get(key)) {
+                (Some(before @ Value::Object(_)), Some(now @ Value::Object(_))) => {
+                    format!("{key}.{}", first_difference(before, now))
+                }
+                (before, now) => {
+                    let show = |value: Option<&Value>| value.map_or("none".into(), Value::to_string);
+                    format!("{key}: {} → {}", show(before), show(now))
+                }
             })
         }
         _ => format!("{before} → {now}"),

@@ -92,10 +92,10 @@ impl SafetensorsFiles {
 /// The distinct file names in an index, refusing any that lead out of the folder.
 fn shard_names(index: &Path) -> Result<BTreeSet<String>> {
     let bytes = std::fs::read(index).map_err(|e| Error::io(index, e))?;
-    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|source| Error::MalformedLine {
+    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|source| Error::Malformed {
         path: index.into(),
-        line: source.line(),
-        source,
+        format: "JSON",
+        rule: source.to_string(),
     })?;
     let map = value.get("weight_map").and_then(|map| map.as_object());
     let map = map.ok_or_else(|| malformed(index, "`weight_map` is missing".into()))?;
@@ -110,10 +110,15 @@ fn shard_names(index: &Path) -> Result<BTreeSet<String>> {
 /// Parses the header; the crate checks every offset against the bytes that are there.
 pub(crate) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
     SafeTensors::deserialize(bytes).map_err(|error| match error {
-        safetensors::SafeTensorError::MetadataIncompleteBuffer | safetensors::SafeTensorError::HeaderTooSmall => {
+        // both errors also stand for other damage; a size that the file does not reach says which it is
+        safetensors::SafeTensorError::MetadataIncompleteBuffer
+        | safetensors::SafeTensorError::InvalidHeaderLength
+        | safetensors::SafeTensorError::HeaderTooSmall
+            if described_size(bytes) > bytes.len() as u64 =>
+        {
             Error::Truncated {
                 path: path.into(),
-                what: "the tensor data its header describes".into(),
+                what: "the whole file".into(),
                 needed: described_size(bytes),
                 available: bytes.len() as u64,
             }
@@ -122,13 +127,17 @@ pub(crate) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>>
     })
 }
 
-/// File size that the header asks for; 0 when not even the header can be read.
+/// File size that the header asks for; where the header itself is cut, the size up to its end.
 fn described_size(bytes: &[u8]) -> u64 {
-    let Ok((header_len, header)) = SafeTensors::read_metadata(bytes).map(|(n, m)| (n as u64, m)) else {
-        let length = bytes.first_chunk::<8>().map(|raw| u64::from_le_bytes(*raw));
-        return length.map_or(8, |length| length.saturating_add(8));
+    let Some(length) = bytes.first_chunk::<8>().map(|raw| u64::from_le_bytes(*raw)) else { return 8 };
+    let data_start = length.saturating_add(8);
+    let header = usize::try_from(data_start).ok().and_then(|end| bytes.get(8..end));
+    let Some(header) = header.and_then(|json| serde_json::from_slice::<serde_json::Value>(json).ok()) else {
+        return data_start;
     };
-    8 + header_len + header.data_len() as u64
+    let ends = header.as_object().into_iter().flat_map(|map| map.values());
+    let ends = ends.filter_map(|entry| entry.get("data_offsets")?.get(1)?.as_u64());
+    data_start.saturating_add(ends.max().unwrap_or(0))
 }
 
 fn malformed(path: &Path, rule: String) -> Error {

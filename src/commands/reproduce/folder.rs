@@ -46,10 +46,10 @@ impl Folder {
             return Ok(None);
         }
         let bytes = std::fs::read(&path).map_err(|error| redline::model::Error::io(&path, error))?;
-        let value = serde_json::from_slice(&bytes).map_err(|source| redline::model::Error::MalformedLine {
+        let value = serde_json::from_slice(&bytes).map_err(|source| redline::model::Error::Malformed {
             path,
-            line: source.line(),
-            source,
+            format: "JSON",
+            rule: source.to_string(),
         })?;
         Ok(Some(value))
     }

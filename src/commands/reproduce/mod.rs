@@ -12,6 +12,7 @@ use redline::steer::Error as SteerError;
 
 use crate::cli::ReproduceArgs;
 use crate::commands::extract;
+use crate::commands::sweep::check_new_tokens;
 use crate::output;
 use crate::session::{Session, hinted, make_folder};
 use folder::Folder;
@@ -31,8 +32,8 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     let keys: Vec<&str> = usable.iter().map(|&row| triples[row].question.as_str()).collect();
     let parts = split_by_question(&keys, &PartSizes::Counts(vec![args.pairs, args.prompts]), args.seed);
     let parts = parts.map_err(|error| {
-        let hint = format!("{} rows are usable; lower --pairs or --prompts", usable.len());
-        anyhow::Error::from(error).context(hint)
+        let message = format!("{}: {} rows are usable: {error}", args.data.display(), usable.len());
+        hinted(message, "lower --pairs or --prompts, or give more rows; equal questions count once")
     })?;
     let rows = |part: &[usize]| part.iter().map(|&index| usable[index]).collect::<Vec<usize>>();
     let (pair_rows, prompt_rows) = (rows(&parts[0]), rows(&parts[1]));
@@ -67,6 +68,7 @@ fn check_options(args: &ReproduceArgs) -> anyhow::Result<()> {
             "give more --coefficients, such as -1,-0.5,0,0.5",
         ));
     }
+    check_new_tokens(args.max_new_tokens)?;
     if args.pairs < 4 || args.prompts < 2 {
         let message = format!("--pairs is {}, --prompts is {}", args.pairs, args.prompts);
         return Err(hinted(message, "give at least 4 pairs and 2 prompts"));

@@ -156,7 +156,9 @@ impl Experiment<'_> {
     /// Generates under all coefficients and controls, and measures propensity.
     pub fn sweep(&self, reading: &ReadingStage, rows: &[usize]) -> anyhow::Result<SweepStage> {
         let triples: Vec<(usize, &Qac)> = rows.iter().map(|&row| (row, &self.triples[row])).collect();
-        let all_prompts = prompts(self.session, &triples)?;
+        let prompts_of =
+            |triples: &[(usize, &Qac)]| prompts(self.session, triples, self.args.max_new_tokens, &self.args.data);
+        let all_prompts = prompts_of(&triples)?;
         let correction = NamedVector { name: CORRECTION.into(), vector: reading.control.clone() };
 
         let all_arms = arms(1, &self.args.coefficients.0)?;
@@ -179,7 +181,7 @@ impl Experiment<'_> {
             .collect();
         let clean: Vec<(usize, &Qac)> = triples.iter().map(|(row, _)| *row).zip(&clean_triples).collect();
         let clean_arms = arms(1, &ends)?;
-        let clean_prompts = prompts(self.session, &clean)?;
+        let clean_prompts = prompts_of(&clean)?;
         let clean_rows = self.logged("clean", &clean_prompts, std::slice::from_ref(&correction), &clean_arms)?;
         let prompting_rows = self.prompting(&triples[..control_prompts.len()], &correction)?;
 
@@ -234,7 +236,7 @@ impl Experiment<'_> {
         let baseline = [Arm { vector: 0, coefficient: 0.0 }];
         let mut rows = Vec::new();
         for (name, instruction) in INSTRUCTIONS {
-            let mut instructed = prompts(self.session, triples)?;
+            let mut instructed = prompts(self.session, triples, self.args.max_new_tokens, &self.args.data)?;
             for (prompt, (_, qac)) in instructed.iter_mut().zip(triples) {
                 let text = template.render_with_instruction(&qac.question, &qac.answer, instruction)?.text;
                 prompt.tokens = self.session.tokenizer()?.encode_prompt(&text)?;

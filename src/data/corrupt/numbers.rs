@@ -59,7 +59,7 @@ fn wrong_integer(value: u64, rng: &mut RowRng) -> String {
         _ => (value / 3) as usize,
     };
     let step = match rng.chance(1, 4) && value >= 10 {
-        true if value % 10 == 0 => value,
+        true if value.is_multiple_of(10) => value,
         _ => 1 + rng.below(reach.max(1)) as u64,
     };
     let down = rng.chance(1, 2) && step < value;

@@ -2,14 +2,12 @@
 //!
 //! Tolerances: the references ran in single precision, this crate in double; their directions agree to about 1e-7, and the bounds
 //! leave room for other machines. Signs must agree too: the references orient by majority as this crate does.
-#![allow(clippy::unwrap_used)]
 
 use ndarray::Array2;
-use redline_probe::{
-    ExtractOptions, LayerDirection, LayerPairs, Method, Scaling,
-    direction::{direction_with_flips, extract_layer},
-};
 use safetensors::SafeTensors;
+
+use crate::direction::{direction_with_flips, extract_layer};
+use crate::{ExtractOptions, LayerDirection, LayerPairs, Method, Scaling};
 
 const LAYERS: [usize; 3] = [1, 2, 3];
 const COSINE: f64 = 0.9999;

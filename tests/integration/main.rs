@@ -1,0 +1,16 @@
+//! The program and the library from outside: what a user types, what comes back, what lies on disk afterwards.
+//!
+//! Everything runs on a model of 0.2 million parameters that [`fixture`] makes. Tests that need what a clone does not
+//! hold (the data files, SmolLM2) say so loudly on standard error when it is absent.
+#![allow(clippy::unwrap_used)]
+
+mod bad_input;
+mod check;
+mod cli;
+mod fixture;
+mod layout;
+mod program;
+mod ratio;
+mod reproduce;
+mod smollm2;
+mod steering;
