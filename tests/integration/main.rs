@@ -7,10 +7,12 @@
 mod bad_input;
 mod check;
 mod cli;
+mod data;
 mod fixture;
 mod layout;
 mod program;
 mod ratio;
+mod readme;
 mod reproduce;
 mod smollm2;
 mod steering;
