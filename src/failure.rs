@@ -38,6 +38,10 @@ fn message(error: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in error.chain() {
         let text = cause.to_string();
+        // an error that carries one of the JSON parser has put it in better words
+        if !message.is_empty() && cause.is::<serde_json::Error>() {
+            continue;
+        }
         // the empty message of the beginning is part of any text
         if text.contains(&message) {
             message = text;

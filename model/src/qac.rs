@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn each_broken_row_has_its_message() {
         let second = |row: &str| message(format!("{ROW}\n{row}\n").as_bytes());
-        assert_eq!(second("{"), "d.jsonl:2: not valid JSON: EOF while parsing an object at line 1 column 1");
+        assert_eq!(second("{"), "d.jsonl:2: not valid JSON: EOF while parsing an object at column 1");
         assert_eq!(second(r#"{"question": "q", "answer": "a"}"#), "d.jsonl:2: field `correction` is missing");
         assert_eq!(second(r#"{"question": " \n"}"#), "d.jsonl:2: field `question` is empty");
         assert_eq!(second(r#"{"question": "q", "answer": ""}"#), "d.jsonl:2: field `answer` is empty");
