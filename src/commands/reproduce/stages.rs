@@ -26,6 +26,8 @@ use crate::session::Session;
 
 /// Tokens from the first difference on that propensity is measured over.
 const PROPENSITY_TOKENS: usize = 32;
+/// Pairs whose texts part within as many tokens are measured first: tokens before that cost time and cancel out.
+const PROPENSITY_LEAD: usize = 32;
 /// What the prompting baseline asks for, and its name in results.
 const INSTRUCTIONS: [(&str, &str); 2] = [
     ("prompt-copy", "Change as little as possible: copy the answer unless it is plainly wrong. "),
@@ -189,7 +191,10 @@ impl Experiment<'_> {
         propensity_vectors.extend(self.control_vectors(reading, self.args.random_propensity)?);
         let mut propensity_arms = all_arms;
         propensity_arms.extend((1..propensity_vectors.len()).flat_map(|vector| {
-            ends.iter().filter(|c| **c != 0.0).map(move |&coefficient| Arm { vector, coefficient })
+            self.far_coefficients()
+                .into_iter()
+                .filter(|c| *c != 0.0)
+                .map(move |coefficient| Arm { vector, coefficient })
         }));
         let propensities = self.propensities(&triples, &propensity_vectors, &propensity_arms)?;
         Ok(SweepStage {
@@ -266,6 +271,14 @@ impl Experiment<'_> {
         ends
     }
 
+    /// The coefficient farthest from 0, and 0, ascending: what random directions are compared at by propensity.
+    fn far_coefficients(&self) -> Vec<f32> {
+        let far = self.end_coefficients().into_iter().reduce(|far, c| if c.abs() > far.abs() { c } else { far });
+        let mut both = vec![far.unwrap_or(0.0), 0.0];
+        both.sort_by(f32::total_cmp);
+        both
+    }
+
     fn propensities(
         &self,
         triples: &[(usize, &Qac)],
@@ -276,8 +289,9 @@ impl Experiment<'_> {
             return Ok(found);
         }
         let builder = self.pair_builder()?;
-        let wanted = &triples[..self.args.control_prompts.min(triples.len())];
-        let pairs = builder.pairs(wanted.iter().copied())?.pairs;
+        let mut pairs = builder.pairs(triples.iter().copied())?.pairs;
+        pairs.sort_by_key(|pair| pair.first_difference > PROPENSITY_LEAD);
+        pairs.truncate(self.args.control_prompts.max(1));
         let plain: Vec<&ControlVector> = vectors.iter().map(|named| &named.vector).collect();
         let options = PropensityOptions { range: self.args.range, max_tokens: PROPENSITY_TOKENS };
         let mut progress = Progress::new("propensity", pairs.len());
@@ -296,6 +310,7 @@ impl Experiment<'_> {
         let bound = self.args.coherence_bound;
         let analysis = analyse(&sweeps.rows, CORRECTION, variant, bound, &bootstrap)?;
         let ends: Vec<f64> = self.end_coefficients().into_iter().map(f64::from).collect();
+        let far: Vec<f64> = self.far_coefficients().into_iter().map(f64::from).collect();
         let mut rows = sweeps.rows.clone();
         rows.extend(sweeps.control_rows.iter().cloned());
         let controls = random_slopes(&rows, &sweeps.control_vectors, &sweeps.control_prompts, &ends, variant)?;
@@ -306,7 +321,7 @@ impl Experiment<'_> {
             (!ratios.is_empty()).then(|| ((*name).to_string(), ratios.iter().sum::<f64>() / ratios.len() as f64))
         });
         let propensity =
-            propensity_slopes(&sweeps.propensities, &sweeps.propensity_vectors, &sweeps.propensity_arms, &ends)?;
+            propensity_slopes(&sweeps.propensities, &sweeps.propensity_vectors, &sweeps.propensity_arms, &far)?;
         Ok(Results { analysis, controls, clean, prompting: prompting.collect(), propensity })
     }
 

@@ -89,8 +89,9 @@ pub fn as_text(reading: &ReadingStage, results: &Results) -> String {
     }
     let propensity = &results.propensity;
     text.push_str(&format!(
-        "\n  propensity slope on {} pairs, nats: correction {:.3}, random |95 %| {:.3} of {}, shuffled {}",
+        "\n  propensity slope on {} pairs at {:?}, nats: correction {:.3}, random |95 %| {:.3} of {}, shuffled {}",
         propensity.n_pairs,
+        propensity.coefficients,
         propensity.correction,
         propensity.random_p95,
         propensity.random.len(),
