@@ -52,24 +52,25 @@ for notebook in "$@"; do
     [ -f "$notebook" ] || fail "$notebook is missing"
     echo "executing $notebook"
     result=$out/$(basename "$notebook")
-    "$venv/bin/python" -m nbconvert --to notebook --execute --log-level WARN \
+    "$venv/bin/python" -m nbconvert --to notebook --execute --allow-errors --log-level WARN \
         --ExecutePreprocessor.startup_timeout=240 --ExecutePreprocessor.timeout="$cell_timeout" \
         --ExecutePreprocessor.record_timing=False \
         --output-dir "$out" --output "$(basename "$notebook")" "$notebook" \
         || fail "$notebook did not run to its end"
-    # The kernel reports panics and errors passed on with `?` on stderr only, and calls the cell a success.
+    # The kernel reports panics and errors passed on with `?` on stderr only and calls the cell a success, and nbconvert
+    # does not show its compiler errors: hence --allow-errors above and this check.
     "$venv/bin/python" - "$result" <<'PY' || fail "$notebook: a cell failed" "the outputs are in $result"
+import re
 import sys
 import nbformat
-failed = False
-for number, cell in enumerate(nbformat.read(sys.argv[1], 4).cells):
-    for output in cell.get("outputs", []):
-        bad = output.output_type == "error" or (output.output_type == "stream" and output.name == "stderr")
-        if bad:
-            failed = True
-            text = output.text if output.output_type == "stream" else "\n".join(output.traceback)
-            print(f"cell {number}:\n{text.rstrip()}", file=sys.stderr)
-sys.exit(failed)
+cells = [cell for cell in nbformat.read(sys.argv[1], 4).cells if cell.cell_type == "code"]
+for number, cell in enumerate(cells, 1):
+    texts = ["\n".join(o.traceback) or o.evalue for o in cell.outputs if o.output_type == "error"]
+    texts += [o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stderr"]
+    if texts:
+        message = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(texts)).rstrip()
+        print(f"code cell {number}:\n{cell.source}\n---\n{message}", file=sys.stderr)
+        sys.exit(1)
 PY
     if [ "$inplace" = yes ]; then
         cp "$result" "$notebook"
