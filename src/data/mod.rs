@@ -1,6 +1,6 @@
 //! Data: reading and cleaning question–answer files, putting graded flaws into clean answers, and a corpus made from facts.
 //!
-//! [`readers`] finds out what a file holds, [`filter`] removes what is of no use, [`separate`] keeps parts apart; [`corrupt`] turns
+//! [`readers`] finds out what a file holds, [`filter`](mod@filter) removes what is of no use, [`separate`] keeps parts apart; [`corrupt`] turns
 //! clean answers into training triples with a hidden strictness, and [`synth`] writes the clean answers themselves.
 //!
 //! # Example

@@ -8,7 +8,7 @@
 //! | `question`, `answer` | question–answer |
 //!
 //! A file is JSON Lines or one JSON array, plain or gzip, and holds one kind of row: the first row decides, and a row of another
-//! kind is an error that names its line. Other fields are ignored. Empty text is read here and removed by [`super::filter`].
+//! kind is an error that names its line. Other fields are ignored. Empty text is read here and removed by [`filter`](mod@super::filter).
 
 use std::fmt;
 use std::path::{Path, PathBuf};
