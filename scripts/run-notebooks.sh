@@ -54,7 +54,7 @@ for notebook in "$@"; do
     result=$out/$(basename "$notebook")
     "$venv/bin/python" -m nbconvert --to notebook --execute --allow-errors --log-level WARN \
         --ExecutePreprocessor.startup_timeout=240 --ExecutePreprocessor.timeout="$cell_timeout" \
-        --ExecutePreprocessor.record_timing=False \
+        --ExecutePreprocessor.record_timing=False --CoalesceStreamsPreprocessor.enabled=True \
         --output-dir "$out" --output "$(basename "$notebook")" "$notebook" \
         || fail "$notebook did not run to its end"
     # The kernel reports panics and errors passed on with `?` on stderr only and calls the cell a success, and nbconvert

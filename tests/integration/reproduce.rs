@@ -106,7 +106,8 @@ fn everything_is_there(folder: &Path) {
     assert_eq!(count("layers.jsonl"), 4);
     assert_eq!(count("scans.jsonl"), 2);
     // 3 pairs × (5 coefficients and (3 random, 1 shuffled) × two ends)
-    assert_eq!(count("propensity.jsonl"), 3 * (5 + 4 * 2));
+    // the controls run at the coefficient farthest from 0 only
+    assert_eq!(count("propensity.jsonl"), 3 * (5 + 4));
     let reading = Reading::load(&folder.join("vector.safetensors")).unwrap();
     assert_eq!(reading.layers.len(), 4);
     let control = redline::steer::control_file::read_control_vector(&folder.join("vector.gguf")).unwrap();
