@@ -105,8 +105,7 @@ fn everything_is_there(folder: &Path) {
     assert_eq!(count("prompt-edit.jsonl"), 1 + 3);
     assert_eq!(count("layers.jsonl"), 4);
     assert_eq!(count("scans.jsonl"), 2);
-    // 3 pairs × (5 coefficients and (3 random, 1 shuffled) × two ends)
-    // the controls run at the coefficient farthest from 0 only
+    // 3 pairs × (5 coefficients and (3 random, 1 shuffled) × the one farthest from 0)
     assert_eq!(count("propensity.jsonl"), 3 * (5 + 4));
     let reading = Reading::load(&folder.join("vector.safetensors")).unwrap();
     assert_eq!(reading.layers.len(), 4);
