@@ -1,5 +1,7 @@
 //! Command line: what users type, typed. Values that need the model are resolved later.
 
+pub mod train;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -50,6 +52,12 @@ pub enum Command {
     Ratio(RatioArgs),
     /// Compare a model with reference numbers, from Hugging Face transformers for one
     Check(CheckArgs),
+    /// Train an Aligner: identity warm-up, then corrections
+    Train(Box<train::TrainArgs>),
+    /// Train the same Aligner at several shares of identity warm-up and compare
+    AblateWarmup(Box<train::AblateArgs>),
+    /// Write corrections of held-out rows and measure how good they are
+    Evaluate(EvaluateArgs),
     /// Make triples: write a corpus, put flaws into clean answers, look for shared questions
     #[command(subcommand)]
     Data(DataCommand),
@@ -62,8 +70,97 @@ pub enum DataCommand {
     Synth(SynthArgs),
     /// Put graded flaws into clean answers; each row's hidden strictness says which of them its correction mends
     Corrupt(CorruptArgs),
+    /// Write rows to learn copying from: words of a file's texts in random order
+    Scramble(ScrambleArgs),
+    /// Remove exact duplicates, empty and over-long rows; say how many of each
+    Clean(CleanArgs),
+    /// Split rows by question into two files
+    Split(SplitArgs),
     /// Fail when two files share a question
     Leak(LeakArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  redline data scramble triples.jsonl --rows 20000 --out copies.jsonl")]
+pub struct ScrambleArgs {
+    /// Rows of any kind, whose words are taken
+    pub file: PathBuf,
+    /// Rows to write
+    #[arg(long, default_value_t = 1000)]
+    pub rows: usize,
+    /// Seed of the order
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  redline data clean pairs.jsonl.gz --max-chars 4000 --out triples.jsonl
+
+Preference pairs become triples: the rejected answer is to become the chosen one.")]
+pub struct CleanArgs {
+    /// Rows of any kind; JSON or JSON Lines, plain or gzip
+    pub file: PathBuf,
+    /// Most characters in all texts of a row together
+    #[arg(long, default_value_t = redline::data::FilterOptions::default().max_chars)]
+    pub max_chars: usize,
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  redline data split triples.jsonl --share 0.1 --out train.jsonl --held-out test.jsonl")]
+pub struct SplitArgs {
+    /// Rows of any kind; all fields are kept
+    pub file: PathBuf,
+    /// Share of the questions that are held out
+    #[arg(long, default_value_t = 0.1)]
+    pub share: f64,
+    /// Field to split by: rows with the same value stay together
+    #[arg(long, default_value = "question")]
+    pub by: String,
+    /// Seed of the split
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// File for the rows that are not held out
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// File for those that are
+    #[arg(long, value_name = "FILE")]
+    pub held_out: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline evaluate --model aligner/model --data held-out.jsonl --prompts 500
+  redline evaluate --model aligner/model --data held-out.jsonl --json --out outputs.jsonl
+
+Rows of `redline data synth` and `corrupt` carry their flaws: their outputs are also compared with the correction at each
+strictness.")]
+pub struct EvaluateArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Triples: question, answer, correction
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Rows to use, from the first
+    #[arg(long, default_value_t = 500)]
+    pub prompts: usize,
+    /// Longest output, in tokens
+    #[arg(long, default_value_t = 256)]
+    pub max_new_tokens: usize,
+    /// Rows decoded together; fewer need less memory
+    #[arg(long, default_value_t = 48)]
+    pub batch_rows: usize,
+    /// Write every output (JSON Lines)
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -32,6 +32,9 @@ fn main() -> ExitCode {
         Command::Correct(args) => commands::correct::run(args, cli.json),
         Command::Ratio(args) => commands::ratio::run(args, cli.json),
         Command::Check(args) => commands::check::run(args, cli.json),
+        Command::Train(args) => commands::train::run(args, cli.json),
+        Command::AblateWarmup(args) => commands::ablate::run(args, cli.json),
+        Command::Evaluate(args) => commands::evaluate::run(args, cli.json),
         Command::Data(command) => commands::data::run(command, cli.json),
     };
     match result {

@@ -14,39 +14,64 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     start: Instant,
     last_line: Instant,
+    /// Steps that were done before the start.
+    done_before: usize,
 }
 
 impl Progress {
     /// Begins a stage of `total` steps.
     pub fn new(label: &str, total: usize) -> Self {
+        Self::from(label, 0, total)
+    }
+
+    /// Goes on with a stage of `total` steps of which some are done.
+    pub fn from(label: &str, done: usize, total: usize) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
             let style = "{msg:<28} {bar:30} {pos}/{len} {elapsed_precise} left {eta_precise}";
             if let Ok(style) = ProgressStyle::with_template(style) {
                 bar.set_style(style);
             }
-            bar.with_message(label.to_string())
+            bar.with_position(done as u64).with_message(label.to_string())
         });
         let now = Instant::now();
-        Self { label: label.into(), bar, start: now, last_line: now }
+        Self { label: label.into(), bar, start: now, last_line: now, done_before: done }
     }
 
     /// Reports `done` of `total` steps; fails when the user interrupted.
     pub fn set(&mut self, done: usize, total: usize) -> redline::model::Result<()> {
+        self.set_noted(done, total, "")
+    }
+
+    /// The same, with a note on how it goes.
+    pub fn set_noted(&mut self, done: usize, total: usize, note: &str) -> redline::model::Result<()> {
+        let done_now = done.saturating_sub(self.done_before);
         match &self.bar {
             Some(bar) => {
                 bar.set_length(total as u64);
                 bar.set_position(done as u64);
+                if !note.is_empty() {
+                    bar.set_message(format!("{}: {note}", self.label));
+                }
             }
-            None if self.last_line.elapsed() >= LINE_EVERY && done > 0 => {
+            None if self.last_line.elapsed() >= LINE_EVERY && done_now > 0 => {
                 let elapsed = self.start.elapsed().as_secs_f64();
-                let left = elapsed / done as f64 * total.saturating_sub(done) as f64;
-                eprintln!("{}: {done}/{total}, {elapsed:.0} s, {left:.0} s left", self.label);
+                let left = elapsed / done_now as f64 * total.saturating_sub(done) as f64;
+                let note = if note.is_empty() { String::new() } else { format!("; {note}") };
+                eprintln!("{}: {done}/{total}, {elapsed:.0} s, {left:.0} s left{note}", self.label);
                 self.last_line = Instant::now();
             }
             None => {}
         }
         crate::interrupt::check()
+    }
+
+    /// Prints a line above the bar.
+    pub fn print(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
     }
 
     /// Ends the stage and removes its bar.

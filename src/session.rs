@@ -48,11 +48,7 @@ impl Session {
         let tokenizer = model.tokenizer()?;
         let template = match template {
             Some(template) => template,
-            None => {
-                let name = default_template(tokenizer);
-                eprintln!("template: {name} (choose another with --template)");
-                AlignerTemplate::by_name_or_file(name)?
-            }
+            None => choose_template(None, tokenizer)?,
         };
         Ok(Self { model, template })
     }
@@ -95,6 +91,16 @@ pub fn load_model(path: &Path) -> anyhow::Result<Model> {
         ),
         _ => error.into(),
     })
+}
+
+/// The template asked for, or the one that the model's tokens speak for.
+pub fn choose_template(asked: Option<&str>, tokenizer: &Tokenizer) -> anyhow::Result<AlignerTemplate> {
+    let name = asked.unwrap_or_else(|| {
+        let name = default_template(tokenizer);
+        eprintln!("template: {name} (choose another with --template)");
+        name
+    });
+    Ok(AlignerTemplate::by_name_or_file(name)?)
 }
 
 /// A chat model that is no Aligner is prompted to act as one; all others get the template of the training code.

@@ -1,11 +1,14 @@
 //! One file a verb.
 
+pub mod ablate;
 pub mod check;
 pub mod correct;
 pub mod data;
+pub mod evaluate;
 pub mod extract;
 pub mod fit;
 pub mod ratio;
 pub mod reproduce;
 pub mod scan;
 pub mod sweep;
+pub mod train;

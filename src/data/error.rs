@@ -105,6 +105,16 @@ pub enum DataError {
         /// The highest.
         most: u8,
     },
+    /// The flaws of a row cannot be read.
+    #[error("{path}:{line}: the row's flaws cannot be read: {rule}", path = path.display())]
+    Corrupted {
+        /// The file.
+        path: PathBuf,
+        /// The row's line.
+        line: usize,
+        /// What is wrong.
+        rule: String,
+    },
     /// A flaw does not fit the clean answer it is said to be in.
     #[error("flaw {flaw} replaces bytes {start} to {end} of a clean answer of {length} bytes, which it cannot")]
     FlawRange {
@@ -141,6 +151,9 @@ pub enum DataError {
         /// Texts asked for.
         asked: usize,
     },
+    /// There is no word to make texts of.
+    #[error("the texts hold no word")]
+    NoWords,
     /// A file cannot be written.
     #[error("cannot write {}", path.display())]
     Write {
@@ -181,11 +194,13 @@ impl DataError {
             Self::Leak { .. } => "split one file by question instead, or remove the shared questions",
             Self::Share { .. } => "give a share such as 0.33",
             Self::Strictness { .. } => "1 mends every flaw, 5 only the gravest",
+            Self::Corrupted { .. } => "make the file anew with `redline data corrupt`, or remove the field `flaws`",
             Self::FlawRange { .. } => "the list of flaws belongs to another text; make the file anew",
             Self::EmptyAnswer { .. } => "remove rows without an answer first",
             Self::Material { .. } => {
                 "mend the line; the format is described in the documentation of `redline::data::synth`"
             }
+            Self::NoWords => "give texts with words",
             Self::TooFewTexts { .. } => "ask for fewer rows, or add facts",
             Self::Write { .. } => "check that the folder exists, is writable and has room",
         })

@@ -17,6 +17,7 @@ use redline_model::qac::{JsonRow, Qac, Question, kind, read_objects};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::corrupt::CorruptedRow;
 use super::dialogue;
 use super::error::DataError;
 
@@ -156,6 +157,26 @@ impl DataFile {
 /// [`DataError::FieldType`] and [`DataError::Dialogue`], each with the line.
 pub fn read_data(path: &Path) -> Result<DataFile, DataError> {
     rows_of(path, &read_objects(path)?)
+}
+
+/// Reads rows that carry their flaws, as [`corrupt`](super::corrupt) makes them; `None` when a row has no `flaws` or no `clean`.
+///
+/// # Errors
+/// What [`read_objects`] says, and [`DataError::Corrupted`] with the line when flaws cannot be read.
+pub fn read_corrupted(path: &Path) -> Result<Option<Vec<CorruptedRow>>, DataError> {
+    let objects = read_objects(path)?;
+    if !objects.iter().all(|object| object.fields.contains_key("flaws") && object.fields.contains_key("clean")) {
+        return Ok(None);
+    }
+    let read = |JsonRow { line, fields }| {
+        let row: CorruptedRow = serde_json::from_value(Value::Object(fields))
+            .map_err(|source| DataError::Corrupted { path: path.to_path_buf(), line, rule: source.to_string() })?;
+        match row.possible_corrections() {
+            Ok(_) => Ok(row),
+            Err(error) => Err(DataError::Corrupted { path: path.to_path_buf(), line, rule: error.to_string() }),
+        }
+    };
+    objects.into_iter().map(read).collect::<Result<_, _>>().map(Some)
 }
 
 fn rows_of(path: &Path, objects: &[JsonRow]) -> Result<DataFile, DataError> {

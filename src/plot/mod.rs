@@ -1,4 +1,4 @@
-//! Plots: LAT heatmaps, layer profiles, coefficient sweeps and slope distributions.
+//! Plots: LAT heatmaps, layer profiles, coefficient sweeps, slope distributions, training curves.
 //!
 //! Each plot is a struct of plain numbers. It draws itself on any plotters backend through [`Plot`];
 //! [`write_png`], [`write_svg`] and [`svg_string`] turn it into a file or a document, and [`ascii`] into
@@ -19,6 +19,7 @@
 pub mod ascii;
 mod canvas;
 mod check;
+mod curves;
 mod error;
 mod font;
 mod frame;
@@ -39,6 +40,7 @@ use plotters::drawing::DrawingArea;
 use plotters::prelude::DrawingBackend;
 
 pub use canvas::DrawResult;
+pub use curves::{Curve, CurvePanel, Curves};
 pub use error::PlotError;
 pub use heatmap::Heatmap;
 pub use label::visible_token;

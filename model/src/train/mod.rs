@@ -31,4 +31,4 @@ pub use options::TrainOptions;
 pub use parameters::{Method, Parameters};
 pub use plan::{Phase, Plan};
 pub use schedule::{Schedule, ScheduleShape};
-pub use trainer::{Observer, Outcome, StepReport, TrainData, TrainRun, train};
+pub use trainer::{Observer, Outcome, StepReport, TrainData, TrainRun, TrainStart, train};

@@ -64,8 +64,33 @@ pub struct StepReport {
     pub tokens_per_second: f64,
 }
 
+/// Where a run begins, and what it will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TrainStart {
+    /// Steps done before: 0, or those of the checkpoint it goes on from.
+    pub step: usize,
+    /// After how many steps the last evaluation was.
+    pub evaluated_at: usize,
+    /// Steps of the whole run.
+    pub n_steps: usize,
+    /// Those of the identity warm-up.
+    pub n_identity_steps: usize,
+    /// Rows of the identity warm-up that are short enough.
+    pub n_identity_rows: usize,
+    /// Rows to correct that are short enough.
+    pub n_rows: usize,
+}
+
 /// Sees a run as it goes. An error it returns ends the run after a checkpoint; an interrupt is [`Error::Interrupted`].
 pub trait Observer {
+    /// Before the first step of this process.
+    ///
+    /// # Errors
+    /// Ends the run.
+    fn on_start(&mut self, _start: &TrainStart) -> Result<()> {
+        Ok(())
+    }
+
     /// After every step.
     ///
     /// # Errors
@@ -113,6 +138,7 @@ pub struct Outcome {
 pub fn train(run: &TrainRun<'_>, observer: &mut dyn Observer) -> Result<Outcome> {
     run.options.check()?;
     let mut trainer = Trainer::new(run)?;
+    observer.on_start(&trainer.start())?;
     if trainer.is_due(run.options.evaluate_every) && trainer.state.evaluated_at != trainer.state.step {
         // stopped between the step and its evaluation
         trainer.finish_step(observer)?;
@@ -167,6 +193,18 @@ impl<'a> Trainer<'a> {
         };
         let max_loss = options.explosion_factor * (parameters.config().vocab_size as f64).ln();
         Ok(Self { run, plan, held_out, settings, optimizer, state, max_loss })
+    }
+
+    fn start(&self) -> TrainStart {
+        let (n_identity_rows, n_rows) = self.plan.n_examples();
+        TrainStart {
+            step: self.state.step,
+            evaluated_at: self.state.evaluated_at,
+            n_steps: self.plan.n_steps(),
+            n_identity_steps: self.plan.n_identity_steps(),
+            n_identity_rows,
+            n_rows,
+        }
     }
 
     /// One update of the parameters.

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Makes the corpus and trains the Aligner that the program carries, from the first seed to the last byte. Stopped at any
+# time, the same command goes on where it was. Usage: scripts/train-embedded.sh [FOLDER]
+#
+# FOLDER (by default build/embedded) then holds data, run, and redline-tiny.gguf; scripts/embed.sh puts it into assets/.
+set -eu
+cd "$(dirname "$0")/.."
+folder=${1:-build/embedded}
+redline=${REDLINE:-target/release/redline}
+[ -x "$redline" ] || cargo build --release
+mkdir -p "$folder"
+seed=20261
+
+# the corpus: no question of test.jsonl or dev.jsonl is in train.jsonl
+if [ ! -e "$folder/copies.jsonl" ]; then
+    "$redline" data synth --rows 58000 --seed $seed --out "$folder/all.jsonl"
+    "$redline" data split "$folder/all.jsonl" --share 0.08 --seed $seed --out "$folder/train.jsonl" --held-out "$folder/held-out.jsonl"
+    "$redline" data split "$folder/held-out.jsonl" --share 0.5 --seed $seed --out "$folder/dev.jsonl" --held-out "$folder/test.jsonl"
+    rm "$folder/all.jsonl" "$folder/held-out.jsonl"
+    # texts without meaning: to learn copying from, and so that it holds outside the corpus
+    "$redline" data scramble "$folder/train.jsonl" --rows 3000 --seed $((seed + 1)) --out "$folder/strange.jsonl"
+    cat "$folder/train.jsonl" "$folder/strange.jsonl" > "$folder/rows.jsonl"
+    "$redline" data scramble "$folder/train.jsonl" --rows 10000 --seed $seed --out "$folder/copies.jsonl"
+fi
+
+"$redline" train --from-scratch --n-layers 4 --hidden-size 256 --heads 4 --vocab-size 4096 --context 1024 \
+    --data "$folder/rows.jsonl" --validation "$folder/dev.jsonl" --warmup-data "$folder/copies.jsonl" \
+    --epochs 1 --batch-rows 16 --max-tokens 512 --learning-rate 1e-3 --weight-decay 0.01 \
+    --evaluate-every 400 --generate 64 --checkpoint-every 200 --seed $seed \
+    --out "$folder/run" --store f16 --gguf "$folder/redline-tiny.gguf" --gguf-store q8_0

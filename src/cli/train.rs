@@ -1,0 +1,228 @@
+//! Options of training.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use redline::model::train::{AdamWOptions, TrainOptions};
+
+/// What is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum MethodName {
+    /// All weights
+    #[default]
+    Full,
+    /// Low-rank deltas beside frozen weights
+    Lora,
+}
+
+/// How the rate goes after its rise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ScheduleName {
+    /// It falls to 0 along half a cosine
+    #[default]
+    Cosine,
+    /// It stays
+    Constant,
+}
+
+/// How numbers of exported weights are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum StoredName {
+    /// 32 bits, exact
+    #[default]
+    F32,
+    /// 16 bits
+    F16,
+    /// 16 bits with the range of f32
+    Bf16,
+}
+
+/// How matrices of an exported GGUF file are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum GgufName {
+    /// 16 bits
+    F16,
+    /// Blocks of 32 bytes with a scale
+    #[default]
+    #[value(name = "q8_0")]
+    Q8_0,
+}
+
+#[derive(Args, Clone)]
+#[command(after_help = "Examples:
+  redline train --data triples.jsonl --from-scratch --steps 4000 --learning-rate 1e-3 --out aligner
+  redline train --data triples.jsonl --model base/ --method lora --learning-rate 1e-3 --out aligner
+
+The folder then holds the Aligner (model/ as a Hugging Face folder, or adapter/ for PEFT), its log (train.jsonl), training
+curves (curves.png and .svg), and the last and the best checkpoint. The same command continues a run that was stopped, and
+ends with the same bytes as one that was not.")]
+pub struct TrainArgs {
+    /// Rows: triples, or preference pairs (rejected becomes chosen); JSON or JSON Lines, plain or gzip
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Rows to evaluate on [default: a share of --data, by question]
+    #[arg(long, value_name = "FILE")]
+    pub validation: Option<PathBuf>,
+    /// Share of the questions kept for evaluation where there is no --validation
+    #[arg(long, default_value_t = 0.05)]
+    pub held_out_share: f64,
+    /// Evaluate on at most so many rows
+    #[arg(long, default_value_t = 200)]
+    pub held_out_rows: usize,
+    /// Model to start from: Hugging Face folder or GGUF file
+    #[arg(long, value_name = "PATH", required_unless_present = "from_scratch", conflicts_with = "from_scratch")]
+    pub model: Option<PathBuf>,
+    /// Start with random weights and a new tokenizer, learnt from the rows
+    #[arg(long)]
+    pub from_scratch: bool,
+    #[command(flatten)]
+    pub shape: ShapeArgs,
+    /// What is trained
+    #[arg(long, value_enum, default_value_t)]
+    pub method: MethodName,
+    #[command(flatten)]
+    pub lora: LoraArgs,
+    /// Prompt template: aligner, aligner-7b, aligner-2b, smollm2, or a file with {question} and {answer} [default: by
+    /// the model's tokens]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub template: Option<String>,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Folder of the run
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Steps between checkpoints
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    pub checkpoint_every: u32,
+    /// How weights of the Hugging Face folder are stored
+    #[arg(long, value_enum, default_value_t)]
+    pub store: StoredName,
+    /// Also write a GGUF file for llama.cpp
+    #[arg(long, value_name = "FILE")]
+    pub gguf: Option<PathBuf>,
+    /// How matrices of the GGUF file are stored
+    #[arg(long, value_enum, default_value_t)]
+    pub gguf_store: GgufName,
+    /// Export the weights of the lowest held-out loss instead of the last ones
+    #[arg(long)]
+    pub export_best: bool,
+}
+
+/// Sizes of a model from scratch.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "From scratch")]
+pub struct ShapeArgs {
+    /// Width of the residual stream
+    #[arg(long, default_value_t = 256)]
+    pub hidden_size: usize,
+    /// Width of the inner layer of each MLP [default: 8/3 of the hidden size, rounded up to a multiple of 32]
+    #[arg(long)]
+    pub intermediate_size: Option<usize>,
+    /// Blocks
+    #[arg(long, default_value_t = 5)]
+    pub n_layers: usize,
+    /// Attention heads
+    #[arg(long, default_value_t = 4)]
+    pub heads: usize,
+    /// Key and value heads [default: as many as --heads]
+    #[arg(long)]
+    pub kv_heads: Option<usize>,
+    /// Tokens of the vocabulary
+    #[arg(long, default_value_t = 2048)]
+    pub vocab_size: usize,
+    /// Longest prompt with output, in tokens
+    #[arg(long, default_value_t = 1024)]
+    pub context: usize,
+}
+
+/// Low-rank deltas.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "LoRA")]
+pub struct LoraArgs {
+    /// Inner width of a delta
+    #[arg(long, default_value_t = 16)]
+    pub rank: usize,
+    /// Strength: a delta is scaled by alpha / rank
+    #[arg(long, default_value_t = 32.0)]
+    pub alpha: f64,
+    /// Share of a delta's inputs that is zeroed at random
+    #[arg(long, default_value_t = 0.0)]
+    pub lora_dropout: f64,
+    /// Linear layers with a delta
+    #[arg(long, value_delimiter = ',', default_values_t = redline::model::LoraOptions::default().targets)]
+    pub targets: Vec<String>,
+}
+
+/// How long, how fast, in what order.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Training")]
+pub struct RunArgs {
+    /// Share of the rows that identity warm-up (answer to answer) is drawn from; 0 leaves it out
+    #[arg(long, default_value_t = TrainOptions::default().identity_share)]
+    pub warmup_share: f64,
+    /// Passes over those rows
+    #[arg(long, default_value_t = TrainOptions::default().identity_epochs)]
+    pub warmup_epochs: usize,
+    /// Rows for identity warm-up, instead of a share of --data
+    #[arg(long, value_name = "FILE")]
+    pub warmup_data: Option<PathBuf>,
+    /// Passes over all rows; 0 leaves only the identity warm-up
+    #[arg(long, default_value_t = TrainOptions::default().epochs)]
+    pub epochs: usize,
+    /// Steps of the whole run, instead of --epochs
+    #[arg(long)]
+    pub steps: Option<usize>,
+    /// Rows of one step
+    #[arg(long, default_value_t = TrainOptions::default().batch_rows)]
+    pub batch_rows: usize,
+    /// Passes that a step is cut into (gradient accumulation): more need less memory
+    #[arg(long, default_value_t = TrainOptions::default().n_pieces)]
+    pub pieces: usize,
+    /// Rows whose prompt and output are longer are left out
+    #[arg(long, default_value_t = TrainOptions::default().max_tokens)]
+    pub max_tokens: usize,
+    /// Highest learning rate
+    #[arg(long, default_value_t = TrainOptions::default().schedule.learning_rate, allow_hyphen_values = true)]
+    pub learning_rate: f64,
+    /// How the learning rate goes after its rise
+    #[arg(long, value_enum, default_value_t)]
+    pub schedule: ScheduleName,
+    /// Share of the steps during which the learning rate rises
+    #[arg(long, default_value_t = TrainOptions::default().schedule.rise_share)]
+    pub rise_share: f64,
+    /// Weight decay of matrices
+    #[arg(long, default_value_t = AdamWOptions::default().weight_decay)]
+    pub weight_decay: f64,
+    /// Gradients with a larger norm are scaled down to it
+    #[arg(long, default_value_t = 1.0)]
+    pub clip: f64,
+    /// Seed of everything random
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Steps between evaluations [default: a tenth of the run]
+    #[arg(long)]
+    pub evaluate_every: Option<usize>,
+    /// Held-out rows that outputs are written for at each evaluation
+    #[arg(long, default_value_t = 32)]
+    pub generate: usize,
+    /// Longest such output, in tokens
+    #[arg(long, default_value_t = 256)]
+    pub max_new_tokens: usize,
+    /// Evaluations without a lower held-out loss after which the run stops
+    #[arg(long)]
+    pub patience: Option<usize>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  redline ablate-warmup --data triples.jsonl --from-scratch --steps 1000 --learning-rate 1e-3 --out ablation
+
+The folder then holds ablation.json, ablation.png and .svg, and the run of each share. The same command continues where
+it was stopped. --warmup-share does nothing here: --shares sets it.")]
+pub struct AblateArgs {
+    #[command(flatten)]
+    pub train: TrainArgs,
+    /// Shares of the rows that identity warm-up is drawn from
+    #[arg(long, value_delimiter = ',', default_values_t = [0.0, 0.02, 0.1, 0.2, 0.5])]
+    pub shares: Vec<f64>,
+}

@@ -1,0 +1,132 @@
+//! `redline evaluate`: how good an Aligner's corrections are.
+
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+
+use redline::data::corrupt::CorruptedRow;
+use redline::data::{read_corrupted, write_json_lines};
+use redline::experiment::{Quality, StrictnessQuality, Written, similarity};
+use redline::model::Qac;
+use redline::model::generate::{Finish, GenerateOptions, Prompt, generate};
+use redline::model::qac::read_qac;
+use redline::model::NoHook;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::cli::EvaluateArgs;
+use crate::progress::Progress;
+use crate::session::{Session, check_output};
+use crate::{interrupt, output};
+
+/// One output, as it is written.
+#[derive(Debug, Clone, Serialize)]
+struct EvaluatedRow<'a> {
+    question: &'a str,
+    answer: &'a str,
+    correction: &'a str,
+    output: String,
+    similarity: f64,
+    is_cut: bool,
+}
+
+pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
+    args.out.as_deref().map_or(Ok(()), check_output)?;
+    let corrupted = read_corrupted(&args.data)?.map(|mut rows| {
+        rows.truncate(args.prompts);
+        rows
+    });
+    let mut triples = match &corrupted {
+        Some(rows) => rows.iter().map(CorruptedRow::to_qac).collect(),
+        None => read_qac(&args.data)?,
+    };
+    triples.truncate(args.prompts);
+    let session = Session::open(&args.model)?;
+    let rows = write_all(args, &session, &triples)?;
+
+    let written = triples.iter().zip(&rows).map(|(row, out)| Written { row, output: &out.output, is_cut: out.is_cut });
+    let quality = Quality::measure(&written.collect::<Vec<_>>());
+    let outputs: Vec<&str> = rows.iter().map(|row| row.output.as_str()).collect();
+    let strictness = corrupted.map(|rows| StrictnessQuality::measure(&rows, &outputs)).transpose()?;
+    if let Some(path) = &args.out {
+        write_json_lines(&rows, path)?;
+    }
+    if json {
+        output::json(&json!({
+            "schema": "redline.evaluate.v1",
+            "model_hash": session.model.fingerprint,
+            "data": args.data,
+            "quality": quality,
+            "strictness": strictness,
+        }))?;
+    } else {
+        output::line(&as_text(quality.as_ref(), strictness.as_ref()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn write_all<'a>(
+    args: &EvaluateArgs,
+    session: &Session,
+    triples: &'a [Qac],
+) -> anyhow::Result<Vec<EvaluatedRow<'a>>> {
+    let prompt = |(row, qac): (usize, &Qac)| {
+        let origin = format!("{}: row {row}", args.data.display());
+        session.prompt_with_room([&qac.question, &qac.answer], args.max_new_tokens, &origin)
+    };
+    let prompts: Vec<Vec<u32>> = triples.iter().enumerate().map(prompt).collect::<anyhow::Result<_>>()?;
+    // rows of similar length together
+    let mut order: Vec<usize> = (0..prompts.len()).collect();
+    order.sort_by_key(|&row| prompts[row].len());
+    let tokenizer = session.tokenizer()?;
+    let options = GenerateOptions {
+        max_new_tokens: args.max_new_tokens,
+        stop_ids: tokenizer.stop_ids().to_vec(),
+        ..GenerateOptions::default()
+    };
+    let mut progress = Progress::new("correcting", prompts.len());
+    let mut rows: Vec<Option<EvaluatedRow<'a>>> = vec![None; prompts.len()];
+    for (batch, part) in order.chunks(args.batch_rows.max(1)).enumerate() {
+        let part: Vec<Prompt> = part.iter().map(|&row| Prompt::new(prompts[row].clone(), vec![row])).collect();
+        let written = generate(&session.model.decoder, &part, &options, &mut NoHook, &mut |_, _| {
+            interrupt::check()?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        for generated in written {
+            let output = tokenizer.decode(&generated.tokens, true)?;
+            let Qac { question, answer, correction } = &triples[generated.row];
+            rows[generated.row] = Some(EvaluatedRow {
+                question,
+                answer,
+                correction,
+                similarity: similarity(&output, correction),
+                output,
+                is_cut: generated.finish == Finish::Length,
+            });
+        }
+        progress.set(batch * args.batch_rows.max(1) + part.len(), prompts.len())?;
+    }
+    progress.finish();
+    Ok(rows.into_iter().flatten().collect())
+}
+
+fn as_text(quality: Option<&Quality>, strictness: Option<&StrictnessQuality>) -> String {
+    let Some(quality) = quality else { return "no rows".into() };
+    let percent = |share: Option<f64>| share.map_or_else(|| "–".into(), |share| format!("{:.1} %", 100.0 * share));
+    let mut lines = vec![
+        format!("rows                                 {}, {} of them clean", quality.n, quality.n_clean),
+        format!("exact copies of clean answers        {}", percent(quality.exact_copy_rate)),
+        format!("edit ratio                           {:.3}", quality.edit_ratio),
+        format!("similarity to the correction         {:.3}", quality.similarity),
+        format!("  … of flawed answers                {}", output::number(quality.flawed_similarity)),
+        format!("outputs cut by the length limit      {}", percent(Some(quality.cut_share))),
+    ];
+    if let Some(strictness) = strictness {
+        let chosen: Vec<String> = strictness.chosen.iter().map(|share| percent(Some(*share))).collect();
+        lines.extend([
+            format!("similarity to the closest correction {}", output::number(strictness.closest_similarity)),
+            format!("exactly a possible correction        {}", percent(strictness.exact_share)),
+            format!("strictness chosen, 1 to 5            {}", chosen.join(", ")),
+        ]);
+    }
+    lines.join("\n")
+}

@@ -1,0 +1,99 @@
+//! The log of a run: JSON Lines, cut at the step it goes on from.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use redline::model::Error as ModelError;
+use redline::model::files::write_atomically;
+use serde::{Deserialize, Serialize};
+
+/// A step of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    pub step: usize,
+    pub phase: String,
+    pub loss: f64,
+    pub gradient_norm: f64,
+    pub learning_rate: f64,
+    pub n_tokens: usize,
+    pub tokens_per_second: f64,
+}
+
+/// An evaluation of the log; `step` counts the steps done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EvaluationRecord {
+    pub step: usize,
+    pub loss: f64,
+    pub is_best: bool,
+    pub exact_copy_rate: Option<f64>,
+    pub edit_ratio: Option<f64>,
+    pub similarity: Option<f64>,
+    pub cut_share: Option<f64>,
+    pub n_generated: usize,
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Record {
+    Step(StepRecord),
+    Evaluation(EvaluationRecord),
+}
+
+/// The log, open at its end.
+pub struct Log {
+    path: PathBuf,
+    file: File,
+    pub steps: Vec<StepRecord>,
+    pub evaluations: Vec<EvaluationRecord>,
+}
+
+impl Log {
+    /// Opens a log to go on after `step` steps, with evaluations up to `evaluated_at`: later lines belong to steps that are done
+    /// again.
+    pub fn open(path: &Path, step: usize, evaluated_at: usize) -> redline::model::Result<Self> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(ModelError::io(path, error)),
+        };
+        // a line that was cut off when the run was killed is no line
+        let records = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+        let kept: Vec<Record> = records
+            .filter(|record| match record {
+                Record::Step(record) => record.step < step,
+                Record::Evaluation(record) => record.step <= evaluated_at,
+            })
+            .collect();
+        let mut lines = String::new();
+        for record in &kept {
+            lines += &line(path, record)?;
+        }
+        write_atomically(path, lines.as_bytes())?;
+        let file = OpenOptions::new().append(true).open(path).map_err(|error| ModelError::io(path, error))?;
+        let mut log = Self { path: path.into(), file, steps: Vec::new(), evaluations: Vec::new() };
+        kept.into_iter().for_each(|record| log.remember(record));
+        Ok(log)
+    }
+
+    /// Adds a line.
+    pub fn write(&mut self, record: Record) -> redline::model::Result<()> {
+        let line = line(&self.path, &record)?;
+        self.file.write_all(line.as_bytes()).map_err(|error| ModelError::io(&self.path, error))?;
+        self.remember(record);
+        Ok(())
+    }
+
+    fn remember(&mut self, record: Record) {
+        match record {
+            Record::Step(record) => self.steps.push(record),
+            Record::Evaluation(record) => self.evaluations.push(record),
+        }
+    }
+}
+
+fn line(path: &Path, record: &Record) -> redline::model::Result<String> {
+    let malformed = |source| ModelError::MalformedLine { path: path.into(), line: 0, source };
+    Ok(serde_json::to_string(record).map_err(malformed)? + "\n")
+}

@@ -1,0 +1,132 @@
+//! `redline train`: rows → Aligner, watched, resumable.
+
+mod log;
+mod options;
+mod rows;
+mod start;
+mod watch;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use redline::model::files::write_atomically;
+use redline::model::train::checkpoint::load_parameters;
+use redline::model::train::export::{GgufStored, StoredType, export_adapter, export_gguf, export_hugging_face};
+use redline::model::train::{Method, Outcome, TrainData, TrainRun, train};
+use serde_json::{Value, json};
+
+use crate::cli::train::{GgufName, StoredName, TrainArgs};
+use crate::output;
+use crate::session::{check_output, make_folder};
+
+use rows::TrainingRows;
+use start::Start;
+use watch::Watch;
+
+pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let summary = train_aligner(args)?;
+    match json {
+        true => output::json(&summary)?,
+        false => output::line(&as_text(&summary, &args.out))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Trains and exports; returns the summary that is also in the folder.
+pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
+    options::check(args)?;
+    let rows = TrainingRows::read(args)?;
+    make_folder(&args.out)?;
+    args.gguf.as_deref().map_or(Ok(()), check_output)?;
+    let start = Start::new(args, &rows)?;
+    let options = options::train_options(args, rows.n_steps_hint(args));
+    let mut watch = Watch::new(&args.out, &rows.held_out, json!({ "options": options }))?;
+    let run = TrainRun {
+        parameters: &start.parameters,
+        tokenizer: &start.tokenizer,
+        template: &start.template,
+        data: TrainData {
+            rows: &rows.training,
+            identity_rows: rows.identity.as_deref(),
+            held_out: &rows.held_out,
+        },
+        options: &options,
+        checkpoints: Some(&args.out),
+        checkpoint_every: Some(args.checkpoint_every as usize),
+        resume: true,
+    };
+    let outcome = train(&run, &mut watch);
+    watch.finish();
+    let outcome = outcome.with_context(|| args.out.display().to_string())?;
+    if args.export_best && args.out.join("best.checkpoint").exists() {
+        load_parameters(&args.out.join("best.checkpoint"), &start.parameters)?;
+    }
+    export(args, &start)?;
+    let summary = summary(args, &rows, &start, &outcome, &watch)?;
+    let text = serde_json::to_string_pretty(&summary)? + "\n";
+    write_atomically(&args.out.join("summary.json"), text.as_bytes())?;
+    Ok(summary)
+}
+
+fn export(args: &TrainArgs, start: &Start) -> anyhow::Result<()> {
+    let stored = match args.store {
+        StoredName::F32 => StoredType::F32,
+        StoredName::F16 => StoredType::F16,
+        StoredName::Bf16 => StoredType::Bf16,
+    };
+    match start.parameters.method() {
+        Method::Lora(_) => {
+            let base = args.model.as_deref().map_or_else(String::new, |path| path.display().to_string());
+            export_adapter(&args.out.join("adapter"), &start.parameters, &base)?;
+        }
+        Method::Full => export_hugging_face(&args.out.join("model"), &start.parameters, &start.tokenizer, stored)?,
+    }
+    if let Some(path) = &args.gguf {
+        let stored = match args.gguf_store {
+            GgufName::F16 => GgufStored::F16,
+            GgufName::Q8_0 => GgufStored::Q8_0,
+        };
+        export_gguf(path, &start.parameters, &start.tokenizer, stored)?;
+    }
+    Ok(())
+}
+
+fn summary(
+    args: &TrainArgs,
+    rows: &TrainingRows,
+    start: &Start,
+    outcome: &Outcome,
+    watch: &Watch<'_>,
+) -> anyhow::Result<Value> {
+    Ok(json!({
+        "schema": "redline.train.v1",
+        "version": env!("CARGO_PKG_VERSION"),
+        "template": start.template.name(),
+        "data": args.data,
+        "n_rows": { "training": rows.training.len(), "held_out": rows.held_out.len() },
+        "n_trained": start.parameters.n_trained(),
+        "n_steps": outcome.n_steps,
+        "stopped_early": outcome.stopped_early,
+        "best": outcome.best.map(|(loss, step)| json!({ "held_out_loss": loss, "step": step })),
+        "last_evaluation": watch.last_evaluation(),
+    }))
+}
+
+fn as_text(summary: &Value, out: &Path) -> String {
+    let mut text = format!("{} steps, {} trained parameters", summary["n_steps"], summary["n_trained"]);
+    if summary["stopped_early"] == true {
+        text += ", stopped early";
+    }
+    if let Some(evaluation) = summary["last_evaluation"].as_object() {
+        let number = |key: &str| output::number(evaluation.get(key).and_then(Value::as_f64));
+        text += &format!(
+            "\nheld out: loss {}, exact copies of clean answers {}, edit ratio {}, similarity {}",
+            number("loss"),
+            number("exact_copy_rate"),
+            number("edit_ratio"),
+            number("similarity"),
+        );
+    }
+    text + &format!("\nrun: {}", out.display())
+}
