@@ -210,9 +210,12 @@ pub struct LeakArgs {
 
 #[derive(Args)]
 pub struct ModelArgs {
-    /// Hugging Face folder or GGUF file
+    /// Hugging Face folder or GGUF file [default: the small Aligner inside the program]
     #[arg(long, value_name = "PATH")]
-    pub model: PathBuf,
+    pub model: Option<PathBuf>,
+    /// PEFT adapter folder, merged into the model's weights
+    #[arg(long, value_name = "DIR", requires = "model")]
+    pub adapter: Option<PathBuf>,
     /// Prompt template: aligner, aligner-7b, aligner-2b, smollm2, or a file with {question} and {answer} [default: by
     /// the model's tokens]
     #[arg(long, value_name = "NAME|FILE")]
@@ -268,6 +271,10 @@ pub struct PairArgs {
     /// Training pairs that calibrate scans
     #[arg(long, default_value_t = 32)]
     pub calibration_pairs: usize,
+    /// For rows that carry their flaws: pair the answer with the correction of this strictness (1 mends everything)
+    /// instead of the row's own
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub strictness: Option<u8>,
 }
 
 #[derive(Args, Clone)]
@@ -318,18 +325,20 @@ a run that was stopped.")]
 pub struct ReproduceArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Triples: JSON Lines with question, answer, correction; plain or gzip
+    /// Triples: JSON Lines with question, answer, correction; plain or gzip [default: rows inside the program, whose
+    /// questions its Aligner was not trained on]
     #[arg(long, value_name = "FILE")]
-    pub data: PathBuf,
-    /// Triples for the direction and its held-out report
-    #[arg(long, default_value_t = 64)]
-    pub pairs: usize,
-    /// Other triples, for the sweep
-    #[arg(long, default_value_t = 24)]
-    pub prompts: usize,
-    /// Coefficients of the sweep; 0 is the baseline and must be among them
-    #[arg(long, allow_hyphen_values = true, default_value = PUBLISHED_COEFFICIENTS, value_name = "LIST")]
-    pub coefficients: Coefficients,
+    pub data: Option<PathBuf>,
+    /// Triples for the direction and its held-out report [default: 64; of the rows inside the program 160]
+    #[arg(long)]
+    pub pairs: Option<usize>,
+    /// Other triples, for the sweep [default: 24; of the rows inside the program 200]
+    #[arg(long)]
+    pub prompts: Option<usize>,
+    /// Coefficients of the sweep; 0 is the baseline and must be among them [default: -1,-0.75,-0.5,-0.25,0,0.25,0.5; for
+    /// the Aligner inside the program nine from -1 to 1]
+    #[arg(long, allow_hyphen_values = true, value_name = "LIST")]
+    pub coefficients: Option<Coefficients>,
     /// Report folder
     #[arg(long, default_value = "redline-report", value_name = "DIR")]
     pub out: PathBuf,
@@ -359,9 +368,9 @@ pub struct ReproduceArgs {
     /// Random directions whose propensity is measured
     #[arg(long, default_value_t = 20)]
     pub random_propensity: usize,
-    /// Prompts of the sweep that the controls run on
-    #[arg(long, default_value_t = 8)]
-    pub control_prompts: usize,
+    /// Prompts of the sweep that the controls run on [default: 8; of the rows inside the program 32]
+    #[arg(long)]
+    pub control_prompts: Option<usize>,
     /// Rows decoded together; fewer need less memory
     #[arg(long, default_value_t = 48)]
     pub batch_rows: usize,

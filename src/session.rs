@@ -3,7 +3,11 @@
 use std::path::Path;
 
 use anyhow::Context;
+use redline::data::corrupt::CorruptedRow;
+use redline::data::{DataError, read_corrupted};
+use redline::embedded;
 use redline::experiment::LayerSpec;
+use redline::model::qac::read_qac;
 use redline::model::{AlignerTemplate, Error as ModelError, Model, Qac, Tokenizer};
 use redline::probe::Reading;
 use redline::probe::artifact::question_hash;
@@ -44,7 +48,11 @@ impl Session {
     /// Loads the model and finds the template.
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
         let template = args.template.as_deref().map(AlignerTemplate::by_name_or_file).transpose()?;
-        let model = load_model(&args.model)?;
+        let model = match (&args.model, &args.adapter) {
+            (None, _) => embedded::model()?,
+            (Some(path), None) => load_model(path)?,
+            (Some(path), Some(adapter)) => Model::load_with_adapter(path, adapter)?,
+        };
         let tokenizer = model.tokenizer()?;
         let template = match template {
             Some(template) => template,
@@ -106,6 +114,22 @@ pub fn choose_template(asked: Option<&str>, tokenizer: &Tokenizer) -> anyhow::Re
 /// A chat model that is no Aligner is prompted to act as one; all others get the template of the training code.
 fn default_template(tokenizer: &Tokenizer) -> &'static str {
     if tokenizer.token_id("<|im_start|>").is_some() { "smollm2" } else { "aligner" }
+}
+
+/// Reads triples; with a strictness, of rows that carry their flaws, each with the correction of that strictness.
+pub fn read_triples(path: &Path, strictness: Option<u8>) -> anyhow::Result<Vec<Qac>> {
+    let Some(strictness) = strictness else { return Ok(read_qac(path)?) };
+    let rows = read_corrupted(path)?.ok_or_else(|| {
+        let message = format!("{}: --strictness is given, but the rows carry no flaws", path.display());
+        hinted(message, "leave --strictness out, or make the rows with `redline data corrupt`")
+    })?;
+    Ok(at_strictness(&rows, strictness)?)
+}
+
+/// Each row with the correction of one strictness.
+pub fn at_strictness(rows: &[CorruptedRow], strictness: u8) -> Result<Vec<Qac>, DataError> {
+    let triple = |row: &CorruptedRow| Ok(Qac { correction: row.correction_at(strictness)?, ..row.to_qac() });
+    rows.iter().map(triple).collect()
 }
 
 /// A vector file, read.

@@ -27,10 +27,21 @@ impl Model {
     /// # Errors
     /// Names the file, tensor or key at fault.
     pub fn load(path: &Path) -> Result<Self> {
-        let files = ModelFiles::open(path)?;
+        Self::from_files(path, ModelFiles::open(path)?)
+    }
+
+    fn from_files(path: &Path, files: ModelFiles) -> Result<Self> {
         let fingerprint = files.weights.fingerprint()?;
         let decoder = Decoder::load(files.config, &files.weights, &Device::Cpu)?;
         Ok(Self { decoder, tokenizer: files.tokenizer, path: path.into(), fingerprint })
+    }
+
+    /// Loads a GGUF file that is in memory; `name` stands for its path in messages.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn from_gguf_bytes(name: &Path, bytes: &[u8]) -> Result<Self> {
+        Self::from_files(name, ModelFiles::from_gguf(GgufFile::from_bytes(name, bytes)?)?)
     }
 
     /// Loads a model and merges a PEFT adapter folder into its weights.
@@ -98,7 +109,10 @@ impl ModelFiles {
     }
 
     fn open_gguf(path: &Path) -> Result<Self> {
-        let file = GgufFile::open(path)?;
+        Self::from_gguf(GgufFile::open(path)?)
+    }
+
+    fn from_gguf(file: GgufFile) -> Result<Self> {
         let config = ModelConfig::from_gguf(&file)?;
         let tokenizer = Tokenizer::from_gguf(&file)?;
         Ok(Self { config, weights: Weights::from_gguf(file), tokenizer: Some(tokenizer) })

@@ -106,6 +106,9 @@ pub struct TrainArgs {
     /// Export the weights of the lowest held-out loss instead of the last ones
     #[arg(long)]
     pub export_best: bool,
+    /// Train nothing: export this checkpoint of a run with the same options
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub export: Option<PathBuf>,
 }
 
 /// Sizes of a model from scratch.

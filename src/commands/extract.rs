@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use anyhow::Context;
 use redline::experiment::{ExtractionSettings, extract};
 use redline::model::Qac;
-use redline::model::qac::read_qac;
 use redline::probe::{ExtractOptions, LayerReading, ReadAt, Skip};
 use redline::steer::control_file::write_control_vector;
 use redline::steer::control_vector;
@@ -14,11 +13,11 @@ use serde_json::json;
 use crate::cli::{ExtractArgs, PairArgs};
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, check_output, hinted};
+use crate::session::{Session, check_output, hinted, read_triples};
 
 pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.pair, args.seed)?;
-    let triples = read_qac(&args.data)?;
+    let triples = read_triples(&args.data, args.pair.strictness)?;
     check_output(&args.out)?;
     args.gguf.as_deref().map_or(Ok(()), check_output)?;
     let session = Session::open(&args.model)?;

@@ -84,6 +84,11 @@ impl GgufFile {
         &self.path
     }
 
+    /// The whole file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.map
+    }
+
     /// Version of the format: 2 or 3.
     pub fn version(&self) -> u32 {
         self.version

@@ -69,11 +69,14 @@ impl Weights {
     /// # Errors
     /// A file that cannot be read.
     pub fn fingerprint(&self) -> Result<String> {
-        let files: Vec<&Path> = match &self.source {
-            Source::Safetensors(files) => files.paths(),
-            Source::Gguf(_) => vec![&self.path],
-        };
         let mut hasher = Sha256::new();
+        let files = match &self.source {
+            Source::Safetensors(files) => files.paths(),
+            Source::Gguf(file) => {
+                hasher.update(file.bytes());
+                Vec::new()
+            }
+        };
         for path in files {
             let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
             std::io::copy(&mut file, &mut hasher).map_err(|e| Error::io(path, e))?;

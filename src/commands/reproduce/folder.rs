@@ -8,8 +8,8 @@ use redline::steer::sweep_log::first_difference;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
+use super::inputs::Inputs;
 use crate::cli::ReproduceArgs;
 use crate::session::Session;
 
@@ -86,21 +86,21 @@ impl Folder {
 /// Everything that the numbers depend on.
 pub fn settings(
     args: &ReproduceArgs,
+    inputs: &Inputs,
     session: &Session,
     extraction: &ExtractionSettings,
     layers: &[usize],
 ) -> anyhow::Result<Value> {
-    let data = std::fs::read(&args.data).map_err(|error| redline::model::Error::io(&args.data, error))?;
-    let data_hash: String = Sha256::digest(&data).iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(json!({
         "schema": "redline.settings.v1",
         "version": env!("CARGO_PKG_VERSION"),
         "model_hash": session.model.fingerprint,
-        "data_hash": data_hash,
+        "data_hash": inputs.hash,
+        "strictness": inputs.strictness,
         "template": session.template.source(),
-        "pairs": args.pairs,
-        "prompts": args.prompts,
-        "coefficients": args.coefficients.0,
+        "pairs": inputs.pairs,
+        "prompts": inputs.prompts,
+        "coefficients": inputs.coefficients,
         "seed": args.seed,
         "extraction": extraction,
         "layers": layers,
@@ -110,6 +110,6 @@ pub fn settings(
         "coherence_bound": args.coherence_bound,
         "random_generated": args.random_generated,
         "random_propensity": args.random_propensity,
-        "control_prompts": args.control_prompts,
+        "control_prompts": inputs.control_prompts,
     }))
 }

@@ -1,12 +1,12 @@
 //! `redline reproduce`: the whole experiment, stage by stage, each resumable.
 
 mod folder;
+mod inputs;
 mod stages;
 mod summary;
 
 use std::process::ExitCode;
 
-use redline::model::qac::read_qac;
 use redline::probe::split::{PartSizes, split_by_question};
 use redline::steer::Error as SteerError;
 
@@ -16,31 +16,33 @@ use crate::commands::sweep::check_new_tokens;
 use crate::output;
 use crate::session::{Session, hinted, make_folder};
 use folder::Folder;
+use inputs::Inputs;
 use stages::Experiment;
 
 pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
-    check_options(args)?;
     let pair_settings = extract::settings(&args.pair, args.seed)?;
-    let triples = read_qac(&args.data)?;
+    let inputs = Inputs::read(args)?;
+    check_options(args, &inputs)?;
+    let triples = &inputs.triples;
     make_folder(&args.out)?;
     let session = Session::open(&args.model)?;
     let config = session.model.decoder.config();
     let layers = args.layers.resolve(config.n_layers)?;
 
     // long prompts and copies cannot serve; the rest is split by question before anything is fitted
-    let usable = stages::usable_rows(&session, &triples, args)?;
+    let usable = stages::usable_rows(&session, &inputs, args)?;
     let keys: Vec<&str> = usable.iter().map(|&row| triples[row].question.as_str()).collect();
-    let parts = split_by_question(&keys, &PartSizes::Counts(vec![args.pairs, args.prompts]), args.seed);
+    let parts = split_by_question(&keys, &PartSizes::Counts(vec![inputs.pairs, inputs.prompts]), args.seed);
     let parts = parts.map_err(|error| {
-        let message = format!("{}: {} rows are usable: {error}", args.data.display(), usable.len());
+        let message = format!("{}: {} rows are usable: {error}", inputs.name.display(), usable.len());
         hinted(message, "lower --pairs or --prompts, or give more rows; equal questions count once")
     })?;
     let rows = |part: &[usize]| part.iter().map(|&index| usable[index]).collect::<Vec<usize>>();
     let (pair_rows, prompt_rows) = (rows(&parts[0]), rows(&parts[1]));
 
-    let settings = folder::settings(args, &session, &pair_settings, &layers)?;
+    let settings = folder::settings(args, &inputs, &session, &pair_settings, &layers)?;
     let folder = Folder::open(&args.out, &settings)?;
-    let experiment = Experiment { args, session: &session, triples: &triples, folder: &folder, layers: &layers };
+    let experiment = Experiment { args, inputs: &inputs, session: &session, folder: &folder, layers: &layers };
     let reading = experiment.read(&pair_rows, &pair_settings)?;
     let sweeps = experiment.sweep(&reading, &prompt_rows)?;
     let results = experiment.analyse(&reading, &sweeps)?;
@@ -57,20 +59,20 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Refuses options before anything is loaded.
-fn check_options(args: &ReproduceArgs) -> anyhow::Result<()> {
-    if !args.coefficients.0.contains(&0.0) {
-        return Err(SteerError::NoBaseline { n: args.coefficients.0.len() }.into());
+/// Refuses options before a model is loaded.
+fn check_options(args: &ReproduceArgs, inputs: &Inputs) -> anyhow::Result<()> {
+    if !inputs.coefficients.contains(&0.0) {
+        return Err(SteerError::NoBaseline { n: inputs.coefficients.len() }.into());
     }
-    if args.coefficients.0.len() < 3 {
+    if inputs.coefficients.len() < 3 {
         return Err(hinted(
             "a line takes at least three coefficients",
             "give more --coefficients, such as -1,-0.5,0,0.5",
         ));
     }
     check_new_tokens(args.max_new_tokens)?;
-    if args.pairs < 4 || args.prompts < 2 {
-        let message = format!("--pairs is {}, --prompts is {}", args.pairs, args.prompts);
+    if inputs.pairs < 4 || inputs.prompts < 2 {
+        let message = format!("--pairs is {}, --prompts is {}", inputs.pairs, inputs.prompts);
         return Err(hinted(message, "give at least 4 pairs and 2 prompts"));
     }
     if !(args.coherence_bound.is_finite() && args.coherence_bound > 0.0) {

@@ -17,6 +17,7 @@ use redline::steer::{
 use serde_json::json;
 
 use super::folder::Folder;
+use super::inputs::Inputs;
 use crate::cli::ReproduceArgs;
 use crate::commands::extract::report_skipped;
 use crate::commands::scan::title;
@@ -38,7 +39,7 @@ const INSTRUCTIONS: [(&str, &str); 2] = [
 pub struct Experiment<'a> {
     pub args: &'a ReproduceArgs,
     pub session: &'a Session,
-    pub triples: &'a [Qac],
+    pub inputs: &'a Inputs,
     pub folder: &'a Folder,
     pub layers: &'a [usize],
 }
@@ -75,14 +76,14 @@ pub struct Results {
 }
 
 /// Rows whose prompt leaves room for an output and whose correction differs from the answer.
-pub fn usable_rows(session: &Session, triples: &[Qac], args: &ReproduceArgs) -> anyhow::Result<Vec<usize>> {
+pub fn usable_rows(session: &Session, inputs: &Inputs, args: &ReproduceArgs) -> anyhow::Result<Vec<usize>> {
     let config = session.model.decoder.config();
     let limit = args.pair.max_tokens.min(config.context).saturating_sub(args.max_new_tokens);
     let mut usable = Vec::new();
     let (mut too_long, mut copies) = (0, 0);
     // enough for what is asked, and no more: tokenising takes time
-    let needed = 2 * (args.pairs + args.prompts);
-    for (row, qac) in triples.iter().enumerate() {
+    let needed = 2 * (inputs.pairs + inputs.prompts);
+    for (row, qac) in inputs.triples.iter().enumerate() {
         if usable.len() >= needed {
             break;
         }
@@ -113,7 +114,7 @@ impl Experiment<'_> {
             let shuffled = read_control_vector(&shuffled_file)?.vector;
             return Ok(ReadingStage { control: control(&reading)?, reading, report, scans, shuffled });
         }
-        let triples: Vec<(usize, &Qac)> = rows.iter().map(|&row| (row, &self.triples[row])).collect();
+        let triples: Vec<(usize, &Qac)> = rows.iter().map(|&row| (row, &self.inputs.triples[row])).collect();
         let mut progress = Progress::new("reading pairs", triples.len());
         let (model, template) = (&self.session.model, &self.session.template);
         let extracted = extract(model, template, &triples, settings, &mut |done, total| progress.set(done, total))?;
@@ -143,7 +144,7 @@ impl Experiment<'_> {
     /// The forced pair of a triple, whatever design the vector was made with: only it has two outputs to scan.
     fn example_pair(&self, row: Option<usize>) -> anyhow::Result<Option<redline::probe::ContrastPair>> {
         let Some(row) = row else { return Ok(None) };
-        Ok(Some(self.pair_builder()?.pair(row, &self.triples[row])?))
+        Ok(Some(self.pair_builder()?.pair(row, &self.inputs.triples[row])?))
     }
 
     fn pair_builder(&self) -> anyhow::Result<PairBuilder<'_>> {
@@ -157,16 +158,16 @@ impl Experiment<'_> {
 
     /// Generates under all coefficients and controls, and measures propensity.
     pub fn sweep(&self, reading: &ReadingStage, rows: &[usize]) -> anyhow::Result<SweepStage> {
-        let triples: Vec<(usize, &Qac)> = rows.iter().map(|&row| (row, &self.triples[row])).collect();
+        let triples: Vec<(usize, &Qac)> = rows.iter().map(|&row| (row, &self.inputs.triples[row])).collect();
         let prompts_of =
-            |triples: &[(usize, &Qac)]| prompts(self.session, triples, self.args.max_new_tokens, &self.args.data);
+            |triples: &[(usize, &Qac)]| prompts(self.session, triples, self.args.max_new_tokens, &self.inputs.name);
         let all_prompts = prompts_of(&triples)?;
         let correction = NamedVector { name: CORRECTION.into(), vector: reading.control.clone() };
 
-        let all_arms = arms(1, &self.args.coefficients.0)?;
+        let all_arms = arms(1, &self.inputs.coefficients)?;
         let main = self.logged("sweep", &all_prompts, std::slice::from_ref(&correction), &all_arms)?;
 
-        let control_prompts = &all_prompts[..self.args.control_prompts.min(all_prompts.len())];
+        let control_prompts = &all_prompts[..self.inputs.control_prompts.min(all_prompts.len())];
         let control_vectors = self.control_vectors(reading, self.args.random_generated)?;
         let ends = self.end_coefficients();
         let control_arms: Vec<Arm> = (0..control_vectors.len())
@@ -241,7 +242,7 @@ impl Experiment<'_> {
         let baseline = [Arm { vector: 0, coefficient: 0.0 }];
         let mut rows = Vec::new();
         for (name, instruction) in INSTRUCTIONS {
-            let mut instructed = prompts(self.session, triples, self.args.max_new_tokens, &self.args.data)?;
+            let mut instructed = prompts(self.session, triples, self.args.max_new_tokens, &self.inputs.name)?;
             for (prompt, (_, qac)) in instructed.iter_mut().zip(triples) {
                 let text = template.render_with_instruction(&qac.question, &qac.answer, instruction)?.text;
                 prompt.tokens = self.session.tokenizer()?.encode_prompt(&text)?;
@@ -265,7 +266,7 @@ impl Experiment<'_> {
 
     /// The lowest coefficient, 0, and the highest: what controls run at.
     fn end_coefficients(&self) -> Vec<f32> {
-        let all = &self.args.coefficients.0;
+        let all = &self.inputs.coefficients;
         let mut ends = vec![all[0], 0.0, all[all.len() - 1]];
         ends.dedup();
         ends
@@ -291,7 +292,7 @@ impl Experiment<'_> {
         let builder = self.pair_builder()?;
         let mut pairs = builder.pairs(triples.iter().copied())?.pairs;
         pairs.sort_by_key(|pair| pair.first_difference > PROPENSITY_LEAD);
-        pairs.truncate(self.args.control_prompts.max(1));
+        pairs.truncate(self.inputs.control_prompts.max(1));
         let plain: Vec<&ControlVector> = vectors.iter().map(|named| &named.vector).collect();
         let options = PropensityOptions { range: self.args.range, max_tokens: PROPENSITY_TOKENS };
         let mut progress = Progress::new("propensity", pairs.len());

@@ -37,9 +37,20 @@ pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<ExitCode> {
 pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
     options::check(args)?;
     let rows = TrainingRows::read(args)?;
-    make_folder(&args.out)?;
     args.gguf.as_deref().map_or(Ok(()), check_output)?;
     let start = Start::new(args, &rows)?;
+    make_folder(&args.out)?;
+    if let Some(path) = &args.export {
+        let state = load_parameters(path, &start.parameters)?;
+        export(args, &start)?;
+        return Ok(json!({
+            "schema": "redline.train.v1",
+            "checkpoint": path,
+            "n_trained": start.parameters.n_trained(),
+            "n_steps": state.step,
+            "stopped_early": false,
+        }));
+    }
     let options = options::train_options(args, rows.n_steps_hint(args));
     let mut watch = Watch::new(&args.out, &rows.held_out, json!({ "options": options }))?;
     let run = TrainRun {
