@@ -2,7 +2,8 @@
 # Makes the corpus and trains the Aligner that the program carries, from the first seed to the last byte. Stopped at any
 # time, the same command goes on where it was. Usage: scripts/train-embedded.sh [FOLDER]
 #
-# FOLDER (by default build/embedded) then holds data, run, and redline-tiny.gguf; scripts/embed.sh puts it into assets/.
+# FOLDER (by default build/embedded) then holds the data, the run with its log and curves, and redline-tiny.gguf, which
+# belongs into assets/aligner, as do the first 800 rows of test.jsonl.
 set -eu
 cd "$(dirname "$0")/.."
 folder=${1:-build/embedded}

@@ -187,7 +187,8 @@ pub struct SynthArgs {
 #[command(after_help = "Example:
   redline data corrupt answers.jsonl --seed 1 --out triples.jsonl")]
 pub struct CorruptArgs {
-    /// Clean answers: question and answer, or question, chosen and rejected; JSON or JSON Lines, plain or gzip
+    /// Clean answers: question and answer, or question, chosen and rejected, or rows of this command, which are corrupted
+    /// anew; JSON or JSON Lines, plain or gzip
     pub file: PathBuf,
     /// Seed of the flaws
     #[arg(long, default_value_t = 0)]
@@ -243,7 +244,7 @@ pub struct VectorArgs {
 
 #[derive(Args, Clone)]
 pub struct PairArgs {
-    /// How pairs are made: forced, decision, edit
+    /// How pairs are made: forced, decision, edit, history
     #[arg(long, default_value_t)]
     pub design: PairDesign,
     /// Positions read: last-prompt-token, last-token, output-token:K, first-tokens:N, from-first-difference:N [default:
@@ -317,6 +318,7 @@ impl std::str::FromStr for Coefficients {
 
 #[derive(Args)]
 #[command(after_help = "Examples:
+  redline reproduce
   redline reproduce --model models/SmolLM2-135M-Instruct.Q4_1.gguf --data triples.jsonl --out out
   redline reproduce --model my-aligner/ --data triples.jsonl.gz --pairs 200 --prompts 100 --coefficients -2,-1,0,1,2
 
@@ -347,7 +349,7 @@ pub struct ReproduceArgs {
     pub seed: u64,
     #[command(flatten)]
     pub pair: PairArgs,
-    /// Layers to inject: auto, all, 8-25 or 3,5,7
+    /// Layers to inject: auto, all, 8-25 or 3,5,7; auto is all for the Aligner inside the program
     #[arg(long, default_value_t)]
     pub layers: LayerSpec,
     /// Unit of the coefficient: gap, std, unit
@@ -371,9 +373,9 @@ pub struct ReproduceArgs {
     /// Prompts of the sweep that the controls run on [default: 8; of the rows inside the program 32]
     #[arg(long)]
     pub control_prompts: Option<usize>,
-    /// Rows decoded together; fewer need less memory
-    #[arg(long, default_value_t = 48)]
-    pub batch_rows: usize,
+    /// Rows decoded together; fewer need less memory [default: 48; of the Aligner inside the program 144]
+    #[arg(long)]
+    pub batch_rows: Option<usize>,
 }
 
 #[derive(Args)]

@@ -18,10 +18,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error),
     };
-    if let Some(threads) = cli.threads {
-        // SAFETY: no other thread runs yet; rayon and the matrix products read the variable when first used.
-        unsafe { std::env::set_var("RAYON_NUM_THREADS", threads.to_string()) };
-    }
+    set_threads(cli.threads.map(usize::from));
     interrupt::install();
     let result = match &cli.command {
         Command::Reproduce(args) => commands::reproduce::run(args, cli.json),
@@ -40,5 +37,17 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => failure::report(&error),
+    }
+}
+
+/// The number of threads: what was asked for, what the environment says, or all cores. It is always set, since the matrix
+/// products would otherwise ask the system anew each time.
+fn set_threads(asked: Option<usize>) {
+    const VARIABLE: &str = "RAYON_NUM_THREADS";
+    let is_set = std::env::var(VARIABLE).is_ok_and(|value| value.parse::<usize>().is_ok_and(|n| n > 0));
+    let all = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    if asked.is_some() || !is_set {
+        // SAFETY: no other thread runs yet; rayon and the matrix products read the variable later.
+        unsafe { std::env::set_var(VARIABLE, asked.unwrap_or_else(all).to_string()) };
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use crate::hook::{Hook, HookPoint, Site, TokenLayout, TokenSpan, visit};
+use crate::hook::{Hook, HookPoint, NoHook, Site, TokenLayout, TokenSpan, visit};
 use crate::layers::gradients::Span;
 use crate::layers::{Attention, ChunkKv, Kernels, Linear, Mlp, RmsNorm, Rope, RotaryTables};
 use crate::weights::{FileTensors, TensorSource, Weights};
@@ -193,12 +193,53 @@ impl Decoder {
         }
     }
 
+    /// A pass over rows without past whose parts run one by one.
+    ///
+    /// # Errors
+    /// As [`Decoder::forward`].
+    pub(crate) fn stepwise<'a>(&'a self, chunks: &'a mut [Chunk<'a>]) -> Result<Stepwise<'a>> {
+        let pass = Pass::prepare(self, chunks)?;
+        Ok(Stepwise { decoder: self, pass, chunks })
+    }
+
     /// Logits of normalised final states: (n, hidden_size) → (n, vocab_size).
     ///
     /// # Errors
     /// As the tensor library reports.
     pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
         self.unembedding.forward(states)
+    }
+}
+
+/// The parts of a pass, for those who keep only what stands between them.
+pub(crate) struct Stepwise<'a> {
+    decoder: &'a Decoder,
+    pass: Pass,
+    chunks: &'a [Chunk<'a>],
+}
+
+impl Stepwise<'_> {
+    /// Embeddings of all tokens, (n_tokens, hidden_size).
+    pub(crate) fn embed(&self) -> Result<Tensor> {
+        let tokens = Tensor::new(self.pass.tokens.as_slice(), &self.decoder.device)?;
+        Ok(self.decoder.embedding.index_select(&tokens, 0)?)
+    }
+
+    /// Number of blocks.
+    pub(crate) fn n_blocks(&self) -> usize {
+        self.decoder.blocks.len()
+    }
+
+    /// The output of a block, of the same shape as its input.
+    pub(crate) fn block(&self, layer: usize, x: &Tensor) -> Result<Tensor> {
+        let block = &self.decoder.blocks[layer];
+        block.forward(x.clone(), layer, &self.pass, self.chunks, &mut NoHook, self.decoder.kernels)
+    }
+
+    /// Normalised final states of these lines.
+    pub(crate) fn finish(&self, x: &Tensor, lines: Vec<u32>) -> Result<Tensor> {
+        let x = self.pass.select(x, &Wanted::Lines(lines))?.unwrap_or_else(|| x.clone());
+        self.decoder.norm.forward(&x, self.decoder.kernels)
     }
 }
 

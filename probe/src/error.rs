@@ -219,9 +219,19 @@ pub enum Error {
         /// Index of the triple, from 0.
         row: usize,
     },
+    /// Nothing was decided before the last difference.
+    #[error("row {row}: correction and answer differ in one place only, so nothing precedes the last difference")]
+    OneDifference {
+        /// Index of the triple, from 0.
+        row: usize,
+    },
     /// No triple gave a pair.
-    #[error("no triple gives a pair: {identical} corrections equal their answer, {too_long} prompts are too long")]
+    #[error(
+        "no triple gives a pair: {identical} corrections equal their answer, {one_difference} differ in one place only where two are needed, {too_long} prompts are too long"
+    )]
     NoContrast {
+        /// Triples that differ in one place only, of a design that needs two.
+        one_difference: usize,
         /// Triples whose correction equals the answer.
         identical: usize,
         /// Triples whose prompt is too long.
@@ -292,6 +302,7 @@ impl Error {
                 "equal questions count once; ask for smaller parts or give more rows"
             }
             Self::IdenticalTexts { .. } => "choose a row whose correction differs from the answer",
+            Self::OneDifference { .. } => "choose another row, or another --design",
             Self::NoContrast { .. } => {
                 "pairs need triples whose correction differs from the answer; raise --max-tokens for long prompts"
             }

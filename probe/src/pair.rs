@@ -7,6 +7,7 @@ use redline_model::qac::Qac;
 use redline_model::template::AlignerTemplate;
 use redline_model::tokenizer::Tokenizer;
 use serde::{Deserialize, Serialize};
+use similar::{Algorithm, DiffOp, capture_diff_slices};
 
 use crate::{Error, Result};
 
@@ -23,10 +24,17 @@ pub enum PairDesign {
     /// The prompts of *decision*, both followed by the same correct output up to the first place where the flawed
     /// answer departs: one must now deviate from copying, the other goes on copying.
     Edit,
+    /// The same prompt, with the beginning of the correction (positive) and of the answer (negative), both up to the same
+    /// place: the last tokens are equal, the next decision is the same, and only what was done before differs.
+    History,
 }
 
-const DESIGNS: [(PairDesign, &str); 3] =
-    [(PairDesign::Forced, "forced"), (PairDesign::Decision, "decision"), (PairDesign::Edit, "edit")];
+const DESIGNS: [(PairDesign, &str); 4] = [
+    (PairDesign::Forced, "forced"),
+    (PairDesign::Decision, "decision"),
+    (PairDesign::Edit, "edit"),
+    (PairDesign::History, "history"),
+];
 
 impl fmt::Display for PairDesign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -42,7 +50,7 @@ impl FromStr for PairDesign {
         found.map(|(design, _)| *design).ok_or_else(|| Error::UnknownName {
             what: "pair design",
             name: name.into(),
-            known: "forced, decision, edit",
+            known: "forced, decision, edit, history",
         })
     }
 }
@@ -70,7 +78,7 @@ impl ReadAt {
         match design {
             PairDesign::Forced => Self::FromFirstDifference(48),
             PairDesign::Decision => Self::LastPromptToken,
-            PairDesign::Edit => Self::LastToken,
+            PairDesign::Edit | PairDesign::History => Self::LastToken,
         }
     }
 
@@ -163,6 +171,8 @@ pub enum Skip {
     Identical,
     /// The text is longer than allowed.
     TooLong,
+    /// Correction and answer differ in one place only, so that nothing was decided before it.
+    OneDifference,
 }
 
 /// The pairs of many triples, and the triples that gave none.
@@ -190,7 +200,7 @@ impl PairBuilder<'_> {
     /// The pair of one triple.
     ///
     /// # Errors
-    /// The correction equals the answer, or the text is longer than `max_tokens`.
+    /// The correction equals the answer, or for *history* differs in one place only; the text is longer than `max_tokens`.
     pub fn pair(&self, row: usize, qac: &Qac) -> Result<ContrastPair> {
         let answer = self.output(&qac.answer)?;
         let correction = self.output(&qac.correction)?;
@@ -202,6 +212,11 @@ impl PairBuilder<'_> {
         let (positive, negative) = match self.design {
             PairDesign::Forced => {
                 (TokenText { prompt: flawed.clone(), output: correction }, TokenText { prompt: flawed, output: answer })
+            }
+            PairDesign::History => {
+                let [corrected, copied] = history(&correction, &answer).ok_or(Error::OneDifference { row })?;
+                let text = |output: &[u32]| TokenText { prompt: flawed.clone(), output: output.to_vec() };
+                (text(&correction[..corrected]), text(&answer[..copied]))
             }
             PairDesign::Decision | PairDesign::Edit => {
                 let clean = self.prompt(&qac.question, &qac.correction)?;
@@ -240,12 +255,17 @@ impl PairBuilder<'_> {
                 Err(Error::Model(redline_model::Error::ContextExceeded { .. })) => {
                     set.skipped.push((row, Skip::TooLong))
                 }
+                Err(Error::OneDifference { .. }) => set.skipped.push((row, Skip::OneDifference)),
                 Err(error) => return Err(error),
             }
         }
         if set.pairs.is_empty() {
             let count = |reason| set.skipped.iter().filter(|(_, skip)| *skip == reason).count();
-            return Err(Error::NoContrast { identical: count(Skip::Identical), too_long: count(Skip::TooLong) });
+            return Err(Error::NoContrast {
+                identical: count(Skip::Identical),
+                one_difference: count(Skip::OneDifference),
+                too_long: count(Skip::TooLong),
+            });
         }
         Ok(set)
     }
@@ -266,9 +286,36 @@ impl PairBuilder<'_> {
     }
 }
 
+/// Tokens that both texts must share before the last difference.
+const SHARED_TOKENS: usize = 3;
+
+/// How far the two texts go up to their last difference that a difference and some shared tokens precede.
+fn history(correction: &[u32], answer: &[u32]) -> Option<[usize; 2]> {
+    let runs = capture_diff_slices(Algorithm::Myers, correction, answer);
+    let shared = runs.iter().enumerate().filter_map(|(place, run)| match *run {
+        DiffOp::Equal { old_index, new_index, len } if len >= SHARED_TOKENS => {
+            let is_between = place + 1 < runs.len() && (place > 0);
+            is_between.then_some([old_index + len, new_index + len])
+        }
+        _ => None,
+    });
+    shared.last()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn history_ends_before_the_last_difference() {
+        let correction = [1, 2, 3, 4, 5, 6, 7];
+        assert_eq!(history(&correction, &[9, 1, 2, 3, 4, 9, 5, 6, 7]), Some([4, 5]));
+        assert_eq!(history(&correction, &[1, 9, 2, 3, 4, 9, 9, 5, 9, 6, 7]), Some([4, 5]));
+        // one difference; or none before, or too little shared between
+        assert_eq!(history(&correction, &[1, 2, 3, 4, 9, 5, 6, 7]), None);
+        assert_eq!(history(&correction, &[9, 1, 9, 2, 9, 3, 4, 5, 6, 7]), None);
+        assert_eq!(history(&correction, &correction), None);
+    }
 
     fn text(prompt: usize, output: usize) -> TokenText {
         TokenText { prompt: vec![0; prompt], output: vec![1; output] }
@@ -294,7 +341,7 @@ mod tests {
         for name in ["", "first-tokens:0", "first-tokens", "output-token:x"] {
             assert!(name.parse::<ReadAt>().is_err(), "{name}");
         }
-        for name in ["forced", "decision", "edit"] {
+        for name in ["forced", "decision", "edit", "history"] {
             assert_eq!(name.parse::<PairDesign>().unwrap().to_string(), name);
         }
     }

@@ -181,6 +181,9 @@ pub struct RunArgs {
     /// Passes that a step is cut into (gradient accumulation): more need less memory
     #[arg(long, default_value_t = TrainOptions::default().n_pieces)]
     pub pieces: usize,
+    /// Keep only the inputs of blocks, and compute the blocks again on the way back: less memory, more time
+    #[arg(long)]
+    pub gradient_checkpointing: bool,
     /// Rows whose prompt and output are longer are left out
     #[arg(long, default_value_t = TrainOptions::default().max_tokens)]
     pub max_tokens: usize,

@@ -67,7 +67,9 @@ fn check(args: &AblateArgs) -> anyhow::Result<()> {
     match args.shares.iter().find(|share| !(0.0..=1.0).contains(*share)) {
         None if args.shares.windows(2).all(|pair| pair[0] < pair[1]) => Ok(()),
         None => Err(hinted("--shares must grow", "write them like 0,0.02,0.1,0.2,0.5")),
-        Some(share) => Err(hinted(format!("--shares has {share}"), "write shares from 0 to 1, like 0,0.02,0.1,0.2,0.5")),
+        Some(share) => {
+            Err(hinted(format!("--shares has {share}"), "write shares from 0 to 1, like 0,0.02,0.1,0.2,0.5"))
+        }
     }
 }
 
@@ -95,13 +97,8 @@ fn result(warmup_share: f64, summary: &Value) -> Ablated {
 fn table(results: &[Ablated]) -> String {
     let header = ["warm-up", "steps", "held-out loss", "exact copies", "edit ratio", "similarity", "cut"];
     let row = |result: &Ablated| {
-        let numbers = [
-            result.held_out_loss,
-            result.exact_copy_rate,
-            result.edit_ratio,
-            result.similarity,
-            result.cut_share,
-        ];
+        let numbers =
+            [result.held_out_loss, result.exact_copy_rate, result.edit_ratio, result.similarity, result.cut_share];
         let mut row = vec![format!("{} %", 100.0 * result.warmup_share), result.n_steps.to_string()];
         row.extend(numbers.map(output::number));
         row
@@ -111,7 +108,10 @@ fn table(results: &[Ablated]) -> String {
 
 fn draw(results: &[Ablated], out: &Path) -> anyhow::Result<()> {
     let curve = |name: &str, value: &dyn Fn(&Ablated) -> Option<f64>| {
-        Curve::new(name, results.iter().filter_map(|result| Some((100.0 * result.warmup_share, value(result)?))).collect())
+        Curve::new(
+            name,
+            results.iter().filter_map(|result| Some((100.0 * result.warmup_share, value(result)?))).collect(),
+        )
     };
     let panel = |y_label: &str, curves: Vec<Curve>| CurvePanel { y_label: y_label.into(), curves };
     let mut panels = vec![

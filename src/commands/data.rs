@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use redline::data::corrupt::{CorruptOptions, CorruptedRow, Corruptor};
-use redline::data::synth::Corpus;
 use redline::data::scramble::scrambled;
+use redline::data::synth::Corpus;
 use redline::data::{
-    DataError, FilterOptions, RowFormat, Rows, check_leak, filter, filter_rows, read_data, split_rows, write_json_lines,
+    DataError, FilterOptions, RowFormat, Rows, check_leak, filter, filter_rows, read_corrupted, read_data, split_rows,
+    write_json_lines,
 };
 use redline::model::Question;
 use redline::model::qac::{JsonRow, read_objects};
@@ -38,11 +39,20 @@ fn synth(args: &SynthArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 fn corrupt(args: &CorruptArgs, json: bool) -> anyhow::Result<ExitCode> {
     let corruptor = Corruptor::new(CorruptOptions { seed: args.seed, clean_share: args.clean_share })?;
-    let clean = read_data(&args.file)?.into_clean_answers()?;
+    check_output(&args.out)?;
+    let clean = clean_answers(&args.file)?;
     let (clean, report) = filter_rows(clean, &FilterOptions::default())?;
     eprintln!("{}: {}", args.file.display(), serde_json::to_string(&report)?);
     let rows = clean.iter().zip(0..).map(|(text, row)| corruptor.corrupt(row, &text.question, &text.answer));
     finish(&rows.collect::<Result<Vec<_>, _>>()?, &args.out, json)
+}
+
+/// The clean answers of a file; rows that carry their flaws carry those too, and are corrupted anew.
+fn clean_answers(path: &Path) -> Result<Vec<Question>, DataError> {
+    match read_corrupted(path)? {
+        Some(rows) => Ok(rows.into_iter().map(|row| Question { question: row.question, answer: row.clean }).collect()),
+        None => read_data(path)?.into_clean_answers(),
+    }
 }
 
 /// Writes the rows and says what they are.
@@ -67,7 +77,9 @@ fn finish(rows: &[CorruptedRow], out: &Path, json: bool) -> anyhow::Result<ExitC
 fn scramble(args: &ScrambleArgs, json: bool) -> anyhow::Result<ExitCode> {
     check_output(&args.out)?;
     let texts: Vec<Question> = match read_data(&args.file)?.rows {
-        Rows::Qac(rows) => rows.into_iter().map(|row| Question { question: row.question, answer: row.answer }).collect(),
+        Rows::Qac(rows) => {
+            rows.into_iter().map(|row| Question { question: row.question, answer: row.answer }).collect()
+        }
         Rows::Preference(rows) => {
             rows.into_iter().map(|row| Question { question: row.question, answer: row.chosen }).collect()
         }

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use redline::data::corrupt::CorruptedRow;
 use redline::data::{read_corrupted, write_json_lines};
 use redline::experiment::{Quality, StrictnessQuality, Written, similarity};
+use redline::model::NoHook;
 use redline::model::Qac;
 use redline::model::generate::{Finish, GenerateOptions, Prompt, generate};
 use redline::model::qac::read_qac;
-use redline::model::NoHook;
 use serde::Serialize;
 use serde_json::json;
 
@@ -64,11 +64,7 @@ pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_all<'a>(
-    args: &EvaluateArgs,
-    session: &Session,
-    triples: &'a [Qac],
-) -> anyhow::Result<Vec<EvaluatedRow<'a>>> {
+fn write_all<'a>(args: &EvaluateArgs, session: &Session, triples: &'a [Qac]) -> anyhow::Result<Vec<EvaluatedRow<'a>>> {
     let prompt = |(row, qac): (usize, &Qac)| {
         let origin = format!("{}: row {row}", args.data.display());
         session.prompt_with_room([&qac.question, &qac.answer], args.max_new_tokens, &origin)
@@ -113,16 +109,22 @@ fn as_text(quality: Option<&Quality>, strictness: Option<&StrictnessQuality>) ->
     let Some(quality) = quality else { return "no rows".into() };
     let percent = |share: Option<f64>| share.map_or_else(|| "–".into(), |share| format!("{:.1} %", 100.0 * share));
     let mut lines = vec![
-        format!("rows                                 {}, {} of them clean", quality.n, quality.n_clean),
-        format!("exact copies of clean answers        {}", percent(quality.exact_copy_rate)),
+        format!("rows                                 {}", quality.n),
+        format!(
+            "  … to be copied                     {}, done exactly {}",
+            quality.n_copies,
+            percent(quality.exact_copy_rate)
+        ),
         format!("edit ratio                           {:.3}", quality.edit_ratio),
         format!("similarity to the correction         {:.3}", quality.similarity),
-        format!("  … of flawed answers                {}", output::number(quality.flawed_similarity)),
+        format!("  … where it is not the answer       {}", output::number(quality.flawed_similarity)),
         format!("outputs cut by the length limit      {}", percent(Some(quality.cut_share))),
     ];
     if let Some(strictness) = strictness {
         let chosen: Vec<String> = strictness.chosen.iter().map(|share| percent(Some(*share))).collect();
         lines.extend([
+            format!("clean answers                        {}", strictness.n_clean),
+            format!("  … copied exactly                   {}", percent(strictness.clean_copy_rate)),
             format!("similarity to the closest correction {}", output::number(strictness.closest_similarity)),
             format!("exactly a possible correction        {}", percent(strictness.exact_share)),
             format!("strictness chosen, 1 to 5            {}", chosen.join(", ")),

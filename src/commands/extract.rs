@@ -79,7 +79,11 @@ pub fn settings(args: &PairArgs, seed: u64) -> anyhow::Result<ExtractionSettings
 
 /// Says how many triples gave no pair.
 pub fn report_skipped(skipped: &[(usize, Skip)]) {
-    for (reason, text) in [(Skip::Identical, "their correction equals the answer"), (Skip::TooLong, "too long")] {
+    for (reason, text) in [
+        (Skip::Identical, "their correction equals the answer"),
+        (Skip::TooLong, "too long"),
+        (Skip::OneDifference, "they differ in one place only"),
+    ] {
         let count = skipped.iter().filter(|(_, skip)| *skip == reason).count();
         if count > 0 {
             eprintln!("note: {count} triples left out: {text}");

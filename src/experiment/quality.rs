@@ -24,14 +24,14 @@ pub struct Quality {
     /// Rows.
     pub n: usize,
     /// Rows whose correction is their answer.
-    pub n_clean: usize,
+    pub n_copies: usize,
     /// Share of those that were copied, character for character; none without such rows.
     pub exact_copy_rate: Option<f64>,
     /// Mean edit ratio from answer to output (`char`).
     pub edit_ratio: f64,
     /// Mean similarity of output and reference correction: 1 − distance / longer length.
     pub similarity: f64,
-    /// The same over rows that are not clean.
+    /// The same over rows whose correction is not their answer.
     pub flawed_similarity: Option<f64>,
     /// Share of outputs that the length limit cut.
     pub cut_share: f64,
@@ -44,17 +44,17 @@ impl Quality {
         if n == 0 {
             return None;
         }
-        let is_clean = |written: &&Written<'_>| written.row.answer == written.row.correction;
-        let copied = written.iter().filter(is_clean).filter(|w| w.output == w.row.answer).count();
-        let n_clean = written.iter().filter(is_clean).count();
+        let is_copy = |written: &&Written<'_>| written.row.answer == written.row.correction;
+        let copied = written.iter().filter(is_copy).filter(|w| w.output == w.row.answer).count();
+        let n_copies = written.iter().filter(is_copy).count();
         let similarities: Vec<f64> = written.iter().map(|w| similarity(w.output, &w.row.correction)).collect();
         let flawed: Vec<f64> =
-            written.iter().zip(&similarities).filter(|(w, _)| !is_clean(w)).map(|(_, similarity)| *similarity).collect();
+            written.iter().zip(&similarities).filter(|(w, _)| !is_copy(w)).map(|(_, similarity)| *similarity).collect();
         let ratio = |w: &Written<'_>| EditRatios::new(&w.row.answer, w.output).char.unwrap_or(0.0);
         Some(Self {
             n,
-            n_clean,
-            exact_copy_rate: (n_clean > 0).then(|| copied as f64 / n_clean as f64),
+            n_copies,
+            exact_copy_rate: (n_copies > 0).then(|| copied as f64 / n_copies as f64),
             edit_ratio: written.iter().map(ratio).sum::<f64>() / n as f64,
             similarity: mean(&similarities).unwrap_or(0.0),
             flawed_similarity: mean(&flawed),
@@ -66,6 +66,10 @@ impl Quality {
 /// How outputs of corrupted rows compare with the corrections that were possible, one for each strictness.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StrictnessQuality {
+    /// Rows without flaws: of the others some have an answer for a correction too, where the strictness spares all flaws.
+    pub n_clean: usize,
+    /// Share of those that were copied, character for character.
+    pub clean_copy_rate: Option<f64>,
     /// Rows with flaws.
     pub n_flawed: usize,
     /// Mean similarity to the closest possible correction over those rows.
@@ -86,6 +90,10 @@ impl StrictnessQuality {
         let mut similarities = Vec::new();
         let mut n_exact = 0;
         let mut chosen = Vec::new();
+        let copies: Vec<bool> = (rows.iter().zip(outputs))
+            .filter(|(row, _)| row.is_clean())
+            .map(|(row, output)| output.as_ref() == row.answer)
+            .collect();
         for (row, output) in rows.iter().zip(outputs).filter(|(row, _)| !row.is_clean()) {
             let possible = row.possible_corrections()?;
             chosen.resize(possible.len(), 0.0);
@@ -99,6 +107,8 @@ impl StrictnessQuality {
         let n_flawed = similarities.len();
         chosen.iter_mut().for_each(|share| *share /= n_flawed as f64);
         Ok(Self {
+            n_clean: copies.len(),
+            clean_copy_rate: mean(&copies.iter().map(|&is_copy| f64::from(u8::from(is_copy))).collect::<Vec<_>>()),
             n_flawed,
             closest_similarity: mean(&similarities),
             exact_share: (n_flawed > 0).then(|| n_exact as f64 / n_flawed as f64),
@@ -133,7 +143,7 @@ mod tests {
         let written: Vec<Written<'_>> =
             rows.iter().zip(outputs).map(|(row, output)| Written { row, output, is_cut: output == "abc" }).collect();
         let quality = Quality::measure(&written).unwrap();
-        assert_eq!((quality.n, quality.n_clean, quality.exact_copy_rate), (3, 2, Some(0.5)));
+        assert_eq!((quality.n, quality.n_copies, quality.exact_copy_rate), (3, 2, Some(0.5)));
         assert!((quality.edit_ratio - 0.5 / 3.0).abs() < 1e-12);
         assert!((quality.similarity - 2.75 / 3.0).abs() < 1e-12);
         assert_eq!((quality.flawed_similarity, quality.cut_share), (Some(1.0), 1.0 / 3.0));
@@ -142,7 +152,8 @@ mod tests {
 
     #[test]
     fn the_strictness_chosen_is_that_of_the_closest_correction() {
-        let flaw = |severity, start, end, text: &str| Flaw { kind: FlawKind::Insult, severity, start, end, text: text.into() };
+        let flaw =
+            |severity, start, end, text: &str| Flaw { kind: FlawKind::Insult, severity, start, end, text: text.into() };
         let row = CorruptedRow {
             fact: None,
             question: "q".into(),

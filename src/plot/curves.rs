@@ -113,7 +113,9 @@ impl Curves {
             entries.push(Entry::new(key, plain(&curve.name)));
         }
         if place == 0 {
-            entries.extend(self.marks.iter().map(|(_, name)| Entry::new(Key::Dashes(SOFT_INK, MARK_PATTERN), plain(name))));
+            entries.extend(
+                self.marks.iter().map(|(_, name)| Entry::new(Key::Dashes(SOFT_INK, MARK_PATTERN), plain(name))),
+            );
         }
         draw_legend(canvas, (LEGEND_LEFT, rect.top + 12.0), LEGEND_WIDTH, &entries)
     }

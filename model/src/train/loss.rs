@@ -2,9 +2,11 @@
 //!
 //! The loss of a step is the mean over all counted tokens of its batch, however the batch is cut into pieces.
 
+mod checkpointed;
 mod cross_entropy;
 
 use candle_core::Tensor;
+use candle_core::backprop::GradStore;
 
 use super::bytes::tensor_values;
 use super::{Example, Parameters};
@@ -28,33 +30,50 @@ pub struct BatchLoss {
     pub gradients: Gradients,
 }
 
+/// What a pass over examples reads, and what it shall say.
+struct Task<'a> {
+    chunks: Vec<Chunk<'a>>,
+    /// Lines of the pass whose next token counts.
+    lines: Vec<u32>,
+    /// That next token.
+    targets: Vec<u32>,
+}
+
+impl<'a> Task<'a> {
+    fn new(decoder: &Decoder, examples: &[&'a Example]) -> Result<Self> {
+        let mut lines = Vec::new();
+        let mut targets = Vec::new();
+        let mut start = 0;
+        for example in examples {
+            let read = example.tokens.len() - 1;
+            lines.extend((example.prompt_len - 1..read).map(|position| (start + position) as u32));
+            targets.extend_from_slice(&example.tokens[example.prompt_len..]);
+            start += read;
+        }
+        let chunk = |example: &&'a Example| Chunk {
+            tokens: &example.tokens[..example.tokens.len() - 1],
+            past: Past::None { row: example.row },
+        };
+        let vocab_size = decoder.config().vocab_size;
+        if let Some(&id) = targets.iter().find(|&&id| id as usize >= vocab_size) {
+            return Err(Error::TokenOutOfRange { id, vocab_size });
+        }
+        if targets.is_empty() {
+            let (got, expected) = ("no counted tokens".into(), "at least one".into());
+            return Err(Error::Request { what: "training batch", got, expected });
+        }
+        Ok(Self { chunks: examples.iter().map(chunk).collect(), lines, targets })
+    }
+}
+
 /// The sum of −ln p over the counted tokens of the examples, times `scale`: one differentiable number.
 ///
 /// # Errors
 /// No examples, or as [`Decoder::forward`].
 pub fn correction_loss(decoder: &Decoder, examples: &[&Example], scale: f64) -> Result<Tensor> {
-    let mut lines = Vec::new();
-    let mut targets = Vec::new();
-    let mut start = 0;
-    for example in examples {
-        let read = example.tokens.len() - 1;
-        lines.extend((example.prompt_len - 1..read).map(|position| (start + position) as u32));
-        targets.extend_from_slice(&example.tokens[example.prompt_len..]);
-        start += read;
-    }
-    let mut chunks: Vec<Chunk<'_>> = examples
-        .iter()
-        .map(|example| Chunk {
-            tokens: &example.tokens[..example.tokens.len() - 1],
-            past: Past::None { row: example.row },
-        })
-        .collect();
-    let vocab_size = decoder.config().vocab_size;
-    if let Some(&id) = targets.iter().find(|&&id| id as usize >= vocab_size) {
-        return Err(Error::TokenOutOfRange { id, vocab_size });
-    }
+    let Task { mut chunks, lines, targets } = Task::new(decoder, examples)?;
     let states = decoder.forward(&mut chunks, &mut NoHook, &Wanted::Lines(lines))?;
-    let states = states.filter(|states| states.elem_count() > 0).ok_or_else(|| Error::Request {
+    let states = states.ok_or_else(|| Error::Request {
         what: "training batch",
         got: "no counted tokens".into(),
         expected: "at least one".into(),
@@ -62,38 +81,74 @@ pub fn correction_loss(decoder: &Decoder, examples: &[&Example], scale: f64) -> 
     cross_entropy::scaled_sum(&decoder.logits(&states)?, targets, scale)
 }
 
-/// Loss and gradients of a batch, in `n_pieces` passes of about as many rows each: more pieces need less memory.
+/// How a batch's gradients are computed: choices of memory and time that change them by rounding only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GradientOptions {
+    /// Passes of about as many rows each: more need less memory.
+    pub n_pieces: usize,
+    /// Keep only the inputs of blocks, and compute the blocks again on the way back (Chen et al. 2016).
+    pub checkpointing: bool,
+}
+
+/// Loss and gradients of a batch.
 ///
 /// # Errors
 /// As [`correction_loss`].
 pub fn batch_loss(
     parameters: &Parameters,
     batch: &[&Example],
-    n_pieces: usize,
+    options: GradientOptions,
     dropout_seed: Option<u64>,
 ) -> Result<BatchLoss> {
     let n_counted: usize = batch.iter().map(|example| example.n_counted()).sum();
+    let scale = 1.0 / n_counted.max(1) as f64;
     let mut loss = 0.0;
-    let mut sums: Vec<Option<Tensor>> = vec![None; parameters.trained().len()];
-    let piece_rows = batch.len().div_ceil(n_pieces.max(1)).max(1);
+    let mut sums = GradientSums::new(parameters);
+    let piece_rows = batch.len().div_ceil(options.n_pieces.max(1)).max(1);
     for (piece, examples) in batch.chunks(piece_rows).enumerate() {
         let decoder = parameters.training_decoder(dropout_seed.map(|seed| seed.wrapping_add(piece as u64)))?;
-        let part = correction_loss(&decoder, examples, 1.0 / n_counted.max(1) as f64)?;
-        loss += f64::from(part.to_scalar::<f32>()?);
-        let mut store = part.backward()?;
-        for (sum, parameter) in sums.iter_mut().zip(parameters.trained()) {
+        loss += match options.checkpointing {
+            true => checkpointed::add_gradients(&decoder, examples, scale, &mut sums)?,
+            false => {
+                let part = correction_loss(&decoder, examples, scale)?;
+                sums.add(&mut part.backward()?)?;
+                f64::from(part.to_scalar::<f32>()?)
+            }
+        };
+    }
+    Ok(BatchLoss { loss, n_counted, gradients: sums.finish()? })
+}
+
+/// Gradients of trained parameters, summed as passes give them.
+struct GradientSums<'a> {
+    parameters: &'a Parameters,
+    sums: Vec<Option<Tensor>>,
+}
+
+impl<'a> GradientSums<'a> {
+    fn new(parameters: &'a Parameters) -> Self {
+        Self { parameters, sums: vec![None; parameters.trained().len()] }
+    }
+
+    /// Takes the parameters' gradients out of `store`.
+    fn add(&mut self, store: &mut GradStore) -> Result<()> {
+        for (sum, parameter) in self.sums.iter_mut().zip(self.parameters.trained()) {
             let Some(gradient) = store.remove(&parameter.variable) else { continue };
             *sum = Some(match sum.take() {
                 None => gradient.contiguous()?,
                 Some(sum) => (sum + gradient)?,
             });
         }
+        Ok(())
     }
-    let zero = |(sum, parameter): (Option<Tensor>, &super::parameters::Parameter)| -> Result<Tensor> {
-        Ok(sum.map_or_else(|| parameter.variable.zeros_like(), Ok)?)
-    };
-    let tensors = sums.into_iter().zip(parameters.trained()).map(zero).collect::<Result<_>>()?;
-    Ok(BatchLoss { loss, n_counted, gradients: Gradients { tensors } })
+
+    fn finish(self) -> Result<Gradients> {
+        let zero = |(sum, parameter): (Option<Tensor>, &super::parameters::Parameter)| -> Result<Tensor> {
+            Ok(sum.map_or_else(|| parameter.variable.zeros_like(), Ok)?)
+        };
+        let tensors = self.sums.into_iter().zip(self.parameters.trained()).map(zero).collect::<Result<_>>()?;
+        Ok(Gradients { tensors })
+    }
 }
 
 /// Mean loss over the counted tokens of all examples, without gradients.

@@ -22,6 +22,8 @@ pub struct TrainOptions {
     pub batch_rows: usize,
     /// Passes that a step is cut into (gradient accumulation): more need less memory.
     pub n_pieces: usize,
+    /// Keep only the inputs of blocks, and compute the blocks again on the way back: less memory, more time.
+    pub gradient_checkpointing: bool,
     /// Rows whose prompt and output are longer are left out.
     pub max_tokens: usize,
     /// Learning rate over the run.
@@ -50,6 +52,7 @@ impl Default for TrainOptions {
             n_steps: None,
             batch_rows: 32,
             n_pieces: 1,
+            gradient_checkpointing: false,
             max_tokens: 2048,
             schedule: Schedule::default(),
             optimizer: AdamWOptions::default(),

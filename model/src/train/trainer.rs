@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::checkpoint::{self, Settings, State};
 use super::evaluation::HeldOut;
 use super::example::{ExampleReader, Output, fingerprint};
-use super::loss::batch_loss;
+use super::loss::{GradientOptions, batch_loss};
 use super::random::Random;
 use super::{AdamW, Evaluation, Parameters, Phase, Plan, TrainOptions};
 use crate::{AlignerTemplate, Error, Qac, Result, Tokenizer};
@@ -216,7 +216,8 @@ impl<'a> Trainer<'a> {
         let batch = self.plan.batch(step);
         let n_tokens: usize = batch.iter().map(|example| example.tokens.len() - 1).sum();
         let dropout_seed = Random::named(&[options.seed, step as u64], "dropout").next();
-        let result = batch_loss(parameters, &batch, options.n_pieces, Some(dropout_seed))?;
+        let gradients = GradientOptions { n_pieces: options.n_pieces, checkpointing: options.gradient_checkpointing };
+        let result = batch_loss(parameters, &batch, gradients, Some(dropout_seed))?;
         let gradient_norm = result.gradients.norm()?;
         if !(result.loss.is_finite() && gradient_norm.is_finite() && result.loss <= self.max_loss) {
             let rows = batch.iter().map(|example| example.row).collect();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use redline::embedded;
+use redline::experiment::LayerSpec;
 use redline::model::Qac;
 use sha2::{Digest, Sha256};
 
@@ -27,6 +28,8 @@ pub struct Inputs {
     pub prompts: usize,
     pub coefficients: Vec<f32>,
     pub control_prompts: usize,
+    pub layers: LayerSpec,
+    pub batch_rows: usize,
 }
 
 impl Inputs {
@@ -42,6 +45,10 @@ impl Inputs {
             None => listed.parse::<Coefficients>().map_err(anyhow::Error::msg)?.0,
         };
         let sum = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        // the Aligner inside has so few blocks that all of them are few, and so small ones that many rows fit
+        let is_small = args.model.model.is_none();
+        let layers = if is_small && args.layers == LayerSpec::Auto { LayerSpec::All } else { args.layers.clone() };
+        let batch_rows = args.batch_rows.unwrap_or(if is_small { 144 } else { 48 });
         let Some(path) = &args.data else {
             let strictness = args.pair.strictness.unwrap_or(EMBEDDED_STRICTNESS);
             return Ok(Self {
@@ -53,11 +60,13 @@ impl Inputs {
                 prompts,
                 coefficients,
                 control_prompts,
+                layers,
+                batch_rows,
             });
         };
         let triples = read_triples(path, args.pair.strictness)?;
         let bytes = std::fs::read(path).map_err(|error| redline::model::Error::io(path, error))?;
         let (name, hash, strictness) = (path.clone(), sum(&bytes), args.pair.strictness);
-        Ok(Self { triples, name, hash, strictness, pairs, prompts, coefficients, control_prompts })
+        Ok(Self { triples, name, hash, strictness, pairs, prompts, coefficients, control_prompts, layers, batch_rows })
     }
 }

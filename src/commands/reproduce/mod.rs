@@ -27,7 +27,7 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     make_folder(&args.out)?;
     let session = Session::open(&args.model)?;
     let config = session.model.decoder.config();
-    let layers = args.layers.resolve(config.n_layers)?;
+    let layers = inputs.layers.resolve(config.n_layers)?;
 
     // long prompts and copies cannot serve; the rest is split by question before anything is fitted
     let usable = stages::usable_rows(&session, &inputs, args)?;

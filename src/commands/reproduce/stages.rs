@@ -226,7 +226,7 @@ impl Experiment<'_> {
             range: self.args.range,
             max_new_tokens: self.args.max_new_tokens,
             sampling: SamplingOptions { seed: self.args.seed, ..SamplingOptions::default() },
-            batch_rows: self.args.batch_rows,
+            batch_rows: self.inputs.batch_rows,
         };
         run_logged(self.session, prompts, vectors, arms, &options, &mut log, name)?;
         Ok(log.rows().to_vec())

@@ -57,11 +57,7 @@ pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
         parameters: &start.parameters,
         tokenizer: &start.tokenizer,
         template: &start.template,
-        data: TrainData {
-            rows: &rows.training,
-            identity_rows: rows.identity.as_deref(),
-            held_out: &rows.held_out,
-        },
+        data: TrainData { rows: &rows.training, identity_rows: rows.identity.as_deref(), held_out: &rows.held_out },
         options: &options,
         checkpoints: Some(&args.out),
         checkpoint_every: Some(args.checkpoint_every as usize),

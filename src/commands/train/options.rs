@@ -14,7 +14,10 @@ pub fn check(args: &TrainArgs) -> anyhow::Result<()> {
     train_options(args, 1).check()?;
     let share = args.held_out_share;
     if !(0.0..1.0).contains(&share) {
-        return Err(hinted(format!("--held-out-share is {share}"), "give a share such as 0.05, or 0 to evaluate nothing"));
+        return Err(hinted(
+            format!("--held-out-share is {share}"),
+            "give a share such as 0.05, or 0 to evaluate nothing",
+        ));
     }
     if args.from_scratch && args.method == MethodName::Lora {
         return Err(hinted("--method lora needs a model to stand beside", "give --model, or leave --method out"));
@@ -44,6 +47,7 @@ pub fn train_options(args: &TrainArgs, n_steps: usize) -> TrainOptions {
         n_steps: run.steps,
         batch_rows: run.batch_rows,
         n_pieces: run.pieces,
+        gradient_checkpointing: run.gradient_checkpointing,
         max_tokens: run.max_tokens,
         schedule: Schedule {
             learning_rate: run.learning_rate,

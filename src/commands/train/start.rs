@@ -1,7 +1,7 @@
 //! What a run starts from: weights, tokenizer, template.
 
-use redline::model::train::bpe::{BpeOptions, train_bpe};
 use redline::model::train::Parameters;
+use redline::model::train::bpe::{BpeOptions, train_bpe};
 use redline::model::{AlignerTemplate, ModelConfig, Qac, RopeScaling, Tokenizer};
 
 use super::options;
@@ -33,7 +33,10 @@ impl Start {
         };
         let (parameters, tokenizer) = Parameters::open(path, options::method(args), seed)?;
         let tokenizer = tokenizer.ok_or_else(|| {
-            hinted(format!("{}: has no tokenizer.json", path.display()), "put the model's tokenizer.json into its folder")
+            hinted(
+                format!("{}: has no tokenizer.json", path.display()),
+                "put the model's tokenizer.json into its folder",
+            )
         })?;
         let template = choose_template(args.template.as_deref(), &tokenizer)?;
         Ok(Self { parameters, tokenizer, template })

@@ -76,12 +76,8 @@ impl<'a> Watch<'a> {
         }
         let is_split = (1..log.steps.len()).contains(&self.n_identity_steps);
         let marks = is_split.then(|| (self.n_identity_steps as f64, "end of identity warm-up".to_owned()));
-        let plot = Curves {
-            title: "Training".into(),
-            x_label: "step".into(),
-            panels,
-            marks: marks.into_iter().collect(),
-        };
+        let plot =
+            Curves { title: "Training".into(), x_label: "step".into(), panels, marks: marks.into_iter().collect() };
         write_both(&plot, &self.folder.join("curves"))
     }
 }
@@ -89,7 +85,9 @@ impl<'a> Watch<'a> {
 /// Means of neighbouring losses, so that a long run can be read.
 fn smoothed(steps: &[StepRecord]) -> Vec<(f64, f64)> {
     let width = steps.len().div_ceil(MOST_POINTS);
-    let mean = |part: &[StepRecord], value: &dyn Fn(&StepRecord) -> f64| part.iter().map(value).sum::<f64>() / part.len() as f64;
+    let mean = |part: &[StepRecord], value: &dyn Fn(&StepRecord) -> f64| {
+        part.iter().map(value).sum::<f64>() / part.len() as f64
+    };
     steps.chunks(width).map(|part| (mean(part, &|s| s.step as f64), mean(part, &|s| s.loss))).collect()
 }
 
@@ -102,7 +100,11 @@ impl Observer for Watch<'_> {
         }
         eprintln!(
             "{} rows to copy, {} to correct, {} held out; {} steps, {} of them identity warm-up",
-            start.n_identity_rows, start.n_rows, self.held_out.len(), start.n_steps, start.n_identity_steps,
+            start.n_identity_rows,
+            start.n_rows,
+            self.held_out.len(),
+            start.n_steps,
+            start.n_identity_steps,
         );
         self.progress = Some(Progress::from("training", start.step, start.n_steps));
         interrupt::check()

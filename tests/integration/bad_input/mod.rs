@@ -4,6 +4,7 @@
 mod data;
 mod model;
 mod options;
+mod training;
 mod vector;
 
 use std::ffi::OsStr;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use candle_core::{Device, Tensor};
 
 use super::golden_folder;
-use crate::train::loss::batch_loss;
+use crate::train::loss::{GradientOptions, batch_loss};
 use crate::train::*;
 
 fn expected(name: &str) -> HashMap<String, Tensor> {
@@ -40,9 +40,9 @@ fn loss_gradients_and_one_step_equal_pytorch() {
     let examples = examples(&expected);
     let batch: Vec<&Example> = examples.iter().collect();
     // in one pass and accumulated over three: the mean is over all counted tokens
-    for n_pieces in [1, 3] {
+    for (n_pieces, checkpointing) in [(1, false), (3, false), (1, true), (3, true)] {
         let (parameters, _) = Parameters::open(&golden_folder("llama"), Method::Full, 0).unwrap();
-        let result = batch_loss(&parameters, &batch, n_pieces, None).unwrap();
+        let result = batch_loss(&parameters, &batch, GradientOptions { n_pieces, checkpointing }, None).unwrap();
         let norm = result.gradients.norm().unwrap();
         assert!((result.loss / scalar(&expected["loss"]) - 1.0).abs() < 1e-4, "loss {}", result.loss);
         assert!((norm / scalar(&expected["grad_norm"]) - 1.0).abs() < 1e-4, "gradient norm {norm}");
@@ -85,7 +85,8 @@ fn ten_losses_equal_pytorch() {
     let schedule = Schedule { learning_rate: 3e-3, shape: ScheduleShape::Cosine, rise_share: 0.2 };
     let mut optimizer = AdamW::new(&parameters, options);
     for step in 0..10 {
-        let result = batch_loss(&parameters, &batch, 1, None).unwrap();
+        let result =
+            batch_loss(&parameters, &batch, GradientOptions { n_pieces: 1, checkpointing: false }, None).unwrap();
         let norm = result.gradients.norm().unwrap();
         assert!((result.loss - losses[step]).abs() < 1e-3, "step {step}: loss {} {}", result.loss, losses[step]);
         assert!((norm / norms[step] - 1.0).abs() < 1e-3, "step {step}: norm {norm} {}", norms[step]);

@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::{golden_folder, options, rows, short_template, tiny_config, tokenizer};
 use crate::train::export::{StoredType, export_adapter, export_hugging_face};
-use crate::train::loss::{batch_loss, correction_loss};
+use crate::train::loss::{GradientOptions, batch_loss, correction_loss};
 use crate::train::*;
 use crate::{Chunk, Decoder, Error, LoraOptions, Model, NoHook, Past, Wanted};
 
@@ -53,7 +53,7 @@ fn lora_parameters(dropout: f64) -> Parameters {
 
 #[test]
 fn gradients_equal_finite_differences() {
-    for dropout in [0.0, 0.3] {
+    for (dropout, checkpointing) in [(0.0, false), (0.3, false), (0.3, true)] {
         let parameters = lora_parameters(dropout);
         let example = example();
         let loss = || -> f64 {
@@ -61,7 +61,8 @@ fn gradients_equal_finite_differences() {
             let loss = correction_loss(&decoder, &[&example], 1.0).unwrap();
             f64::from(loss.to_scalar::<f32>().unwrap())
         };
-        let result = batch_loss(&parameters, &[&example], 1, Some(77)).unwrap();
+        let result =
+            batch_loss(&parameters, &[&example], GradientOptions { n_pieces: 1, checkpointing }, Some(77)).unwrap();
         let n_counted = example.n_counted() as f64;
         let norm = result.gradients.norm().unwrap() * n_counted;
         for (parameter, gradient) in parameters.trained().iter().zip(&result.gradients.tensors) {

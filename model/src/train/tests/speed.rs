@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::tiny_config;
 use crate::ModelConfig;
-use crate::train::loss::batch_loss;
+use crate::train::loss::{GradientOptions, batch_loss};
 use crate::train::*;
 
 #[test]
@@ -30,7 +30,8 @@ fn tokens_per_second() {
     let mut optimizer = AdamW::new(&parameters, AdamWOptions::default());
     for _ in 0..8 {
         let started = Instant::now();
-        let result = batch_loss(&parameters, &batch, 1, None).unwrap();
+        let result =
+            batch_loss(&parameters, &batch, GradientOptions { n_pieces: 1, checkpointing: false }, None).unwrap();
         let gradients = started.elapsed().as_secs_f64();
         let norm = result.gradients.norm().unwrap();
         optimizer.update(&parameters, &result.gradients, norm, 1e-3).unwrap();

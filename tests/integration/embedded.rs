@@ -1,0 +1,53 @@
+//! The Aligner inside the program.
+
+use redline::embedded;
+use sha2::{Digest, Sha256};
+
+use crate::fixture::words;
+use crate::program::{json, repository, succeed};
+
+#[test]
+fn the_card_names_the_files() {
+    let card = std::fs::read_to_string(repository().join("assets/aligner/README.md")).unwrap();
+    for bytes in [embedded::MODEL, embedded::ROWS] {
+        let sum: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(card.contains(&sum), "assets/aligner/README.md does not name {sum}");
+    }
+    assert!(embedded::MODEL.len() <= 10 << 20);
+}
+
+/// The figure of the card, on fewer rows.
+#[test]
+fn it_copies_clean_answers_and_mends_flawed_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = repository().join("assets/aligner/held-out.jsonl.gz");
+    let measured = json(
+        folder.path(),
+        &["evaluate", "--data", rows.to_str().unwrap(), "--prompts", "96", "--max-new-tokens", "320"],
+    );
+    let copied = measured["strictness"]["clean_copy_rate"].as_f64().unwrap();
+    let closest = measured["strictness"]["closest_similarity"].as_f64().unwrap();
+    assert!(copied > 0.8 && closest > 0.9, "copies {copied}, similarity {closest}");
+}
+
+#[test]
+fn reproduce_runs_without_arguments() {
+    let folder = tempfile::tempdir().unwrap();
+    // fewer prompts than the default, the rest as it is
+    let line = "reproduce --pairs 40 --prompts 24 --control-prompts 4 --random-generated 1 --random-propensity 2";
+    let summary = json(folder.path(), &words(line));
+    assert_eq!(summary["coefficients"].as_array().unwrap().len(), 9);
+    assert_eq!(summary["n_prompts"], 24);
+    assert!(summary["slope"].as_f64().unwrap() > 0.0, "{}", summary["slope"]);
+    for name in ["sweep.png", "scan-correction.svg", "scan-copy.png", "layers.png", "slopes.png", "summary.json"] {
+        assert!(folder.path().join("redline-report").join(name).exists(), "{name}");
+    }
+}
+
+#[test]
+fn it_corrects_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (question, answer) = ("What is the capital of France?", "The capital of France is Paris.");
+    let ran = succeed(folder.path(), &["correct", "--question", question, "--answer", answer]);
+    assert_eq!(ran.stdout.trim(), answer);
+}
