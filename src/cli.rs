@@ -358,9 +358,9 @@ pub struct ReproduceArgs {
     /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END
     #[arg(long, default_value_t)]
     pub range: TokenRange,
-    /// Longest output, in tokens
-    #[arg(long, default_value_t = 96)]
-    pub max_new_tokens: usize,
+    /// Longest output, in tokens [default: 96; of the rows inside the program 160]
+    #[arg(long)]
+    pub max_new_tokens: Option<usize>,
     /// Largest change of the mean negative log-likelihood per token that counts as coherent, in nats
     #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND)]
     pub coherence_bound: f64,

@@ -106,7 +106,7 @@ pub fn settings(
         "layers": layers,
         "unit": args.unit,
         "range": args.range.to_string(),
-        "max_new_tokens": args.max_new_tokens,
+        "max_new_tokens": inputs.max_new_tokens,
         "coherence_bound": args.coherence_bound,
         "random_generated": args.random_generated,
         "random_propensity": args.random_propensity,

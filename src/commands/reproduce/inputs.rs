@@ -30,6 +30,7 @@ pub struct Inputs {
     pub control_prompts: usize,
     pub layers: LayerSpec,
     pub batch_rows: usize,
+    pub max_new_tokens: usize,
 }
 
 impl Inputs {
@@ -49,6 +50,7 @@ impl Inputs {
         let is_small = args.model.model.is_none();
         let layers = if is_small && args.layers == LayerSpec::Auto { LayerSpec::All } else { args.layers.clone() };
         let batch_rows = args.batch_rows.unwrap_or(if is_small { 144 } else { 48 });
+        let max_new_tokens = args.max_new_tokens.unwrap_or(default(96, 160));
         let Some(path) = &args.data else {
             let strictness = args.pair.strictness.unwrap_or(EMBEDDED_STRICTNESS);
             return Ok(Self {
@@ -62,11 +64,24 @@ impl Inputs {
                 control_prompts,
                 layers,
                 batch_rows,
+                max_new_tokens,
             });
         };
         let triples = read_triples(path, args.pair.strictness)?;
         let bytes = std::fs::read(path).map_err(|error| redline::model::Error::io(path, error))?;
         let (name, hash, strictness) = (path.clone(), sum(&bytes), args.pair.strictness);
-        Ok(Self { triples, name, hash, strictness, pairs, prompts, coefficients, control_prompts, layers, batch_rows })
+        Ok(Self {
+            triples,
+            name,
+            hash,
+            strictness,
+            pairs,
+            prompts,
+            coefficients,
+            control_prompts,
+            layers,
+            batch_rows,
+            max_new_tokens,
+        })
     }
 }

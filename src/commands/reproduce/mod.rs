@@ -5,9 +5,10 @@ mod inputs;
 mod stages;
 mod summary;
 
+use std::collections::HashSet;
 use std::process::ExitCode;
 
-use redline::probe::split::{PartSizes, split_by_question};
+use redline::probe::split::{PartSizes, normalise, split_by_question};
 use redline::steer::Error as SteerError;
 
 use crate::cli::ReproduceArgs;
@@ -38,7 +39,8 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
         hinted(message, "lower --pairs or --prompts, or give more rows; equal questions count once")
     })?;
     let rows = |part: &[usize]| part.iter().map(|&index| usable[index]).collect::<Vec<usize>>();
-    let (pair_rows, prompt_rows) = (rows(&parts[0]), rows(&parts[1]));
+    let (pair_rows, prompt_rows) = (rows(&parts[0]), first_of_question(&keys, &parts[1]));
+    let prompt_rows: Vec<usize> = prompt_rows.into_iter().map(|index| usable[index]).collect();
 
     let settings = folder::settings(args, &inputs, &session, &pair_settings, &layers)?;
     let folder = Folder::open(&args.out, &settings)?;
@@ -59,6 +61,12 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// One row of each question: intervals take prompts to be independent.
+fn first_of_question(keys: &[&str], rows: &[usize]) -> Vec<usize> {
+    let mut seen = HashSet::new();
+    rows.iter().copied().filter(|&row| seen.insert(normalise(keys[row]))).collect()
+}
+
 /// Refuses options before a model is loaded.
 fn check_options(args: &ReproduceArgs, inputs: &Inputs) -> anyhow::Result<()> {
     if !inputs.coefficients.contains(&0.0) {
@@ -70,7 +78,7 @@ fn check_options(args: &ReproduceArgs, inputs: &Inputs) -> anyhow::Result<()> {
             "give more --coefficients, such as -1,-0.5,0,0.5",
         ));
     }
-    check_new_tokens(args.max_new_tokens)?;
+    check_new_tokens(inputs.max_new_tokens)?;
     if inputs.pairs < 4 || inputs.prompts < 2 {
         let message = format!("--pairs is {}, --prompts is {}", inputs.pairs, inputs.prompts);
         return Err(hinted(message, "give at least 4 pairs and 2 prompts"));

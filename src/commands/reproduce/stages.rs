@@ -78,7 +78,7 @@ pub struct Results {
 /// Rows whose prompt leaves room for an output and whose correction differs from the answer.
 pub fn usable_rows(session: &Session, inputs: &Inputs, args: &ReproduceArgs) -> anyhow::Result<Vec<usize>> {
     let config = session.model.decoder.config();
-    let limit = args.pair.max_tokens.min(config.context).saturating_sub(args.max_new_tokens);
+    let limit = args.pair.max_tokens.min(config.context).saturating_sub(inputs.max_new_tokens);
     let mut usable = Vec::new();
     let (mut too_long, mut copies) = (0, 0);
     // enough for what is asked, and no more: tokenising takes time
@@ -160,7 +160,7 @@ impl Experiment<'_> {
     pub fn sweep(&self, reading: &ReadingStage, rows: &[usize]) -> anyhow::Result<SweepStage> {
         let triples: Vec<(usize, &Qac)> = rows.iter().map(|&row| (row, &self.inputs.triples[row])).collect();
         let prompts_of =
-            |triples: &[(usize, &Qac)]| prompts(self.session, triples, self.args.max_new_tokens, &self.inputs.name);
+            |triples: &[(usize, &Qac)]| prompts(self.session, triples, self.inputs.max_new_tokens, &self.inputs.name);
         let all_prompts = prompts_of(&triples)?;
         let correction = NamedVector { name: CORRECTION.into(), vector: reading.control.clone() };
 
@@ -224,7 +224,7 @@ impl Experiment<'_> {
         let mut log = SweepLog::open(&self.folder.file(&format!("{name}.jsonl")), &settings)?;
         let options = SweepOptions {
             range: self.args.range,
-            max_new_tokens: self.args.max_new_tokens,
+            max_new_tokens: self.inputs.max_new_tokens,
             sampling: SamplingOptions { seed: self.args.seed, ..SamplingOptions::default() },
             batch_rows: self.inputs.batch_rows,
         };
@@ -242,7 +242,7 @@ impl Experiment<'_> {
         let baseline = [Arm { vector: 0, coefficient: 0.0 }];
         let mut rows = Vec::new();
         for (name, instruction) in INSTRUCTIONS {
-            let mut instructed = prompts(self.session, triples, self.args.max_new_tokens, &self.inputs.name)?;
+            let mut instructed = prompts(self.session, triples, self.inputs.max_new_tokens, &self.inputs.name)?;
             for (prompt, (_, qac)) in instructed.iter_mut().zip(triples) {
                 let text = template.render_with_instruction(&qac.question, &qac.answer, instruction)?.text;
                 prompt.tokens = self.session.tokenizer()?.encode_prompt(&text)?;

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use redline::model::Error;
 use redline::model::files::write_atomically;
 use redline::model::train::checkpoint::load_parameters;
 use redline::model::train::export::{GgufStored, StoredType, export_adapter, export_gguf, export_hugging_face};
@@ -39,9 +40,9 @@ pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
     let rows = TrainingRows::read(args)?;
     args.gguf.as_deref().map_or(Ok(()), check_output)?;
     let start = Start::new(args, &rows)?;
-    make_folder(&args.out)?;
     if let Some(path) = &args.export {
         let state = load_parameters(path, &start.parameters)?;
+        make_folder(&args.out)?;
         export(args, &start)?;
         return Ok(json!({
             "schema": "redline.train.v1",
@@ -52,7 +53,7 @@ pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
         }));
     }
     let options = options::train_options(args, rows.n_steps_hint(args));
-    let mut watch = Watch::new(&args.out, &rows.held_out, json!({ "options": options }))?;
+    let mut watch = Watch::new(&args.out, &rows.held_out, json!({ "options": options }));
     let run = TrainRun {
         parameters: &start.parameters,
         tokenizer: &start.tokenizer,
@@ -65,7 +66,13 @@ pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
     };
     let outcome = train(&run, &mut watch);
     watch.finish();
-    let outcome = outcome.with_context(|| args.out.display().to_string())?;
+    let outcome = match outcome {
+        // these are about rows
+        Err(error @ (Error::NoRows { .. } | Error::TrainingDiverged { .. })) => {
+            return Err(error).with_context(|| args.data.display().to_string());
+        }
+        outcome => outcome?,
+    };
     if args.export_best && args.out.join("best.checkpoint").exists() {
         load_parameters(&args.out.join("best.checkpoint"), &start.parameters)?;
     }

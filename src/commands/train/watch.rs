@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use redline::experiment::{Quality, Written};
-use redline::model::Qac;
+use redline::model::files::write_atomically;
 use redline::model::train::{Evaluation, Observer, Phase, StepReport, TrainStart};
+use redline::model::{Error, Qac};
 use redline::plot::{Curve, CurvePanel, Curves, write_both};
 use serde_json::Value;
 
@@ -18,6 +19,7 @@ const MOST_POINTS: usize = 400;
 /// Watches a run.
 pub struct Watch<'a> {
     folder: PathBuf,
+    settings: Value,
     held_out: &'a [Qac],
     log: Option<Log>,
     progress: Option<Progress>,
@@ -26,10 +28,8 @@ pub struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Will write into the folder.
-    pub fn new(folder: &Path, held_out: &'a [Qac], settings: Value) -> anyhow::Result<Self> {
-        let text = serde_json::to_string_pretty(&settings)? + "\n";
-        redline::model::files::write_atomically(&folder.join("settings.json"), text.as_bytes())?;
-        Ok(Self { folder: folder.into(), held_out, log: None, progress: None, n_identity_steps: 0 })
+    pub fn new(folder: &Path, held_out: &'a [Qac], settings: Value) -> Self {
+        Self { folder: folder.into(), settings, held_out, log: None, progress: None, n_identity_steps: 0 }
     }
 
     /// Ends the progress bar.
@@ -93,6 +93,9 @@ fn smoothed(steps: &[StepRecord]) -> Vec<(f64, f64)> {
 
 impl Observer for Watch<'_> {
     fn on_start(&mut self, start: &TrainStart) -> redline::model::Result<()> {
+        // only now: everything was read, and a checkpoint that is there belongs to this run
+        std::fs::create_dir_all(&self.folder).map_err(|error| Error::io(&self.folder, error))?;
+        write_atomically(&self.folder.join("settings.json"), format!("{:#}\n", self.settings).as_bytes())?;
         self.log = Some(Log::open(&self.folder.join("train.jsonl"), start.step, start.evaluated_at)?);
         self.n_identity_steps = start.n_identity_steps;
         if start.step > 0 {
