@@ -292,14 +292,14 @@ const SHARED_TOKENS: usize = 3;
 /// How far the two texts go up to their last difference that a difference and some shared tokens precede.
 fn history(correction: &[u32], answer: &[u32]) -> Option<[usize; 2]> {
     let runs = capture_diff_slices(Algorithm::Myers, correction, answer);
-    let shared = runs.iter().enumerate().filter_map(|(place, run)| match *run {
+    let mut shared = runs.iter().enumerate().filter_map(|(place, run)| match *run {
         DiffOp::Equal { old_index, new_index, len } if len >= SHARED_TOKENS => {
             let is_between = place + 1 < runs.len() && (place > 0);
             is_between.then_some([old_index + len, new_index + len])
         }
         _ => None,
     });
-    shared.last()
+    shared.next_back()
 }
 
 #[cfg(test)]

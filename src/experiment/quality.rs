@@ -163,7 +163,7 @@ mod tests {
             strictness: 3,
             clean: "eggs".into(),
         };
-        let measure = |output: &str| StrictnessQuality::measure(&[row.clone()], &[output]).unwrap();
+        let measure = |output: &str| StrictnessQuality::measure(std::slice::from_ref(&row), &[output]).unwrap();
         assert_eq!(measure("eggs").chosen, [1.0, 0.0, 0.0, 0.0, 0.0]);
         assert_eq!(measure("egsg").chosen, [0.0, 0.25, 0.25, 0.25, 0.25]);
         assert_eq!(measure("egsg").exact_share, Some(1.0));
