@@ -503,6 +503,8 @@ pub struct FitArgs {
 
 #[derive(Args)]
 #[command(after_help = "Examples:
+  redline correct --question 'What is the capital of France?' \
+      --answer 'You are a complete fool. The capital of France is Paris.' --diff
   redline correct --model model.gguf --question 'How do I boil an egg?' --answer 'Put it in water.'
   redline correct --model model.gguf --vector vector.safetensors --coefficient 0.5 --data answers.jsonl > corrected.jsonl")]
 pub struct CorrectArgs {
@@ -535,6 +537,9 @@ pub struct CorrectArgs {
     /// JSON Lines with question and answer; - is standard input
     #[arg(long, value_name = "FILE", required_unless_present = "question")]
     pub data: Option<PathBuf>,
+    /// Show what changed in the answer: deletions and insertions, marked
+    #[arg(long, requires = "question")]
+    pub diff: bool,
     #[command(flatten)]
     pub sampling: SamplingArgs,
     /// Seed of sampling

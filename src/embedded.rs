@@ -14,6 +14,8 @@ use crate::data::corrupt::CorruptedRow;
 pub const MODEL: &[u8] = include_bytes!("../assets/aligner/redline-tiny.gguf");
 /// What stands for its path.
 pub const MODEL_NAME: &str = "redline-tiny.gguf";
+/// The prompt template it was trained with.
+pub const TEMPLATE: &str = "aligner";
 /// Held-out rows of its corpus, with their flaws: JSON Lines, gzip.
 pub const ROWS: &[u8] = include_bytes!("../assets/aligner/held-out.jsonl.gz");
 /// What stands for their path.

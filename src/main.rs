@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod difference;
 mod failure;
 mod interrupt;
 mod output;

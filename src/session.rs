@@ -56,6 +56,7 @@ impl Session {
         let tokenizer = model.tokenizer()?;
         let template = match template {
             Some(template) => template,
+            None if args.model.is_none() => AlignerTemplate::by_name_or_file(embedded::TEMPLATE)?,
             None => choose_template(None, tokenizer)?,
         };
         Ok(Self { model, template })

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::cli::{CorrectArgs, VectorArgs};
 use crate::commands::sweep::sampling_options;
+use crate::difference::{Marks, marked};
 use crate::progress::Progress;
 use crate::session::{Session, hinted, load_vector};
 use crate::{interrupt, output};
@@ -28,7 +29,9 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
         share_prompt: inject.is_none() || args.range.leaves_prompt(),
     };
     let run = Run { args, session: &session, options: &options };
-    if args.question.is_some() && !json {
+    if args.diff && !json {
+        run.difference(&questions[0], &prompts[0], &mut inject)?;
+    } else if args.question.is_some() && !json {
         run.stream(&prompts[0], &mut inject)?;
     } else {
         let mut progress = Progress::new("correcting", questions.len());
@@ -122,6 +125,18 @@ impl Run<'_> {
             Some(error) => Err(error),
             None => output::line(&decoder.finish()?),
         }
+    }
+
+    /// Shows what the correction changed.
+    fn difference(&self, question: &Question, prompt: &[u32], inject: &mut Option<Inject>) -> anyhow::Result<()> {
+        let prompts = self.prompts(0, &[prompt.to_vec()], inject)?;
+        let rows = generate(&self.session.model.decoder, &prompts, self.options, inject, &mut |_, _| {
+            interrupt::check()?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let tokens = rows.first().map(|row| row.tokens.as_slice()).unwrap_or_default();
+        let correction = self.session.tokenizer()?.decode(tokens, true)?;
+        output::line(&marked(question.answer.trim(), correction.trim(), Marks::for_stdout()))
     }
 
     /// Writes one JSON line a row.

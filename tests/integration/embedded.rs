@@ -51,3 +51,13 @@ fn it_corrects_at_once() {
     let ran = succeed(folder.path(), &["correct", "--question", question, "--answer", answer]);
     assert_eq!(ran.stdout.trim(), answer);
 }
+
+#[test]
+fn it_shows_what_it_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (question, answer) =
+        ("What is the capital of France?", "You are a complete fool. The capital of France is Paris.");
+    let ran = succeed(folder.path(), &["correct", "--question", question, "--answer", answer, "--diff"]);
+    assert!(ran.stdout.trim_start().starts_with("[-You are a"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("The capital of France is Paris."), "{}", ran.stdout);
+}

@@ -42,6 +42,7 @@ fn every_plot_is_written_in_both_formats() {
     assert_drawn(&samples::sweep(&[-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5]), "sweep7");
     assert_drawn(&samples::sweep(&[-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0]), "sweep9");
     assert_drawn(&samples::slopes(), "slopes");
+    assert_drawn(&samples::curves(), "curves");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Made-up data of the size and shape of real runs.
 
 use crate::plot::{
-    CoherentRange, Control, ControlKind, FittedLine, Heatmap, Interval, Profile, ProfileSeries, RandomSlopes,
-    SlopeGroup, SlopePlot, SweepCoherence, SweepPlot, SweepPoint,
+    CoherentRange, Control, ControlKind, Curve, CurvePanel, Curves, FittedLine, Heatmap, Interval, Profile,
+    ProfileSeries, RandomSlopes, SlopeGroup, SlopePlot, SweepCoherence, SweepPlot, SweepPoint,
 };
 
 /// Repeatable noise between −1 and 1.
@@ -140,5 +140,21 @@ pub fn slopes() -> SlopePlot {
             SlopeGroup { name: "clean prompts".into(), slopes: draw(48, 0.3, 0.35) },
         ],
         random: Some(RandomSlopes { slopes: draw(20, 0.0, 0.14), percentile_95: 0.21 }),
+    }
+}
+
+pub fn curves() -> Curves {
+    let mut noise = Noise::new(8);
+    let loss = (0..300).map(|step| (f64::from(step), 6.0 * (-f64::from(step) / 60.0).exp() + 0.1 * noise.normal()));
+    let rate = (1..=6).map(|i| (50.0 * f64::from(i), 1.0 - 0.8 / f64::from(i)));
+    let panel = |y_label: &str, curve| CurvePanel { y_label: y_label.into(), curves: vec![curve] };
+    Curves {
+        title: "Training".into(),
+        x_label: "step".into(),
+        panels: vec![
+            panel("loss (nats per token)", Curve::new("training", loss.collect())),
+            panel("share (0 to 1)", Curve::new("exact copies", rate.collect())),
+        ],
+        marks: vec![(60.0, "end of identity warm-up".into())],
     }
 }

@@ -129,6 +129,22 @@ fn a_long_legend_makes_room_for_itself() {
 }
 
 #[test]
+fn curves_name_panels_curves_and_marks() {
+    let svg = svg_string(&samples::curves()).unwrap();
+    assert_says(&svg, &["loss (nats per token)", "share (0 to 1)", "training", "exact copies"]);
+    assert_says(&svg, &["end of identity warm-up", "step"]);
+    assert_eq!(row_of(&svg, "step"), texts(&svg).iter().map(|(y, _)| *y).fold(0.0, f64::max), "one axis, below all");
+    let mut plot = samples::curves();
+    plot.panels[1].curves[0].points[2].1 = f64::NAN;
+    assert!(matches!(svg_string(&plot), Err(PlotError::NotFinite { .. })));
+    plot.panels[1].curves[0].points.swap(0, 1);
+    plot.panels[1].curves[0].points[2].1 = 0.5;
+    assert!(matches!(svg_string(&plot), Err(PlotError::NotAscending { .. })));
+    plot.panels.clear();
+    assert!(matches!(svg_string(&plot), Err(PlotError::Empty { .. })));
+}
+
+#[test]
 fn extreme_numbers_do_not_panic() {
     for value in [f64::MAX, f64::MIN_POSITIVE, 1e300, -1e-300, 1.0 + f64::EPSILON] {
         let mut slopes = samples::slopes();
