@@ -62,7 +62,7 @@ mod tests {
     #[test]
     fn words_are_marked_and_the_rest_stays() {
         let plain = |before: &str, after: &str| marked(before, after, Marks::Brackets);
-        assert_eq!(plain("Tea is hot. Fool.", "Tea is hot."), "Tea is [-hot. Fool.-]{+hot.+}");
+        assert_eq!(plain("Tea is hot. Fool.", "Tea is hot."), "Tea is hot.[- Fool.-]");
         assert_eq!(plain("Teh tea is hot.", "The tea is hot."), "[-Teh-]{+The+} tea is hot.");
         assert_eq!(plain("same", "same"), "same");
         assert_eq!(plain("", "new"), "{+new+}");
