@@ -1,7 +1,9 @@
 //! Data on standard output; a closed pipe is an ordinary error here, not a panic.
 
 use std::io::Write;
+use std::path::Path;
 
+use redline::model::files::write_atomically;
 use serde::Serialize;
 
 /// Writes a line.
@@ -22,6 +24,12 @@ pub fn piece(text: &str) -> anyhow::Result<()> {
 /// Writes a value as indented JSON.
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     line(&serde_json::to_string_pretty(value)?)
+}
+
+/// Writes a value as indented JSON to a file, which appears whole or not at all.
+pub fn json_file(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value)? + "\n";
+    Ok(write_atomically(path, text.as_bytes())?)
 }
 
 /// A table with a header, columns padded to their widest cell, numbers to the right.

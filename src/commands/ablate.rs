@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use redline::model::files::write_atomically;
 use redline::plot::{Curve, CurvePanel, Curves, write_both};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -42,7 +41,7 @@ pub fn run(args: &AblateArgs, json: bool) -> anyhow::Result<ExitCode> {
         "seed": args.train.run.seed,
         "results": results,
     });
-    write_atomically(&out.join("ablation.json"), (serde_json::to_string_pretty(&summary)? + "\n").as_bytes())?;
+    output::json_file(&out.join("ablation.json"), &summary)?;
     draw(&results, out)?;
     match json {
         true => output::json(&summary)?,

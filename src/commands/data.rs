@@ -76,16 +76,7 @@ fn finish(rows: &[CorruptedRow], out: &Path, json: bool) -> anyhow::Result<ExitC
 
 fn scramble(args: &ScrambleArgs, json: bool) -> anyhow::Result<ExitCode> {
     check_output(&args.out)?;
-    let texts: Vec<Question> = match read_data(&args.file)?.rows {
-        Rows::Qac(rows) => {
-            rows.into_iter().map(|row| Question { question: row.question, answer: row.answer }).collect()
-        }
-        Rows::Preference(rows) => {
-            rows.into_iter().map(|row| Question { question: row.question, answer: row.chosen }).collect()
-        }
-        Rows::QuestionAnswer(rows) => rows,
-        _ => Vec::new(),
-    };
+    let texts = read_data(&args.file)?.into_answers();
     let rows = scrambled(&texts, args.seed, args.rows)?;
     write_json_lines(&rows, &args.out)?;
     say_written(&args.out, rows.len(), json)

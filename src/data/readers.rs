@@ -133,19 +133,26 @@ impl DataFile {
         }
     }
 
+    /// The rows of any kind as questions with an answer, flawed or not; of a preference pair it is the preferred one.
+    pub fn into_answers(self) -> Vec<Question> {
+        let answer = |question, answer| Question { question, answer };
+        match self.rows {
+            Rows::Qac(rows) => rows.into_iter().map(|row| answer(row.question, row.answer)).collect(),
+            Rows::Preference(rows) => rows.into_iter().map(|row| answer(row.question, row.chosen)).collect(),
+            Rows::QuestionAnswer(rows) => rows,
+        }
+    }
+
     /// The rows as questions with an answer taken to be clean: the answer, or of a preference pair the preferred one.
     ///
     /// # Errors
     /// [`DataError::WrongFormat`] for triples, whose answers are there to be corrected.
     pub fn into_clean_answers(self) -> Result<Vec<Question>, DataError> {
         match self.rows {
-            Rows::QuestionAnswer(rows) => Ok(rows),
-            Rows::Preference(rows) => {
-                Ok(rows.into_iter().map(|row| Question { question: row.question, answer: row.chosen }).collect())
-            }
             Rows::Qac(_) => {
                 Err(DataError::WrongFormat { path: self.path, got: self.format, needed: RowFormat::QuestionAnswer })
             }
+            Rows::Preference(_) | Rows::QuestionAnswer(_) => Ok(self.into_answers()),
         }
     }
 }

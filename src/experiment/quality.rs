@@ -1,7 +1,7 @@
 //! How good corrections are: copies of clean answers, likeness to the reference or to the closest possible correction.
 
 use redline_model::Qac;
-use redline_steer::{EditRatios, levenshtein_distance};
+use redline_steer::EditRatios;
 use serde::{Deserialize, Serialize};
 
 use crate::data::DataError;
@@ -119,8 +119,7 @@ impl StrictnessQuality {
 
 /// 1 − distance / longer length, over Unicode scalar values; 1 for two empty texts.
 pub fn similarity(a: &str, b: &str) -> f64 {
-    let longest = a.chars().count().max(b.chars().count());
-    if longest == 0 { 1.0 } else { 1.0 - levenshtein_distance(a, b) as f64 / longest as f64 }
+    EditRatios::new(a, b).similarity
 }
 
 fn mean(values: &[f64]) -> Option<f64> {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::inputs::Inputs;
 use crate::cli::ReproduceArgs;
+use crate::output;
 use crate::session::Session;
 
 /// A folder whose settings are those of this run.
@@ -56,8 +57,7 @@ impl Folder {
 
     /// Writes a JSON file, indented.
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> anyhow::Result<()> {
-        let text = serde_json::to_string_pretty(value)? + "\n";
-        Ok(write_atomically(&self.file(name), text.as_bytes())?)
+        output::json_file(&self.file(name), value)
     }
 
     /// Writes one JSON line a value.

@@ -36,52 +36,46 @@ pub struct Inputs {
 impl Inputs {
     /// Reads the rows.
     pub fn read(args: &ReproduceArgs) -> anyhow::Result<Self> {
-        let is_embedded = args.data.is_none();
-        let default = |own: usize, embedded: usize| if is_embedded { embedded } else { own };
-        let (pairs, prompts) = (args.pairs.unwrap_or(default(64, 160)), args.prompts.unwrap_or(default(24, 200)));
-        let control_prompts = args.control_prompts.unwrap_or(default(8, 32));
-        let listed = if args.model.model.is_none() { EMBEDDED_COEFFICIENTS } else { PUBLISHED_COEFFICIENTS };
+        let (has_own_model, has_own_rows) = (args.model.model.is_some(), args.data.is_some());
+        let by_rows = |own: usize, embedded: usize| if has_own_rows { own } else { embedded };
         let coefficients = match &args.coefficients {
             Some(Coefficients(values)) => values.clone(),
-            None => listed.parse::<Coefficients>().map_err(anyhow::Error::msg)?.0,
+            None => {
+                let listed = if has_own_model { PUBLISHED_COEFFICIENTS } else { EMBEDDED_COEFFICIENTS };
+                listed.parse::<Coefficients>().map_err(anyhow::Error::msg)?.0
+            }
         };
-        let sum = |bytes: &[u8]| Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         // the Aligner inside has so few blocks that all of them are few, and so small ones that many rows fit
-        let is_small = args.model.model.is_none();
-        let layers = if is_small && args.layers == LayerSpec::Auto { LayerSpec::All } else { args.layers.clone() };
-        let batch_rows = args.batch_rows.unwrap_or(if is_small { 144 } else { 48 });
-        let max_new_tokens = args.max_new_tokens.unwrap_or(default(96, 160));
-        let Some(path) = &args.data else {
-            let strictness = args.pair.strictness.unwrap_or(EMBEDDED_STRICTNESS);
-            return Ok(Self {
-                triples: at_strictness(&embedded::rows()?, strictness)?,
-                name: embedded::ROWS_NAME.into(),
-                hash: sum(embedded::ROWS),
-                strictness: Some(strictness),
-                pairs,
-                prompts,
-                coefficients,
-                control_prompts,
-                layers,
-                batch_rows,
-                max_new_tokens,
-            });
+        let is_all = !has_own_model && args.layers == LayerSpec::Auto;
+        let (triples, name, hash, strictness) = match &args.data {
+            Some(path) => {
+                let triples = read_triples(path, args.pair.strictness)?;
+                let bytes = std::fs::read(path).map_err(|error| redline::model::Error::io(path, error))?;
+                (triples, path.clone(), sum(&bytes), args.pair.strictness)
+            }
+            None => {
+                let strictness = args.pair.strictness.unwrap_or(EMBEDDED_STRICTNESS);
+                let triples = at_strictness(&embedded::rows()?, strictness)?;
+                (triples, embedded::ROWS_NAME.into(), sum(embedded::ROWS), Some(strictness))
+            }
         };
-        let triples = read_triples(path, args.pair.strictness)?;
-        let bytes = std::fs::read(path).map_err(|error| redline::model::Error::io(path, error))?;
-        let (name, hash, strictness) = (path.clone(), sum(&bytes), args.pair.strictness);
         Ok(Self {
             triples,
             name,
             hash,
             strictness,
-            pairs,
-            prompts,
+            pairs: args.pairs.unwrap_or(by_rows(64, 160)),
+            prompts: args.prompts.unwrap_or(by_rows(24, 200)),
             coefficients,
-            control_prompts,
-            layers,
-            batch_rows,
-            max_new_tokens,
+            control_prompts: args.control_prompts.unwrap_or(by_rows(8, 32)),
+            layers: if is_all { LayerSpec::All } else { args.layers.clone() },
+            batch_rows: args.batch_rows.unwrap_or(if has_own_model { 48 } else { 144 }),
+            max_new_tokens: args.max_new_tokens.unwrap_or(by_rows(96, 160)),
         })
     }
+}
+
+/// SHA-256 as hexadecimal digits.
+fn sum(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -39,8 +39,7 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
         hinted(message, "lower --pairs or --prompts, or give more rows; equal questions count once")
     })?;
     let rows = |part: &[usize]| part.iter().map(|&index| usable[index]).collect::<Vec<usize>>();
-    let (pair_rows, prompt_rows) = (rows(&parts[0]), first_of_question(&keys, &parts[1]));
-    let prompt_rows: Vec<usize> = prompt_rows.into_iter().map(|index| usable[index]).collect();
+    let (pair_rows, prompt_rows) = (rows(&parts[0]), rows(&first_of_question(&keys, &parts[1])));
 
     let settings = folder::settings(args, &inputs, &session, &pair_settings, &layers)?;
     let folder = Folder::open(&args.out, &settings)?;

@@ -11,7 +11,6 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use redline::model::Error;
-use redline::model::files::write_atomically;
 use redline::model::train::checkpoint::load_parameters;
 use redline::model::train::export::{GgufStored, StoredType, export_adapter, export_gguf, export_hugging_face};
 use redline::model::train::{Method, Outcome, TrainData, TrainRun, train};
@@ -78,8 +77,7 @@ pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
     }
     export(args, &start)?;
     let summary = summary(args, &rows, &start, &outcome, &watch)?;
-    let text = serde_json::to_string_pretty(&summary)? + "\n";
-    write_atomically(&args.out.join("summary.json"), text.as_bytes())?;
+    output::json_file(&args.out.join("summary.json"), &summary)?;
     Ok(summary)
 }
 

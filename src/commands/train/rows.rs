@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::Context;
-use redline::data::{DataFile, FilterOptions, Rows, filter_rows, read_data, split_rows};
-use redline::model::Qac;
+use redline::data::{FilterOptions, filter_rows, read_data, split_rows};
+use redline::model::{Qac, Question};
 use redline::probe::split::{PartSizes, overlap};
 
 use crate::cli::train::TrainArgs;
@@ -68,22 +68,16 @@ pub fn read_part(path: &Path, part: Part) -> anyhow::Result<Vec<Qac>> {
     let file = read_data(path)?;
     let rows = match part {
         Part::Corrections => file.into_triples()?,
-        Part::Identity => answers(file),
+        Part::Identity => file.into_answers().into_iter().map(copy).collect(),
     };
     let (rows, report) = filter_rows(rows, &FilterOptions::default()).with_context(|| path.display().to_string())?;
     eprintln!("{}: {report}", path.display());
     Ok(rows)
 }
 
-/// Each row's answer as its own correction; of a preference pair both answers would do, and the preferred one is taken.
-fn answers(file: DataFile) -> Vec<Qac> {
-    let copy = |question: String, answer: String| Qac { question, correction: answer.clone(), answer };
-    match file.rows {
-        Rows::Qac(rows) => rows.into_iter().map(|row| copy(row.question, row.answer)).collect(),
-        Rows::Preference(rows) => rows.into_iter().map(|row| copy(row.question, row.chosen)).collect(),
-        Rows::QuestionAnswer(rows) => rows.into_iter().map(|row| copy(row.question, row.answer)).collect(),
-        _ => Vec::new(),
-    }
+/// An answer as its own correction.
+fn copy(text: Question) -> Qac {
+    Qac { question: text.question, correction: text.answer.clone(), answer: text.answer }
 }
 
 fn refuse_overlap(a_path: &Path, a: &[Qac], b_path: &Path, b: &[Qac]) -> anyhow::Result<()> {

@@ -25,26 +25,25 @@ pub(super) fn add_gradients(
 
     let state = Var::from_tensor(&inputs[pass.n_blocks()])?;
     let loss = cross_entropy::scaled_sum(&decoder.logits(&pass.finish(&state, lines)?)?, targets, scale)?;
-    let mut back = gradient(&loss, Some(&state), sums)?;
+    let mut back = gradient(&loss, &state, sums)?;
     let value = f64::from(loss.to_scalar::<f32>()?);
     drop(loss);
     for layer in (0..pass.n_blocks()).rev() {
         inputs.truncate(layer + 1);
         let input = Var::from_tensor(&inputs[layer])?;
         let product = (pass.block(layer, &input)? * back)?.sum_all()?;
-        back = gradient(&product, Some(&input), sums)?;
+        back = gradient(&product, &input, sums)?;
     }
     if embedded.track_op() {
-        gradient(&(embedded * back)?.sum_all()?, None, sums)?;
+        sums.add(&mut (embedded * back)?.sum_all()?.backward()?)?;
     }
     Ok(value)
 }
 
 /// Adds the parameters' gradients of a number to the sums and returns that of `input`.
-fn gradient(of: &Tensor, input: Option<&Var>, sums: &mut GradientSums<'_>) -> Result<Tensor> {
+fn gradient(of: &Tensor, input: &Var, sums: &mut GradientSums<'_>) -> Result<Tensor> {
     let mut store = of.backward()?;
     sums.add(&mut store)?;
-    let Some(input) = input else { return Ok(of.clone()) };
     let found = store.remove(input).ok_or_else(|| Error::Request {
         what: "gradient checkpointing",
         got: "a block whose output does not depend on its input".into(),
