@@ -20,6 +20,7 @@ fn main() -> ExitCode {
         Err(error) => return failure::usage(&error),
     };
     set_threads(cli.threads.map(usize::from));
+    keep_freed_memory();
     interrupt::install();
     let result = match &cli.command {
         Command::Reproduce(args) => commands::reproduce::run(args, cli.json),
@@ -50,5 +51,16 @@ fn set_threads(asked: Option<usize>) {
     if asked.is_some() || !is_set {
         // SAFETY: no other thread runs yet; rayon and the matrix products read the variable later.
         unsafe { std::env::set_var(VARIABLE, asked.unwrap_or_else(all).to_string()) };
+    }
+}
+
+/// Lets freed memory stay with the program. By default every large tensor is new memory from the system, whose clearing takes
+/// a tenth of a training step.
+fn keep_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: plain settings of the allocator, made before other threads run.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_MAX, 0);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
     }
 }

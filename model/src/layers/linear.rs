@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::gradients::{FrozenLinear, TrainedLinear};
+use super::gradients::{FrozenLinear, LoraLinear, TrainedLinear};
 use super::{Dropout, LoraDelta};
 use crate::Result;
 
@@ -25,15 +25,28 @@ impl Linear {
 
     /// (n, in) → (n, out)
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = product(x, &self.weight)?;
-        let y = match &self.bias {
+        let y = match &self.delta {
+            None => product(x, &self.weight)?,
+            Some(delta) if self.is_fused(delta) => {
+                let kernel = LoraLinear { weight: self.weight.clone(), scale: delta.scale as f32 };
+                x.contiguous()?.apply_op3(&delta.a, &delta.b, kernel)?
+            }
+            Some(delta) => (product(x, &self.weight)? + delta.forward(x)?)?,
+        };
+        Ok(match &self.bias {
             None => y,
             Some(bias) => y.broadcast_add(bias)?,
-        };
-        Ok(match &self.delta {
-            None => y,
-            Some(delta) => (y + delta.forward(x)?)?,
         })
+    }
+
+    /// Whether weight and delta can go through one kernel: in training, on the CPU, with nothing in between.
+    fn is_fused(&self, delta: &LoraDelta) -> bool {
+        let weight = &self.weight;
+        delta.a.track_op()
+            && delta.dropout.is_none()
+            && weight.device().is_cpu()
+            && weight.is_contiguous()
+            && !weight.track_op()
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod attention;
 mod linear;
+mod lora;
 mod norm;
 mod strided;
 mod swiglu;
@@ -16,6 +17,7 @@ use candle_core::{CpuStorage, Layout, Result, Storage, StorageRef, Tensor};
 
 pub(crate) use attention::{RopeAttention, Span};
 pub(crate) use linear::{FrozenLinear, TrainedLinear};
+pub(crate) use lora::LoraLinear;
 pub(crate) use norm::RmsNormKernel;
 pub(crate) use swiglu::SwiGlu;
 

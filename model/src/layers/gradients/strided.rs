@@ -26,8 +26,13 @@ pub(super) struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
+    /// Lines of `width` values without gaps.
+    pub(super) fn packed(values: &'a [f32], width: usize) -> Self {
+        Self { values, row_stride: width, column_stride: 1 }
+    }
+
     pub(super) fn square(values: &'a [f32], n: usize) -> Self {
-        Self { values, row_stride: n, column_stride: 1 }
+        Self::packed(values, n)
     }
 
     pub(super) fn transposed(self) -> Self {
@@ -46,13 +51,50 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
+    /// Lines of `width` values without gaps.
+    pub(super) fn packed(values: &'a mut [f32], width: usize) -> Self {
+        Self { values, row_stride: width }
+    }
+
     pub(super) fn square(values: &'a mut [f32], n: usize) -> Self {
-        Self { values, row_stride: n }
+        Self::packed(values, n)
     }
 }
 
 /// target (m, n) = lhs (m, k) · rhs (k, n), or added to it, on this thread.
-pub(super) fn multiply(target: &mut Target<'_>, lhs: Matrix<'_>, rhs: Matrix<'_>, [m, n, k]: [usize; 3], add: bool) {
+pub(super) fn multiply(target: &mut Target<'_>, lhs: Matrix<'_>, rhs: Matrix<'_>, sizes: [usize; 3], add: bool) {
+    scaled_product(target, lhs, rhs, sizes, Scaled { scale: 1.0, add }, gemm::Parallelism::None);
+}
+
+/// What becomes of a product.
+#[derive(Clone, Copy)]
+pub(super) struct Scaled {
+    pub(super) scale: f32,
+    /// Added to the target instead of replacing it.
+    pub(super) add: bool,
+}
+
+/// target (m, n) = scale · lhs (m, k) · rhs (k, n), or added to it, on all threads.
+pub(super) fn multiply_in_parallel(
+    target: &mut Target<'_>,
+    lhs: Matrix<'_>,
+    rhs: Matrix<'_>,
+    sizes: [usize; 3],
+    scaled: Scaled,
+) {
+    let threads = candle_core::utils::get_num_threads();
+    let parallelism = if threads > 1 { gemm::Parallelism::Rayon(threads) } else { gemm::Parallelism::None };
+    scaled_product(target, lhs, rhs, sizes, scaled, parallelism);
+}
+
+fn scaled_product(
+    target: &mut Target<'_>,
+    lhs: Matrix<'_>,
+    rhs: Matrix<'_>,
+    [m, n, k]: [usize; 3],
+    Scaled { scale, add }: Scaled,
+    parallelism: gemm::Parallelism,
+) {
     assert!(m > 0 && n > 0 && k > 0 && lhs.holds(m, k) && rhs.holds(k, n), "matrices fit their strides");
     assert!((m - 1) * target.row_stride + n <= target.values.len(), "the target fits its strides");
     // SAFETY: every index that the strides reach was checked against the slices above.
@@ -72,11 +114,11 @@ pub(super) fn multiply(target: &mut Target<'_>, lhs: Matrix<'_>, rhs: Matrix<'_>
             rhs.column_stride as isize,
             rhs.row_stride as isize,
             1f32,
-            1f32,
+            scale,
             false,
             false,
             false,
-            gemm::Parallelism::None,
+            parallelism,
         );
     }
 }

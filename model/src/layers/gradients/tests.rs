@@ -40,6 +40,21 @@ fn linear() {
 }
 
 #[test]
+fn lora() {
+    let (n, input, out, rank, scale) = (7, 5, 6, 2, 1.5);
+    let x = variable(&[n, input], 0.0);
+    let (a, b) = (variable(&[rank, input], 1.0), variable(&[out, rank], 2.0));
+    let weight = variable(&[out, input], 3.0).detach();
+    let delta = x.matmul(&a.t().unwrap()).unwrap().matmul(&b.t().unwrap()).unwrap();
+    let composed = (x.matmul(&weight.t().unwrap()).unwrap() + (delta * scale).unwrap()).unwrap();
+    let kernel = || LoraLinear { weight: weight.clone(), scale: scale as f32 };
+    compare(&[x.clone(), a.clone(), b.clone()], &x.apply_op3(&a, &b, kernel()).unwrap(), &composed);
+    // an input without gradient, as that of the first block
+    let fused = x.detach().apply_op3(&a, &b, kernel()).unwrap();
+    compare(&[a, b], &fused, &composed);
+}
+
+#[test]
 fn norm() {
     // more lines than one task holds
     let (x, w) = (variable(&[70, 1000], 0.0), variable(&[1000], 1.0));
