@@ -40,6 +40,10 @@ pub enum Command {
     Reproduce(ReproduceArgs),
     /// Draw which layers, at which output tokens, are about to correct
     Scan(ScanArgs),
+    /// Report at which layers, at which tokens, correction can be read on held-out pairs
+    Layers(LayersArgs),
+    /// Compare methods, layers and units of steering by propensity, without generating
+    Compare(CompareArgs),
     /// Extract a correction direction from question-answer-correction triples
     Extract(ExtractArgs),
     /// Write corrections at several coefficients and measure them
@@ -247,8 +251,8 @@ pub struct PairArgs {
     /// How pairs are made: forced, decision, edit, history
     #[arg(long, default_value_t)]
     pub design: PairDesign,
-    /// Positions read: last-prompt-token, last-token, output-token:K, first-tokens:N, from-first-difference:N [default:
-    /// by design]
+    /// Positions read: last-prompt-token, last-token, output-token:K, first-tokens:N, from-first-difference:N,
+    /// at-difference:K [default: by design]
     #[arg(long)]
     pub read: Option<ReadAt>,
     /// Site in each block: resid_pre, resid_mid, resid_post, attn_out, mlp_out
@@ -410,6 +414,88 @@ pub struct ScanArgs {
 
 #[derive(Args)]
 #[command(after_help = "Examples:
+  redline layers --data triples.jsonl --design decision --out layers
+  redline layers --model model.gguf --data triples.jsonl --pairs 600 --held-out-share 0.333 --out layers
+
+The folder then holds layers.json (all numbers with intervals), heatmaps of AUROC, and how the decision builds up before
+the first edit. --read does nothing here: all places are read.")]
+pub struct LayersArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Triples: question, answer, correction
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Triples to use, from the first
+    #[arg(long, default_value_t = 200)]
+    pub pairs: usize,
+    #[command(flatten)]
+    pub pair: PairArgs,
+    /// Output tokens to read, from the first
+    #[arg(long, default_value_t = redline::probe::scan::SCAN_TOKENS)]
+    pub tokens: usize,
+    /// Places to read before and after the first difference of correction and answer
+    #[arg(long, default_value_t = 8)]
+    pub around: usize,
+    /// Seed of the split, of random directions and of intervals
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Folder for results
+    #[arg(long, default_value = "layers", value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "Example:
+  redline compare --data dev.jsonl --strictness 1 --methods pca_diff,mean_diff --layers all --layers 0-1 --layers 2-3 \\
+      --units gap,unit
+
+All candidates are scaled to the same strength: summed ‖Δ‖ / ‖h‖ over the injected layers. The first part of the questions
+gives the directions, the held-out share measures them: choose here, then measure the winner once on other questions.")]
+pub struct CompareArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Triples: question, answer, correction
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Triples to use, from the first
+    #[arg(long, default_value_t = 128)]
+    pub pairs: usize,
+    #[command(flatten)]
+    pub pair: PairArgs,
+    /// Methods to compare
+    #[arg(long, value_delimiter = ',', default_values_t = [Method::PcaDiff, Method::PcaCenter, Method::MeanDiff])]
+    pub methods: Vec<Method>,
+    /// Layers to inject: auto, all, 8-25 or 3,5,7; may be repeated [default: auto and all]
+    #[arg(long)]
+    pub layers: Vec<LayerSpec>,
+    /// Units to compare
+    #[arg(long, value_delimiter = ',', default_values_t = [Unit::Gap, Unit::Std, Unit::Unit])]
+    pub units: Vec<Unit>,
+    /// Coefficients, 0 among them
+    #[arg(long, allow_hyphen_values = true, default_value = "-1,0,1", value_name = "LIST")]
+    pub coefficients: Coefficients,
+    /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END
+    #[arg(long, default_value_t)]
+    pub range: TokenRange,
+    /// Held-out pairs to measure on
+    #[arg(long, default_value_t = 24)]
+    pub measured: usize,
+    /// Tokens from the first difference on that are scored
+    #[arg(long, default_value_t = 32)]
+    pub score_tokens: usize,
+    /// Random directions, scaled alike
+    #[arg(long, default_value_t = 10)]
+    pub random: usize,
+    /// Seed of the split, of random directions and of intervals
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// File to write (JSON)
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
   redline extract --model model.gguf --data triples.jsonl --out vector.safetensors
   redline extract --model model.gguf --data triples.jsonl --design decision --out vector.safetensors --gguf vector.gguf")]
 pub struct ExtractArgs {
@@ -483,7 +569,8 @@ pub struct SweepArgs {
 #[derive(Args)]
 #[command(after_help = "Examples:
   redline fit sweep.jsonl
-  redline fit sweep.jsonl --variant token --plot figure")]
+  redline fit sweep.jsonl --variant token --plot figure
+  redline fit sweep.jsonl --rows triples.jsonl --examples 3")]
 pub struct FitArgs {
     /// File that `redline sweep` wrote
     pub file: PathBuf,
@@ -499,6 +586,12 @@ pub struct FitArgs {
     /// Write STEM.png and STEM.svg
     #[arg(long, value_name = "STEM")]
     pub plot: Option<PathBuf>,
+    /// The rows that were swept, with their flaws: shows what the prompts' slopes depend on
+    #[arg(long, value_name = "FILE")]
+    pub rows: Option<PathBuf>,
+    /// Show so many prompts with the lowest slopes: what the output loses and gains from the lowest to the highest coefficient
+    #[arg(long, default_value_t = 0, requires = "rows")]
+    pub examples: usize,
 }
 
 #[derive(Args)]

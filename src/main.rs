@@ -25,6 +25,8 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Reproduce(args) => commands::reproduce::run(args, cli.json),
         Command::Scan(args) => commands::scan::run(args, cli.json),
+        Command::Layers(args) => commands::layers::run(args, cli.json),
+        Command::Compare(args) => commands::compare::run(args, cli.json),
         Command::Extract(args) => commands::extract::run(args, cli.json),
         Command::Sweep(args) => commands::sweep::run(args, cli.json),
         Command::Fit(args) => commands::fit::run(args, cli.json),

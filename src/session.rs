@@ -8,7 +8,7 @@ use redline::data::{DataError, read_corrupted};
 use redline::embedded;
 use redline::experiment::LayerSpec;
 use redline::model::qac::read_qac;
-use redline::model::{AlignerTemplate, Error as ModelError, Model, Qac, Tokenizer};
+use redline::model::{Adapter, AlignerTemplate, Error as ModelError, Model, Qac, Tokenizer};
 use redline::probe::Reading;
 use redline::probe::artifact::question_hash;
 use redline::steer::control_file::{read_control_vector, shift_back};
@@ -48,10 +48,11 @@ impl Session {
     /// Loads the model and finds the template.
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
         let template = args.template.as_deref().map(AlignerTemplate::by_name_or_file).transpose()?;
-        let model = match (&args.model, &args.adapter) {
+        let adapter = args.adapter.as_deref().map(Adapter::open).transpose()?;
+        let model = match (&args.model, adapter) {
             (None, _) => embedded::model()?,
             (Some(path), None) => load_model(path)?,
-            (Some(path), Some(adapter)) => Model::load_with_adapter(path, adapter)?,
+            (Some(path), Some(adapter)) => Model::load_with_adapter(path, &adapter)?,
         };
         let tokenizer = model.tokenizer()?;
         let template = match template {

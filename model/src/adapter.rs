@@ -17,6 +17,8 @@ use crate::model::ModelFiles;
 use crate::weights::{FileTensors, TensorSource, parse_safetensors};
 use crate::{Error, Result};
 
+const CONFIG_FILE: &str = "adapter_config.json";
+const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 /// What PEFT puts before the model's own names.
 const PREFIX: &str = "base_model.model.";
 
@@ -61,6 +63,7 @@ pub(crate) fn factor_names(linear: &str) -> [String; 2] {
 #[derive(Debug)]
 pub struct Adapter {
     path: PathBuf,
+    fingerprint: String,
     scale: f64,
     deltas: BTreeMap<String, [Tensor; 2]>,
 }
@@ -71,27 +74,34 @@ impl Adapter {
     /// # Errors
     /// Files that are missing or damaged; [`Error::Adapter`] for what is not plain LoRA.
     pub fn open(folder: &Path) -> Result<Self> {
-        let config_path = folder.join("adapter_config.json");
-        let bytes = std::fs::read(&config_path).map_err(|e| Error::io(&config_path, e))?;
-        let map: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|source| Error::MalformedLine {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read(&path).map_err(|e| Error::io(&path, e))
+        };
+        Self::from_bytes(folder, &read(CONFIG_FILE)?, &read(WEIGHTS_FILE)?)
+    }
+
+    /// Reads an adapter whose two files are in memory; `folder` stands for their folder in messages.
+    ///
+    /// # Errors
+    /// As [`Adapter::open`].
+    pub fn from_bytes(folder: &Path, config: &[u8], weights: &[u8]) -> Result<Self> {
+        let config_path = folder.join(CONFIG_FILE);
+        let map: Map<String, Value> = serde_json::from_slice(config).map_err(|source| Error::MalformedLine {
             path: config_path.clone(),
             line: source.line(),
             source,
         })?;
         let (rank, scale) = read_config(&map).map_err(|problem| Error::Adapter { path: config_path, problem })?;
-        let path = folder.join("adapter_model.safetensors");
-        let bytes = std::fs::read(&path).map_err(|e| Error::io(&path, e))?;
-        let deltas = read_deltas(&path, &bytes, rank)?;
-        Ok(Self { path, scale, deltas })
+        let path = folder.join(WEIGHTS_FILE);
+        let deltas = read_deltas(&path, weights, rank)?;
+        let fingerprint = Sha256::digest(weights).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { path, fingerprint, scale, deltas })
     }
 
     /// SHA-256 of the adapter's weights, as hexadecimal digits.
-    ///
-    /// # Errors
-    /// The file cannot be read again.
-    pub fn fingerprint(&self) -> Result<String> {
-        let bytes = std::fs::read(&self.path).map_err(|e| Error::io(&self.path, e))?;
-        Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// W + scale · B A

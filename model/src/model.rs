@@ -44,15 +44,14 @@ impl Model {
         Self::from_files(name, ModelFiles::from_gguf(GgufFile::from_bytes(name, bytes)?)?)
     }
 
-    /// Loads a model and merges a PEFT adapter folder into its weights.
+    /// Loads a model and merges a PEFT adapter into its weights.
     ///
     /// # Errors
-    /// As [`Model::load`] and [`Adapter::open`]; [`Error::Adapter`] when the adapter is of another model.
-    pub fn load_with_adapter(path: &Path, adapter: &Path) -> Result<Self> {
+    /// As [`Model::load`]; [`Error::Adapter`] when the adapter is of another model.
+    pub fn load_with_adapter(path: &Path, adapter: &Adapter) -> Result<Self> {
         let files = ModelFiles::open(path)?;
-        let adapter = Adapter::open(adapter)?;
-        let fingerprint = format!("{}+{}", files.weights.fingerprint()?, adapter.fingerprint()?);
-        let merged = MergedTensors::new(&files, &adapter);
+        let fingerprint = format!("{}+{}", files.weights.fingerprint()?, adapter.fingerprint());
+        let merged = MergedTensors::new(&files, adapter);
         let decoder = Decoder::assemble(files.config.clone(), &merged, &Device::Cpu)?;
         merged.check_all_used()?;
         Ok(Self { decoder, tokenizer: files.tokenizer, path: path.into(), fingerprint })

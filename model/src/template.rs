@@ -9,6 +9,9 @@
 //! | `aligner-2b` | `BEGINNING OF CONVERSATION: USER: ##Question: {question} ##Answer: {answer} ##Revision:  ASSISTANT:` |
 //! | `smollm2` | a chat prompt that asks an instruction-tuned model to copy what is good and rewrite what is not |
 //!
+//! In the first three an instruction, where one is given, follows `USER: `; without one they are the texts that released
+//! Aligners were trained with.
+//!
 //! The output follows the prompt directly and ends with the tokenizer's stop tokens; no template needs a stop text.
 //!
 //! A template of one's own is a text that
@@ -30,10 +33,10 @@ use crate::error::{Error, Result};
 pub const TEMPLATE_NAMES: [&str; 4] = ["aligner", "aligner-7b", "aligner-2b", "smollm2"];
 
 const ALIGNER: &str =
-    "BEGINNING OF CONVERSATION: USER: ##Question: {question}\n##Answer: {answer}\n##Correction:  ASSISTANT:";
-const ALIGNER_7B: &str = "BEGINNING OF CONVERSATION: USER: Edit the following Question-Answer pair to make it more helpful and harmless: {question} | {answer} ASSISTANT:";
+    "BEGINNING OF CONVERSATION: USER: {instruction}##Question: {question}\n##Answer: {answer}\n##Correction:  ASSISTANT:";
+const ALIGNER_7B: &str = "BEGINNING OF CONVERSATION: USER: {instruction}Edit the following Question-Answer pair to make it more helpful and harmless: {question} | {answer} ASSISTANT:";
 const ALIGNER_2B: &str =
-    "BEGINNING OF CONVERSATION: USER: ##Question: {question} ##Answer: {answer} ##Revision:  ASSISTANT:";
+    "BEGINNING OF CONVERSATION: USER: {instruction}##Question: {question} ##Answer: {answer} ##Revision:  ASSISTANT:";
 const SMOLLM2: &str = "<|im_start|>system\nYou are an editor. You get a question and an answer. Write the corrected answer: \
 copy word for word what is good, and rewrite what is wrong, unclear, rude or harmful. {instruction}Write nothing but the corrected \
 answer.<|im_end|>\n<|im_start|>user\n##Question: {question}\n##Answer: {answer}\n##Correction:<|im_end|>\n<|im_start|>assistant\n";
@@ -299,8 +302,11 @@ mod tests {
         assert!(prompt.text.contains("harmful. Copy more. Write nothing"));
         let aligner = AlignerTemplate::by_name("aligner").unwrap();
         assert_eq!(aligner.render_with_instruction("q", "a", "").unwrap(), aligner.render("q", "a"));
-        let error = aligner.render_with_instruction("q", "a", "More.").unwrap_err();
-        assert_eq!(error.to_string(), "template `aligner`: it has no {instruction} to put an instruction in");
+        let prompt = aligner.render_with_instruction("q", "a", "Copy more. ").unwrap();
+        assert!(prompt.text.starts_with("BEGINNING OF CONVERSATION: USER: Copy more. ##Question: q"));
+        let plain = AlignerTemplate::from_text("t", "{q}{a}").unwrap();
+        let error = plain.render_with_instruction("q", "a", "More.").unwrap_err();
+        assert_eq!(error.to_string(), "template `t`: it has no {instruction} to put an instruction in");
     }
 
     #[test]

@@ -51,68 +51,127 @@ pub fn capture_pairs(
     options: &CaptureOptions,
     on_pair: &mut dyn FnMut(usize, usize) -> Result<()>,
 ) -> Result<PairActivations> {
-    let mut poles: [Vec<Vec<f32>>; 2] =
-        [vec![Vec::new(); options.layers.len()], vec![Vec::new(); options.layers.len()]];
-    let mut result = PairActivations::default();
+    let CaptureOptions { site, ref layers, read, .. } = *options;
+    let mut poles = Poles::new(layers.len());
+    let mut tokens = Vec::new();
     for (index, pair) in pairs.iter().enumerate() {
         let n_tokens = if index < options.token_pairs { options.n_tokens } else { 0 };
-        let captured = capture_pair(decoder, pair, options, n_tokens)?;
-        if let [Some(positive), Some(negative)] = captured.each_ref().map(|text| text.mean.as_ref()) {
-            for (pole, mean) in poles.iter_mut().zip([positive, negative]) {
-                let width = mean.len() / options.layers.len();
-                pole.iter_mut().zip(mean.chunks(width)).for_each(|(layer, values)| layer.extend_from_slice(values));
-            }
-            result.read.push(index);
-        }
+        let captured = capture_pair(decoder, pair, site, layers, &[read], n_tokens)?;
+        poles.add(index, captured.each_ref().map(|text| text.means[0].as_deref()));
         if n_tokens > 0 {
-            result.tokens.push(captured.map(|text| text.tokens));
+            tokens.push(captured.map(|text| text.tokens));
         }
         on_pair(index + 1, pairs.len())?;
     }
-    if result.read.is_empty() {
-        return Err(Error::NothingToRead { read: options.read.to_string(), n_pairs: pairs.len() });
+    let PlaceActivations { layers, read: found } = poles.finish(layers)?;
+    match found.is_empty() {
+        true => Err(Error::NothingToRead { read: read.to_string(), n_pairs: pairs.len() }),
+        false => Ok(PairActivations { layers, read: found, tokens }),
     }
-    let [positive, negative] = poles;
-    let n_pairs = result.read.len();
-    let matrix = |values: Vec<f32>| {
-        let width = values.len() / n_pairs;
-        Array2::from_shape_vec((n_pairs, width), values)
-            .map_err(|_| Error::NothingToRead { read: options.read.to_string(), n_pairs })
-    };
-    for ((&layer, positive), negative) in options.layers.iter().zip(positive).zip(negative) {
-        result.layers.push(LayerPairs::new(layer, matrix(positive)?, matrix(negative)?)?);
+}
+
+/// What pairs gave at one place.
+#[derive(Debug, Clone, Default)]
+pub struct PlaceActivations {
+    /// For each layer the poles, (n_pairs, hidden); empty when no pair has the place.
+    pub layers: Vec<LayerPairs>,
+    /// Indices into the pairs given: those that have the place in both texts.
+    pub read: Vec<usize>,
+}
+
+/// Reads many places of all pairs, still in one pass a text. It keeps 2 · pairs · places · layers · hidden values.
+///
+/// # Errors
+/// Activations that are not finite, a text beyond the context, or whatever `on_pair` returns.
+pub fn capture_places(
+    decoder: &Decoder,
+    pairs: &[ContrastPair],
+    site: Site,
+    layers: &[usize],
+    places: &[ReadAt],
+    on_pair: &mut dyn FnMut(usize, usize) -> Result<()>,
+) -> Result<Vec<PlaceActivations>> {
+    let mut poles: Vec<Poles> = places.iter().map(|_| Poles::new(layers.len())).collect();
+    for (index, pair) in pairs.iter().enumerate() {
+        let [positive, negative] = capture_pair(decoder, pair, site, layers, places, 0)?;
+        for (poles, (positive, negative)) in poles.iter_mut().zip(positive.means.iter().zip(&negative.means)) {
+            poles.add(index, [positive.as_deref(), negative.as_deref()]);
+        }
+        on_pair(index + 1, pairs.len())?;
     }
-    Ok(result)
+    poles.into_iter().map(|poles| poles.finish(layers)).collect()
+}
+
+/// Activations of one place as they come in, each pole `[layer][pair · hidden]`.
+struct Poles {
+    values: [Vec<Vec<f32>>; 2],
+    read: Vec<usize>,
+}
+
+impl Poles {
+    fn new(n_layers: usize) -> Self {
+        Self { values: [vec![Vec::new(); n_layers], vec![Vec::new(); n_layers]], read: Vec::new() }
+    }
+
+    /// Adds a pair that was read in both texts: for each `[layer][hidden]`.
+    fn add(&mut self, index: usize, means: [Option<&[f32]>; 2]) {
+        let [Some(positive), Some(negative)] = means else { return };
+        for (pole, mean) in self.values.iter_mut().zip([positive, negative]) {
+            let width = mean.len() / pole.len();
+            pole.iter_mut().zip(mean.chunks(width)).for_each(|(layer, values)| layer.extend_from_slice(values));
+        }
+        self.read.push(index);
+    }
+
+    fn finish(self, layers: &[usize]) -> Result<PlaceActivations> {
+        let n_pairs = self.read.len();
+        let mut result = PlaceActivations { layers: Vec::new(), read: self.read };
+        if n_pairs == 0 {
+            return Ok(result);
+        }
+        let matrix = |values: Vec<f32>| {
+            let width = values.len() / n_pairs;
+            Array2::from_shape_vec((n_pairs, width), values).expect("every pair added one line a layer")
+        };
+        let [positive, negative] = self.values;
+        for ((&layer, positive), negative) in layers.iter().zip(positive).zip(negative) {
+            result.layers.push(LayerPairs::new(layer, matrix(positive), matrix(negative))?);
+        }
+        Ok(result)
+    }
 }
 
 /// What one text gave.
 #[derive(Default)]
 struct CapturedText {
-    mean: Option<Vec<f32>>, // [layer][hidden]
+    /// One a place, each `[layer][hidden]`.
+    means: Vec<Option<Vec<f32>>>,
     tokens: TokenActivations,
 }
 
 fn capture_pair(
     decoder: &Decoder,
     pair: &ContrastPair,
-    options: &CaptureOptions,
+    site: Site,
+    layers: &[usize],
+    places: &[ReadAt],
     n_tokens: usize,
 ) -> Result<[CapturedText; 2]> {
     let texts = [&pair.positive, &pair.negative];
-    let mut capture = Capture::new(options.site, options.layers.clone());
+    let mut capture = Capture::new(site, layers.to_vec());
     let mut needed = [0, 0];
     for (row, text) in texts.iter().enumerate() {
-        let mut slots = vec![options.read.positions(text, pair.first_difference)];
+        let mut slots: Vec<_> = places.iter().map(|place| place.positions(text, pair.first_difference)).collect();
         slots.extend(token_slots(text, n_tokens));
-        needed[row] = slots.iter().map(|slot| slot.end).max().unwrap_or(0);
+        needed[row] = slots.iter().filter(|slot| !slot.is_empty()).map(|slot| slot.end).max().unwrap_or(0);
         capture.request(row, &slots);
     }
     read_texts(decoder, texts, needed, &mut capture)?;
     Ok([0, 1].map(|row| {
         let mut slots = capture.take(row).into_iter();
-        let mean = slots.next().flatten();
-        let split = |line: Vec<f32>| line.chunks(line.len() / options.layers.len()).map(<[f32]>::to_vec).collect();
-        CapturedText { mean, tokens: slots.map_while(|slot| slot.map(split)).collect() }
+        let means = slots.by_ref().take(places.len()).collect();
+        let split = |line: Vec<f32>| line.chunks(line.len() / layers.len()).map(<[f32]>::to_vec).collect();
+        CapturedText { means, tokens: slots.map_while(|slot| slot.map(split)).collect() }
     }))
 }
 

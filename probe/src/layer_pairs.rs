@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use ndarray::{Array2, ArrayView2, Axis, Zip};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Zip};
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -93,6 +93,13 @@ impl LayerPairs {
         self.positive.outer_iter().zip(self.negative.outer_iter()).filter(|(p, n)| p == n).count()
     }
 
+    /// Mean Euclidean norm of the activations of both poles.
+    pub fn mean_norm(&self) -> f64 {
+        let norm = |line: ArrayView1<'_, f32>| line.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        let poles = self.positive.outer_iter().chain(self.negative.outer_iter());
+        poles.map(norm).sum::<f64>() / (2 * self.n_pairs()) as f64
+    }
+
     /// The same pairs with the poles exchanged.
     pub fn swapped(self) -> Self {
         Self { layer: self.layer, positive: self.negative, negative: self.positive }
@@ -149,6 +156,7 @@ mod tests {
     fn select_keeps_order_and_identical_pairs_are_counted() {
         let pairs = LayerPairs::new(0, array![[1.0], [2.0], [3.0]], array![[1.0], [5.0], [6.0]]).unwrap();
         assert_eq!(pairs.n_identical(), 1);
+        assert_eq!(pairs.mean_norm(), 3.0);
         let picked = pairs.select(&[2, 0]).unwrap();
         assert_eq!(picked.positive(), array![[3.0], [1.0]]);
         assert_eq!(picked.negative(), array![[6.0], [1.0]]);

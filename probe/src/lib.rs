@@ -28,7 +28,9 @@ pub mod separation;
 pub mod split;
 mod warning;
 
-pub use activations::{CaptureOptions, PairActivations, TokenActivations, capture_pairs, capture_tokens};
+pub use activations::{
+    CaptureOptions, PairActivations, PlaceActivations, TokenActivations, capture_pairs, capture_places, capture_tokens,
+};
 pub use artifact::{Provenance, Reading};
 pub use direction::{ExtractOptions, Extraction, LayerDirection, extract_directions};
 pub use error::{Error, Result};
@@ -37,6 +39,7 @@ pub use method::{Method, Scaling};
 pub use pair::{ContrastPair, PairBuilder, PairDesign, PairSet, ReadAt, Skip, TokenText};
 pub use reading::{LayerReading, LayerVector, ReportOptions, fit_layers, report_layers};
 pub use scan::{Calibration, LatScan};
+pub use separation::PairScores;
 pub use warning::Warning;
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub enum PairDesign {
     #[default]
     Forced,
     /// The prompt with the flawed answer (positive: will correct) and with its correction in the answer's place
-    /// (negative: will copy); no output.
+    /// (negative: will copy), both followed by the same correct output. At the last prompt token nothing of it is known.
     Decision,
     /// The prompts of *decision*, both followed by the same correct output up to the first place where the flawed
     /// answer departs: one must now deviate from copying, the other goes on copying.
@@ -69,6 +69,9 @@ pub enum ReadAt {
     FirstTokens(usize),
     /// The mean over at most n output tokens, from the first in which the two texts differ.
     FromFirstDifference(usize),
+    /// The output token so many places after (or before) the first in which correction and answer differ; one place before it,
+    /// the model chooses the first token that differs.
+    AtDifference(isize),
 }
 
 impl ReadAt {
@@ -92,6 +95,10 @@ impl ReadAt {
             Self::OutputToken(k) => from_output(k, 1),
             Self::FirstTokens(n) => from_output(0, n),
             Self::FromFirstDifference(n) => from_output(first_difference, n),
+            Self::AtDifference(offset) => match (prompt + first_difference).checked_add_signed(offset) {
+                Some(position) if position + 1 >= prompt && position < end => position..position + 1,
+                _ => end..end,
+            },
         }
     }
 }
@@ -104,6 +111,7 @@ impl fmt::Display for ReadAt {
             Self::OutputToken(k) => write!(f, "output-token:{k}"),
             Self::FirstTokens(n) => write!(f, "first-tokens:{n}"),
             Self::FromFirstDifference(n) => write!(f, "from-first-difference:{n}"),
+            Self::AtDifference(offset) => write!(f, "at-difference:{offset}"),
         }
     }
 }
@@ -115,7 +123,7 @@ impl FromStr for ReadAt {
         let unknown = || Error::UnknownName {
             what: "position to read",
             name: name.into(),
-            known: "last-prompt-token, last-token, output-token:K, first-tokens:N, from-first-difference:N",
+            known: "last-prompt-token, last-token, output-token:K, first-tokens:N, from-first-difference:N, at-difference:K",
         };
         let number = |text: &str, least: usize| text.parse().ok().filter(|n| *n >= least).ok_or_else(unknown);
         match name.split_once(':') {
@@ -124,6 +132,7 @@ impl FromStr for ReadAt {
             Some(("output-token", k)) => Ok(Self::OutputToken(number(k, 0)?)),
             Some(("first-tokens", n)) => Ok(Self::FirstTokens(number(n, 1)?)),
             Some(("from-first-difference", n)) => Ok(Self::FromFirstDifference(number(n, 1)?)),
+            Some(("at-difference", offset)) => offset.parse().map(Self::AtDifference).map_err(|_| unknown()),
             _ => Err(unknown()),
         }
     }
@@ -161,6 +170,17 @@ pub struct ContrastPair {
     pub negative: TokenText,
     /// First output token in which correction and answer differ.
     pub first_difference: usize,
+}
+
+impl ContrastPair {
+    /// Whether the two texts differ up to the last position read: where they do not, their activations are the same.
+    pub fn has_contrast(&self, read: ReadAt) -> bool {
+        let seen = |text: &TokenText| {
+            let end = read.positions(text, self.first_difference).end;
+            [text.prompt.as_slice(), text.output.as_slice()].concat()[..end].to_vec()
+        };
+        seen(&self.positive) != seen(&self.negative)
+    }
 }
 
 /// Why a triple gave no pair.
@@ -220,7 +240,7 @@ impl PairBuilder<'_> {
             }
             PairDesign::Decision | PairDesign::Edit => {
                 let clean = self.prompt(&qac.question, &qac.correction)?;
-                let n = if self.design == PairDesign::Edit { first_difference } else { 0 };
+                let n = if self.design == PairDesign::Edit { first_difference } else { correction.len() };
                 let output = correction[..n].to_vec();
                 (TokenText { prompt: flawed, output: output.clone() }, TokenText { prompt: clean, output })
             }
@@ -330,12 +350,28 @@ mod tests {
         assert_eq!(ReadAt::FirstTokens(20).positions(&text, 2), 5..9);
         assert_eq!(ReadAt::FromFirstDifference(1).positions(&text, 2), 7..8);
         assert!(ReadAt::OutputToken(4).positions(&text, 2).is_empty());
+        assert_eq!(ReadAt::AtDifference(0).positions(&text, 2), 7..8);
+        assert_eq!(ReadAt::AtDifference(-3).positions(&text, 2), 4..5, "the last prompt token");
+        for offset in [-4, -9, 2] {
+            assert!(ReadAt::AtDifference(offset).positions(&text, 2).is_empty(), "{offset}");
+        }
+    }
+
+    #[test]
+    fn texts_without_contrast() {
+        let text = |output: &[u32]| TokenText { prompt: vec![7, 8], output: output.to_vec() };
+        let (positive, negative) = (text(&[1, 2, 3]), text(&[1, 9, 3]));
+        let pair = ContrastPair { row: 0, positive, negative, first_difference: 1 };
+        let reads = [ReadAt::LastPromptToken, ReadAt::OutputToken(0), ReadAt::AtDifference(-1)];
+        assert!(reads.iter().all(|read| !pair.has_contrast(*read)));
+        let reads = [ReadAt::OutputToken(2), ReadAt::AtDifference(0), ReadAt::FirstTokens(2), ReadAt::LastToken];
+        assert!(reads.iter().all(|read| pair.has_contrast(*read)));
     }
 
     #[test]
     fn names_round_trip() {
-        for name in ["last-prompt-token", "last-token", "output-token:0", "first-tokens:20", "from-first-difference:48"]
-        {
+        let names = ["last-prompt-token", "last-token", "output-token:0", "first-tokens:20", "from-first-difference:48"];
+        for name in names.into_iter().chain(["at-difference:-3", "at-difference:0"]) {
             assert_eq!(name.parse::<ReadAt>().unwrap().to_string(), name);
         }
         for name in ["", "first-tokens:0", "first-tokens", "output-token:x"] {

@@ -96,6 +96,15 @@ impl LayerVector {
         Err(Error::ScoreNotFinite { layer: self.layer, row, score })
     }
 
+    /// The scores of pairs, for statistics of one's own.
+    ///
+    /// # Errors
+    /// When layer or hidden size differ, or a score is not finite.
+    pub fn pair_scores(&self, pairs: &LayerPairs) -> Result<PairScores> {
+        let (positive, negative) = self.pole_scores(pairs)?;
+        Ok(PairScores::new(positive.to_vec(), negative.to_vec()))
+    }
+
     fn pole_scores(&self, pairs: &LayerPairs) -> Result<(Array1<f64>, Array1<f64>)> {
         if pairs.layer() != self.layer {
             return Err(Error::LayerMismatch { got: pairs.layer(), expected: self.layer });
@@ -144,7 +153,9 @@ pub struct LayerReading {
     /// Mean of the score differences over their standard deviation; `None` without spread or with one pair.
     pub cohens_d: Option<Estimate>,
     /// Difference of the poles' means over their pooled standard deviation; `None` without spread or with one pair.
-    pub d_prime: Option<f64>,
+    pub d_prime: Option<Estimate>,
+    /// Difference of the poles' means, in the units of the activations.
+    pub gap: Option<Estimate>,
     /// Share of the *training* rows' variance along the direction; only for PCA methods.
     pub explained_variance_ratio: Option<f64>,
     /// Mean cosine of the single differences with the direction; identical pairs are left out.
@@ -164,11 +175,17 @@ pub fn report_layer(vector: &LayerVector, held_out: &LayerPairs, options: &Repor
     if n_resamples == 0 {
         return Err(Error::NoResamples);
     }
-    let (positive, negative) = vector.pole_scores(held_out)?;
-    let scores = PairScores::new(positive.to_vec(), negative.to_vec());
+    let scores = vector.pair_scores(held_out)?;
     let n_pairs = scores.n_pairs();
-    let [pair_accuracy, auroc, cohens_d] = estimate(n_pairs, n_resamples, seed, |counts| {
-        [scores.pair_accuracy(counts), scores.auroc(counts), scores.cohens_d(counts)]
+    let [pair_accuracy, auroc, cohens_d, d_prime, gap] = estimate(n_pairs, n_resamples, seed, |counts| {
+        let of = |statistic: fn(&PairScores, &[u32]) -> Option<f64>| statistic(&scores, counts);
+        [
+            of(PairScores::pair_accuracy),
+            of(PairScores::auroc),
+            of(PairScores::cohens_d),
+            of(PairScores::d_prime),
+            of(PairScores::gap),
+        ]
     });
     Ok(LayerReading {
         layer: vector.layer,
@@ -176,7 +193,8 @@ pub fn report_layer(vector: &LayerVector, held_out: &LayerPairs, options: &Repor
         pair_accuracy,
         auroc,
         cohens_d,
-        d_prime: scores.d_prime(&vec![1; n_pairs]),
+        d_prime,
+        gap,
         explained_variance_ratio: vector.explained_variance_ratio,
         mean_difference_cosine: mean_difference_cosine(vector, held_out),
         n_resamples,

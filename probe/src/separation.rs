@@ -70,6 +70,13 @@ impl PairScores {
         (positives > 0.0 && negatives_below > 0.0).then(|| won / (positives * negatives_below))
     }
 
+    /// Mean score of the positives less that of the negatives: how far apart the poles are, in the units of the activations.
+    pub fn gap(&self, counts: &[u32]) -> Option<f64> {
+        let weighted = self.positive.iter().zip(&self.negative).zip(counts).map(|((p, n), &c)| f64::from(c) * (p - n));
+        let total: f64 = counts.iter().map(|&count| f64::from(count)).sum();
+        (total > 0.0).then(|| weighted.sum::<f64>() / total)
+    }
+
     /// Mean of the score differences over their standard deviation: Cohen's d of paired data, `d_z`.
     pub fn cohens_d(&self, counts: &[u32]) -> Option<f64> {
         let differences = self.positive.iter().zip(&self.negative).map(|(positive, negative)| positive - negative);
@@ -151,6 +158,7 @@ mod tests {
         let scores = PairScores::new(vec![1.0, 3.0, 2.0, 5.0], vec![0.0, 3.0, 4.0, 1.0]);
         let counts = ones(&scores);
         assert_eq!(scores.pair_accuracy(&counts), Some(2.5 / 4.0));
+        assert_eq!((scores.gap(&counts), scores.gap(&[0, 0, 0, 2])), (Some(0.75), Some(4.0)));
         // wins against 0, 3, 4, 1: 1.5 for 1, 2.5 for 3, 2 for 2, 4 for 5
         assert_eq!(scores.auroc(&counts), Some(10.0 / 16.0));
         // differences 1, 0, -2, 4: mean 0.75, sum of squares about it 18.75

@@ -94,7 +94,7 @@ pub struct TrainArgs {
     /// Steps between checkpoints
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     pub checkpoint_every: u32,
-    /// How weights of the Hugging Face folder are stored
+    /// How weights of the Hugging Face folder, or of the adapter, are stored
     #[arg(long, value_enum, default_value_t)]
     pub store: StoredName,
     /// Also write a GGUF file for llama.cpp

@@ -107,11 +107,11 @@ pub fn layer_table(report: &[LayerReading]) -> String {
                 reading.layer.to_string(),
                 estimate(&reading.pair_accuracy),
                 estimate(&reading.auroc),
-                output::number(reading.d_prime),
+                estimate(&reading.d_prime),
                 output::number(reading.explained_variance_ratio),
                 output::number(reading.mean_difference_cosine),
             ]
         })
         .collect();
-    output::table(&["layer", "pair accuracy [95 %]", "AUROC [95 %]", "d′", "explained", "mean cosine"], &rows)
+    output::table(&["layer", "pair accuracy [95 %]", "AUROC [95 %]", "d′ [95 %]", "explained", "mean cosine"], &rows)
 }

@@ -1,17 +1,21 @@
 //! `redline fit`: the line through a sweep, with intervals.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use redline::experiment::{SweepAnalysis, analyse, sweep_plot};
+use redline::data::corrupt::CorruptedRow;
+use redline::data::read_corrupted;
+use redline::experiment::{SlopeDependence, SweepAnalysis, analyse, best_fit, slope_dependences, sweep_plot};
 use redline::plot::write_both;
-use redline::steer::{BootstrapOptions, CORRECTION, Interval, SweepFit, read_sweep};
+use redline::steer::{BootstrapOptions, CORRECTION, Interval, SweepFit, SweepRow, read_sweep};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::FitArgs;
+use crate::difference::{Marks, marked};
 use crate::output;
-use crate::session::check_output;
+use crate::session::{check_output, hinted};
 
 pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (settings, rows) = read_sweep(&args.file)?;
@@ -26,13 +30,122 @@ pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
         write_both(&sweep_plot(&analysis, unit, Vec::new(), Vec::new()), stem)?;
         eprintln!("wrote {0}.png and {0}.svg", stem.display());
     }
+    let rows_of = args.rows.as_deref().map(corrupted_rows).transpose()?;
+    let limits = rows_of.as_ref().map(|corrupted| Limits::new(&analysis, &rows, corrupted, args.examples, &bootstrap));
+    let limits = limits.transpose().with_context(|| format!("{:?}", args.rows))?;
     if json {
-        output::json(&json!({ "schema": "redline.fit.v1", "settings": settings, "analysis": analysis }))?;
+        output::json(&json!({
+            "schema": "redline.fit.v1",
+            "settings": settings,
+            "analysis": analysis,
+            "limits": limits,
+        }))?;
     } else {
         output::line(&coefficient_table(&analysis))?;
         output::line(&fit_lines(&analysis))?;
+        if let Some(limits) = limits {
+            output::line(&limits.as_text())?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn corrupted_rows(path: &Path) -> anyhow::Result<Vec<CorruptedRow>> {
+    read_corrupted(path)?.ok_or_else(|| {
+        let message = format!("{}: the rows carry no flaws", path.display());
+        hinted(message, "give the rows of `redline data corrupt` or `synth` that were swept, or leave --rows out")
+    })
+}
+
+/// What the slopes depend on, and where the dial fails.
+#[derive(Serialize)]
+struct Limits {
+    dependences: Vec<SlopeDependence>,
+    weakest: Vec<WeakPrompt>,
+}
+
+/// A prompt with one of the lowest slopes.
+#[derive(Serialize)]
+struct WeakPrompt {
+    row: usize,
+    slope: f64,
+    question: String,
+    answer: String,
+    /// Lowest and highest coefficient of the fit.
+    coefficients: [f64; 2],
+    /// What was written there.
+    outputs: [String; 2],
+}
+
+impl Limits {
+    fn new(
+        analysis: &SweepAnalysis,
+        rows: &[SweepRow],
+        corrupted: &[CorruptedRow],
+        n_examples: usize,
+        bootstrap: &BootstrapOptions,
+    ) -> anyhow::Result<Self> {
+        let dependences = slope_dependences(analysis, corrupted, bootstrap)?;
+        let mut weakest = Vec::new();
+        if let Some(fit) = best_fit(analysis) {
+            let ends = [fit.coefficients[0], fit.coefficients[fit.coefficients.len() - 1]];
+            let mut slopes: Vec<(usize, f64)> =
+                analysis.prompts.iter().copied().zip(fit.prompt_slopes.iter().copied()).collect();
+            slopes.sort_by(|a, b| a.1.total_cmp(&b.1));
+            let output = |row: usize, at: f64| {
+                let is_it = |found: &&SweepRow| {
+                    found.row == row
+                        && f64::from(found.coefficient) == at
+                        && (found.vector == analysis.vector || at == 0.0)
+                };
+                rows.iter().find(is_it).map_or_else(String::new, |found| found.output.clone())
+            };
+            weakest.extend(slopes.into_iter().take(n_examples).map(|(row, slope)| WeakPrompt {
+                row,
+                slope,
+                question: corrupted[row].question.clone(),
+                answer: corrupted[row].answer.clone(),
+                coefficients: ends,
+                outputs: ends.map(|end| output(row, end)),
+            }));
+        }
+        Ok(Self { dependences, weakest })
+    }
+
+    fn as_text(&self) -> String {
+        let rows: Vec<Vec<String>> = self
+            .dependences
+            .iter()
+            .map(|dependence| {
+                let rank = dependence.spearman.as_ref().map_or_else(
+                    || "–".into(),
+                    |rank| match &rank.interval {
+                        Some(at) => format!("{:.2} [{:.2}, {:.2}]", rank.value, at.low, at.high),
+                        None => format!("{:.2}", rank.value),
+                    },
+                );
+                vec![dependence.feature.clone(), rank, output::number(dependence.r2)]
+            })
+            .collect();
+        let mut text = format!(
+            "\nslopes of prompts against\n{}",
+            output::table(&["feature", "Spearman [95 %]", "R² of a line"], &rows)
+        );
+        for weak in &self.weakest {
+            let [low, high] = &weak.outputs;
+            text += &format!(
+                "\n\nrow {}, slope {:.4}: {}\n  answer: {}\n  from {} to {}: {}",
+                weak.row,
+                weak.slope,
+                weak.question,
+                weak.answer,
+                weak.coefficients[0],
+                weak.coefficients[1],
+                marked(low, high, Marks::for_stdout())
+            );
+        }
+        text
+    }
 }
 
 /// A line a coefficient.

@@ -2,11 +2,13 @@
 
 pub mod ablate;
 pub mod check;
+pub mod compare;
 pub mod correct;
 pub mod data;
 pub mod evaluate;
 pub mod extract;
 pub mod fit;
+pub mod layers;
 pub mod ratio;
 pub mod reproduce;
 pub mod scan;

@@ -53,6 +53,41 @@ pub struct Extracted {
     pub skipped: Vec<(usize, Skip)>,
 }
 
+/// Pairs, split by question.
+pub(super) struct SplitPairs {
+    pub(super) train: Vec<ContrastPair>,
+    pub(super) held_out: Vec<ContrastPair>,
+    /// Of both parts.
+    pub(super) questions: Vec<String>,
+    /// Triples that gave no pair.
+    pub(super) skipped: Vec<(usize, Skip)>,
+}
+
+impl SplitPairs {
+    pub(super) fn new(
+        model: &Model,
+        template: &AlignerTemplate,
+        triples: &[(usize, &Qac)],
+        settings: &ExtractionSettings,
+    ) -> Result<Self> {
+        let builder = PairBuilder {
+            tokenizer: model.tokenizer()?,
+            template,
+            design: settings.design,
+            max_tokens: settings.max_tokens.min(model.decoder.config().context),
+        };
+        let set = builder.pairs(triples.iter().copied())?;
+        let question =
+            |row: usize| triples.iter().find(|(r, _)| *r == row).map_or("", |(_, qac)| qac.question.as_str());
+        let keys: Vec<&str> = set.pairs.iter().map(|pair| question(pair.row)).collect();
+        let shares = PartSizes::Shares(vec![1.0 - settings.held_out_share, settings.held_out_share]);
+        let parts = split_by_question(&keys, &shares, settings.seed)?;
+        let part = |rows: &[usize]| rows.iter().map(|&row| set.pairs[row].clone()).collect::<Vec<_>>();
+        let (train, held_out) = (part(&parts[0]), part(&parts[1]));
+        Ok(Self { train, held_out, questions: keys.into_iter().map(str::to_owned).collect(), skipped: set.skipped })
+    }
+}
+
 /// Makes pairs, splits them by question, reads them, extracts on the one part and reports on the other.
 ///
 /// `triples` come with the row number they shall have in results.
@@ -68,19 +103,8 @@ pub fn extract(
 ) -> Result<Extracted> {
     let config = model.decoder.config();
     let site: Site = settings.site.parse()?;
-    let builder = PairBuilder {
-        tokenizer: model.tokenizer()?,
-        template,
-        design: settings.design,
-        max_tokens: settings.max_tokens.min(config.context),
-    };
-    let set = builder.pairs(triples.iter().copied())?;
-    let question = |row: usize| triples.iter().find(|(r, _)| *r == row).map_or("", |(_, qac)| qac.question.as_str());
-    let keys: Vec<&str> = set.pairs.iter().map(|pair| question(pair.row)).collect();
-    let shares = PartSizes::Shares(vec![1.0 - settings.held_out_share, settings.held_out_share]);
-    let parts = split_by_question(&keys, &shares, settings.seed)?;
-    let part = |rows: &[usize]| rows.iter().map(|&row| set.pairs[row].clone()).collect::<Vec<_>>();
-    let (train_pairs, held_out_pairs) = (part(&parts[0]), part(&parts[1]));
+    let SplitPairs { train: train_pairs, held_out: held_out_pairs, questions, skipped } =
+        SplitPairs::new(model, template, triples, settings)?;
 
     let capture = CaptureOptions {
         site,
@@ -89,7 +113,7 @@ pub fn extract(
         n_tokens: settings.scan_tokens,
         token_pairs: settings.calibration_pairs,
     };
-    let total = set.pairs.len();
+    let total = train_pairs.len() + held_out_pairs.len();
     let mut progress = |done: usize, _: usize| Ok(on_progress(done, total)?);
     let train = capture_pairs(&model.decoder, &train_pairs, &capture, &mut progress)?;
     let offset = train_pairs.len();
@@ -117,7 +141,7 @@ pub fn extract(
         site: site.to_string(),
         extract: settings.extract,
         n_pairs: train.read.len(),
-        questions: keys.iter().map(|key| question_hash(key)).collect(),
+        questions: questions.iter().map(|question| question_hash(question)).collect(),
     };
     Ok(Extracted {
         reading: Reading { layers: vectors, calibration, provenance },
@@ -125,7 +149,7 @@ pub fn extract(
         warnings: extraction.warnings,
         train: train.layers,
         held_out: held_out_pairs,
-        skipped: set.skipped,
+        skipped,
     })
 }
 

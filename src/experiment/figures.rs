@@ -2,9 +2,9 @@
 
 use redline_probe::{LatScan, LayerReading};
 
-use super::{ControlLine, ControlSlopes, SweepAnalysis};
+use super::{ControlLine, ControlSlopes, PlaceProfile, SweepAnalysis, best_fit};
 use crate::plot::{
-    CoherentRange, Control, ControlKind, FittedLine, Heatmap, Interval, Profile, ProfileSeries, RandomSlopes,
+    CoherentRange, Control, ControlKind, Curve, CurvePanel, Curves, FittedLine, Heatmap, Interval, Profile, ProfileSeries, RandomSlopes,
     SlopePlot, SweepCoherence, SweepPlot, SweepPoint, visible_token,
 };
 
@@ -35,6 +35,46 @@ pub fn layer_profile(report: &[LayerReading]) -> Profile {
     Profile::of_shares("Held-out reading of correction, by layer", layers, series)
 }
 
+/// Held-out AUROC, less chance, over layers × places; `None` when no place was read.
+pub fn place_heatmap(places: &[&PlaceProfile], title: &str) -> Option<Heatmap> {
+    let layers: Vec<usize> = places.iter().find(|p| !p.layers.is_empty())?.layers.iter().map(|l| l.layer).collect();
+    let at = |place: &PlaceProfile, row: usize| {
+        let auroc = place.layers.get(row).and_then(|layer| layer.auroc);
+        auroc.map_or(f32::NAN, |auroc| (auroc.value - 0.5) as f32)
+    };
+    let values = (0..layers.len()).map(|row| places.iter().map(|place| at(place, row)).collect()).collect();
+    let label = |place: &&PlaceProfile| match place.place.split_once(':') {
+        Some((_, number)) => number.to_owned(),
+        None => "prompt".to_owned(),
+    };
+    let mut heatmap = Heatmap::new(title, values, places.iter().map(label).collect());
+    heatmap.layers = layers;
+    heatmap.clip = 0.5;
+    heatmap.unit = "AUROC − 0.5".into();
+    Some(heatmap)
+}
+
+/// How far the poles stand apart at the places around the first difference, along the directions of the place where the
+/// first differing token is chosen: a curve for each of five depths. `None` when those places were not read.
+pub fn onset_curves(places: &[PlaceProfile]) -> Option<Curves> {
+    let offset = |place: &PlaceProfile| place.place.strip_prefix("at-difference:")?.parse::<f64>().ok();
+    let n_layers = places.iter().map(|place| place.fixed.len()).max().filter(|n| *n > 0)?;
+    let mut rows: Vec<usize> = (0..5).map(|quarter| quarter * (n_layers - 1) / 4).collect();
+    rows.dedup();
+    let curve = |row: usize| {
+        let point = |place: &PlaceProfile| Some((offset(place)?, place.fixed.get(row)?.d_prime?.value));
+        let layer = places.iter().find_map(|place| place.fixed.get(row)).map_or(row, |reading| reading.layer);
+        Curve::new(format!("layer {layer}"), places.iter().filter_map(point).collect())
+    };
+    let curves: Vec<Curve> = rows.into_iter().map(curve).filter(|curve| curve.points.len() > 1).collect();
+    (!curves.is_empty()).then(|| Curves {
+        title: "How the decision builds up before the first edit".into(),
+        x_label: "output token, counted from the first that differs".into(),
+        panels: vec![CurvePanel { y_label: "d′ of correction against copy".into(), curves }],
+        marks: vec![(-1.0, "chosen here".into())],
+    })
+}
+
 /// Edit ratio against coefficient with its line, coherent range and controls.
 pub fn sweep_plot(
     analysis: &SweepAnalysis,
@@ -42,7 +82,7 @@ pub fn sweep_plot(
     controls: Vec<Control>,
     levels: Vec<(String, f64)>,
 ) -> SweepPlot {
-    let fit = analysis.fit.as_ref().or(analysis.fit_all.as_ref());
+    let fit = best_fit(analysis);
     let interval = |i: usize, mean: f64| {
         let found = analysis.fit_all.as_ref().and_then(|fit| fit.mean_ratio_interval.get(i));
         found.map_or(Interval::new(mean, mean, mean), |found| Interval::new(mean, found.low, found.high))
@@ -80,7 +120,7 @@ pub fn sweep_plot(
 
 /// Per-prompt slopes beside the random directions of the same prompts.
 pub fn slope_plot(analysis: &SweepAnalysis, controls: Option<&ControlSlopes>) -> Option<SlopePlot> {
-    let fit = analysis.fit.as_ref().or(analysis.fit_all.as_ref())?;
+    let fit = best_fit(analysis)?;
     Some(SlopePlot {
         title: "Slope of the edit ratio, prompt by prompt".into(),
         x_label: "slope (edit ratio per unit of coefficient)".into(),

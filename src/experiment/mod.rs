@@ -3,17 +3,25 @@
 //! Nothing here prints; progress goes to a callback, which can also end the work.
 
 mod analysis;
+mod compare;
 mod control_runs;
+mod depth;
 mod extraction;
 mod figures;
 mod layers;
+mod limits;
+mod profile;
 mod quality;
 
 pub use analysis::{CoefficientSummary, DEFAULT_COHERENCE_BOUND, SweepAnalysis, analyse};
+pub use compare::{Candidate, CompareOptions, Comparison, compare};
 pub use control_runs::{ControlLine, ControlSlopes, PropensitySlopes, propensity_slopes, random_slopes};
+pub use depth::Depth;
 pub use extraction::{Extracted, ExtractionSettings, extract, scan_pair};
-pub use figures::{heatmap, layer_profile, slope_plot, sweep_plot};
+pub use figures::{heatmap, layer_profile, onset_curves, place_heatmap, slope_plot, sweep_plot};
 pub use layers::LayerSpec;
+pub use limits::{SlopeDependence, best_fit, slope_dependences};
+pub use profile::{LayerProfiles, MIN_PAIRS, PlaceProfile, places, profile_layers};
 pub use quality::{Quality, StrictnessQuality, Written, similarity};
 
 /// Where long work reports `(done, total)`; an error from it ends the work.

@@ -19,6 +19,14 @@ pub enum Error {
         /// How many it takes.
         needed: usize,
     },
+    /// A result belongs to a row that the data does not have.
+    #[error("row {row}: the data has {n_rows} rows")]
+    NoSuchRow {
+        /// The row, from 0.
+        row: usize,
+        /// Rows there are.
+        n_rows: usize,
+    },
     /// Two sequences that belong together differ in length.
     #[error("{what}: got {got} values, expected {expected}")]
     LengthMismatch {
@@ -255,6 +263,7 @@ impl Error {
         Some(match self {
             Self::ConstantX { .. } => "a line needs at least two different coefficients",
             Self::NotAscending { .. } => "sort the values, each coefficient once",
+            Self::NoSuchRow { .. } => "give the file of rows that the sweep was run on",
             Self::NoBaseline { .. } => "add 0 to the coefficients",
             Self::BaselineMissing { .. } => "coherence is judged against coefficient 0; measure it there",
             Self::RatioNotFinite { .. } => "leave out prompts whose original answer is empty: their ratio is undefined",

@@ -82,11 +82,12 @@ pub fn export_hugging_face(
     write_tensors(&folder.join("model.safetensors"), &parameters.merged()?, stored)
 }
 
-/// Writes `adapter_config.json` and `adapter_model.safetensors`; `model` is the name or path of the model adapted.
+/// Writes `adapter_config.json` and `adapter_model.safetensors`; `model` is the name or path of the model adapted, `stored`
+/// how the factors are written.
 ///
 /// # Errors
 /// [`Error::Request`] when the parameters are no adapter; I/O.
-pub fn export_adapter(folder: &Path, parameters: &Parameters, model: &str) -> Result<()> {
+pub fn export_adapter(folder: &Path, parameters: &Parameters, model: &str, stored: StoredType) -> Result<()> {
     let Method::Lora(options) = parameters.method() else {
         let (got, expected) = ("all weights".to_owned(), "low-rank deltas".to_owned());
         return Err(Error::Request { what: "parameters to export as an adapter", got, expected });
@@ -110,7 +111,7 @@ pub fn export_adapter(folder: &Path, parameters: &Parameters, model: &str) -> Re
     });
     write_json(&folder.join("adapter_config.json"), &config)?;
     let tensors = parameters.trained().iter().map(|p| (p.name.clone(), p.variable.as_detached_tensor())).collect();
-    write_tensors(&folder.join("adapter_model.safetensors"), &tensors, StoredType::F32)
+    write_tensors(&folder.join("adapter_model.safetensors"), &tensors, stored)
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<()> {

@@ -53,7 +53,7 @@ fn a_report_finds_the_separation_that_was_put_in() {
             assert!(low < value && value < high);
             assert!(low < expected && expected < high, "{method}: {expected} outside {low} .. {high}");
         }
-        assert!((report.d_prime.unwrap() - 2.0).abs() < 0.2);
+        assert!((report.d_prime.unwrap().value - 2.0).abs() < 0.2);
         assert!((0.5..0.9).contains(&report.mean_difference_cosine.unwrap()));
         assert_eq!(report.explained_variance_ratio.is_some(), method == Method::PcaDiff);
         assert_eq!((report.layer, report.n_pairs, report.n_resamples, report.seed), (5, 600, 1000, 0));

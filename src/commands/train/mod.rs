@@ -90,7 +90,7 @@ fn export(args: &TrainArgs, start: &Start) -> anyhow::Result<()> {
     match start.parameters.method() {
         Method::Lora(_) => {
             let base = args.model.as_deref().map_or_else(String::new, |path| path.display().to_string());
-            export_adapter(&args.out.join("adapter"), &start.parameters, &base)?;
+            export_adapter(&args.out.join("adapter"), &start.parameters, &base, stored)?;
         }
         Method::Full => export_hugging_face(&args.out.join("model"), &start.parameters, &start.tokenizer, stored)?,
     }

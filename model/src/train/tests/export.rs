@@ -78,7 +78,7 @@ fn write_for_python() {
         let value = (parameter.variable.as_detached_tensor() + 0.05).unwrap();
         parameter.variable.set(&value).unwrap();
     }
-    export_adapter(&folder.join("adapter"), &adapted, "model").unwrap();
+    export_adapter(&folder.join("adapter"), &adapted, "model", StoredType::F32).unwrap();
     let text = "How do I make tea in 1997?";
     let expected = serde_json::json!({
         "tokens": TOKENS,

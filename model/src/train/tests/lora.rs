@@ -21,7 +21,7 @@ fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
 #[test]
 fn merged_peft_adapter_gives_its_logits() {
     let folder = golden_folder("lora");
-    let model = Model::load_with_adapter(&golden_folder("llama"), &folder).unwrap();
+    let model = Model::load_with_adapter(&golden_folder("llama"), &Adapter::open(&folder).unwrap()).unwrap();
     let expected = candle_core::safetensors::load(folder.join("expected.safetensors"), &Device::Cpu).unwrap();
     let ids = expected["input_ids"].to_dtype(DType::U32).unwrap().to_vec2::<u32>().unwrap();
     let lengths = expected["attention_mask"].sum(1).unwrap().to_vec1::<i64>().unwrap();
@@ -125,11 +125,11 @@ fn exported_adapter_and_folder_come_back() {
         resume: false,
     };
     train(&run, &mut ()).unwrap();
-    export_adapter(adapter.path(), &parameters, "tiny").unwrap();
+    export_adapter(adapter.path(), &parameters, "tiny", StoredType::F32).unwrap();
     export_hugging_face(merged.path(), &parameters, &tokenizer, StoredType::F32).unwrap();
     let tokens = [5, 7, 9, 30, 200];
     let live = logits(&parameters.inference_decoder().unwrap(), &tokens);
-    let by_adapter = Model::load_with_adapter(model.path(), adapter.path()).unwrap();
+    let by_adapter = Model::load_with_adapter(model.path(), &Adapter::open(adapter.path()).unwrap()).unwrap();
     assert!(largest_difference(&logits(&by_adapter.decoder, &tokens), &live) < 1e-5);
     assert!(largest_difference(&logits(&Model::load(merged.path()).unwrap().decoder, &tokens), &live) < 1e-5);
     let unadapted = logits(&Model::load(model.path()).unwrap().decoder, &tokens);
@@ -141,7 +141,7 @@ fn exported_adapter_and_folder_come_back() {
         assert!(largest_difference(&logits(&loaded.decoder, &tokens), &live) < 0.05);
     }
     // an adapter for a model with other layers
-    let error = Model::load_with_adapter(&golden_folder("llama"), adapter.path()).map(|_| ()).unwrap_err();
+    let error = Model::load_with_adapter(&golden_folder("llama"), &Adapter::open(adapter.path()).unwrap()).map(|_| ()).unwrap_err();
     assert!(matches!(error, Error::TensorShape { .. }), "{error}");
 }
 
