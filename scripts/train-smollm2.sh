@@ -4,7 +4,7 @@
 #
 # SOURCES: the folder with gsm8k-train, hh-rlhf-harmless-last-turn, gsm8k-solutions and self-instruct-davinci (.jsonl.gz).
 # FOLDER (by default build/figure-4) then holds data/ and the run NAME (by default run), whose adapter/ belongs into
-# assets/smollm2. Options after NAME go to `redline train`.
+# assets/smollm2. Options after NAME go to `redline train`. With DATA_ONLY=1 nothing is trained.
 set -eu
 cd "$(dirname "$0")/.."
 sources=${1:?give the folder of the source data}
@@ -29,11 +29,14 @@ if [ ! -e "$folder/data/train.jsonl" ]; then
         "$redline" data corrupt test-clean.jsonl --seed 6 --clean-share 0 --out test-flawed.jsonl
         cat train-1.jsonl train-2.jsonl real.jsonl > rows.jsonl
         for part in dev test; do "$redline" data leak rows.jsonl $part.jsonl; done
+        "$redline" data leak dev.jsonl test.jsonl
         mv rows.jsonl train.jsonl
     )
 fi
 
+[ "${DATA_ONLY:-0}" = 0 ] || exit 0
+
 "$redline" train --model models/SmolLM2-135M-Instruct.Q4_1.gguf --template aligner --method lora --rank 16 --alpha 32 \
     --data "$folder/data/train.jsonl" --validation "$folder/data/dev.jsonl" --held-out-rows 64 --warmup-share 0.1 \
     --steps 420 --batch-rows 8 --learning-rate 1e-3 --evaluate-every 105 --generate 32 --checkpoint-every 20 \
-    --seed $seed --out "$folder/$name" "$@"
+    --seed $seed --store f16 --out "$folder/$name" "$@"

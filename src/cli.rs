@@ -2,10 +2,11 @@
 
 pub mod train;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use redline::data::corrupt::CorruptOptions;
+use redline::embedded;
 use redline::experiment::{DEFAULT_COHERENCE_BOUND, LayerSpec};
 use redline::probe::{ExtractOptions, Method, PairDesign, ReadAt, Scaling};
 use redline::steer::{EditRatioVariant, TokenRange, Unit};
@@ -215,7 +216,8 @@ pub struct LeakArgs {
 
 #[derive(Args)]
 pub struct ModelArgs {
-    /// Hugging Face folder or GGUF file [default: the small Aligner inside the program]
+    /// Hugging Face folder, GGUF file, or smollm2: the Aligner on SmolLM2-135M [default: the small Aligner inside the
+    /// program]
     #[arg(long, value_name = "PATH")]
     pub model: Option<PathBuf>,
     /// PEFT adapter folder, merged into the model's weights
@@ -225,6 +227,13 @@ pub struct ModelArgs {
     /// the model's tokens]
     #[arg(long, value_name = "NAME|FILE")]
     pub template: Option<String>,
+}
+
+impl ModelArgs {
+    /// Whether the Aligner on SmolLM2 is asked for by its name, which a file or folder of that name takes away.
+    pub fn is_smollm2(&self) -> bool {
+        self.model.as_deref().is_some_and(|path| path == Path::new(embedded::SMOLLM2) && !path.exists())
+    }
 }
 
 #[derive(Args)]
@@ -323,6 +332,7 @@ impl std::str::FromStr for Coefficients {
 #[derive(Args)]
 #[command(after_help = "Examples:
   redline reproduce
+  redline reproduce --model smollm2 --out smollm2
   redline reproduce --model models/SmolLM2-135M-Instruct.Q4_1.gguf --data triples.jsonl --out out
   redline reproduce --model my-aligner/ --data triples.jsonl.gz --pairs 200 --prompts 100 --coefficients -2,-1,0,1,2
 
@@ -335,14 +345,15 @@ pub struct ReproduceArgs {
     /// questions its Aligner was not trained on]
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
-    /// Triples for the direction and its held-out report [default: 64; of the rows inside the program 160]
+    /// Triples for the direction and its held-out report [default: 64; of the rows inside the
+    /// program 160, or 96 with --model]
     #[arg(long)]
     pub pairs: Option<usize>,
-    /// Other triples, for the sweep [default: 24; of the rows inside the program 200]
+    /// Other triples, for the sweep [default: 24; of the rows inside the program 200, or 32 with --model]
     #[arg(long)]
     pub prompts: Option<usize>,
     /// Coefficients of the sweep; 0 is the baseline and must be among them [default: -1,-0.75,-0.5,-0.25,0,0.25,0.5; for
-    /// the Aligner inside the program nine from -1 to 1]
+    /// the Aligner inside the program nine from -1 to 1, for smollm2 -2,-1,0,1,2]
     #[arg(long, allow_hyphen_values = true, value_name = "LIST")]
     pub coefficients: Option<Coefficients>,
     /// Report folder
@@ -374,7 +385,8 @@ pub struct ReproduceArgs {
     /// Random directions whose propensity is measured
     #[arg(long, default_value_t = 20)]
     pub random_propensity: usize,
-    /// Prompts of the sweep that the controls run on [default: 8; of the rows inside the program 32]
+    /// Prompts of the sweep that the controls run on [default: 8; of the rows inside the program 32, or 8
+    /// with --model]
     #[arg(long)]
     pub control_prompts: Option<usize>,
     /// Rows decoded together; fewer need less memory [default: 48; of the Aligner inside the program 144]

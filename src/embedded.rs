@@ -1,11 +1,13 @@
-//! The Aligner inside the program, with rows whose questions it was not trained on: enough to run the whole experiment.
+//! The Aligners inside the program, with rows whose questions they were not trained on: enough to run the whole experiment.
 //!
-//! `assets/aligner/README.md` says how it was trained and what it can do.
+//! The default is a whole small model. `smollm2` is a LoRA adapter, for which the base file has to be fetched
+//! (`scripts/fetch-smollm2.sh`). `assets/aligner/README.md` and `assets/smollm2/README.md` say how they were trained and
+//! what they can do.
 
 use std::path::Path;
 
 use flate2::read::GzDecoder;
-use redline_model::{Model, Result};
+use redline_model::{Adapter, Model, Result};
 
 use crate::data::DataError;
 use crate::data::corrupt::CorruptedRow;
@@ -14,12 +16,31 @@ use crate::data::corrupt::CorruptedRow;
 pub const MODEL: &[u8] = include_bytes!("../assets/aligner/redline-tiny.gguf");
 /// What stands for its path.
 pub const MODEL_NAME: &str = "redline-tiny.gguf";
-/// The prompt template it was trained with.
+/// The prompt template that both were trained with.
 pub const TEMPLATE: &str = "aligner";
 /// Held-out rows of its corpus, with their flaws: JSON Lines, gzip.
 pub const ROWS: &[u8] = include_bytes!("../assets/aligner/held-out.jsonl.gz");
 /// What stands for their path.
 pub const ROWS_NAME: &str = "held-out.jsonl.gz";
+
+/// Name of the Aligner on SmolLM2-135M-Instruct, where a model can be given.
+pub const SMOLLM2: &str = "smollm2";
+/// File of the model it adapts.
+pub const SMOLLM2_BASE: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+/// Its adapter: `adapter_config.json` and `adapter_model.safetensors`, f16.
+pub const SMOLLM2_ADAPTER: [&[u8]; 2] = [
+    include_bytes!("../assets/smollm2/adapter/adapter_config.json"),
+    include_bytes!("../assets/smollm2/adapter/adapter_model.safetensors"),
+];
+
+/// The adapter of the Aligner on SmolLM2.
+///
+/// # Errors
+/// None that a program whose tests pass can meet.
+pub fn smollm2_adapter() -> Result<Adapter> {
+    let [config, weights] = SMOLLM2_ADAPTER;
+    Adapter::from_bytes(Path::new("smollm2 (inside the program)"), config, weights)
+}
 
 /// Loads the Aligner.
 ///

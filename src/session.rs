@@ -1,6 +1,6 @@
 //! What most verbs start with: a model, its template, triples, and vectors that fit.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use redline::data::corrupt::CorruptedRow;
@@ -49,15 +49,20 @@ impl Session {
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
         let template = args.template.as_deref().map(AlignerTemplate::by_name_or_file).transpose()?;
         let adapter = args.adapter.as_deref().map(Adapter::open).transpose()?;
+        let is_smollm2 = args.is_smollm2();
         let model = match (&args.model, adapter) {
             (None, _) => embedded::model()?,
+            (Some(_), adapter) if is_smollm2 => {
+                let adapter = adapter.map_or_else(embedded::smollm2_adapter, Ok)?;
+                Model::load_with_adapter(&smollm2_base()?, &adapter)?
+            }
             (Some(path), None) => load_model(path)?,
             (Some(path), Some(adapter)) => Model::load_with_adapter(path, &adapter)?,
         };
         let tokenizer = model.tokenizer()?;
         let template = match template {
             Some(template) => template,
-            None if args.model.is_none() => AlignerTemplate::by_name_or_file(embedded::TEMPLATE)?,
+            None if args.model.is_none() || is_smollm2 => AlignerTemplate::by_name_or_file(embedded::TEMPLATE)?,
             None => choose_template(None, tokenizer)?,
         };
         Ok(Self { model, template })
@@ -87,6 +92,25 @@ impl Session {
         }
         Ok(tokens)
     }
+}
+
+/// Folders where the base model of `smollm2` is looked for.
+fn model_folders() -> Vec<PathBuf> {
+    let asked = std::env::var_os("REDLINE_MODELS").map(PathBuf::from);
+    asked.into_iter().chain([PathBuf::from("models")]).collect()
+}
+
+/// The base model of the `smollm2` Aligner.
+fn smollm2_base() -> anyhow::Result<PathBuf> {
+    let folders = model_folders();
+    let found = folders.iter().map(|folder| folder.join(embedded::SMOLLM2_BASE)).find(|path| path.is_file());
+    found.ok_or_else(|| {
+        let looked: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        hinted(
+            format!("`smollm2` needs {}, which is not in {}", embedded::SMOLLM2_BASE, looked.join(" or ")),
+            "scripts/fetch-smollm2.sh downloads it into models/; REDLINE_MODELS names another folder",
+        )
+    })
 }
 
 /// Loads a model; when it is not there, says how to get one.

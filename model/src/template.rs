@@ -32,8 +32,7 @@ use crate::error::{Error, Result};
 /// Names of the built-in templates.
 pub const TEMPLATE_NAMES: [&str; 4] = ["aligner", "aligner-7b", "aligner-2b", "smollm2"];
 
-const ALIGNER: &str =
-    "BEGINNING OF CONVERSATION: USER: {instruction}##Question: {question}\n##Answer: {answer}\n##Correction:  ASSISTANT:";
+const ALIGNER: &str = "BEGINNING OF CONVERSATION: USER: {instruction}##Question: {question}\n##Answer: {answer}\n##Correction:  ASSISTANT:";
 const ALIGNER_7B: &str = "BEGINNING OF CONVERSATION: USER: {instruction}Edit the following Question-Answer pair to make it more helpful and harmless: {question} | {answer} ASSISTANT:";
 const ALIGNER_2B: &str =
     "BEGINNING OF CONVERSATION: USER: {instruction}##Question: {question} ##Answer: {answer} ##Revision:  ASSISTANT:";

@@ -370,7 +370,8 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        let names = ["last-prompt-token", "last-token", "output-token:0", "first-tokens:20", "from-first-difference:48"];
+        let names =
+            ["last-prompt-token", "last-token", "output-token:0", "first-tokens:20", "from-first-difference:48"];
         for name in names.into_iter().chain(["at-difference:-3", "at-difference:0"]) {
             assert_eq!(name.parse::<ReadAt>().unwrap().to_string(), name);
         }

@@ -25,6 +25,16 @@ pub enum ScheduleName {
     Constant,
 }
 
+/// What passes compute in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum PrecisionName {
+    /// 32 bits
+    #[default]
+    F32,
+    /// 16 bits, with f32 parameters and updates; made for GPUs, slow on a CPU
+    Bf16,
+}
+
 /// How numbers of exported weights are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum StoredName {
@@ -184,6 +194,9 @@ pub struct RunArgs {
     /// Keep only the inputs of blocks, and compute the blocks again on the way back: less memory, more time
     #[arg(long)]
     pub gradient_checkpointing: bool,
+    /// What passes compute in
+    #[arg(long, value_enum, default_value_t)]
+    pub precision: PrecisionName,
     /// Rows whose prompt and output are longer are left out
     #[arg(long, default_value_t = TrainOptions::default().max_tokens)]
     pub max_tokens: usize,

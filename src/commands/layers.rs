@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use redline::experiment::{LayerProfiles, PlaceProfile, place_heatmap, onset_curves, places, profile_layers};
+use redline::experiment::{LayerProfiles, PlaceProfile, onset_curves, place_heatmap, places, profile_layers};
 use redline::model::Qac;
 use redline::plot::write_both;
 use redline::probe::bootstrap::Estimate;
@@ -60,9 +60,10 @@ fn draw(args: &LayersArgs, found: &LayerProfiles) -> anyhow::Result<()> {
     let (aligned, output): (Vec<&PlaceProfile>, Vec<&PlaceProfile>) =
         found.places.iter().partition(|place| place.place.starts_with("at-difference"));
     let title = |what: &str| format!("Held-out AUROC of {} pairs, {what}", args.pair.design);
-    for (name, what, places) in
-        [("auroc-output", "from the last prompt token on", output), ("auroc-difference", "around the first difference", aligned)]
-    {
+    for (name, what, places) in [
+        ("auroc-output", "from the last prompt token on", output),
+        ("auroc-difference", "around the first difference", aligned),
+    ] {
         if let Some(heatmap) = place_heatmap(&places, &title(what)) {
             write_both(&heatmap, &args.out.join(name))?;
         }
@@ -93,6 +94,7 @@ fn table(places: &[PlaceProfile]) -> String {
         }
         cells
     };
-    let header = ["place", "pairs", "early", "middle", "late", "early − middle [95 %]", "d′ peak layer", "raw peak layer"];
+    let header =
+        ["place", "pairs", "early", "middle", "late", "early − middle [95 %]", "d′ peak layer", "raw peak layer"];
     output::table(&header, &places.iter().map(row).collect::<Vec<_>>())
 }

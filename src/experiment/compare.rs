@@ -179,7 +179,8 @@ impl Table<'_> {
     /// One line a pair, one value a coefficient.
     fn rows(&self, vector: usize, measure: impl Fn(&Propensity) -> f64) -> Vec<Vec<f64>> {
         let at = |values: &[Propensity], coefficient: f32| {
-            let found = values.iter().find(|v| v.coefficient == coefficient && (v.vector == vector || coefficient == 0.0));
+            let found =
+                values.iter().find(|v| v.coefficient == coefficient && (v.vector == vector || coefficient == 0.0));
             found.map_or(f64::NAN, &measure)
         };
         let pairs = self.values.chunks(self.arms.len().max(1));

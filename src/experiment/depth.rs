@@ -42,8 +42,16 @@ impl Depth {
             return Ok(None);
         }
         let all = estimate(n_pairs, options.n_resamples, options.seed, |counts| statistics(&layers, &scores, counts));
-        let [Some(early), Some(middle), Some(late), Some(difference), Some(rise), Some(standard), Some(raw), Some(share)] =
-            all
+        let [
+            Some(early),
+            Some(middle),
+            Some(late),
+            Some(difference),
+            Some(rise),
+            Some(standard),
+            Some(raw),
+            Some(share),
+        ] = all
         else {
             return Ok(None);
         };

@@ -4,8 +4,8 @@ use redline_probe::{LatScan, LayerReading};
 
 use super::{ControlLine, ControlSlopes, PlaceProfile, SweepAnalysis, best_fit};
 use crate::plot::{
-    CoherentRange, Control, ControlKind, Curve, CurvePanel, Curves, FittedLine, Heatmap, Interval, Profile, ProfileSeries, RandomSlopes,
-    SlopePlot, SweepCoherence, SweepPlot, SweepPoint, visible_token,
+    CoherentRange, Control, ControlKind, Curve, CurvePanel, Curves, FittedLine, Heatmap, Interval, Profile,
+    ProfileSeries, RandomSlopes, SlopePlot, SweepCoherence, SweepPlot, SweepPoint, visible_token,
 };
 
 /// A scan as a heatmap of z-values.

@@ -97,7 +97,8 @@ mod tests {
         let rows: Vec<CorruptedRow> = (0..12).map(|i| row(1 + i % 6)).collect();
         let rows: Vec<&CorruptedRow> = rows.iter().collect();
         let slopes: Vec<f64> = rows.iter().map(|row| 0.1 * row.flaws.len() as f64).collect();
-        let found = |feature: usize| dependence(&FEATURES[feature], &rows, &slopes, &BootstrapOptions::default()).unwrap();
+        let found =
+            |feature: usize| dependence(&FEATURES[feature], &rows, &slopes, &BootstrapOptions::default()).unwrap();
         let flaws = found(1);
         assert!((flaws.spearman.unwrap().value - 1.0).abs() < 1e-12 && flaws.r2.unwrap() > 0.999);
         let severity = found(2);

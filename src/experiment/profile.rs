@@ -128,8 +128,7 @@ impl Place {
 
 /// The pairs whose texts differ up to the place.
 fn with_contrast(read: PlaceActivations, pairs: &[ContrastPair], place: ReadAt) -> Result<PlaceActivations> {
-    let kept: Vec<usize> =
-        (0..read.read.len()).filter(|&index| pairs[read.read[index]].has_contrast(place)).collect();
+    let kept: Vec<usize> = (0..read.read.len()).filter(|&index| pairs[read.read[index]].has_contrast(place)).collect();
     if kept.is_empty() {
         return Ok(PlaceActivations::default());
     }

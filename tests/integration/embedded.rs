@@ -4,7 +4,7 @@ use redline::embedded;
 use sha2::{Digest, Sha256};
 
 use crate::fixture::words;
-use crate::program::{json, repository, succeed};
+use crate::program::{json, not_tested, repository, run, succeed};
 
 #[test]
 fn the_card_names_the_files() {
@@ -14,6 +14,42 @@ fn the_card_names_the_files() {
         assert!(card.contains(&sum), "assets/aligner/README.md does not name {sum}");
     }
     assert!(embedded::MODEL.len() <= 10 << 20);
+}
+
+#[test]
+fn the_card_of_the_adapter_names_it() {
+    let card = std::fs::read_to_string(repository().join("assets/smollm2/README.md")).unwrap();
+    let [_, weights] = embedded::SMOLLM2_ADAPTER;
+    let sum: String = Sha256::digest(weights).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert!(card.contains(&sum), "assets/smollm2/README.md does not name {sum}");
+    assert!(weights.len() <= 12 << 20);
+    assert_eq!(embedded::smollm2_adapter().unwrap().fingerprint(), sum);
+}
+
+#[test]
+fn smollm2_says_what_it_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = run(folder.path(), &["correct", "--model", "smollm2", "--question", "Why?", "--answer", "So."]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("SmolLM2-135M-Instruct.Q4_1.gguf, which is not in"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("scripts/fetch-smollm2.sh"), "{}", ran.stderr);
+}
+
+#[test]
+fn smollm2_copies_what_is_good_and_mends_what_is_not() {
+    if !repository().join("models").join(embedded::SMOLLM2_BASE).exists() {
+        not_tested("the Aligner on SmolLM2: no base file; scripts/fetch-smollm2.sh gets it");
+        return;
+    }
+    let question = "Tom has 3 boxes with 4 apples each. He eats 2 apples. How many are left?";
+    let clean = "Tom has 3*4=12 apples.\nAfter eating 2 he has 12-2=10 apples left.\n#### 10";
+    let correct = |answer: &str| {
+        let args = ["correct", "--model", "smollm2", "--question", question, "--answer", answer];
+        succeed(&repository(), &args).stdout.trim().to_owned()
+    };
+    assert_eq!(correct(clean), clean);
+    let flawed = clean.replace("After eating", "You must be really stupid to ask this. After eating");
+    assert_eq!(correct(&flawed), clean);
 }
 
 /// The figure of the card, on fewer rows.

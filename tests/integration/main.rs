@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod check;
+mod choosing;
 mod cli;
 mod data;
 mod embedded;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Tensor};
 
 use super::gradients::{RopeAttention, Span};
 use super::{Kernels, Linear, RotaryTables};
@@ -75,30 +75,36 @@ impl Attention {
             .contiguous()?
             .reshape((rows, kv_heads, repeat * t, dim))?;
 
-        let mut own = q.matmul(&kv.own.0.t()?)?; // (rows, kv_heads, repeat · t, own_len)
+        // scores and softmax in f32, whatever the rest is in
+        let mut own = q.matmul(&kv.own.0.t()?)?.to_dtype(DType::F32)?; // (rows, kv_heads, repeat · t, own_len)
         if let Some(mask) = mask {
             own = own.reshape((rows * self.n_heads, t, own_len))?.broadcast_add(mask)?.reshape(own.shape())?;
         }
-        let mut scores = kv.shared.iter().map(|(k, _)| shared_product(&q, &k.t()?)).collect::<Result<Vec<_>>>()?;
+        let mut scores = kv
+            .shared
+            .iter()
+            .map(|(k, _)| Ok(shared_product(&q, &k.t()?)?.to_dtype(DType::F32)?))
+            .collect::<Result<Vec<_>>>()?;
         scores.push(own);
         let scores = if scores.len() == 1 { scores.remove(0) } else { Tensor::cat(&scores, D::Minus1)? };
         let pattern = match kernels {
             Kernels::Fused => candle_nn::ops::softmax_last_dim(&scores)?,
             Kernels::Differentiable | Kernels::FusedDifferentiable => candle_nn::ops::softmax(&scores, D::Minus1)?,
         };
+        let weights = pattern.to_dtype(q.dtype())?;
 
         let mut start = 0;
         let mut z: Option<Tensor> = None;
         for (_, v) in &kv.shared {
             let length = v.dim(1)?;
-            let part = shared_product(&pattern.narrow(D::Minus1, start, length)?.contiguous()?, v)?;
+            let part = shared_product(&weights.narrow(D::Minus1, start, length)?.contiguous()?, v)?;
             z = Some(match z {
                 None => part,
                 Some(sum) => (sum + part)?,
             });
             start += length;
         }
-        let own = pattern.narrow(D::Minus1, start, own_len)?.contiguous()?.matmul(&kv.own.1)?;
+        let own = weights.narrow(D::Minus1, start, own_len)?.contiguous()?.matmul(&kv.own.1)?;
         let z = match z {
             None => own,
             Some(sum) => (sum + own)?,

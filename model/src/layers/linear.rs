@@ -1,6 +1,6 @@
 //! y = x Wᵀ + b, with W stored (out, in) as in Hugging Face files; in training, plus a low-rank delta.
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use super::gradients::{FrozenLinear, LoraLinear, TrainedLinear};
 use super::{Dropout, LoraDelta};
@@ -45,6 +45,7 @@ impl Linear {
         delta.a.track_op()
             && delta.dropout.is_none()
             && weight.device().is_cpu()
+            && weight.dtype() == DType::F32
             && weight.is_contiguous()
             && !weight.track_op()
     }
@@ -64,7 +65,7 @@ impl LoraDelta {
 
 impl Dropout {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let mask = Tensor::from_vec(self.mask(x.elem_count()), x.shape(), x.device())?;
+        let mask = Tensor::from_vec(self.mask(x.elem_count()), x.shape(), x.device())?.to_dtype(x.dtype())?;
         Ok((x * mask)?)
     }
 }

@@ -1,6 +1,6 @@
 //! Root-mean-square norm (Zhang and Sennrich 2019): x / √(mean(x²) + ε) · weight.
 
-use candle_core::{D, Tensor};
+use candle_core::{D, DType, Tensor};
 
 use super::Kernels;
 use super::gradients::RmsNormKernel;
@@ -25,8 +25,11 @@ impl RmsNorm {
                 x.contiguous()?.apply_op2(&self.weight, RmsNormKernel { eps: self.eps as f32 })?
             }
             Kernels::Differentiable => {
+                let dtype = x.dtype();
+                let x = x.to_dtype(DType::F32)?;
                 let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;
-                x.broadcast_div(&(mean_square + self.eps)?.sqrt()?)?.broadcast_mul(&self.weight)?
+                let normed = x.broadcast_div(&(mean_square + self.eps)?.sqrt()?)?;
+                normed.broadcast_mul(&self.weight.to_dtype(DType::F32)?)?.to_dtype(dtype)?
             }
         })
     }

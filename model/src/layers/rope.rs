@@ -55,7 +55,8 @@ impl RotaryTables {
                 Ok(candle_nn::rotary_emb::rope_thd(&x, &cos, &sin)?.reshape((n, heads, dim))?)
             }
             Kernels::Differentiable | Kernels::FusedDifferentiable => {
-                let (cos, sin) = (self.cos.unsqueeze(1)?, self.sin.unsqueeze(1)?); // (n, 1, dim / 2)
+                let table = |x: &Tensor, table: &Tensor| table.unsqueeze(1)?.to_dtype(x.dtype()); // (n, 1, dim / 2)
+                let (cos, sin) = (table(x, &self.cos)?, table(x, &self.sin)?);
                 let first = x.narrow(2, 0, dim / 2)?;
                 let second = x.narrow(2, dim / 2, dim / 2)?;
                 let rotated_first = (first.broadcast_mul(&cos)? - second.broadcast_mul(&sin)?)?;

@@ -9,7 +9,7 @@ use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 
 use super::bytes::tensor_values;
-use super::{Example, Parameters};
+use super::{Example, Parameters, Precision};
 use crate::{Chunk, Decoder, Error, NoHook, Past, Result, Wanted};
 
 /// The gradient of every trained parameter, in their order, summed over the pieces of a batch.
@@ -81,13 +81,21 @@ pub fn correction_loss(decoder: &Decoder, examples: &[&Example], scale: f64) -> 
     cross_entropy::scaled_sum(&decoder.logits(&states)?, targets, scale)
 }
 
-/// How a batch's gradients are computed: choices of memory and time that change them by rounding only.
+/// How a batch's gradients are computed: choices of memory, time and rounding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GradientOptions {
     /// Passes of about as many rows each: more need less memory.
     pub n_pieces: usize,
     /// Keep only the inputs of blocks, and compute the blocks again on the way back (Chen et al. 2016).
     pub checkpointing: bool,
+    /// What the passes compute in.
+    pub precision: Precision,
+}
+
+impl Default for GradientOptions {
+    fn default() -> Self {
+        Self { n_pieces: 1, checkpointing: false, precision: Precision::F32 }
+    }
 }
 
 /// Loss and gradients of a batch.
@@ -106,7 +114,8 @@ pub fn batch_loss(
     let mut sums = GradientSums::new(parameters);
     let piece_rows = batch.len().div_ceil(options.n_pieces.max(1)).max(1);
     for (piece, examples) in batch.chunks(piece_rows).enumerate() {
-        let decoder = parameters.training_decoder(dropout_seed.map(|seed| seed.wrapping_add(piece as u64)))?;
+        let dropout_seed = dropout_seed.map(|seed| seed.wrapping_add(piece as u64));
+        let decoder = parameters.training_decoder(dropout_seed, options.precision)?;
         loss += match options.checkpointing {
             true => checkpointed::add_gradients(&decoder, examples, scale, &mut sums)?,
             false => {

@@ -27,7 +27,7 @@ pub use evaluation::{Evaluation, HeldOutOutput};
 pub use example::Example;
 pub use loss::Gradients;
 pub use optimizer::{AdamW, AdamWOptions, DecayGroup};
-pub use options::TrainOptions;
+pub use options::{Precision, TrainOptions};
 pub use parameters::{Method, Parameters};
 pub use plan::{Phase, Plan};
 pub use schedule::{Schedule, ScheduleShape};

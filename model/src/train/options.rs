@@ -5,6 +5,17 @@ use serde::{Deserialize, Serialize};
 use super::{AdamWOptions, Schedule};
 use crate::{Error, Result};
 
+/// What the passes of training compute in. Parameters, their moments and updates are f32 always, as is the loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// 32 bits: what is right on a CPU.
+    #[default]
+    F32,
+    /// 16 bits with the range of f32, for GPUs; norms and softmax stay in f32 (mixed precision, Micikevicius et al. 2018).
+    Bf16,
+}
+
 /// Settings of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainOptions {
@@ -24,6 +35,9 @@ pub struct TrainOptions {
     pub n_pieces: usize,
     /// Keep only the inputs of blocks, and compute the blocks again on the way back: less memory, more time.
     pub gradient_checkpointing: bool,
+    /// What passes compute in.
+    #[serde(default)]
+    pub precision: Precision,
     /// Rows whose prompt and output are longer are left out.
     pub max_tokens: usize,
     /// Learning rate over the run.
@@ -53,6 +67,7 @@ impl Default for TrainOptions {
             batch_rows: 32,
             n_pieces: 1,
             gradient_checkpointing: false,
+            precision: Precision::default(),
             max_tokens: 2048,
             schedule: Schedule::default(),
             optimizer: AdamWOptions::default(),

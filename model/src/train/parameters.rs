@@ -4,10 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::Precision;
 use super::bytes::tensor_bytes;
 use super::random::Random;
 use crate::adapter::{LoraOptions, factor_names};
@@ -129,13 +130,23 @@ impl Parameters {
         Ok(())
     }
 
-    /// The decoder for training. `dropout_seed` turns on the deltas' dropout.
+    /// The decoder for training. `dropout_seed` turns on the deltas' dropout. In bf16 it works on rounded copies, through which
+    /// gradients reach the f32 parameters.
     ///
     /// # Errors
     /// As the tensor library reports.
-    pub fn training_decoder(&self, dropout_seed: Option<u64>) -> Result<Decoder> {
-        let kernels = if self.device.is_cpu() { Kernels::FusedDifferentiable } else { Kernels::Differentiable };
-        let source = LiveTensors { parameters: self, dropout_seed, detached: false };
+    pub fn training_decoder(&self, dropout_seed: Option<u64>, precision: Precision) -> Result<Decoder> {
+        match precision {
+            Precision::F32 if self.device.is_cpu() => {
+                self.decoder_in(DType::F32, Kernels::FusedDifferentiable, dropout_seed)
+            }
+            Precision::F32 => self.decoder_in(DType::F32, Kernels::Differentiable, dropout_seed),
+            Precision::Bf16 => self.decoder_in(DType::BF16, Kernels::Differentiable, dropout_seed),
+        }
+    }
+
+    pub(super) fn decoder_in(&self, dtype: DType, kernels: Kernels, dropout_seed: Option<u64>) -> Result<Decoder> {
+        let source = LiveTensors { parameters: self, dropout_seed, detached: false, dtype };
         Ok(Decoder::assemble(self.config.clone(), &source, &self.device)?.with_kernels(kernels))
     }
 
@@ -144,7 +155,7 @@ impl Parameters {
     /// # Errors
     /// As the tensor library reports.
     pub fn inference_decoder(&self) -> Result<Decoder> {
-        let source = LiveTensors { parameters: self, dropout_seed: None, detached: true };
+        let source = LiveTensors { parameters: self, dropout_seed: None, detached: true, dtype: DType::F32 };
         Decoder::assemble(self.config.clone(), &source, &self.device)
     }
 
@@ -284,16 +295,21 @@ struct LiveTensors<'a> {
     parameters: &'a Parameters,
     dropout_seed: Option<u64>,
     detached: bool,
+    dtype: DType,
 }
 
 impl TensorSource for LiveTensors<'_> {
     fn tensor(&self, name: &str, _shape: &[usize]) -> Result<Tensor> {
         let tensor = self.parameters.tensors.get(name);
         let tensor = tensor.ok_or_else(|| Error::TensorMissing { path: "parameters".into(), tensor: name.into() })?;
-        Ok(if self.detached { tensor.detach() } else { tensor.clone() })
+        Ok(if self.detached { tensor.detach() } else { tensor.to_dtype(self.dtype)? })
     }
 
     fn delta(&self, linear: &str, _out: usize, _input: usize) -> Result<Option<LoraDelta>> {
-        Ok(self.parameters.delta(linear, self.detached, self.dropout_seed))
+        let delta = self.parameters.delta(linear, self.detached, self.dropout_seed);
+        let cast = |delta: LoraDelta| -> Result<LoraDelta> {
+            Ok(LoraDelta { a: delta.a.to_dtype(self.dtype)?, b: delta.b.to_dtype(self.dtype)?, ..delta })
+        };
+        delta.map(cast).transpose()
     }
 }

@@ -216,7 +216,11 @@ impl<'a> Trainer<'a> {
         let batch = self.plan.batch(step);
         let n_tokens: usize = batch.iter().map(|example| example.tokens.len() - 1).sum();
         let dropout_seed = Random::named(&[options.seed, step as u64], "dropout").next();
-        let gradients = GradientOptions { n_pieces: options.n_pieces, checkpointing: options.gradient_checkpointing };
+        let gradients = GradientOptions {
+            n_pieces: options.n_pieces,
+            checkpointing: options.gradient_checkpointing,
+            precision: options.precision,
+        };
         let result = batch_loss(parameters, &batch, gradients, Some(dropout_seed))?;
         let gradient_norm = result.gradients.norm()?;
         if !(result.loss.is_finite() && gradient_norm.is_finite() && result.loss <= self.max_loss) {

@@ -14,6 +14,25 @@ use crate::session::{at_strictness, read_triples};
 const EMBEDDED_STRICTNESS: u8 = 1;
 /// Coefficients for the Aligner inside the program.
 const EMBEDDED_COEFFICIENTS: &str = "-1,-0.75,-0.5,-0.25,0,0.25,0.5,0.75,1";
+/// Coefficients for the Aligner on SmolLM2.
+const SMOLLM2_COEFFICIENTS: &str = "-2,-1,0,1,2";
+
+/// How much is done unless told otherwise.
+struct Sizes {
+    pairs: usize,
+    prompts: usize,
+    control_prompts: usize,
+    max_new_tokens: usize,
+}
+
+impl Sizes {
+    /// Rows of the user's own.
+    const OWN_ROWS: Self = Self { pairs: 64, prompts: 24, control_prompts: 8, max_new_tokens: 96 };
+    /// The rows inside the program, with the Aligner inside it.
+    const EMBEDDED: Self = Self { pairs: 160, prompts: 200, control_prompts: 32, max_new_tokens: 160 };
+    /// The rows inside the program, with a model that takes its time.
+    const REAL_MODEL: Self = Self { pairs: 96, prompts: 32, control_prompts: 8, max_new_tokens: 160 };
+}
 
 /// Rows and sizes.
 pub struct Inputs {
@@ -37,11 +56,19 @@ impl Inputs {
     /// Reads the rows.
     pub fn read(args: &ReproduceArgs) -> anyhow::Result<Self> {
         let (has_own_model, has_own_rows) = (args.model.model.is_some(), args.data.is_some());
-        let by_rows = |own: usize, embedded: usize| if has_own_rows { own } else { embedded };
+        let sizes = match (has_own_rows, has_own_model) {
+            (true, _) => Sizes::OWN_ROWS,
+            (false, true) => Sizes::REAL_MODEL,
+            (false, false) => Sizes::EMBEDDED,
+        };
         let coefficients = match &args.coefficients {
             Some(Coefficients(values)) => values.clone(),
             None => {
-                let listed = if has_own_model { PUBLISHED_COEFFICIENTS } else { EMBEDDED_COEFFICIENTS };
+                let listed = match has_own_model {
+                    true if args.model.is_smollm2() => SMOLLM2_COEFFICIENTS,
+                    true => PUBLISHED_COEFFICIENTS,
+                    false => EMBEDDED_COEFFICIENTS,
+                };
                 listed.parse::<Coefficients>().map_err(anyhow::Error::msg)?.0
             }
         };
@@ -64,13 +91,13 @@ impl Inputs {
             name,
             hash,
             strictness,
-            pairs: args.pairs.unwrap_or(by_rows(64, 160)),
-            prompts: args.prompts.unwrap_or(by_rows(24, 200)),
+            pairs: args.pairs.unwrap_or(sizes.pairs),
+            prompts: args.prompts.unwrap_or(sizes.prompts),
             coefficients,
-            control_prompts: args.control_prompts.unwrap_or(by_rows(8, 32)),
+            control_prompts: args.control_prompts.unwrap_or(sizes.control_prompts),
             layers: if is_all { LayerSpec::All } else { args.layers.clone() },
             batch_rows: args.batch_rows.unwrap_or(if has_own_model { 48 } else { 144 }),
-            max_new_tokens: args.max_new_tokens.unwrap_or(by_rows(96, 160)),
+            max_new_tokens: args.max_new_tokens.unwrap_or(sizes.max_new_tokens),
         })
     }
 }

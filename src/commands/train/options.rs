@@ -1,9 +1,9 @@
 //! Options of the command line as those of the library, refused before anything is read.
 
 use redline::model::LoraOptions;
-use redline::model::train::{AdamWOptions, Method, Schedule, ScheduleShape, TrainOptions};
+use redline::model::train::{AdamWOptions, Method, Precision, Schedule, ScheduleShape, TrainOptions};
 
-use crate::cli::train::{MethodName, ScheduleName, TrainArgs};
+use crate::cli::train::{MethodName, PrecisionName, ScheduleName, TrainArgs};
 use crate::session::hinted;
 
 /// Evaluations of a run, unless told otherwise.
@@ -48,6 +48,10 @@ pub fn train_options(args: &TrainArgs, n_steps: usize) -> TrainOptions {
         batch_rows: run.batch_rows,
         n_pieces: run.pieces,
         gradient_checkpointing: run.gradient_checkpointing,
+        precision: match run.precision {
+            PrecisionName::F32 => Precision::F32,
+            PrecisionName::Bf16 => Precision::Bf16,
+        },
         max_tokens: run.max_tokens,
         schedule: Schedule {
             learning_rate: run.learning_rate,

@@ -5,7 +5,7 @@ use redline::model::hook::TokenLayout;
 use redline::model::{AlignerTemplate, HookPoint, Qac, Site};
 use redline::probe::{
     CaptureOptions, ContrastPair, ExtractOptions, Method, PairBuilder, PairDesign, ReadAt, Scaling, TokenText,
-    capture_pairs,
+    capture_pairs, capture_places,
 };
 
 use super::*;
@@ -57,12 +57,38 @@ fn captured_activations_are_those_of_a_plain_pass() {
                 ReadAt::FirstTokens(5),
                 ReadAt::FromFirstDifference(6),
             ],
+            PairDesign::Decision => &[ReadAt::LastPromptToken, ReadAt::OutputToken(1), ReadAt::AtDifference(-1)],
             _ => &[ReadAt::LastPromptToken, ReadAt::LastToken],
         };
         for &read in reads {
             assert_captured(&model.decoder, &set.pairs, read);
         }
     }
+}
+
+#[test]
+fn many_places_in_one_pass_are_those_of_single_ones() {
+    let model = Tiny::new().load();
+    let template = template();
+    let triples = triples(5);
+    let set = builder(&model, &template, PairDesign::Decision).pairs(triples.iter().enumerate()).unwrap();
+    let places = [ReadAt::LastPromptToken, ReadAt::OutputToken(0), ReadAt::AtDifference(2), ReadAt::OutputToken(5000)];
+    let layers = [0, 3];
+    let go_on = &mut |_, _| Ok(());
+    let found = capture_places(&model.decoder, &set.pairs, Site::ResidPost, &layers, &places, go_on).unwrap();
+    for (&read, found) in places.iter().zip(&found).take(3) {
+        let options = CaptureOptions { site: Site::ResidPost, layers: vec![0, 3], read, n_tokens: 0, token_pairs: 0 };
+        let single = capture_pairs(&model.decoder, &set.pairs, &options, &mut |_, _| Ok(())).unwrap();
+        assert_eq!(found.read, single.read, "{read}");
+        for (many, one) in found.layers.iter().zip(&single.layers) {
+            for (a, b) in [(many.positive(), one.positive()), (many.negative(), one.negative())] {
+                let rows = a.outer_iter().zip(b.outer_iter());
+                let (a, b): (Vec<_>, Vec<_>) = rows.map(|(a, b)| (a.to_vec(), b.to_vec())).unzip();
+                assert_near(&a, &b, &format!("{read}, layer {}", many.layer()));
+            }
+        }
+    }
+    assert!(found[3].read.is_empty() && found[3].layers.is_empty(), "no text is that long");
 }
 
 fn assert_captured(decoder: &Decoder, pairs: &[ContrastPair], read: ReadAt) {

@@ -1,6 +1,6 @@
 //! scale · Σ −ln softmax(logits)[target], fused on the CPU, composed elsewhere.
 
-use candle_core::{CpuStorage, CustomOp1, Layout, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Shape, Tensor};
 use rayon::prelude::*;
 
 use crate::Result;
@@ -8,6 +8,7 @@ use crate::layers::gradients::View;
 
 /// logits (n, vocab_size), n targets inside the vocabulary → one number.
 pub(super) fn scaled_sum(logits: &Tensor, targets: Vec<u32>, scale: f64) -> Result<Tensor> {
+    let logits = &logits.to_dtype(DType::F32)?;
     match logits.device().is_cpu() {
         true => Ok(logits.contiguous()?.apply_op1(CrossEntropy { targets, scale: scale as f32 })?),
         false => composed(logits, &targets, scale),

@@ -6,7 +6,7 @@ use super::{golden_folder, options, rows, short_template, tiny_config, tokenizer
 use crate::train::export::{StoredType, export_adapter, export_hugging_face};
 use crate::train::loss::{GradientOptions, batch_loss, correction_loss};
 use crate::train::*;
-use crate::{Chunk, Decoder, Error, LoraOptions, Model, NoHook, Past, Wanted};
+use crate::{Adapter, Chunk, Decoder, Error, LoraOptions, Model, NoHook, Past, Wanted};
 
 fn logits(decoder: &Decoder, tokens: &[u32]) -> Tensor {
     let mut chunks = [Chunk { tokens, past: Past::None { row: 0 } }];
@@ -16,6 +16,30 @@ fn logits(decoder: &Decoder, tokens: &[u32]) -> Tensor {
 
 fn largest_difference(a: &Tensor, b: &Tensor) -> f32 {
     (a - b).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
+}
+
+#[test]
+fn bf16_deltas_get_gradients_of_the_same_direction() {
+    let method = Method::Lora(LoraOptions { rank: 4, ..LoraOptions::default() });
+    let (parameters, _) = Parameters::open(&golden_folder("llama"), method, 3).unwrap();
+    let example = Example { row: 0, tokens: (5..45).collect(), prompt_len: 20 };
+    let gradients = |precision| {
+        let options = GradientOptions { precision, ..Default::default() };
+        batch_loss(&parameters, &[&example], options, None).unwrap().gradients.tensors
+    };
+    // A has no gradient yet, since B is 0
+    let mut n_compared = 0;
+    for (full, half) in gradients(Precision::F32).iter().zip(&gradients(Precision::Bf16)) {
+        let values = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let (full, half) = (values(full), values(half));
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        let size = dot(&full, &full);
+        if size > 0.0 {
+            assert!(dot(&full, &half) / (size * dot(&half, &half)).sqrt() > 0.99);
+            n_compared += 1;
+        }
+    }
+    assert_eq!(n_compared, gradients(Precision::F32).len() / 2);
 }
 
 #[test]
@@ -57,12 +81,13 @@ fn gradients_equal_finite_differences() {
         let parameters = lora_parameters(dropout);
         let example = example();
         let loss = || -> f64 {
-            let decoder = parameters.training_decoder(Some(77)).unwrap();
+            let decoder = parameters.training_decoder(Some(77), Precision::F32).unwrap();
             let loss = correction_loss(&decoder, &[&example], 1.0).unwrap();
             f64::from(loss.to_scalar::<f32>().unwrap())
         };
         let result =
-            batch_loss(&parameters, &[&example], GradientOptions { n_pieces: 1, checkpointing }, Some(77)).unwrap();
+            batch_loss(&parameters, &[&example], GradientOptions { checkpointing, ..Default::default() }, Some(77))
+                .unwrap();
         let n_counted = example.n_counted() as f64;
         let norm = result.gradients.norm().unwrap() * n_counted;
         for (parameter, gradient) in parameters.trained().iter().zip(&result.gradients.tensors) {
@@ -92,7 +117,7 @@ fn fresh_deltas_change_nothing_and_dropout_is_off_in_inference() {
     assert_eq!(largest_difference(&logits(&parameters.inference_decoder().unwrap(), &tokens), &plain), 0.0);
     let parameters = lora_parameters(0.5);
     let inference = logits(&parameters.inference_decoder().unwrap(), &tokens);
-    let dropped = |seed| logits(&parameters.training_decoder(Some(seed)).unwrap(), &tokens);
+    let dropped = |seed| logits(&parameters.training_decoder(Some(seed), Precision::F32).unwrap(), &tokens);
     assert!(largest_difference(&dropped(1), &inference) > 1e-3);
     assert!(largest_difference(&dropped(1), &dropped(2)) > 1e-3);
     assert_eq!(largest_difference(&dropped(1), &dropped(1)), 0.0);
@@ -141,7 +166,9 @@ fn exported_adapter_and_folder_come_back() {
         assert!(largest_difference(&logits(&loaded.decoder, &tokens), &live) < 0.05);
     }
     // an adapter for a model with other layers
-    let error = Model::load_with_adapter(&golden_folder("llama"), &Adapter::open(adapter.path()).unwrap()).map(|_| ()).unwrap_err();
+    let error = Model::load_with_adapter(&golden_folder("llama"), &Adapter::open(adapter.path()).unwrap())
+        .map(|_| ())
+        .unwrap_err();
     assert!(matches!(error, Error::TensorShape { .. }), "{error}");
 }
 

@@ -30,8 +30,7 @@ fn tokens_per_second() {
     let mut optimizer = AdamW::new(&parameters, AdamWOptions::default());
     for _ in 0..8 {
         let started = Instant::now();
-        let result =
-            batch_loss(&parameters, &batch, GradientOptions { n_pieces: 1, checkpointing: false }, None).unwrap();
+        let result = batch_loss(&parameters, &batch, GradientOptions::default(), None).unwrap();
         let gradients = started.elapsed().as_secs_f64();
         let norm = result.gradients.norm().unwrap();
         optimizer.update(&parameters, &result.gradients, norm, 1e-3).unwrap();
