@@ -16,6 +16,12 @@ pub enum Precision {
     Bf16,
 }
 
+impl Precision {
+    fn is_f32(&self) -> bool {
+        *self == Self::F32
+    }
+}
+
 /// Settings of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainOptions {
@@ -35,8 +41,8 @@ pub struct TrainOptions {
     pub n_pieces: usize,
     /// Keep only the inputs of blocks, and compute the blocks again on the way back: less memory, more time.
     pub gradient_checkpointing: bool,
-    /// What passes compute in.
-    #[serde(default)]
+    /// What passes compute in; checkpoints name it where it is not f32.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
     /// Rows whose prompt and output are longer are left out.
     pub max_tokens: usize,
