@@ -16,8 +16,9 @@ redline=${REDLINE:-$PWD/target/release/redline}
 mkdir -p "$out"
 base=models/SmolLM2-135M-Instruct.Q4_1.gguf
 aligner=(--model $base --template aligner --adapter "$adapter")
-# fixed on development questions (docs/results/figure-4.md), before the test questions were looked at
-coefficients=-2,-1.5,-1,-0.5,0,0.5,1,1.5,2
+# fixed on development questions by the stages `choose` and `wide` (docs/results/figure-4.md), before test questions were steered
+method=mean_diff layers=auto unit=gap range=all
+coefficients=-3,-2.25,-1.5,-0.75,0,0.75,1.5,2.25,3
 tokens=(--max-new-tokens 192)
 
 stage() { # NAME COMMAND…: runs the command unless its result is there
@@ -42,29 +43,26 @@ quality() {
     mv "$out/quality.part" "$out/quality.json"
 }
 
-# development questions: which direction, which layers, which unit; then where text breaks
+# development questions: which direction, layers and unit; which positions
 choose() {
-    "$redline" compare "${aligner[@]}" --data "$out/data/dev-flawed.jsonl" --strictness 1 --pairs 240 --held-out-share 0.4 \
-        --measured 20 --score-tokens 24 --coefficients=-1,0,1 --methods pca_diff,mean_diff --units gap,std,unit --random 5 \
-        --layers auto --layers all --layers 0-9 --layers 10-19 --layers 20-29 --threads $threads --out "$out/compare.json"
+    local dev=(--data "$out/data/dev-flawed.jsonl" --strictness 1 --held-out-share 0.4 --methods "pca_diff,mean_diff")
+    "$redline" compare "${aligner[@]}" "${dev[@]}" --pairs 240 --measured 20 --score-tokens 24 --coefficients=-1,0,1 \
+        --units gap,std,unit --random 5 --layers auto --layers all --layers 0-9 --layers 10-19 --layers 20-29 \
+        --threads $threads --out "$out/compare-grid.json"
+    for positions in output all; do
+        "$redline" compare "${aligner[@]}" "${dev[@]}" --pairs 180 --measured 14 --score-tokens 48 --coefficients=-2,0,2 \
+            --units gap --random 2 --layers auto --layers 20-29 --range $positions --threads $threads \
+            --out "$out/compare-$positions.json"
+    done
 }
 
-chosen() { # FIELD of the best candidate; another unit than gap has to be better by more than its interval
-    python3 - "$out/compare.json" "$1" <<'PY'
-import json, sys
-candidates = json.load(open(sys.argv[1]))["comparison"]["candidates"]
-gap = next(c for c in candidates if c["unit"] == "gap")
-best = candidates[0]
-print((best if best["slope_interval"]["low"] > gap["slope"] else gap)[sys.argv[2]])
-PY
-}
-
+# where text breaks
 wide() {
-    "$redline" extract "${aligner[@]}" --data "$out/data/dev-flawed.jsonl" --strictness 1 --pairs 180 --method "$method" \
+    "$redline" extract "${aligner[@]}" --data "$out/data/dev-flawed.jsonl" --strictness 1 --pairs 180 --method $method \
         --out "$out/dev-vector.safetensors" > "$out/dev-layers.txt"
-    "$redline" sweep "${aligner[@]}" --vector "$out/dev-vector.safetensors" --layers "$layers" --unit "$unit" \
+    "$redline" sweep "${aligner[@]}" --vector "$out/dev-vector.safetensors" --layers $layers --unit $unit --range $range \
         --data "$out/data/dev-flawed.jsonl" --skip 180 --prompts 24 --coefficients=-6,-4,-3,-2,-1,0,1,2,3,4,6 \
-        --batch-rows 144 "${tokens[@]}" --out "$out/wide.jsonl"
+        --batch-rows 132 "${tokens[@]}" --out "$out/wide.jsonl"
     "$redline" fit "$out/wide.jsonl" --plot "$out/wide" --json > "$out/wide.part"
     mv "$out/wide.part" "$out/wide.json"
 }
@@ -75,8 +73,8 @@ depth() { # DESIGN
 }
 
 dial() {
-    "$redline" reproduce "${aligner[@]}" --data "$out/data/test-flawed.jsonl" --strictness 1 --method "$method" \
-        --layers "$layers" --unit "$unit" --pairs 200 --prompts 110 --coefficients="$coefficients" --control-prompts 16 \
+    "$redline" reproduce "${aligner[@]}" --data "$out/data/test-flawed.jsonl" --strictness 1 --method $method \
+        --layers $layers --unit $unit --range $range --pairs 200 --prompts 110 --coefficients=$coefficients --control-prompts 16 \
         --random-generated 20 --random-propensity 20 --batch-rows 144 "${tokens[@]}" --threads $threads --out "$out/report"
 }
 
@@ -87,8 +85,8 @@ limits() {
 
 # the same vector on texts of another kind than it was made from
 elsewhere() { # NAME FILE
-    "$redline" sweep "${aligner[@]}" --vector "$out/report/vector.safetensors" --layers "$layers" --unit "$unit" --data "$2" \
-        --prompts 48 --coefficients=-2,-1,0,1,2 --batch-rows 144 "${tokens[@]}" --threads $threads \
+    "$redline" sweep "${aligner[@]}" --vector "$out/report/vector.safetensors" --layers $layers --unit $unit --range $range --data "$2" \
+        --prompts 48 --coefficients=-3,-1.5,0,1.5,3 --batch-rows 144 "${tokens[@]}" --threads $threads \
         --out "$out/elsewhere-$1.jsonl"
     "$redline" fit "$out/elsewhere-$1.jsonl" --plot "$out/elsewhere-$1" --json > "$out/elsewhere-$1.part"
     mv "$out/elsewhere-$1.part" "$out/elsewhere-$1.json"
@@ -100,8 +98,8 @@ without_warmup() {
     "$redline" evaluate "${aligner[@]}" --data "$out/data/test.jsonl" --prompts 320 --batch-rows 144 "${tokens[@]}" --json \
         > "$out/without-warmup.part"
     mv "$out/without-warmup.part" "$out/without-warmup.json"
-    "$redline" reproduce "${aligner[@]}" --data "$out/data/test-flawed.jsonl" --strictness 1 --method "$method" \
-        --layers "$layers" --unit "$unit" --pairs 200 --prompts 110 --coefficients="$coefficients" --control-prompts 16 \
+    "$redline" reproduce "${aligner[@]}" --data "$out/data/test-flawed.jsonl" --strictness 1 --method $method \
+        --layers $layers --unit $unit --range $range --pairs 200 --prompts 110 --coefficients=$coefficients --control-prompts 16 \
         --random-generated 5 --random-propensity 20 --batch-rows 144 "${tokens[@]}" --out "$out/report-without-warmup"
 }
 
@@ -115,8 +113,6 @@ stage rows rows
 stage quality quality & other=$!
 stage choose choose
 beside
-method=$(chosen method) layers=$(chosen layers) unit=$(chosen unit)
-echo "chosen on development questions: $method, layers $layers, unit $unit" >&2
 stage wide wide
 ( stage depth-decision depth decision && stage depth-forced depth forced ) & other=$!
 stage dial dial

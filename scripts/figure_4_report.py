@@ -64,7 +64,7 @@ def quality_table(columns):
 def compare_table(comparison):
     rows = [
         [
-            f"{c['method']}, {c['layers'] if len(c['layers']) < 12 else c['layers'].split(',')[0] + '–' + c['layers'].split(',')[-1]}, {c['unit']}",
+            f"{c['method']}, {shown_layers(c)}, {c['unit']}",
             f"{number(c['slope'])} {interval(c['slope_interval'])}",
             number(c["r2"]),
             percent(c["negative_slope_share"]),
@@ -74,6 +74,20 @@ def compare_table(comparison):
     ]
     header = ["method, layers, unit", "nats per coefficient [95 %]", "R²", "negative slopes", "cost, nats per token"]
     return table(header, rows)
+
+
+def positions_table(by_positions):
+    rows = [
+        [f"{positions}: {c['method']}, layers {shown_layers(c)}", f"{number(c['slope'])} {interval(c['slope_interval'])}", number(c["r2"]), percent(c["negative_slope_share"]), number(c["cost"])]
+        for positions, comparison in by_positions.items()
+        for c in comparison["candidates"]
+    ]
+    return table(["positions steered", "nats per coefficient [95 %]", "R²", "negative slopes", "cost, nats per token"], rows)
+
+
+def shown_layers(candidate):
+    layers = candidate["layers"].split(",")
+    return candidate["layers"] if len(layers) == 1 else f"{layers[0]}–{layers[-1]}"
 
 
 def sweep_table(summary):
@@ -175,7 +189,7 @@ def fit_row(name, fit):
 
 
 def elsewhere_table(fits):
-    header = ["texts", "prompts", "edit ratio at −2, −1, 0, 1, 2", "slope [95 %]", "R²", "anti-steerable"]
+    header = ["texts", "prompts", "edit ratio at −3, −1.5, 0, 1.5, 3", "slope [95 %]", "R²", "anti-steerable"]
     return table(header, [fit_row(name, fit) for name, fit in fits if fit])
 
 
@@ -238,7 +252,8 @@ def build(summary, profiles, extra):
 def main():
     summary, limits, quality = load("report/summary.json"), load("limits.json"), load("quality.json")
     profiles = {design: load(f"layers-{design}/layers.json") for design in ("decision", "forced")}
-    comparison = load("compare.json")["comparison"]
+    comparison = load("compare-grid.json")["comparison"]
+    by_positions = {positions: load(f"compare-{positions}.json")["comparison"] for positions in ("output", "all")}
     bare_quality, bare = load("without-warmup.json"), load("report-without-warmup/summary.json")
     elsewhere = [(name, load(f"elsewhere-{key}.json")) for name, key in (("facts and how-tos of `data synth`", "synth"), ("GPT-4 Turbo answers to AlpacaEval prompts", "upstream"))]
     machine = {"processor": platform.processor() or platform.machine(), "system": platform.system(), "threads": 2}
@@ -261,6 +276,7 @@ def main():
     parts = {
         "quality": quality_table(columns),
         "compare": compare_table(comparison),
+        "positions": positions_table(by_positions),
         "wide": wide_table(load("wide.json")),
         "depth": depth_table(profiles),
         "layers": layers_table(profiles),

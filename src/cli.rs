@@ -267,9 +267,10 @@ pub struct PairArgs {
     /// Site in each block: resid_pre, resid_mid, resid_post, attn_out, mlp_out
     #[arg(long, default_value = "resid_post")]
     pub site: String,
-    /// How the direction is found: pca_diff, pca_center, mean_diff, random
-    #[arg(long, default_value_t = ExtractOptions::default().method)]
-    pub method: Method,
+    /// How the direction is found: pca_diff, pca_center, mean_diff, random [default: pca_diff; mean_diff where the Aligner
+    /// smollm2 is reproduced]
+    #[arg(long)]
+    pub method: Option<Method>,
     /// Scaling before PCA: per-dimension (a direction to steer by), per-dimension-filter (one to read by), none
     #[arg(long, default_value_t = ExtractOptions::default().scaling)]
     pub scaling: Scaling,
@@ -353,7 +354,7 @@ pub struct ReproduceArgs {
     #[arg(long)]
     pub prompts: Option<usize>,
     /// Coefficients of the sweep; 0 is the baseline and must be among them [default: -1,-0.75,-0.5,-0.25,0,0.25,0.5; for
-    /// the Aligner inside the program nine from -1 to 1, for smollm2 -2,-1,0,1,2]
+    /// the Aligner inside the program nine from -1 to 1, for smollm2 -3,-1.5,0,1.5,3]
     #[arg(long, allow_hyphen_values = true, value_name = "LIST")]
     pub coefficients: Option<Coefficients>,
     /// Report folder
@@ -370,9 +371,9 @@ pub struct ReproduceArgs {
     /// Unit of the coefficient: gap, std, unit
     #[arg(long, default_value_t)]
     pub unit: Unit,
-    /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END
-    #[arg(long, default_value_t)]
-    pub range: TokenRange,
+    /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END [default: output; all for smollm2]
+    #[arg(long)]
+    pub range: Option<TokenRange>,
     /// Longest output, in tokens [default: 96; of the rows inside the program 160]
     #[arg(long)]
     pub max_new_tokens: Option<usize>,

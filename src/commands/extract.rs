@@ -68,7 +68,12 @@ pub fn settings(args: &PairArgs, seed: u64) -> anyhow::Result<ExtractionSettings
         design: args.design,
         read: args.read.unwrap_or_else(|| ReadAt::default_for(args.design)),
         site: site.to_string(),
-        extract: ExtractOptions { method: args.method, scaling: args.scaling, mirrored: !args.no_mirror, seed },
+        extract: ExtractOptions {
+            method: args.method.unwrap_or(ExtractOptions::default().method),
+            scaling: args.scaling,
+            mirrored: !args.no_mirror,
+            seed,
+        },
         max_tokens: args.max_tokens,
         held_out_share: args.held_out_share,
         scan_tokens: redline::probe::scan::SCAN_TOKENS,

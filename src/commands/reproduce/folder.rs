@@ -105,7 +105,7 @@ pub fn settings(
         "extraction": extraction,
         "layers": layers,
         "unit": args.unit,
-        "range": args.range.to_string(),
+        "range": inputs.range.to_string(),
         "max_new_tokens": inputs.max_new_tokens,
         "coherence_bound": args.coherence_bound,
         "random_generated": args.random_generated,

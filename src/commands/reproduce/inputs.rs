@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use redline::embedded;
 use redline::experiment::LayerSpec;
 use redline::model::Qac;
+use redline::probe::Method;
+use redline::steer::TokenRange;
 use sha2::{Digest, Sha256};
 
-use crate::cli::{Coefficients, PUBLISHED_COEFFICIENTS, ReproduceArgs};
+use crate::cli::{Coefficients, PUBLISHED_COEFFICIENTS, PairArgs, ReproduceArgs};
 use crate::session::{at_strictness, read_triples};
 
 /// Of rows that carry their flaws, those inside the program: everything is mended against nothing.
@@ -15,7 +17,7 @@ const EMBEDDED_STRICTNESS: u8 = 1;
 /// Coefficients for the Aligner inside the program.
 const EMBEDDED_COEFFICIENTS: &str = "-1,-0.75,-0.5,-0.25,0,0.25,0.5,0.75,1";
 /// Coefficients for the Aligner on SmolLM2.
-const SMOLLM2_COEFFICIENTS: &str = "-2,-1,0,1,2";
+const SMOLLM2_COEFFICIENTS: &str = "-3,-1.5,0,1.5,3";
 
 /// How much is done unless told otherwise.
 struct Sizes {
@@ -48,6 +50,7 @@ pub struct Inputs {
     pub coefficients: Vec<f32>,
     pub control_prompts: usize,
     pub layers: LayerSpec,
+    pub range: TokenRange,
     pub batch_rows: usize,
     pub max_new_tokens: usize,
 }
@@ -96,10 +99,23 @@ impl Inputs {
             coefficients,
             control_prompts: args.control_prompts.unwrap_or(sizes.control_prompts),
             layers: if is_all { LayerSpec::All } else { args.layers.clone() },
+            range: args.range.unwrap_or(match args.model.is_smollm2() {
+                true => TokenRange::All,
+                false => TokenRange::default(),
+            }),
             batch_rows: args.batch_rows.unwrap_or(if has_own_model { 48 } else { 144 }),
             max_new_tokens: args.max_new_tokens.unwrap_or(sizes.max_new_tokens),
         })
     }
+}
+
+/// How directions are found: what was asked for, or what development questions spoke for.
+pub fn pair_args(args: &ReproduceArgs) -> PairArgs {
+    let mut pair = args.pair.clone();
+    if args.model.is_smollm2() {
+        pair.method.get_or_insert(Method::MeanDiff);
+    }
+    pair
 }
 
 /// SHA-256 as hexadecimal digits.

@@ -21,7 +21,7 @@ use inputs::Inputs;
 use stages::Experiment;
 
 pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let pair_settings = extract::settings(&args.pair, args.seed)?;
+    let pair_settings = extract::settings(&inputs::pair_args(args), args.seed)?;
     let inputs = Inputs::read(args)?;
     check_options(args, &inputs)?;
     let triples = &inputs.triples;

@@ -223,7 +223,7 @@ impl Experiment<'_> {
             json!({ "unit": self.args.unit, "vectors": vectors.iter().map(|v| &v.name).collect::<Vec<_>>() });
         let mut log = SweepLog::open(&self.folder.file(&format!("{name}.jsonl")), &settings)?;
         let options = SweepOptions {
-            range: self.args.range,
+            range: self.inputs.range,
             max_new_tokens: self.inputs.max_new_tokens,
             sampling: SamplingOptions { seed: self.args.seed, ..SamplingOptions::default() },
             batch_rows: self.inputs.batch_rows,
@@ -294,7 +294,7 @@ impl Experiment<'_> {
         pairs.sort_by_key(|pair| pair.first_difference > PROPENSITY_LEAD);
         pairs.truncate(self.inputs.control_prompts.max(1));
         let plain: Vec<&ControlVector> = vectors.iter().map(|named| &named.vector).collect();
-        let options = PropensityOptions { range: self.args.range, max_tokens: PROPENSITY_TOKENS };
+        let options = PropensityOptions { range: self.inputs.range, max_tokens: PROPENSITY_TOKENS };
         let mut progress = Progress::new("propensity", pairs.len());
         let values = propensity(&self.session.model.decoder, &pairs, &plain, arms, &options, &mut |done, total| {
             Ok(progress.set(done, total)?)
