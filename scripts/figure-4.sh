@@ -37,6 +37,17 @@ rows() { # the same rows as for training, without training
     [ -e "$out/data/synth.jsonl" ] || "$redline" data synth --rows 400 --seed 9 --clean-share 0 --out "$out/data/synth.jsonl"
 }
 
+# rows whose flaws leave the length as it is, some 450 questions
+same_length_rows() {
+    local scratch=$out/data/draws seed
+    mkdir -p "$scratch"
+    for seed in $(seq 100 129); do
+        "$redline" data corrupt "$out/data/test-clean.jsonl" --seed "$seed" --clean-share 0 --out "$scratch/$seed.jsonl" > "$scratch/log"
+    done
+    python3 scripts/figure_4_same_length.py "$out/data/test-same-length.jsonl" "$scratch"/*.jsonl
+    rm -r "$scratch"
+}
+
 quality() {
     "$redline" evaluate "${aligner[@]}" --data "$out/data/test.jsonl" --prompts 320 --batch-rows 144 "${tokens[@]}" \
         --threads $threads --out "$out/outputs.jsonl" --json > "$out/quality.part"
@@ -67,9 +78,9 @@ wide() {
     mv "$out/wide.part" "$out/wide.json"
 }
 
-depth() { # DESIGN
-    "$redline" layers "${aligner[@]}" --data "$out/data/test-flawed.jsonl" --strictness 1 --pairs 612 --held-out-share 0.34 \
-        --around 6 --design "$1" --threads $threads --out "$out/layers-$1"
+depth() { # NAME DESIGN FILE
+    "$redline" layers "${aligner[@]}" --data "$out/data/$3" --strictness 1 --pairs 612 --held-out-share 0.34 \
+        --around 6 --design "$2" --threads $threads --out "$out/layers-$1"
 }
 
 dial() {
@@ -110,11 +121,16 @@ beside() { # waits for what runs beside, and fails as it did
 }
 scripts/fetch-smollm2.sh
 stage rows rows
+stage same-length same_length_rows
 stage quality quality & other=$!
 stage choose choose
 beside
 stage wide wide
-( stage depth-decision depth decision && stage depth-forced depth forced ) & other=$!
+(
+    stage depth-decision depth decision decision test-flawed.jsonl
+    stage depth-forced depth forced forced test-flawed.jsonl
+    stage depth-same-length depth same-length decision test-same-length.jsonl
+) & other=$!
 stage dial dial
 beside
 stage limits limits
