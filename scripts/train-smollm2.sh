@@ -4,13 +4,14 @@
 #
 # SOURCES: the folder with gsm8k-train, hh-rlhf-harmless-last-turn, gsm8k-solutions and self-instruct-davinci (.jsonl.gz).
 # FOLDER (by default build/figure-4) then holds data/ and the run NAME (by default run), whose adapter/ belongs into
-# assets/smollm2. Options after NAME go to `redline train`. With DATA_ONLY=1 nothing is trained.
+# assets/smollm2. Options after NAME go to `redline train`
+# in the place of `--warmup-share 0.1`. With DATA_ONLY=1 nothing is trained.
 set -eu
 cd "$(dirname "$0")/.."
 sources=${1:?give the folder of the source data}
 folder=${2:-build/figure-4}
 name=${3:-run}
-[ $# -le 3 ] && set -- || shift 3
+if [ $# -gt 3 ]; then shift 3; else set -- --warmup-share 0.1; fi
 redline=${REDLINE:-$PWD/target/release/redline}
 [ -x "$redline" ] || cargo build --workspace --release
 scripts/fetch-smollm2.sh
@@ -37,6 +38,6 @@ fi
 [ "${DATA_ONLY:-0}" = 0 ] || exit 0
 
 "$redline" train --model models/SmolLM2-135M-Instruct.Q4_1.gguf --template aligner --method lora --rank 16 --alpha 32 \
-    --data "$folder/data/train.jsonl" --validation "$folder/data/dev.jsonl" --held-out-rows 64 --warmup-share 0.1 \
+    --data "$folder/data/train.jsonl" --validation "$folder/data/dev.jsonl" --held-out-rows 64 \
     --steps 420 --batch-rows 8 --learning-rate 1e-3 --evaluate-every 105 --generate 32 --checkpoint-every 20 \
     --seed $seed --store f16 --out "$folder/$name" "$@"
