@@ -89,6 +89,15 @@ dial() {
         --random-generated 20 --random-propensity 20 --batch-rows 144 "${tokens[@]}" --threads $threads --out "$out/report"
 }
 
+# where the likelihood per token at most doubles on development questions; rows that the stage before did not look at
+narrow() {
+    "$redline" sweep "${aligner[@]}" --vector "$out/report/vector.safetensors" --layers $layers --unit $unit --range $range \
+        --data "$out/data/test-flawed.jsonl" --skip 620 --prompts 110 --coefficients=-2,-1.5,-1,-0.5,0,0.5,1,1.5,2 \
+        --batch-rows 144 "${tokens[@]}" --threads $threads --out "$out/narrow.jsonl"
+    "$redline" fit "$out/narrow.jsonl" --plot "$out/narrow" --json > "$out/narrow.part"
+    mv "$out/narrow.part" "$out/narrow.json"
+}
+
 limits() {
     "$redline" fit "$out/report/sweep.jsonl" --rows "$out/data/test-flawed.jsonl" --examples 6 --json > "$out/limits.part"
     mv "$out/limits.part" "$out/limits.json"
@@ -134,7 +143,8 @@ stage wide wide
 stage dial dial
 beside
 stage limits limits
-stage synth elsewhere synth "$out/data/synth.jsonl" & other=$!
+stage narrow narrow & other=$!
+stage synth elsewhere synth "$out/data/synth.jsonl"
 stage upstream elsewhere upstream "$sources/aligner-2b-on-gpt-4-turbo.jsonl.gz"
 beside
 [ "${WITHOUT_WARMUP:-0}" = 0 ] || stage without-warmup without_warmup

@@ -193,6 +193,27 @@ def elsewhere_table(fits):
     return table(header, [fit_row(name, fit) for name, fit in fits if fit])
 
 
+def narrow_table(fit):
+    analysis = fit["analysis"]
+    rows = [
+        [f"{c['coefficient']:g}", number(c["mean_edit_ratio"]), interval(analysis["fit_all"]["mean_ratio_interval"][i]), percent(c["exact_copy_share"]), number(c["nll"]), number(c["repetition"])]
+        for i, c in enumerate(analysis["coefficients"])
+    ]
+    line = analysis["fit"]
+    text = table(["coefficient", "edit ratio", "95 %", "exact copies", "nll/token", "repetition"], rows)
+    return text + (
+        f"\n\nSlope {number(line['line']['slope'], 4)} {interval(line['slope_interval'], 4)}, R² {number(line['line']['r2'])} {interval(line['r2_interval'])}, "
+        f"Spearman {number(line['spearman'])}, anti-steerable {percent(line['negative_slope_share'])}, {len(analysis['prompts'])} prompts."
+    )
+
+
+def fit_text(summary):
+    return (
+        f"Slope {number(summary['slope'], 4)} {interval(summary['slope_interval'], 4)}, R² {number(summary['r2'])} {interval(summary['r2_interval'])}, "
+        f"Spearman {number(summary['spearman'])}, anti-steerable {percent(summary['anti_steerable_share'])}, {summary['n_prompts']} prompts."
+    )
+
+
 def wide_table(fit):
     rows = [
         [f"{c['coefficient']:g}", number(c["mean_edit_ratio"]), number(c["reference_similarity"]), number(c["nll"]), number(c["repetition"]), percent(c["truncated_share"])]
@@ -207,6 +228,20 @@ def estimate_json(estimate):
 
 def block_json(reading):
     return {name: estimate_json(reading[key]) for name, key in (("accuracy", "pair_accuracy"), ("auroc", "auroc"), ("d_prime", "d_prime"), ("gap", "gap"))}
+
+
+def narrow_json(fit):
+    analysis = fit["analysis"]
+    line = analysis["fit"]
+    return {
+        "r2": line["line"]["r2"],
+        "slope": line["line"]["slope"],
+        "slope_interval": [line["slope_interval"]["low"], line["slope_interval"]["high"]],
+        "n_prompts": len(analysis["prompts"]),
+        "coefficients": [c["coefficient"] for c in analysis["coefficients"]],
+        "mean_edit_ratio": [c["mean_edit_ratio"] for c in analysis["coefficients"]],
+        "anti_steerable_share": line["negative_slope_share"],
+    }
 
 
 def build(summary, profiles, extra):
@@ -251,7 +286,7 @@ def build(summary, profiles, extra):
 
 def main():
     summary, limits, quality = load("report/summary.json"), load("limits.json"), load("quality.json")
-    profiles = {design: load(f"layers-{design}/layers.json") for design in ("decision", "forced")}
+    profiles = {name: load(f"layers-{name}/layers.json") for name in ("decision", "forced", "same-length")}
     comparison = load("compare-grid.json")["comparison"]
     by_positions = {positions: load(f"compare-{positions}.json")["comparison"] for positions in ("output", "all")}
     bare_quality, bare = load("without-warmup.json"), load("report-without-warmup/summary.json")
@@ -262,6 +297,7 @@ def main():
             machine["processor"] = line.split(":", 1)[1].strip()
     extra = {
         "quality": {"with_warmup": quality, "without_warmup": bare_quality},
+        "narrow": narrow_json(load("narrow.json")),
         "without_warmup": bare and {key: bare[key] for key in ("slope", "slope_interval", "r2", "anti_steerable_share", "mean_edit_ratio")},
         "depth": {design: {p["place"]: p["depth"] for p in profile["places"]} for design, profile in profiles.items()},
         "limits": limits["limits"]["dependences"],
@@ -281,7 +317,9 @@ def main():
         "depth": depth_table(profiles),
         "layers": layers_table(profiles),
         "onset": onset_table(profiles["decision"]),
-        "sweep": sweep_table(summary),
+        "onset-same-length": onset_table(profiles["same-length"]),
+        "sweep": sweep_table(summary) + "\n\n" + fit_text(summary),
+        "narrow": narrow_table(load("narrow.json")),
         "controls": controls_table(summary),
         "clean": clean_table(summary),
         "limits": limits_table(limits),

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::layers::packed::Packed;
 use crate::model::ModelFiles;
 use crate::weights::{FileTensors, TensorSource, parse_safetensors};
 use crate::{Error, Result};
@@ -212,5 +213,12 @@ impl TensorSource for MergedTensors<'_> {
             self.used.borrow_mut().insert(linear.to_owned());
         }
         self.adapter.merge(linear, &weight)
+    }
+
+    fn packed(&self, linear: &str, out: usize, input: usize) -> Result<Option<Packed>> {
+        match (self.files.packed(linear, out, input)?, self.adapter.deltas.get(linear)) {
+            (Some(packed), Some([a, b])) => packed.with_delta(a, b, self.adapter.scale),
+            (packed, _) => Ok(packed),
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::layers::ChunkKv;
+use crate::layers::{Append, ChunkKv, ChunkPast};
 use crate::{Error, ModelConfig, Result};
 
 /// Keys and values of a stretch of tokens, shared by all rows that continue it.
@@ -165,6 +165,14 @@ impl KvCache {
         let own = (own_k.narrow(2, 0, length)?, own_v.narrow(2, 0, length)?);
         let shared = self.shared.segments.iter().map(|segment| segment.layers[layer].clone()).collect();
         Ok(ChunkKv { shared, own })
+    }
+
+    /// [`KvCache::append`] on the CPU, from lines of a packed pass: (n_tokens, kv_heads · head_dim) each, keys unrotated.
+    pub(crate) fn append_packed(&self, layer: usize, [k, v]: [&Tensor; 2], append: Append<'_>) -> Result<ChunkPast> {
+        let own = self.layers[layer].clone();
+        append.write(&own, [k, v], self.length)?;
+        let shared = self.shared.segments.iter().map(|segment| segment.layers[layer].clone()).collect();
+        Ok(ChunkPast { shared, own, own_len: self.length + append.lines.t })
     }
 
     /// Own positions written so far, without the shared past.

@@ -6,7 +6,9 @@ use candle_core::{Device, Tensor};
 
 use crate::hook::{Hook, HookPoint, NoHook, Site, TokenLayout, TokenSpan, visit};
 use crate::layers::gradients::Span;
-use crate::layers::{Attention, ChunkKv, Kernels, Linear, Mlp, RmsNorm, Rope, RotaryTables};
+use crate::layers::{
+    Append, Attention, ChunkKv, ChunkLines, ChunkPast, Kernels, Linear, Mlp, RmsNorm, Rope, RotaryTables, is_plain,
+};
 use crate::weights::{FileTensors, TensorSource, Weights};
 use crate::{Error, KvCache, ModelConfig, Result};
 
@@ -85,13 +87,17 @@ impl Decoder {
         let linear = |name: String, out: usize, input: usize, bias: bool| -> Result<Linear> {
             let weight = read(&format!("{name}.weight"), &[out, input])?;
             let bias = if bias { Some(read(&format!("{name}.bias"), &[out])?) } else { None };
-            Ok(Linear::new(weight, bias).with_delta(source.delta(&name, out, input)?))
+            let packed = if device.is_cpu() { source.packed(&name, out, input)? } else { None };
+            Ok(Linear::new(weight, bias).with_delta(source.delta(&name, out, input)?).with_packed(packed))
         };
         let norm = |name: &str| -> Result<RmsNorm> { Ok(RmsNorm::new(read(name, &[hidden])?, config.rms_norm_eps)) };
 
         let embedding = read("model.embed_tokens.weight", &[config.vocab_size, hidden])?;
         let unembedding = match config.tie_embeddings {
-            true => Linear::new(embedding.clone(), None),
+            true => {
+                let packed = source.packed("model.embed_tokens", config.vocab_size, hidden)?;
+                Linear::new(embedding.clone(), None).with_packed(packed.filter(|_| device.is_cpu()))
+            }
             false => linear("lm_head".into(), config.vocab_size, hidden, false)?,
         };
         let block = |i: usize| -> Result<Block> {
@@ -132,6 +138,13 @@ impl Decoder {
     /// The same weights with other kernels.
     pub fn with_kernels(mut self, kernels: Kernels) -> Self {
         self.kernels = kernels;
+        if kernels != Kernels::Fused {
+            self.unembedding.unpack();
+            for Block { attention, mlp, .. } in &mut self.blocks {
+                let Attention { q, k, v, o, .. } = attention;
+                [q, k, v, o, &mut mlp.gate, &mut mlp.up, &mut mlp.down].into_iter().for_each(Linear::unpack);
+            }
+        }
         self
     }
 
@@ -283,6 +296,17 @@ impl Block {
         {
             return self.attention.o.forward(&self.attention.attend_rows(x, spans, &pass.rotary)?);
         }
+        if kernels == Kernels::Fused && is_plain(x) && !hook.wants(pattern_point) {
+            let z = self.attention.attend_cached(x, &pass.rotary, |k, v| pass.append(layer, [k, v], chunks, &self.attention))?;
+            let z = match hook.wants(z_point) {
+                true => {
+                    let by_head = (z.dim(0)?, self.attention.n_heads, self.attention.head_dim);
+                    visit(hook, z_point, z.reshape(by_head)?, &pass.layout)?.flatten_from(1)?
+                }
+                false => z,
+            };
+            return self.attention.o.forward(&z);
+        }
         let [q, k, v] = self.attention.project(x, &pass.rotary, kernels)?;
         let mut outputs = Vec::with_capacity(chunks.len());
         for (chunk, plan) in chunks.iter().zip(&pass.plans) {
@@ -377,6 +401,26 @@ impl Pass {
         let spans = || layout.spans.iter().map(|span| Span { start: span.start, len: span.len }).collect();
         let rows_without_past = (!has_past).then(spans);
         Ok(Self { tokens, layout, rotary, plans, rows_without_past })
+    }
+
+    /// Puts new keys and values of a layer into the caches of the chunks, or beside them where there is none.
+    fn append(
+        &self,
+        layer: usize,
+        kv: [&Tensor; 2],
+        chunks: &[Chunk<'_>],
+        attention: &Attention,
+    ) -> Result<Vec<(ChunkLines, ChunkPast)>> {
+        let append_chunk = |(chunk, plan): (&Chunk<'_>, &ChunkPlan)| {
+            let lines = ChunkLines { start: plan.start, rows: plan.rows, t: plan.t };
+            let append = Append { lines, sizes: attention.sizes(), rotary: &self.rotary };
+            let past = match &chunk.past {
+                Past::None { .. } => append.alone(kv)?,
+                Past::Cache(cache) => cache.append_packed(layer, kv, append)?,
+            };
+            Ok((lines, past))
+        };
+        chunks.iter().zip(&self.plans).map(append_chunk).collect()
     }
 
     /// The wanted lines of (n_tokens, width).

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use candle_core::{D, DType, Tensor};
 
+use super::cached_attention::{ChunkLines, ChunkPast, HeadSizes, attend_cached};
 use super::gradients::{RopeAttention, Span};
 use super::{Kernels, Linear, RotaryTables};
 use crate::Result;
@@ -34,10 +35,27 @@ impl Attention {
     /// Queries, keys and values of all packed tokens, rotated: each (n_tokens, heads, head_dim).
     pub(crate) fn project(&self, x: &Tensor, rotary: &RotaryTables, kernels: Kernels) -> Result<[Tensor; 3]> {
         let n = x.dim(0)?;
-        let q = self.q.forward(x)?.reshape((n, self.n_heads, self.head_dim))?;
-        let k = self.k.forward(x)?.reshape((n, self.n_kv_heads, self.head_dim))?;
-        let v = self.v.forward(x)?.reshape((n, self.n_kv_heads, self.head_dim))?;
+        let [q, k, v] = Linear::forward_all(x, [&self.q, &self.k, &self.v])?;
+        let q = q.reshape((n, self.n_heads, self.head_dim))?;
+        let k = k.reshape((n, self.n_kv_heads, self.head_dim))?;
+        let v = v.reshape((n, self.n_kv_heads, self.head_dim))?;
         Ok([rotary.rotate(&q, kernels)?, rotary.rotate(&k, kernels)?, v])
+    }
+
+    pub(crate) fn sizes(&self) -> HeadSizes {
+        HeadSizes { n_heads: self.n_heads, n_kv_heads: self.n_kv_heads, head_dim: self.head_dim }
+    }
+
+    /// Projection, rotation and attention of a packed pass on the CPU, inference only: x (n_tokens, hidden) →
+    /// (n_tokens, n_heads · head_dim). `append(k, v)` puts the new keys and values, (n_tokens, kv_heads · head_dim), where they belong.
+    pub(crate) fn attend_cached(
+        &self,
+        x: &Tensor,
+        rotary: &RotaryTables,
+        append: impl FnOnce(&Tensor, &Tensor) -> Result<Vec<(ChunkLines, ChunkPast)>>,
+    ) -> Result<Tensor> {
+        let [q, k, v] = Linear::forward_all(x, [&self.q, &self.k, &self.v])?;
+        attend_cached(&q, rotary, &append(&k, &v)?, self.sizes())
     }
 
     /// Projection, rotation and attention of rows without a past: (n_tokens, hidden) → (n_tokens, n_heads · head_dim),

@@ -3,6 +3,7 @@
 use candle_core::{DType, Tensor};
 
 use super::gradients::{FrozenLinear, LoraLinear, TrainedLinear};
+use super::packed::{self, Packed};
 use super::{Dropout, LoraDelta};
 use crate::Result;
 
@@ -11,11 +12,13 @@ pub(crate) struct Linear {
     weight: Tensor, // (out, in)
     bias: Option<Tensor>,
     delta: Option<LoraDelta>,
+    /// The same weights as they lie in the file, for passes over few lines.
+    packed: Option<Packed>,
 }
 
 impl Linear {
     pub(crate) fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self { weight, bias, delta: None }
+        Self { weight, bias, delta: None, packed: None }
     }
 
     pub(crate) fn with_delta(mut self, delta: Option<LoraDelta>) -> Self {
@@ -23,8 +26,37 @@ impl Linear {
         self
     }
 
+    pub(crate) fn with_packed(mut self, packed: Option<Packed>) -> Self {
+        self.packed = packed;
+        self
+    }
+
+    /// From now on the product with f32 weights for any number of lines.
+    pub(crate) fn unpack(&mut self) {
+        self.packed = None;
+    }
+
+    /// The products of the same lines with several layers, as [`Linear::forward`] of each.
+    pub(crate) fn forward_all<const M: usize>(x: &Tensor, layers: [&Self; M]) -> Result<[Tensor; M]> {
+        let outputs = match layers.map(|layer| layer.packed.as_ref()) {
+            all if Packed::takes(x) && all.iter().all(Option::is_some) => {
+                packed::products(x, all.map(|packed| packed.expect("checked")))?
+            }
+            _ => {
+                let outputs = layers.iter().map(|layer| layer.forward(x)).collect::<Result<Vec<_>>>()?;
+                return Ok(outputs.try_into().unwrap_or_else(|_| unreachable!("one output a layer")));
+            }
+        };
+        let biased = layers.iter().zip(outputs).map(|(layer, y)| layer.add_bias(y)).collect::<Result<Vec<_>>>()?;
+        Ok(biased.try_into().unwrap_or_else(|_| unreachable!("one output a layer")))
+    }
+
     /// (n, in) → (n, out)
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        if let Some(packed) = self.packed.as_ref().filter(|_| Packed::takes(x)) {
+            let [y] = packed::products(x, [packed])?;
+            return self.add_bias(y);
+        }
         let y = match &self.delta {
             None => product(x, &self.weight)?,
             Some(delta) if self.is_fused(delta) => {
@@ -33,6 +65,10 @@ impl Linear {
             }
             Some(delta) => (product(x, &self.weight)? + delta.forward(x)?)?,
         };
+        self.add_bias(y)
+    }
+
+    fn add_bias(&self, y: Tensor) -> Result<Tensor> {
         Ok(match &self.bias {
             None => y,
             Some(bias) => y.broadcast_add(bias)?,

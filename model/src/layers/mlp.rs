@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::gradients::SwiGlu;
-use super::{Kernels, Linear};
+use super::{Kernels, Linear, is_plain};
 use crate::Result;
 
 #[derive(Debug, Clone)]
@@ -16,9 +16,10 @@ pub(crate) struct Mlp {
 impl Mlp {
     /// (n, hidden) → (n, hidden)
     pub(crate) fn forward(&self, x: &Tensor, kernels: Kernels) -> Result<Tensor> {
-        let (gate, up) = (self.gate.forward(x)?, self.up.forward(x)?);
+        let [gate, up] = Linear::forward_all(x, [&self.gate, &self.up])?;
         let gated = match kernels {
             Kernels::FusedDifferentiable => gate.apply_op2(&up, SwiGlu)?,
+            Kernels::Fused if is_plain(&gate) => gate.apply_op2_no_bwd(&up, &SwiGlu)?,
             Kernels::Fused | Kernels::Differentiable => (gate.silu()? * up)?,
         }; // (n, intermediate)
         self.down.forward(&gated)

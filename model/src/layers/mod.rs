@@ -1,19 +1,30 @@
 //! The parts of a block: one definition of each for every family.
 
+use candle_core::{DType, Tensor};
+
 mod attention;
+mod cached_attention;
+mod exp;
 pub(crate) mod gradients;
 mod linear;
 mod lora;
 mod mlp;
 mod norm;
+pub(crate) mod packed;
 mod rope;
 
 pub(crate) use attention::{Attention, ChunkKv};
+pub(crate) use cached_attention::{Append, ChunkLines, ChunkPast};
 pub(crate) use linear::Linear;
 pub(crate) use lora::{Dropout, LoraDelta, mix};
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::RmsNorm;
 pub(crate) use rope::{Rope, RotaryTables};
+
+/// Whether a kernel for f32 on the CPU can run.
+pub(crate) fn is_plain(x: &Tensor) -> bool {
+    x.device().is_cpu() && x.dtype() == DType::F32
+}
 
 /// Which implementation of norm, rotation and softmax runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

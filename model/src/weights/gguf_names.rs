@@ -3,6 +3,7 @@
 use candle_core::Tensor;
 
 use crate::gguf::GgufFile;
+use crate::layers::packed::{Format, PackedMatrix};
 use crate::{Error, ModelConfig, Result};
 
 /// Parts of a block: Hugging Face name, GGUF name.
@@ -23,12 +24,52 @@ pub(super) fn tensor(file: &GgufFile, name: &str, config: &ModelConfig) -> Resul
     let missing = || Error::TensorMissing { path: file.path().into(), tensor: name.into() };
     let gguf_name = gguf_name(name).ok_or_else(missing)?;
     let tensor = file.tensor_f32(&gguf_name)?;
-    let rotated_heads = match () {
-        () if name.ends_with("self_attn.q_proj.weight") => config.n_heads,
-        () if name.ends_with("self_attn.k_proj.weight") => config.n_kv_heads,
-        () => return Ok(tensor),
+    match rotated_heads(name, config) {
+        Some(n_heads) => unpermute(&tensor, n_heads),
+        None => Ok(tensor),
+    }
+}
+
+/// The bytes of a matrix of this shape by its Hugging Face name, rows in the decoder's order; `None` for types without a kernel.
+pub(super) fn packed(
+    file: &GgufFile,
+    name: &str,
+    [rows, columns]: [usize; 2],
+    config: &ModelConfig,
+) -> Result<Option<PackedMatrix>> {
+    let missing = || Error::TensorMissing { path: file.path().into(), tensor: name.into() };
+    let gguf_name = gguf_name(name).ok_or_else(missing)?;
+    let info = file.tensor_info(&gguf_name).ok_or_else(missing)?;
+    let Some(format) = Format::from_gguf(info.tensor_type.number()) else { return Ok(None) };
+    let bytes = file.tensor_bytes(&gguf_name)?;
+    let bytes = match rotated_heads(name, config) {
+        Some(n_heads) if rows.is_multiple_of(2 * n_heads) && bytes.len().is_multiple_of(rows) => {
+            unpermute_bytes(bytes, rows, n_heads)
+        }
+        Some(_) => return Ok(None),
+        None => bytes.to_vec(),
     };
-    unpermute(&tensor, rotated_heads)
+    Ok(PackedMatrix::new(format, bytes, rows, columns))
+}
+
+/// Heads of the projections whose rows llama.cpp reorders.
+fn rotated_heads(name: &str, config: &ModelConfig) -> Option<usize> {
+    match () {
+        () if name.ends_with("self_attn.q_proj.weight") => Some(config.n_heads),
+        () if name.ends_with("self_attn.k_proj.weight") => Some(config.n_kv_heads),
+        () => None,
+    }
+}
+
+/// [`unpermute`] for rows of bytes.
+fn unpermute_bytes(bytes: &[u8], rows: usize, n_heads: usize) -> Vec<u8> {
+    let (row_bytes, per_head) = (bytes.len() / rows, rows / n_heads);
+    let stored = |row: usize| {
+        let (head, place) = (row / per_head, row % per_head);
+        let (half, pair) = (place / (per_head / 2), place % (per_head / 2));
+        head * per_head + 2 * pair + half
+    };
+    (0..rows).flat_map(|row| bytes[stored(row) * row_bytes..][..row_bytes].iter().copied()).collect()
 }
 
 /// `model.layers.3.mlp.up_proj.weight` → `blk.3.ffn_up.weight`.
@@ -80,6 +121,7 @@ mod tests {
         let weight = Tensor::new(&[[0f32], [1.], [2.], [3.]], &candle_core::Device::Cpu).unwrap();
         let rows: Vec<f32> = unpermute(&weight, 1).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         assert_eq!(rows, [0., 2., 1., 3.]);
+        assert_eq!(unpermute_bytes(&[0, 1, 2, 3], 4, 1), [0, 2, 1, 3]);
         let back = permute(&unpermute(&weight, 1).unwrap(), 1).unwrap();
         assert_eq!(back.to_vec2::<f32>().unwrap(), weight.to_vec2::<f32>().unwrap());
     }

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::gguf::GgufFile;
 use crate::layers::LoraDelta;
+use crate::layers::packed::{Packed, PackedMatrix};
 use crate::{Error, ModelConfig, Result};
 use safetensors_files::SafetensorsFiles;
 pub(crate) use safetensors_files::parse as parse_safetensors;
@@ -64,6 +65,14 @@ impl Weights {
         Ok(tensor)
     }
 
+    /// A matrix as it lies in the file, by its Hugging Face name; `None` where there is no kernel for its type.
+    pub(crate) fn packed(&self, name: &str, rows: usize, columns: usize, config: &ModelConfig) -> Result<Option<PackedMatrix>> {
+        match &self.source {
+            Source::Safetensors(_) => Ok(None),
+            Source::Gguf(file) => gguf_names::packed(file, name, [rows, columns], config),
+        }
+    }
+
     /// SHA-256 over the weight files, as hexadecimal digits: vectors and reports carry it.
     ///
     /// # Errors
@@ -94,6 +103,11 @@ pub(crate) trait TensorSource {
     fn delta(&self, _linear: &str, _out: usize, _input: usize) -> Result<Option<LoraDelta>> {
         Ok(None)
     }
+
+    /// The weights of a linear layer as they lie in the file, where there is a kernel for them.
+    fn packed(&self, _linear: &str, _out: usize, _input: usize) -> Result<Option<Packed>> {
+        Ok(None)
+    }
 }
 
 /// Tensors as they stand in files.
@@ -105,6 +119,11 @@ pub(crate) struct FileTensors<'a> {
 impl TensorSource for FileTensors<'_> {
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
         self.weights.tensor(name, shape, &self.config)
+    }
+
+    fn packed(&self, linear: &str, out: usize, input: usize) -> Result<Option<Packed>> {
+        let matrix = self.weights.packed(&format!("{linear}.weight"), out, input, &self.config)?;
+        Ok(matrix.map(Packed::new))
     }
 }
 

@@ -8,7 +8,7 @@ mod attention;
 mod linear;
 mod lora;
 mod norm;
-mod strided;
+pub(super) mod strided;
 mod swiglu;
 #[cfg(test)]
 mod tests;
@@ -39,8 +39,24 @@ impl<'a> View<'a> {
     pub(crate) fn values(&self) -> Result<&[f32]> {
         match &*self.storage {
             Storage::Cpu(storage) => contiguous(storage, self.layout),
-            _ => candle_core::bail!("a training kernel for the CPU met a tensor of another device"),
+            _ => candle_core::bail!("a kernel for the CPU met a tensor of another device"),
         }
+    }
+}
+
+impl View<'_> {
+    /// Part `i` of the first dimension, whose own parts lie without gaps.
+    pub(crate) fn first(&self, i: usize) -> Result<&[f32]> {
+        let Storage::Cpu(storage) = &*self.storage else {
+            candle_core::bail!("a kernel for the CPU met a tensor of another device")
+        };
+        let part = self.layout.narrow(0, i, 1)?;
+        contiguous(storage, &part)
+    }
+
+    /// A dimension.
+    pub(crate) fn length(&self, dimension: usize) -> usize {
+        self.layout.dims()[dimension]
     }
 }
 
@@ -48,7 +64,7 @@ impl<'a> View<'a> {
 fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
-        None => candle_core::bail!("a training kernel met a tensor that is not contiguous"),
+        None => candle_core::bail!("a kernel met a tensor that is not contiguous"),
     }
 }
 

@@ -6,6 +6,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::{TASK_ELEMENTS, View, contiguous, tensor_like};
+use crate::layers::exp::swiglu;
 
 /// Two tensors of one shape → that shape.
 pub(crate) struct SwiGlu;
@@ -24,7 +25,7 @@ impl CustomOp2 for SwiGlu {
         let mut y = vec![0f32; gate.len()];
         let parts = gate.par_chunks(TASK_ELEMENTS).zip(up.par_chunks(TASK_ELEMENTS));
         y.par_chunks_mut(TASK_ELEMENTS).zip(parts).for_each(|(y, (gate, up))| {
-            y.iter_mut().zip(gate).zip(up).for_each(|((y, z), up)| *y = z * sigmoid(*z) * up);
+            swiglu(gate, up, y);
         });
         Ok((CpuStorage::F32(y), gl.shape().clone()))
     }

@@ -1,0 +1,314 @@
+//! Causal grouped-query attention over a packed pass in one kernel, for inference on the CPU.
+//!
+//! Queries are rotated and scaled as they are gathered, keys as they enter the cache. A task is one key head and some queries that
+//! attend to the same keys: all rows of a chunk that reads one token, or a block of one row's tokens, which then stops at
+//! the last key that the block may see. Keys that rows share are multiplied with the queries of all of them at once.
+
+use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor};
+use rayon::prelude::*;
+
+use super::RotaryTables;
+use super::exp::softmax;
+use super::gradients::View;
+use super::gradients::strided::{Matrix, Target, multiply};
+use crate::Result;
+
+/// Queries of one task that reads many tokens of a row.
+const BLOCK_QUERIES: usize = 64;
+/// Multiplications below which threads cost more than they bring.
+const SERIAL_WORK: usize = 1 << 17;
+
+/// Heads and their width.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadSizes {
+    pub(crate) n_heads: usize,
+    pub(crate) n_kv_heads: usize,
+    pub(crate) head_dim: usize,
+}
+
+impl HeadSizes {
+    fn repeat(self) -> usize {
+        self.n_heads / self.n_kv_heads
+    }
+}
+
+/// The lines of a chunk in the packed pass: `rows` times `t` from `start` on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChunkLines {
+    pub(crate) start: usize,
+    pub(crate) rows: usize,
+    pub(crate) t: usize,
+}
+
+/// Keys and values that a chunk attends to.
+pub(crate) struct ChunkPast {
+    /// Shared by all rows: each (kv_heads, length, head_dim).
+    pub(crate) shared: Vec<(Tensor, Tensor)>,
+    /// Of each row, new tokens included and room behind them: (rows, kv_heads, capacity, head_dim).
+    pub(crate) own: (Tensor, Tensor),
+    /// Own positions that are filled.
+    pub(crate) own_len: usize,
+}
+
+/// Keys and values of one key head, one after the other.
+#[derive(Clone, Copy)]
+struct Positions<'a> {
+    k: &'a [f32],
+    v: &'a [f32],
+    len: usize,
+}
+
+/// One kernel call's inputs.
+struct Pass<'a> {
+    sizes: HeadSizes,
+    /// (n_tokens, n_heads · head_dim), unrotated.
+    q: &'a [f32],
+    /// (n_tokens, head_dim / 2)
+    cos: &'a [f32],
+    sin: &'a [f32],
+}
+
+struct Task<'a> {
+    lines: ChunkLines,
+    kv_head: usize,
+    rows: std::ops::Range<usize>,
+    queries: std::ops::Range<usize>,
+    shared: Vec<Positions<'a>>,
+    /// One a row of `rows`, as far as the last query sees.
+    own: Vec<Positions<'a>>,
+}
+
+/// z (n_tokens, n_heads · head_dim) of unrotated queries of the same shape.
+pub(crate) fn attend_cached(
+    q: &Tensor,
+    rotary: &RotaryTables,
+    chunks: &[(ChunkLines, ChunkPast)],
+    sizes: HeadSizes,
+) -> Result<Tensor> {
+    let views = [q, &rotary.cos, &rotary.sin].map(View::new);
+    let pass = Pass { sizes, q: views[0].values()?, cos: views[1].values()?, sin: views[2].values()? };
+    let past: Vec<PastViews<'_>> = chunks.iter().map(|(_, past)| PastViews::new(past)).collect();
+    let mut tasks = Vec::new();
+    for ((lines, _), past) in chunks.iter().zip(&past) {
+        past.tasks(*lines, sizes, &mut tasks)?;
+    }
+    let work: usize = tasks.iter().map(|task| task.n_lines(sizes) * task.n_keys() * sizes.head_dim).sum();
+    let run = |task: &Task<'_>| task.run(&pass);
+    let parts: Vec<Vec<f32>> = match work < SERIAL_WORK {
+        true => tasks.iter().map(run).collect(),
+        false => tasks.par_iter().map(run).collect(),
+    };
+    let mut z = vec![0f32; pass.q.len()];
+    for (task, part) in tasks.iter().zip(&parts) {
+        task.scatter(part, sizes, &mut z);
+    }
+    Ok(Tensor::from_vec(z, q.shape(), q.device())?)
+}
+
+struct PastViews<'a> {
+    shared: Vec<[View<'a>; 2]>,
+    own: [View<'a>; 2],
+    own_len: usize,
+}
+
+impl<'a> PastViews<'a> {
+    fn new(past: &'a ChunkPast) -> Self {
+        let shared = past.shared.iter().map(|(k, v)| [View::new(k), View::new(v)]).collect();
+        Self { shared, own: [View::new(&past.own.0), View::new(&past.own.1)], own_len: past.own_len }
+    }
+
+    fn tasks<'b>(&'b self, lines: ChunkLines, sizes: HeadSizes, tasks: &mut Vec<Task<'b>>) -> Result<()> {
+        let [own_k, own_v] = [self.own[0].values()?, self.own[1].values()?];
+        let per_head = own_k.len() / lines.rows / sizes.n_kv_heads;
+        for kv_head in 0..sizes.n_kv_heads {
+            let shared = self
+                .shared
+                .iter()
+                .map(|[k, v]| Ok(Positions { k: k.first(kv_head)?, v: v.first(kv_head)?, len: k.length(1) }))
+                .collect::<Result<Vec<_>>>()?;
+            let own = |row: usize, len: usize| {
+                let start = (row * sizes.n_kv_heads + kv_head) * per_head;
+                Positions { k: &own_k[start..start + per_head], v: &own_v[start..start + per_head], len }
+            };
+            let task = |rows: std::ops::Range<usize>, queries: std::ops::Range<usize>| {
+                let seen = self.own_len - lines.t + queries.end;
+                let own = rows.clone().map(|row| own(row, seen)).collect();
+                Task { lines, kv_head, rows, queries, shared: shared.clone(), own }
+            };
+            if lines.t == 1 {
+                tasks.push(task(0..lines.rows, 0..1));
+                continue;
+            }
+            for row in 0..lines.rows {
+                let blocks = (0..lines.t).step_by(BLOCK_QUERIES);
+                tasks.extend(blocks.map(|first| task(row..row + 1, first..(first + BLOCK_QUERIES).min(lines.t))));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Task<'_> {
+    fn n_lines(&self, sizes: HeadSizes) -> usize {
+        self.rows.len() * self.queries.len() * sizes.repeat()
+    }
+
+    fn n_keys(&self) -> usize {
+        self.n_shared() + self.own.first().map_or(0, |own| own.len)
+    }
+
+    fn n_shared(&self) -> usize {
+        self.shared.iter().map(|shared| shared.len).sum()
+    }
+
+    /// The packed line and the query of each (row, query) of the task, in order.
+    fn tokens(&self) -> impl Iterator<Item = (usize, usize)> {
+        let ChunkLines { start, t, .. } = self.lines;
+        let queries = self.queries.clone();
+        self.rows.clone().flat_map(move |row| queries.clone().map(move |query| (start + row * t + query, query)))
+    }
+
+    /// z of (rows, queries, heads of this key head), each head_dim wide.
+    fn run(&self, pass: &Pass<'_>) -> Vec<f32> {
+        let (dim, n) = (pass.sizes.head_dim, self.n_lines(pass.sizes));
+        let (n_keys, n_shared) = (self.n_keys(), self.n_shared());
+        let q = self.gather(pass);
+        let mut scores = vec![0f32; n * n_keys];
+        let mut start = 0;
+        for Positions { k, len, .. } in &self.shared {
+            let keys = Matrix::packed(k, dim).transposed();
+            let mut target = Target::packed(&mut scores[start..], n_keys);
+            multiply(&mut target, Matrix::packed(&q, dim), keys, [n, *len, dim], false);
+            start += len;
+        }
+        let n_row = n / self.rows.len();
+        for (i, own) in self.own.iter().enumerate() {
+            let keys = Matrix::packed(own.k, dim).transposed();
+            let mut target = Target::packed(&mut scores[i * n_row * n_keys + n_shared..], n_keys);
+            multiply(&mut target, Matrix::packed(&q[i * n_row * dim..], dim), keys, [n_row, own.len, dim], false);
+        }
+        self.normalise(&mut scores, n_keys, pass.sizes.repeat());
+        let mut z = vec![0f32; n * dim];
+        let mut start = 0;
+        for (i, Positions { v, len, .. }) in self.shared.iter().enumerate() {
+            let weights = Matrix::packed(&scores[start..], n_keys);
+            multiply(&mut Target::packed(&mut z, dim), weights, Matrix::packed(v, dim), [n, dim, *len], i > 0);
+            start += len;
+        }
+        for (i, own) in self.own.iter().enumerate() {
+            let weights = Matrix::packed(&scores[i * n_row * n_keys + n_shared..], n_keys);
+            let mut target = Target::packed(&mut z[i * n_row * dim..], dim);
+            multiply(&mut target, weights, Matrix::packed(own.v, dim), [n_row, dim, own.len], n_shared > 0);
+        }
+        z
+    }
+
+    /// The task's queries, rotated and scaled by 1 / √head_dim.
+    fn gather(&self, pass: &Pass<'_>) -> Vec<f32> {
+        let HeadSizes { n_heads, head_dim: dim, .. } = pass.sizes;
+        let (repeat, half) = (pass.sizes.repeat(), dim / 2);
+        let scale = 1.0 / (dim as f32).sqrt();
+        let mut q = Vec::with_capacity(self.n_lines(pass.sizes) * dim);
+        for (line, _) in self.tokens() {
+            let tables = (&pass.cos[line * half..][..half], &pass.sin[line * half..][..half]);
+            let heads = &pass.q[(line * n_heads + self.kv_head * repeat) * dim..][..repeat * dim];
+            let first = q.len();
+            q.extend_from_slice(heads);
+            q[first..].chunks_exact_mut(dim).for_each(|head| rotate(head, tables, scale));
+        }
+        q
+    }
+
+    /// Softmax over what each query sees; the rest becomes 0.
+    fn normalise(&self, scores: &mut [f32], n_keys: usize, repeat: usize) {
+        let mut lines = scores.chunks_exact_mut(n_keys);
+        for (_, query) in self.tokens() {
+            let seen = n_keys - (self.queries.end - 1 - query);
+            for line in lines.by_ref().take(repeat) {
+                let (seen, unseen) = line.split_at_mut(seen);
+                softmax(seen);
+                unseen.fill(0.0);
+            }
+        }
+    }
+
+    fn scatter(&self, part: &[f32], sizes: HeadSizes, z: &mut [f32]) {
+        let width = sizes.repeat() * sizes.head_dim;
+        for ((line, _), part) in self.tokens().zip(part.chunks_exact(width)) {
+            z[line * sizes.n_heads * sizes.head_dim + self.kv_head * width..][..width].copy_from_slice(part);
+        }
+    }
+}
+
+/// Rotates the halves of a head by its angles, and scales.
+fn rotate(head: &mut [f32], (cos, sin): (&[f32], &[f32]), scale: f32) {
+    let (first, second) = head.split_at_mut(cos.len());
+    for ((first, second), (cos, sin)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
+        let (c, s) = (scale * cos, scale * sin);
+        (*first, *second) = (*first * c - *second * s, *first * s + *second * c);
+    }
+}
+
+/// New keys and values of a chunk on their way into (rows, kv_heads, capacity, head_dim).
+#[derive(Clone, Copy)]
+pub(crate) struct Append<'a> {
+    pub(crate) lines: ChunkLines,
+    pub(crate) sizes: HeadSizes,
+    pub(crate) rotary: &'a RotaryTables,
+}
+
+impl Append<'_> {
+    /// Writes them from position `length` on: keys rotated, values as they are.
+    pub(crate) fn write(&self, own: &(Tensor, Tensor), [k, v]: [&Tensor; 2], length: usize) -> Result<()> {
+        own.0.inplace_op2(k, &AppendOp { append: self, length, is_rotated: true })?;
+        own.1.inplace_op2(v, &AppendOp { append: self, length, is_rotated: false })?;
+        Ok(())
+    }
+
+    /// Keys and values of a row that has no past and keeps none.
+    pub(crate) fn alone(&self, [k, v]: [&Tensor; 2]) -> Result<ChunkPast> {
+        let shape = (self.lines.rows, self.sizes.n_kv_heads, self.lines.t, self.sizes.head_dim);
+        let own = (Tensor::zeros(shape, k.dtype(), k.device())?, Tensor::zeros(shape, v.dtype(), v.device())?);
+        self.write(&own, [k, v], 0)?;
+        Ok(ChunkPast { shared: Vec::new(), own, own_len: self.lines.t })
+    }
+}
+
+struct AppendOp<'a> {
+    append: &'a Append<'a>,
+    length: usize,
+    is_rotated: bool,
+}
+
+impl InplaceOp2 for AppendOp<'_> {
+    fn name(&self) -> &'static str {
+        "append-to-cache"
+    }
+
+    fn cpu_fwd(&self, cache: &mut CpuStorage, cl: &Layout, x: &CpuStorage, xl: &Layout) -> candle_core::Result<()> {
+        let Append { lines: ChunkLines { start, rows, t }, sizes, rotary } = *self.append;
+        let HeadSizes { n_kv_heads, head_dim: dim, .. } = sizes;
+        let (Some((first, end)), Some((x_first, x_end))) = (cl.contiguous_offsets(), xl.contiguous_offsets()) else {
+            candle_core::bail!("a cache with gaps")
+        };
+        let CpuStorage::F32(cache) = cache else { candle_core::bail!("a cache of another type than f32") };
+        let (cache, x) = (&mut cache[first..end], &x.as_slice::<f32>()?[x_first..x_end]);
+        let capacity = cl.shape().dims4()?.2;
+        if self.length + t > capacity || rows * n_kv_heads * capacity * dim != cache.len() {
+            candle_core::bail!("{t} more positions after {} do not fit a cache of {capacity}", self.length);
+        }
+        let (cos, sin) = (View::new(&rotary.cos), View::new(&rotary.sin));
+        let (cos, sin) = (cos.values()?, sin.values()?);
+        for (line, row, position) in (0..rows * t).map(|i| (start + i, i / t, self.length + i % t)) {
+            let heads = x[line * n_kv_heads * dim..][..n_kv_heads * dim].chunks_exact(dim);
+            for (head, values) in heads.enumerate() {
+                let target = &mut cache[((row * n_kv_heads + head) * capacity + position) * dim..][..dim];
+                target.copy_from_slice(values);
+                if self.is_rotated {
+                    rotate(target, (&cos[line * dim / 2..][..dim / 2], &sin[line * dim / 2..][..dim / 2]), 1.0);
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+use candle_core::quantized::{GgmlDType, QTensor};
+
+use super::*;
+
+/// Deterministic values in [−1, 1).
+fn values(n: usize, seed: u64) -> Vec<f32> {
+    let value = |i: usize| crate::layers::mix(seed + i as u64) as f32 / u64::MAX as f32 * 2.0 - 1.0;
+    (0..n).map(value).collect()
+}
+
+fn packed(format: Format, rows: usize, columns: usize) -> (PackedMatrix, Vec<f32>) {
+    let matrix = Tensor::from_vec(values(rows * columns, 7), (rows, columns), &Device::Cpu).unwrap();
+    let ggml = match format {
+        Format::F32 => {
+            let dense = matrix.flatten_all().unwrap().to_vec1().unwrap();
+            return (PackedMatrix::from_tensor(&matrix).unwrap().unwrap(), dense);
+        }
+        Format::Q4_0 => GgmlDType::Q4_0,
+        Format::Q4_1 => GgmlDType::Q4_1,
+        Format::Q8_0 => GgmlDType::Q8_0,
+    };
+    let quantised = QTensor::quantize(&matrix, ggml).unwrap();
+    let dense = quantised.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    let bytes = quantised.data().unwrap().into_owned();
+    (PackedMatrix::new(format, bytes, rows, columns).unwrap(), dense)
+}
+
+const FORMATS: [Format; 4] = [Format::F32, Format::Q4_0, Format::Q4_1, Format::Q8_0];
+
+#[test]
+fn every_kernel_multiplies_as_the_dequantised_matrix_does() {
+    let (rows, columns) = (37, 96);
+    for format in FORMATS {
+        let (matrix, dense) = packed(format, rows, columns);
+        for n in [1, 2, 3, 7, 12] {
+            let x = values(n * columns, 99);
+            for kernel in Kernel::all_of_this_machine() {
+                let mut y = vec![f32::NAN; rows * n];
+                kernel.rows(format, &Lines { x: &x, n, columns }, &matrix.bytes, &mut y);
+                for (row, weights) in dense.chunks_exact(columns).enumerate() {
+                    for (line, x) in x.chunks_exact(columns).enumerate() {
+                        let expected: f64 = weights.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+                        let got = f64::from(y[row * n + line]);
+                        assert!((got - expected).abs() < 2e-5, "{kernel:?} {format:?} {n}: {got} for {expected}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_has_the_same_bits_alone_and_among_others() {
+    let (matrix, _) = packed(Format::Q4_1, 300, 576);
+    let x = values(11 * 576, 5);
+    let together = multiply(&[&matrix], &x, 11).remove(0);
+    for (line, x) in x.chunks_exact(576).enumerate() {
+        let alone = multiply(&[&matrix], x, 1).remove(0);
+        assert_eq!(alone, together[line * 300..(line + 1) * 300]);
+    }
+}
+
+#[test]
+fn a_delta_is_added() {
+    let (matrix, dense) = packed(Format::Q8_0, 20, 64);
+    let tensor = |n: usize, m: usize, seed| Tensor::from_vec(values(n * m, seed), (n, m), &Device::Cpu).unwrap();
+    let (a, b, x) = (tensor(3, 64, 1), tensor(20, 3, 2), tensor(5, 64, 3));
+    let packed = Packed::new(matrix).with_delta(&a, &b, 0.5).unwrap().unwrap();
+    let weight = Tensor::from_vec(dense, (20, 64), &Device::Cpu).unwrap();
+    let merged = (weight + (b.matmul(&a).unwrap() * 0.5).unwrap()).unwrap();
+    let expected = x.matmul(&merged.t().unwrap()).unwrap();
+    let [got] = products(&x, [&packed]).unwrap();
+    let distance = (got - expected).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+    assert!(distance < 2e-5, "{distance}");
+}
+
+#[test]
+fn bytes_of_another_size_are_refused() {
+    assert!(PackedMatrix::new(Format::Q4_1, vec![0; 20 * 6], 2, 96).is_some());
+    assert!(PackedMatrix::new(Format::Q4_1, vec![0; 20 * 6 - 1], 2, 96).is_none());
+    assert!(PackedMatrix::new(Format::Q4_1, vec![0; 20], 1, 33).is_none());
+    assert!(PackedMatrix::new(Format::Q4_1, Vec::new(), 0, 32).is_none());
+}
