@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 
 use rayon::prelude::*;
 
+use crate::draft::CopyDraft;
 use crate::hook::{Hook, SHARED_ROW};
-use crate::sampling::{Sampler, SamplingOptions};
+use crate::sampling::{Logits, Sampler, SamplingOptions};
 use crate::{Chunk, Decoder, Error, KvCache, Past, Result, SharedPrefix, Wanted};
 
 /// Most tokens of one prefill pass; longer prompts are read in pieces, so that memory stays bounded.
@@ -20,12 +21,15 @@ pub struct Prompt {
     pub rows: Vec<usize>,
     /// All tokens but the last, where they were read before; see [`read_prefix`].
     pub prefix: Option<SharedPrefix>,
+    /// Tokens that the output is likely to repeat, the original answer for one: several are then checked a pass. The output
+    /// is the same; a pass costs more, so this pays for few rows at a time.
+    pub draft: Vec<u32>,
 }
 
 impl Prompt {
     /// A prompt that was not read yet.
     pub fn new(tokens: Vec<u32>, rows: Vec<usize>) -> Self {
-        Self { tokens, rows, prefix: None }
+        Self { tokens, rows, prefix: None, draft: Vec::new() }
     }
 }
 
@@ -67,6 +71,19 @@ pub struct Generated {
     pub tokens: Vec<u32>,
     /// Why it ended.
     pub finish: Finish,
+    /// What drafting brought.
+    pub drafting: Drafting,
+}
+
+/// How the tokens of a row came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Drafting {
+    /// Forward passes after the prompt.
+    pub passes: usize,
+    /// Tokens that were proposed from [`Prompt::draft`].
+    pub proposed: usize,
+    /// Those of them that the model chose as well.
+    pub accepted: usize,
 }
 
 /// Continues every prompt in its rows and returns them in the order of `prompts` and their `rows`.
@@ -121,10 +138,10 @@ fn check_prompt(decoder: &Decoder, prompt: &Prompt, max_new_tokens: usize) -> Re
     Ok(())
 }
 
-/// Rows that advance together and their unread tokens.
+/// Rows that advance together and their unread tokens. A row with a draft advances alone.
 struct Group {
     cache: KvCache,
-    /// Tokens to read next, row after row.
+    /// Tokens to read next, row after row: the last of the output, and what is drafted after it.
     pending: Vec<u32>,
     rows: Vec<Row>,
 }
@@ -135,6 +152,10 @@ struct Row {
     /// Prompt and output so far, for the repetition penalty; only the output when there is none.
     context: Vec<u32>,
     prompt_len: usize,
+    draft: Option<CopyDraft>,
+    drafting: Drafting,
+    /// Pending tokens of the last pass that stand.
+    last_pass: usize,
 }
 
 /// Reads every prompt up to its last token.
@@ -146,37 +167,106 @@ fn prefill(
 ) -> Result<Vec<Group>> {
     let mut groups = Vec::new();
     for prompt in prompts.iter().filter(|prompt| !prompt.rows.is_empty()) {
-        let (last, before) = prompt.tokens.split_last().ok_or(Error::Request {
-            what: "prompt",
-            got: "no tokens".into(),
-            expected: "at least one token".into(),
-        })?;
-        let cache = if options.share_prompt {
-            let prefix = match &prompt.prefix {
-                Some(prefix) => prefix.clone(),
-                None => read_prefix(decoder, before, hook)?,
-            };
-            prefix.branch(decoder.config(), prompt.rows.clone(), options.max_new_tokens, decoder.device())?
-        } else {
-            let mut cache = decoder.cache(prompt.rows.clone(), prompt.tokens.len() + options.max_new_tokens)?;
-            let piece_len = (PREFILL_TOKENS / prompt.rows.len()).max(1);
-            for piece in before.chunks(piece_len) {
-                let tokens = piece.repeat(prompt.rows.len());
-                let chunk = Chunk { tokens: &tokens, past: Past::Cache(&mut cache) };
-                decoder.forward(&mut [chunk], hook, &Wanted::Nothing)?;
-            }
-            cache
+        let rows_together = if prompt.draft.is_empty() { prompt.rows.len() } else { 1 };
+        let shared = match (options.share_prompt, &prompt.prefix) {
+            (false, _) => None,
+            (true, Some(prefix)) => Some(prefix.clone()),
+            (true, None) => Some(read_prefix(decoder, prompt.before_last(), hook)?),
         };
+        for rows in prompt.rows.chunks(rows_together) {
+            let cache = match &shared {
+                Some(prefix) => {
+                    prefix.branch(decoder.config(), rows.to_vec(), options.max_new_tokens, decoder.device())?
+                }
+                None => read_rows(decoder, prompt, rows, options, hook)?,
+            };
+            groups.push(Group::new(cache, prompt, rows, options));
+        }
+    }
+    Ok(groups)
+}
+
+/// Reads a prompt for each of the rows.
+fn read_rows(
+    decoder: &Decoder,
+    prompt: &Prompt,
+    rows: &[usize],
+    options: &GenerateOptions,
+    hook: &mut dyn Hook,
+) -> Result<KvCache> {
+    let mut cache = decoder.cache(rows.to_vec(), prompt.tokens.len() + options.max_new_tokens)?;
+    let piece_len = (PREFILL_TOKENS / rows.len()).max(1);
+    for piece in prompt.before_last().chunks(piece_len) {
+        let tokens: Vec<u32> = piece.repeat(rows.len());
+        let chunk = Chunk { tokens: &tokens, past: Past::Cache(&mut cache) };
+        decoder.forward(&mut [chunk], hook, &Wanted::Nothing)?;
+    }
+    Ok(cache)
+}
+
+impl Prompt {
+    fn before_last(&self) -> &[u32] {
+        self.tokens.split_last().map_or(&[], |(_, before)| before)
+    }
+}
+
+impl Group {
+    fn new(cache: KvCache, prompt: &Prompt, rows: &[usize], options: &GenerateOptions) -> Self {
         let row = |&id: &usize| Row {
             id,
             sampler: Sampler::new(&options.sampling, id),
             context: prompt.tokens.clone(),
             prompt_len: prompt.tokens.len(),
+            draft: (!prompt.draft.is_empty()).then(|| CopyDraft::new(prompt.draft.clone())),
+            drafting: Drafting::default(),
+            last_pass: 0,
         };
-        let rows = prompt.rows.iter().map(row).collect();
-        groups.push(Group { cache, pending: vec![*last; prompt.rows.len()], rows });
+        let rows: Vec<Row> = rows.iter().map(row).collect();
+        let mut group = Self { cache, pending: Vec::new(), rows };
+        group.prepare(options);
+        group
     }
-    Ok(groups)
+
+    /// Sets what is read next.
+    fn prepare(&mut self, options: &GenerateOptions) {
+        self.pending.clear();
+        for row in &self.rows {
+            self.pending.extend(row.context.last());
+            self.pending.extend_from_slice(row.proposal(options));
+        }
+    }
+
+    /// Takes what the model says after each pending token: as many tokens as the draft allows.
+    fn take(
+        &mut self,
+        lines: &[Logits<'_>],
+        options: &GenerateOptions,
+        on_token: &mut dyn FnMut(usize, u32) -> Result<ControlFlow<()>>,
+        finished: &mut Vec<Generated>,
+    ) -> Result<()> {
+        let per_row = self.pending.len() / self.rows.len();
+        let read_before = self.cache.len() - per_row;
+        let lines = self.rows.iter_mut().zip(self.pending.chunks(per_row)).zip(lines.chunks(per_row));
+        let ends = lines.map(|((row, pending), lines)| row.take(lines, &pending[1..], options, on_token));
+        let ends = ends.collect::<Result<Vec<_>>>()?;
+        if let [row] = &self.rows[..] {
+            self.cache.truncate(read_before + row.last_pass)?;
+        }
+        let kept: Vec<usize> = (0..ends.len()).filter(|&i| ends[i].is_none()).collect();
+        let mut rows = Vec::with_capacity(kept.len());
+        for (row, end) in self.rows.drain(..).zip(ends) {
+            match end {
+                None => rows.push(row),
+                Some(finish) => finished.push(row.finish(finish)),
+            }
+        }
+        if !rows.is_empty() && rows.len() < self.cache.rows().len() {
+            self.cache.keep(&kept)?;
+        }
+        self.rows = rows;
+        self.prepare(options);
+        Ok(())
+    }
 }
 
 /// Reads a prompt once, in pieces, so that any number of rows can continue it.
@@ -192,7 +282,7 @@ pub fn read_prefix(decoder: &Decoder, tokens: &[u32], hook: &mut dyn Hook) -> Re
     cache.freeze()
 }
 
-/// One token for every row.
+/// One pass for every row.
 fn step(
     decoder: &Decoder,
     groups: &mut [Group],
@@ -203,42 +293,58 @@ fn step(
 ) -> Result<()> {
     let mut chunks: Vec<Chunk<'_>> =
         groups.iter_mut().map(|group| Chunk { tokens: &group.pending, past: Past::Cache(&mut group.cache) }).collect();
-    let states = decoder.forward(&mut chunks, hook, &Wanted::LastOfRow)?;
+    let states = decoder.forward(&mut chunks, hook, &Wanted::All)?;
     let Some(states) = states else { return Ok(()) };
     let logits: Vec<f32> = decoder.logits(&states)?.flatten_all()?.to_vec1()?;
-    let vocab_size = decoder.config().vocab_size;
-    let mut rows: Vec<&mut Row> = groups.iter_mut().flat_map(|group| group.rows.iter_mut()).collect();
-    let chosen: Vec<u32> = rows
-        .par_iter_mut()
-        .zip(logits.par_chunks(vocab_size))
-        .map(|(row, logits)| row.sampler.choose(logits, &row.context))
-        .collect::<Result<_>>()?;
-
-    let mut chosen = chosen.into_iter();
-    for group in groups.iter_mut() {
-        let mut kept = Vec::new();
-        let mut pending = Vec::new();
-        let mut rows = Vec::new();
-        for (index, (mut row, id)) in group.rows.drain(..).zip(chosen.by_ref()).enumerate() {
-            match row.accept(id, options, on_token)? {
-                None => {
-                    kept.push(index);
-                    pending.push(id);
-                    rows.push(row);
-                }
-                Some(finish) => finished.push(row.finish(finish)),
-            }
-        }
-        if !rows.is_empty() && rows.len() < group.cache.rows().len() {
-            group.cache.keep(&kept)?;
-        }
-        group.pending = pending;
-        group.rows = rows;
+    let lines: Vec<Logits<'_>> = logits.par_chunks(decoder.config().vocab_size).map(Logits::new).collect();
+    let mut rest = lines.as_slice();
+    for group in groups {
+        let (own, after) = rest.split_at(group.pending.len());
+        rest = after;
+        group.take(own, options, on_token, finished)?;
     }
     Ok(())
 }
 
 impl Row {
+    /// What is drafted after the last token, as far as there is room for it.
+    fn proposal(&self, options: &GenerateOptions) -> &[u32] {
+        let room = options.max_new_tokens.saturating_sub(self.n_new() + 1);
+        self.draft.as_ref().map_or(&[], |draft| draft.propose(room))
+    }
+
+    fn n_new(&self) -> usize {
+        self.context.len() - self.prompt_len
+    }
+
+    /// Chooses a token, and another for each that was drafted rightly; `Some` when the row ends.
+    fn take(
+        &mut self,
+        lines: &[Logits<'_>],
+        drafted: &[u32],
+        options: &GenerateOptions,
+        on_token: &mut dyn FnMut(usize, u32) -> Result<ControlFlow<()>>,
+    ) -> Result<Option<Finish>> {
+        let mut end = None;
+        let mut stood = 0;
+        for (i, logits) in lines.iter().enumerate() {
+            let id = self.sampler.choose(logits, &self.context)?;
+            end = self.accept(id, options, on_token)?;
+            if end.is_some() || drafted.get(i) != Some(&id) {
+                break;
+            }
+            stood += 1;
+        }
+        self.last_pass = 1 + stood;
+        self.drafting.passes += 1;
+        self.drafting.proposed += drafted.len();
+        self.drafting.accepted += stood;
+        if let Some(draft) = &mut self.draft {
+            draft.adapt(drafted.len(), stood);
+        }
+        Ok(end)
+    }
+
     /// Takes a new token; `Some` when the row ends.
     fn accept(
         &mut self,
@@ -250,15 +356,17 @@ impl Row {
             return Ok(Some(Finish::Stopped));
         }
         self.context.push(id);
+        if let Some(draft) = &mut self.draft {
+            draft.follow(&self.context[self.prompt_len..]);
+        }
         if on_token(self.id, id)?.is_break() {
             return Ok(Some(Finish::Stopped));
         }
-        let length = self.context.len() - self.prompt_len;
-        Ok((length >= options.max_new_tokens).then_some(Finish::Length))
+        Ok((self.n_new() >= options.max_new_tokens).then_some(Finish::Length))
     }
 
     fn finish(mut self, finish: Finish) -> Generated {
         let tokens = self.context.split_off(self.prompt_len);
-        Generated { row: self.id, tokens, finish }
+        Generated { row: self.id, tokens, finish, drafting: self.drafting }
     }
 }

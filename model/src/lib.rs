@@ -9,6 +9,7 @@ mod adapter;
 mod cache;
 mod config;
 mod decoder;
+mod draft;
 mod error;
 pub mod files;
 pub mod generate;

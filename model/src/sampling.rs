@@ -81,13 +81,13 @@ impl Sampler {
         Self { row, processor: options.processor(row), repetition_penalty: options.repetition_penalty }
     }
 
-    /// Chooses from `logits`, (vocab_size); `context` holds the ids so far, for the repetition penalty.
-    pub(crate) fn choose(&mut self, logits: &[f32], context: &[u32]) -> Result<u32> {
-        let best = argmax(logits).ok_or(Error::LogitsNotFinite { row: self.row, position: context.len() })?;
+    /// Chooses an id; `context` holds the ids so far, for the repetition penalty.
+    pub(crate) fn choose(&mut self, Logits { values, best }: &Logits<'_>, context: &[u32]) -> Result<u32> {
+        let best = best.ok_or(Error::LogitsNotFinite { row: self.row, position: context.len() })?;
         if self.processor.is_none() && self.repetition_penalty == 1.0 {
             return Ok(best);
         }
-        let mut logits = Tensor::new(logits, &Device::Cpu)?;
+        let mut logits = Tensor::new(*values, &Device::Cpu)?;
         if self.repetition_penalty != 1.0 {
             logits = apply_repeat_penalty(&logits, self.repetition_penalty, context)?;
         }
@@ -98,18 +98,35 @@ impl Sampler {
     }
 }
 
-/// Index of the largest value, the lowest among equals; `None` when any value is NaN or +∞, or there are none.
+/// Logits of one position, (vocab_size).
+pub(crate) struct Logits<'a> {
+    values: &'a [f32],
+    /// Index of the largest, the lowest among equals; `None` when any is NaN or +∞, or there are none.
+    best: Option<u32>,
+}
+
+impl<'a> Logits<'a> {
+    pub(crate) fn new(values: &'a [f32]) -> Self {
+        Self { values, best: argmax(values) }
+    }
+}
+
 fn argmax(values: &[f32]) -> Option<u32> {
-    let mut best = (0, f32::NEG_INFINITY);
-    for (index, &value) in values.iter().enumerate() {
-        if value.is_nan() {
-            return None;
-        }
-        if value > best.1 {
-            best = (index, value);
+    const LANES: usize = 16;
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut largest = [f32::NEG_INFINITY; LANES];
+    let mut is_nan = [false; LANES];
+    for chunk in chunks {
+        for lane in 0..LANES {
+            largest[lane] = largest[lane].max(chunk[lane]);
+            is_nan[lane] |= chunk[lane].is_nan();
         }
     }
-    best.1.is_finite().then_some(best.0 as u32)
+    let largest = largest.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max);
+    if !largest.is_finite() || is_nan.contains(&true) || rest.iter().any(|value| value.is_nan()) {
+        return None;
+    }
+    values.iter().position(|&value| value == largest).map(|index| index as u32)
 }
 
 #[cfg(test)]
@@ -121,6 +138,10 @@ mod tests {
         assert_eq!(argmax(&[1.0, 3.0, 3.0]), Some(1));
         assert_eq!(argmax(&[1.0, f32::NAN]), None);
         assert_eq!(argmax(&[]), None);
+        let mut many: Vec<f32> = (0..50).map(|i| i as f32 % 37.0).collect();
+        assert_eq!(argmax(&many), Some(36));
+        many[20] = f32::NAN;
+        assert_eq!(argmax(&many), None);
     }
 
     #[test]
@@ -129,7 +150,7 @@ mod tests {
         let logits: Vec<f32> = (0..50).map(|i| (i as f32 * 0.37).sin()).collect();
         let draw = |row| -> Vec<u32> {
             let mut sampler = Sampler::new(&options, row);
-            (0..20).map(|_| sampler.choose(&logits, &[]).unwrap()).collect()
+            (0..20).map(|_| sampler.choose(&Logits::new(&logits), &[]).unwrap()).collect()
         };
         assert_eq!(draw(3), draw(3));
         assert_ne!(draw(3), draw(4));

@@ -141,7 +141,7 @@ impl Run<'_> {
             }
             let before = prompt.tokens.len().saturating_sub(1);
             let prefix = read_prefix(self.decoder, &prompt.tokens[..before], &mut NoHook)?;
-            prompts.push(Prompt { tokens: prompt.tokens.clone(), rows, prefix: Some(prefix) });
+            prompts.push(Prompt { tokens: prompt.tokens.clone(), rows, prefix: Some(prefix), draft: Vec::new() });
         }
         let options = GenerateOptions {
             max_new_tokens: self.options.max_new_tokens,
