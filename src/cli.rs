@@ -53,6 +53,8 @@ pub enum Command {
     Fit(FitArgs),
     /// Correct answers, steered or not
     Correct(CorrectArgs),
+    /// Measure how fast a model reads, writes and corrects on this machine
+    Bench(BenchArgs),
     /// Measure how much of the answers in a file of triples was rewritten
     Ratio(RatioArgs),
     /// Compare a model with reference numbers, from Hugging Face transformers for one
@@ -654,6 +656,50 @@ pub struct CorrectArgs {
     /// Rows decoded together
     #[arg(long, default_value_t = 16)]
     pub batch_rows: usize,
+    /// Write one token a pass instead of checking several of the answer's at once; the output is the same
+    #[arg(long)]
+    pub no_draft: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline bench --model model.gguf
+  redline bench --model smollm2 --data triples.jsonl --vector vector.safetensors --coefficient 1
+
+Reports the median of the tokens per second of several runs, after one that does not count.")]
+pub struct BenchArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Tokens of the prompt to read; 0 leaves it out
+    #[arg(long, default_value_t = 512)]
+    pub prefill: usize,
+    /// Tokens to write, one row; 0 leaves it out
+    #[arg(long, default_value_t = 64)]
+    pub decode: usize,
+    /// Triples to correct, with the answer as draft and without
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// Triples to correct
+    #[arg(long, default_value_t = 16)]
+    pub prompts: usize,
+    /// Longest correction, in tokens
+    #[arg(long, default_value_t = 96)]
+    pub max_new_tokens: usize,
+    /// Steer corrections along this vector (.safetensors or .gguf)
+    #[arg(long, value_name = "FILE", requires = "data")]
+    pub vector: Option<PathBuf>,
+    /// Steering strength
+    #[arg(long, allow_hyphen_values = true, default_value_t = 1.0)]
+    pub coefficient: f32,
+    /// Layers to inject: auto, all, 8-25 or 3,5,7
+    #[arg(long, default_value_t)]
+    pub layers: LayerSpec,
+    /// Unit of the coefficient: gap, std, unit
+    #[arg(long, default_value_t)]
+    pub unit: Unit,
+    /// Runs that count
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub repeats: u16,
 }
 
 #[derive(Args)]

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Sweep(args) => commands::sweep::run(args, cli.json),
         Command::Fit(args) => commands::fit::run(args, cli.json),
         Command::Correct(args) => commands::correct::run(args, cli.json),
+        Command::Bench(args) => commands::bench::run(args, cli.json),
         Command::Ratio(args) => commands::ratio::run(args, cli.json),
         Command::Check(args) => commands::check::run(args, cli.json),
         Command::Train(args) => commands::train::run(args, cli.json),
@@ -54,6 +55,9 @@ fn set_threads(asked: Option<usize>) {
         // SAFETY: no other thread runs yet; rayon and the matrix products read the variable later.
         unsafe { std::env::set_var(VARIABLE, asked.unwrap_or_else(all).to_string()) };
     }
+    // this thread is one of them: a pass is not handed over at each of its kernels
+    let pool = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
+    debug_assert!(pool.is_ok(), "the pool is built once");
 }
 
 /// Lets freed memory stay with the program. By default every large tensor is new memory from the system, whose clearing takes

@@ -1,6 +1,7 @@
 //! One file a verb.
 
 pub mod ablate;
+pub mod bench;
 pub mod check;
 pub mod compare;
 pub mod correct;

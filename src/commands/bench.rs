@@ -1,0 +1,202 @@
+//! `redline bench`: how fast a model reads, writes and corrects on this machine, in tokens per second.
+
+use std::ops::ControlFlow;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use redline::model::generate::{Drafting, GenerateOptions, Prompt, generate, read_prefix};
+use redline::model::{Hook, NoHook, Qac};
+use redline::steer::{Inject, RowSteering};
+use serde::Serialize;
+
+use crate::cli::{BenchArgs, VectorArgs};
+use crate::session::{Session, hinted, load_vector, read_triples};
+use crate::{interrupt, output};
+
+/// One kind of work, timed several times.
+#[derive(Debug, Serialize)]
+struct Timing {
+    /// `prefill`, `decode`, `correct` or `correct-drafted`, as llama-bench has pp and tg.
+    work: &'static str,
+    /// Tokens of one run.
+    n_tokens: usize,
+    /// Of each run, in order.
+    tokens_per_second: Vec<f64>,
+    median: f64,
+    /// What drafting brought, where there was a draft.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drafting: Option<Shares>,
+}
+
+#[derive(Debug, Serialize)]
+struct Shares {
+    tokens_per_pass: f64,
+    accepted_share: f64,
+}
+
+pub fn run(args: &BenchArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    let session = Session::open(&args.model)?;
+    let load_seconds = started.elapsed().as_secs_f64();
+    let bench = Bench { args, session: &session };
+    let mut timings = Vec::new();
+    if args.prefill > 0 {
+        timings.push(bench.prefill()?);
+    }
+    if args.decode > 0 {
+        timings.push(bench.decode()?);
+    }
+    if let Some(path) = &args.data {
+        let triples: Vec<Qac> = read_triples(path, None)?.into_iter().take(args.prompts).collect();
+        timings.extend(bench.correct(&triples)?);
+    }
+    if json {
+        let threads = rayon::current_num_threads();
+        output::json(&serde_json::json!({ "load_seconds": load_seconds, "threads": threads, "timings": timings }))?;
+    } else {
+        output::line(&format!("loaded in {load_seconds:.2} s\n{}", table(&timings)))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Bench<'a> {
+    args: &'a BenchArgs,
+    session: &'a Session,
+}
+
+impl Bench<'_> {
+    /// A text of `n` tokens without meaning.
+    fn tokens(&self, n: usize) -> anyhow::Result<Vec<u32>> {
+        let config = self.session.model.decoder.config();
+        if n > config.context {
+            let message = format!("{n} tokens exceed the model's context of {}", config.context);
+            return Err(hinted(message, "give fewer with --prefill or --decode"));
+        }
+        Ok((0..n).map(|i| ((i * 7919 + 13) % config.vocab_size) as u32).collect())
+    }
+
+    fn prefill(&self) -> anyhow::Result<Timing> {
+        let tokens = self.tokens(self.args.prefill)?;
+        let decoder = &self.session.model.decoder;
+        let run = || {
+            let prefix = read_prefix(decoder, &tokens, &mut NoHook)?;
+            anyhow::ensure!(prefix.len() == tokens.len(), "the prompt was read in part");
+            Ok((tokens.len(), None))
+        };
+        self.repeat("prefill", run)
+    }
+
+    fn decode(&self) -> anyhow::Result<Timing> {
+        let tokens = self.tokens(1)?;
+        let options = GenerateOptions { max_new_tokens: self.args.decode, ..GenerateOptions::default() };
+        let run = || {
+            let prompts = [Prompt::new(tokens.clone(), vec![0])];
+            Ok((self.write(&prompts, &options, &mut NoHook)?.0, None))
+        };
+        self.repeat("decode", run)
+    }
+
+    /// Corrections, one after the other, from prompts that were read before the clock starts: plain, and with the answer as draft.
+    fn correct(&self, triples: &[Qac]) -> anyhow::Result<[Timing; 2]> {
+        let (args, decoder) = (self.args, &self.session.model.decoder);
+        let options = GenerateOptions {
+            max_new_tokens: args.max_new_tokens,
+            stop_ids: self.session.tokenizer()?.stop_ids().to_vec(),
+            ..GenerateOptions::default()
+        };
+        let mut inject = self.injection()?;
+        let mut prompts = Vec::with_capacity(triples.len());
+        for (row, qac) in triples.iter().enumerate() {
+            let origin = format!("row {row}");
+            let texts = [qac.question.as_str(), qac.answer.as_str()];
+            let tokens = self.session.prompt_with_room(texts, args.max_new_tokens, &origin)?;
+            let prefix = Some(read_prefix(decoder, &tokens[..tokens.len() - 1], &mut NoHook)?);
+            if let Some(inject) = &mut inject {
+                let (coefficient, prompt_len) = (args.coefficient, tokens.len());
+                inject.steer(row, RowSteering { vector: 0, coefficient, prompt_len })?;
+            }
+            let draft = self.session.tokenizer()?.encode(&qac.answer)?;
+            prompts.push(Prompt { prefix, draft, ..Prompt::new(tokens, vec![row]) });
+        }
+        let undrafted: Vec<Prompt> = prompts.iter().map(|p| Prompt { draft: Vec::new(), ..p.clone() }).collect();
+        let mut all = |prompts: &[Prompt]| {
+            let mut n_tokens = 0;
+            let mut sum = Drafting::default();
+            for prompt in prompts {
+                let (n, drafting) = self.write(std::slice::from_ref(prompt), &options, &mut inject)?;
+                n_tokens += n;
+                sum.passes += drafting.passes;
+                sum.proposed += drafting.proposed;
+                sum.accepted += drafting.accepted;
+            }
+            Ok((n_tokens, (sum.proposed > 0).then_some(sum)))
+        };
+        Ok([self.repeat("correct", || all(&undrafted))?, self.repeat("correct-drafted", || all(&prompts))?])
+    }
+
+    fn injection(&self) -> anyhow::Result<Option<Inject>> {
+        let Some(path) = &self.args.vector else { return Ok(None) };
+        let vector = VectorArgs {
+            vector: path.clone(),
+            layers: self.args.layers.clone(),
+            unit: self.args.unit,
+            any_model: false,
+            from_llama_cpp_generator: false,
+        };
+        let loaded = load_vector(&vector, &self.session.model)?;
+        let decoder = &self.session.model.decoder;
+        let range = redline::steer::TokenRange::default();
+        Ok(Some(Inject::new(&[&loaded.vector], range, decoder.config(), decoder.device())?))
+    }
+
+    /// Continues the prompts; the number of tokens chosen, the one that ended each row included.
+    fn write(
+        &self,
+        prompts: &[Prompt],
+        options: &GenerateOptions,
+        hook: &mut dyn Hook,
+    ) -> anyhow::Result<(usize, Drafting)> {
+        let rows = generate(&self.session.model.decoder, prompts, options, hook, &mut |_, _| {
+            interrupt::check()?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        let n_tokens = rows.iter().map(|row| row.tokens.len().max(1)).sum();
+        Ok((n_tokens, rows.first().map_or_else(Drafting::default, |row| row.drafting)))
+    }
+
+    /// Times a run as often as was asked for, after one that does not count.
+    fn repeat(
+        &self,
+        work: &'static str,
+        mut run: impl FnMut() -> anyhow::Result<(usize, Option<Drafting>)>,
+    ) -> anyhow::Result<Timing> {
+        let (n_tokens, drafting) = run()?;
+        let mut tokens_per_second = Vec::new();
+        for _ in 0..self.args.repeats {
+            interrupt::check()?;
+            let started = Instant::now();
+            run()?;
+            tokens_per_second.push(n_tokens as f64 / started.elapsed().as_secs_f64());
+        }
+        let mut sorted = tokens_per_second.clone();
+        sorted.sort_by(f64::total_cmp);
+        let drafting = drafting.map(|drafting| Shares {
+            tokens_per_pass: n_tokens as f64 / drafting.passes as f64,
+            accepted_share: drafting.accepted as f64 / drafting.proposed as f64,
+        });
+        Ok(Timing { work, n_tokens, median: sorted[sorted.len() / 2], tokens_per_second, drafting })
+    }
+}
+
+fn table(timings: &[Timing]) -> String {
+    let row = |timing: &Timing| {
+        let (low, high) = timing.tokens_per_second.iter().fold((f64::INFINITY, 0f64), |(l, h), &x| (l.min(x), h.max(x)));
+        let drafting = timing.drafting.as_ref().map_or_else(String::new, |shares| {
+            format!("{:.1} tokens a pass, {:.0} % of the draft stood", shares.tokens_per_pass, 100.0 * shares.accepted_share)
+        });
+        let cells = [timing.work.to_owned(), timing.n_tokens.to_string(), format!("{:.1}", timing.median)];
+        cells.into_iter().chain([format!("{low:.1} to {high:.1}"), drafting]).collect()
+    };
+    let rows: Vec<Vec<String>> = timings.iter().map(row).collect();
+    output::table(&["work", "tokens", "tokens/s", "all runs", "drafting"], &rows)
+}
