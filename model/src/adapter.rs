@@ -216,9 +216,12 @@ impl TensorSource for MergedTensors<'_> {
     }
 
     fn packed(&self, linear: &str, out: usize, input: usize) -> Result<Option<Packed>> {
-        match (self.files.packed(linear, out, input)?, self.adapter.deltas.get(linear)) {
-            (Some(packed), Some([a, b])) => packed.with_delta(a, b, self.adapter.scale),
-            (packed, _) => Ok(packed),
+        let packed = self.files.packed(linear, out, input)?;
+        let (Some(packed), Some([a, b])) = (&packed, self.adapter.deltas.get(linear)) else { return Ok(packed) };
+        if [b.dim(0)?, a.dim(1)?] != [out, input] {
+            return Ok(None); // merging names the shapes
         }
+        self.used.borrow_mut().insert(linear.to_owned());
+        packed.clone().with_delta(a, b, self.adapter.scale)
     }
 }

@@ -6,6 +6,7 @@ use candle_core::{Device, Tensor};
 
 use crate::hook::{Hook, HookPoint, NoHook, Site, TokenLayout, TokenSpan, visit};
 use crate::layers::gradients::Span;
+use crate::layers::packed::Packed;
 use crate::layers::{
     Append, Attention, ChunkKv, ChunkLines, ChunkPast, Kernels, Linear, Mlp, RmsNorm, Rope, RotaryTables, is_plain,
 };
@@ -16,13 +17,20 @@ use crate::{Error, KvCache, ModelConfig, Result};
 #[derive(Debug, Clone)]
 pub struct Decoder {
     config: ModelConfig,
-    embedding: Tensor, // (vocab, hidden)
+    embedding: Embedding,
     blocks: Vec<Block>,
     norm: RmsNorm,
     unembedding: Linear,
     rope: Rope,
     kernels: Kernels,
     device: Device,
+}
+
+/// The table of token vectors, (vocab, hidden).
+#[derive(Debug, Clone)]
+enum Embedding {
+    Table(Tensor),
+    Packed(Packed),
 }
 
 #[derive(Debug, Clone)]
@@ -84,21 +92,28 @@ impl Decoder {
             let tensor = source.tensor(name, shape)?;
             Ok(if tensor.device().same_device(device) { tensor } else { tensor.to_device(device)? })
         };
+        let packed = |name: &str, out: usize, input: usize| match device.is_cpu() {
+            true => source.packed(name, out, input),
+            false => Ok(None),
+        };
         let linear = |name: String, out: usize, input: usize, bias: bool| -> Result<Linear> {
-            let weight = read(&format!("{name}.weight"), &[out, input])?;
             let bias = if bias { Some(read(&format!("{name}.bias"), &[out])?) } else { None };
-            let packed = if device.is_cpu() { source.packed(&name, out, input)? } else { None };
-            Ok(Linear::new(weight, bias).with_delta(source.delta(&name, out, input)?).with_packed(packed))
+            if let Some(packed) = packed(&name, out, input)? {
+                return Ok(Linear::from_packed(packed, bias));
+            }
+            let weight = read(&format!("{name}.weight"), &[out, input])?;
+            Ok(Linear::new(weight, bias).with_delta(source.delta(&name, out, input)?))
         };
         let norm = |name: &str| -> Result<RmsNorm> { Ok(RmsNorm::new(read(name, &[hidden])?, config.rms_norm_eps)) };
 
-        let embedding = read("model.embed_tokens.weight", &[config.vocab_size, hidden])?;
-        let unembedding = match config.tie_embeddings {
-            true => {
-                let packed = source.packed("model.embed_tokens", config.vocab_size, hidden)?;
-                Linear::new(embedding.clone(), None).with_packed(packed.filter(|_| device.is_cpu()))
-            }
-            false => linear("lm_head".into(), config.vocab_size, hidden, false)?,
+        let embedding = match packed("model.embed_tokens", config.vocab_size, hidden)? {
+            Some(packed) => Embedding::Packed(packed),
+            None => Embedding::Table(read("model.embed_tokens.weight", &[config.vocab_size, hidden])?),
+        };
+        let unembedding = match &embedding {
+            _ if !config.tie_embeddings => linear("lm_head".into(), config.vocab_size, hidden, false)?,
+            Embedding::Packed(packed) => Linear::from_packed(packed.clone(), None),
+            Embedding::Table(table) => Linear::new(table.clone(), None),
         };
         let block = |i: usize| -> Result<Block> {
             let part = |name: &str| format!("model.layers.{i}.{name}");
@@ -123,7 +138,7 @@ impl Decoder {
                 },
             })
         };
-        Ok(Self {
+        let mut decoder = Self {
             blocks: (0..config.n_layers).map(block).collect::<Result<_>>()?,
             norm: norm("model.norm.weight")?,
             rope: Rope::new(&config),
@@ -132,20 +147,38 @@ impl Decoder {
             kernels: Kernels::default(),
             device: device.clone(),
             config,
-        })
+        };
+        decoder.linears().for_each(Linear::pack);
+        Ok(decoder)
     }
 
-    /// The same weights with other kernels.
-    pub fn with_kernels(mut self, kernels: Kernels) -> Self {
+    /// The same weights with other kernels. All but [`Kernels::Fused`] need quantised weights in f32.
+    ///
+    /// # Errors
+    /// As the tensor library reports.
+    pub fn with_kernels(mut self, kernels: Kernels) -> Result<Self> {
         self.kernels = kernels;
-        if kernels != Kernels::Fused {
-            self.unembedding.unpack();
-            for Block { attention, mlp, .. } in &mut self.blocks {
-                let Attention { q, k, v, o, .. } = attention;
-                [q, k, v, o, &mut mlp.gate, &mut mlp.up, &mut mlp.down].into_iter().for_each(Linear::unpack);
-            }
+        if kernels == Kernels::Fused {
+            self.linears().for_each(Linear::pack);
+            return Ok(self);
         }
-        self
+        self.linears().try_for_each(Linear::unpack)?;
+        if let Embedding::Packed(packed) = &self.embedding {
+            self.embedding = Embedding::Table(packed.widened()?);
+        }
+        Ok(self)
+    }
+
+    fn linears(&mut self) -> impl Iterator<Item = &mut Linear> {
+        std::iter::once(&mut self.unembedding).chain(self.blocks.iter_mut().flat_map(Block::linears))
+    }
+
+    /// Vectors of tokens: (n, hidden)
+    fn embed(&self, tokens: &[u32]) -> Result<Tensor> {
+        match &self.embedding {
+            Embedding::Table(table) => Ok(table.index_select(&Tensor::new(tokens, &self.device)?, 0)?),
+            Embedding::Packed(packed) => packed.select(tokens),
+        }
     }
 
     /// Sizes and constants.
@@ -177,7 +210,7 @@ impl Decoder {
             Wanted::Nothing => hook.last_layer(),
             _ => None,
         };
-        let mut x = self.embedding.index_select(&Tensor::new(pass.tokens.as_slice(), &self.device)?, 0)?;
+        let mut x = self.embed(&pass.tokens)?;
         x = visit(hook, HookPoint::Embed, x, &pass.layout)?;
         for (layer, block) in self.blocks.iter().enumerate() {
             x = block.forward(x, layer, &pass, chunks, hook, self.kernels)?;
@@ -234,8 +267,7 @@ pub(crate) struct Stepwise<'a> {
 impl Stepwise<'_> {
     /// Embeddings of all tokens, (n_tokens, hidden_size).
     pub(crate) fn embed(&self) -> Result<Tensor> {
-        let tokens = Tensor::new(self.pass.tokens.as_slice(), &self.decoder.device)?;
-        Ok(self.decoder.embedding.index_select(&tokens, 0)?)
+        self.decoder.embed(&self.pass.tokens)
     }
 
     /// Number of blocks.
@@ -257,6 +289,12 @@ impl Stepwise<'_> {
 }
 
 impl Block {
+    fn linears(&mut self) -> [&mut Linear; 7] {
+        let Attention { q, k, v, o, .. } = &mut self.attention;
+        let Mlp { gate, up, down } = &mut self.mlp;
+        [q, k, v, o, gate, up, down]
+    }
+
     fn forward(
         &self,
         x: Tensor,

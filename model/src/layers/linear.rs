@@ -1,24 +1,34 @@
 //! y = x Wᵀ + b, with W stored (out, in) as in Hugging Face files; in training, plus a low-rank delta.
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
 use super::gradients::{FrozenLinear, LoraLinear, TrainedLinear};
-use super::packed::{self, Packed};
-use super::{Dropout, LoraDelta};
+use super::packed::{self, Packed, PackedMatrix};
+use super::{Dropout, LoraDelta, is_plain};
 use crate::Result;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Linear {
-    weight: Tensor, // (out, in)
+    weight: Weight, // (out, in)
     bias: Option<Tensor>,
     delta: Option<LoraDelta>,
-    /// The same weights as they lie in the file, for passes over few lines.
-    packed: Option<Packed>,
+}
+
+#[derive(Debug, Clone)]
+enum Weight {
+    /// For any device, any type, and training.
+    Dense(Tensor),
+    /// For inference on the CPU.
+    Packed(Packed),
 }
 
 impl Linear {
     pub(crate) fn new(weight: Tensor, bias: Option<Tensor>) -> Self {
-        Self { weight, bias, delta: None, packed: None }
+        Self { weight: Weight::Dense(weight), bias, delta: None }
+    }
+
+    pub(crate) fn from_packed(weight: Packed, bias: Option<Tensor>) -> Self {
+        Self { weight: Weight::Packed(weight), bias, delta: None }
     }
 
     pub(crate) fn with_delta(mut self, delta: Option<LoraDelta>) -> Self {
@@ -26,46 +36,63 @@ impl Linear {
         self
     }
 
-    pub(crate) fn with_packed(mut self, packed: Option<Packed>) -> Self {
-        self.packed = packed;
-        self
+    /// From now on the inference kernels, where they can run.
+    pub(crate) fn pack(&mut self) {
+        if let (Weight::Dense(weight), None) = (&self.weight, &self.delta)
+            && let Some(matrix) = PackedMatrix::from_tensor(weight)
+        {
+            self.weight = Weight::Packed(Packed::new(matrix));
+        }
     }
 
-    /// From now on the product with f32 weights for any number of lines.
-    pub(crate) fn unpack(&mut self) {
-        self.packed = None;
+    /// From now on the plain product.
+    pub(crate) fn unpack(&mut self) -> Result<()> {
+        if let Weight::Packed(packed) = &self.weight {
+            self.weight = Weight::Dense(packed.widened()?);
+        }
+        Ok(())
     }
 
     /// The products of the same lines with several layers, as [`Linear::forward`] of each.
     pub(crate) fn forward_all<const M: usize>(x: &Tensor, layers: [&Self; M]) -> Result<[Tensor; M]> {
-        let outputs = match layers.map(|layer| layer.packed.as_ref()) {
-            all if Packed::takes(x) && all.iter().all(Option::is_some) => {
-                packed::products(x, all.map(|packed| packed.expect("checked")))?
+        let packed: Vec<&Packed> = layers.iter().filter_map(|layer| layer.packed(x)).collect();
+        let outputs: Vec<Tensor> = match <[&Packed; M]>::try_from(packed) {
+            Ok(packed) => {
+                let outputs = layers.iter().zip(packed::products(x, packed)?);
+                outputs.map(|(layer, y)| layer.add_bias(y)).collect::<Result<_>>()?
             }
-            _ => {
-                let outputs = layers.iter().map(|layer| layer.forward(x)).collect::<Result<Vec<_>>>()?;
-                return Ok(outputs.try_into().unwrap_or_else(|_| unreachable!("one output a layer")));
-            }
+            Err(_) => layers.iter().map(|layer| layer.forward(x)).collect::<Result<_>>()?,
         };
-        let biased = layers.iter().zip(outputs).map(|(layer, y)| layer.add_bias(y)).collect::<Result<Vec<_>>>()?;
-        Ok(biased.try_into().unwrap_or_else(|_| unreachable!("one output a layer")))
+        Ok(outputs.try_into().unwrap_or_else(|_| unreachable!("one output a layer")))
     }
 
     /// (n, in) → (n, out)
     pub(crate) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        if let Some(packed) = self.packed.as_ref().filter(|_| Packed::takes(x)) {
+        if let Some(packed) = self.packed(x) {
             let [y] = packed::products(x, [packed])?;
             return self.add_bias(y);
         }
+        let weight = match &self.weight {
+            Weight::Dense(weight) => weight,
+            Weight::Packed(packed) => &packed.widened()?.to_dtype(x.dtype())?,
+        };
         let y = match &self.delta {
-            None => product(x, &self.weight)?,
-            Some(delta) if self.is_fused(delta) => {
-                let kernel = LoraLinear { weight: self.weight.clone(), scale: delta.scale as f32 };
+            None => product(x, weight)?,
+            Some(delta) if is_fused(weight, delta) => {
+                let kernel = LoraLinear { weight: weight.clone(), scale: delta.scale as f32 };
                 x.contiguous()?.apply_op3(&delta.a, &delta.b, kernel)?
             }
-            Some(delta) => (product(x, &self.weight)? + delta.forward(x)?)?,
+            Some(delta) => (product(x, weight)? + delta.forward(x)?)?,
         };
         self.add_bias(y)
+    }
+
+    /// The packed weights, where they are the way for these lines.
+    fn packed(&self, x: &Tensor) -> Option<&Packed> {
+        match &self.weight {
+            Weight::Packed(packed) if self.delta.is_none() && is_plain(x) && !x.track_op() => Some(packed),
+            _ => None,
+        }
     }
 
     fn add_bias(&self, y: Tensor) -> Result<Tensor> {
@@ -74,17 +101,11 @@ impl Linear {
             Some(bias) => y.broadcast_add(bias)?,
         })
     }
+}
 
-    /// Whether weight and delta can go through one kernel: in training, on the CPU, with nothing in between.
-    fn is_fused(&self, delta: &LoraDelta) -> bool {
-        let weight = &self.weight;
-        delta.a.track_op()
-            && delta.dropout.is_none()
-            && weight.device().is_cpu()
-            && weight.dtype() == DType::F32
-            && weight.is_contiguous()
-            && !weight.track_op()
-    }
+/// Whether weight and delta can go through one kernel: in training, on the CPU, with nothing in between.
+fn is_fused(weight: &Tensor, delta: &LoraDelta) -> bool {
+    delta.a.track_op() && delta.dropout.is_none() && is_plain(weight) && weight.is_contiguous() && !weight.track_op()
 }
 
 impl LoraDelta {

@@ -147,7 +147,7 @@ impl Parameters {
 
     pub(super) fn decoder_in(&self, dtype: DType, kernels: Kernels, dropout_seed: Option<u64>) -> Result<Decoder> {
         let source = LiveTensors { parameters: self, dropout_seed, detached: false, dtype };
-        Ok(Decoder::assemble(self.config.clone(), &source, &self.device)?.with_kernels(kernels))
+        Decoder::assemble(self.config.clone(), &source, &self.device)?.with_kernels(kernels)
     }
 
     /// The decoder for inference with the values of this moment and of later ones: it shares their memory.

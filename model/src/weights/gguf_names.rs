@@ -41,6 +41,9 @@ pub(super) fn packed(
     let gguf_name = gguf_name(name).ok_or_else(missing)?;
     let info = file.tensor_info(&gguf_name).ok_or_else(missing)?;
     let Some(format) = Format::from_gguf(info.tensor_type.number()) else { return Ok(None) };
+    if info.dims != [rows, columns] {
+        return Ok(None); // reading it as a tensor names the shape
+    }
     let bytes = file.tensor_bytes(&gguf_name)?;
     let bytes = match rotated_heads(name, config) {
         Some(n_heads) if rows.is_multiple_of(2 * n_heads) && bytes.len().is_multiple_of(rows) => {
@@ -69,7 +72,11 @@ fn unpermute_bytes(bytes: &[u8], rows: usize, n_heads: usize) -> Vec<u8> {
         let (half, pair) = (place / (per_head / 2), place % (per_head / 2));
         head * per_head + 2 * pair + half
     };
-    (0..rows).flat_map(|row| bytes[stored(row) * row_bytes..][..row_bytes].iter().copied()).collect()
+    let mut ordered = Vec::with_capacity(bytes.len());
+    for row in 0..rows {
+        ordered.extend_from_slice(&bytes[stored(row) * row_bytes..][..row_bytes]);
+    }
+    ordered
 }
 
 /// `model.layers.3.mlp.up_proj.weight` → `blk.3.ffn_up.weight`.

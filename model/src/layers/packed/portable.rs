@@ -3,28 +3,35 @@
 
 use half::f16;
 
-use super::{BLOCK, Format, Lines};
+use super::{BLOCK, Format, GROUP, Task};
 
 const LANES: usize = 16;
 
-pub(super) fn rows(format: Format, lines: &Lines<'_>, rows: &[u8], y: &mut [f32]) {
-    let row_bytes = lines.columns / BLOCK * format.block_bytes();
-    let mut sums = vec![[0f32; LANES]; lines.n];
-    for (row, y) in rows.chunks_exact(row_bytes).zip(y.chunks_exact_mut(lines.n)) {
-        sums.fill([0.0; LANES]);
-        for (i, block) in row.chunks_exact(format.block_bytes()).enumerate() {
-            let weights = widen(format, block);
-            for (line, sum) in lines.x.chunks_exact(lines.columns).zip(&mut sums) {
-                let x = &line[i * BLOCK..(i + 1) * BLOCK];
-                for half in [0, LANES] {
-                    for lane in 0..LANES {
-                        sum[lane] += weights[half + lane] * x[half + lane];
-                    }
-                }
-            }
-        }
-        y.iter_mut().zip(&sums).for_each(|(y, sum)| *y = sum.iter().sum());
+/// The products of at most [`GROUP`] rows with all lines.
+pub(super) fn group(task: &Task<'_>) {
+    let columns = task.lines.columns;
+    let mut weights = vec![0f32; GROUP * columns];
+    let blocks = task.weights.chunks_exact(task.format.block_bytes());
+    for (weights, block) in weights.chunks_exact_mut(BLOCK).zip(blocks) {
+        weights.copy_from_slice(&widen(task.format, block));
     }
+    for (line, x) in task.lines.x.chunks_exact(columns).enumerate() {
+        let mut sums = [0f32; GROUP];
+        for (sum, weights) in sums.iter_mut().zip(weights.chunks_exact(columns)) {
+            *sum = dot(weights, x);
+        }
+        task.store(line, sums);
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0f32; LANES];
+    for (a, b) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum()
 }
 
 /// The weights of a block.

@@ -8,12 +8,13 @@ fn values(n: usize, seed: u64) -> Vec<f32> {
     (0..n).map(value).collect()
 }
 
+/// A matrix and its dequantised values.
 fn packed(format: Format, rows: usize, columns: usize) -> (PackedMatrix, Vec<f32>) {
     let matrix = Tensor::from_vec(values(rows * columns, 7), (rows, columns), &Device::Cpu).unwrap();
     let ggml = match format {
         Format::F32 => {
             let dense = matrix.flatten_all().unwrap().to_vec1().unwrap();
-            return (PackedMatrix::from_tensor(&matrix).unwrap().unwrap(), dense);
+            return (PackedMatrix::from_tensor(&matrix).unwrap(), dense);
         }
         Format::Q4_0 => GgmlDType::Q4_0,
         Format::Q4_1 => GgmlDType::Q4_1,
@@ -29,18 +30,24 @@ const FORMATS: [Format; 4] = [Format::F32, Format::Q4_0, Format::Q4_1, Format::Q
 
 #[test]
 fn every_kernel_multiplies_as_the_dequantised_matrix_does() {
-    let (rows, columns) = (37, 96);
+    let (n_rows, columns) = (37, 96);
     for format in FORMATS {
-        let (matrix, dense) = packed(format, rows, columns);
+        let (_, dense) = packed(format, n_rows, columns);
+        let matrix = packed(format, n_rows, columns).0;
+        let bytes = match &matrix.bytes {
+            Bytes::Own(bytes) => bytes.clone(),
+            Bytes::Tensor(_) => as_bytes(&dense).to_vec(),
+        };
         for n in [1, 2, 3, 7, 12] {
             let x = values(n * columns, 99);
             for kernel in Kernel::all_of_this_machine() {
-                let mut y = vec![f32::NAN; rows * n];
-                kernel.rows(format, &Lines { x: &x, n, columns }, &matrix.bytes, &mut y);
+                let mut y = vec![f32::NAN; n_rows * n];
+                let target = Target { values: y.as_mut_ptr(), width: n_rows };
+                kernel.run(&Task { format, weights: &bytes, n_rows, lines: Lines { x: &x, n, columns }, target });
                 for (row, weights) in dense.chunks_exact(columns).enumerate() {
                     for (line, x) in x.chunks_exact(columns).enumerate() {
                         let expected: f64 = weights.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
-                        let got = f64::from(y[row * n + line]);
+                        let got = f64::from(y[line * n_rows + row]);
                         assert!((got - expected).abs() < 2e-5, "{kernel:?} {format:?} {n}: {got} for {expected}");
                     }
                 }
@@ -51,12 +58,15 @@ fn every_kernel_multiplies_as_the_dequantised_matrix_does() {
 
 #[test]
 fn a_line_has_the_same_bits_alone_and_among_others() {
-    let (matrix, _) = packed(Format::Q4_1, 300, 576);
-    let x = values(11 * 576, 5);
-    let together = multiply(&[&matrix], &x, 11).remove(0);
-    for (line, x) in x.chunks_exact(576).enumerate() {
-        let alone = multiply(&[&matrix], x, 1).remove(0);
-        assert_eq!(alone, together[line * 300..(line + 1) * 300]);
+    for format in FORMATS {
+        let (matrix, _) = packed(format, 303, 576);
+        let n = BLOCK_LINES + 11;
+        let x = values(n * 576, 5);
+        let together = multiply(&[&matrix], &Lines { x: &x, n, columns: 576 }).unwrap().remove(0);
+        for (line, x) in x.chunks_exact(576).enumerate() {
+            let alone = multiply(&[&matrix], &Lines { x, n: 1, columns: 576 }).unwrap().remove(0);
+            assert_eq!(alone, together[line * 303..(line + 1) * 303], "{format:?}");
+        }
     }
 }
 
@@ -68,10 +78,30 @@ fn a_delta_is_added() {
     let packed = Packed::new(matrix).with_delta(&a, &b, 0.5).unwrap().unwrap();
     let weight = Tensor::from_vec(dense, (20, 64), &Device::Cpu).unwrap();
     let merged = (weight + (b.matmul(&a).unwrap() * 0.5).unwrap()).unwrap();
-    let expected = x.matmul(&merged.t().unwrap()).unwrap();
+    let largest = |x: Tensor| x.abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+    assert!(largest((packed.widened().unwrap() - &merged).unwrap()) < 1e-6);
     let [got] = products(&x, [&packed]).unwrap();
-    let distance = (got - expected).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
-    assert!(distance < 2e-5, "{distance}");
+    assert!(largest((got - x.matmul(&merged.t().unwrap()).unwrap()).unwrap()) < 2e-5);
+}
+
+#[test]
+fn rows_are_selected_as_from_the_dequantised_table() {
+    for format in FORMATS {
+        let (matrix, dense) = packed(format, 9, 64);
+        let rows: Vec<f32> = matrix.select(&[8, 0, 8]).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        assert_eq!(rows, [&dense[8 * 64..], &dense[..64], &dense[8 * 64..]].concat());
+        assert_eq!(matrix.widened().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap(), dense);
+    }
+}
+
+#[test]
+fn numbers_that_are_not_finite_are_found() {
+    let (matrix, _) = packed(Format::Q4_1, 2, 64);
+    assert_eq!(matrix.first_not_finite(), None);
+    let Bytes::Own(mut bytes) = matrix.bytes else { panic!("quantised") };
+    bytes[3 * 20 + 2..][..2].copy_from_slice(&half::f16::INFINITY.to_le_bytes());
+    let (index, value) = PackedMatrix::new(Format::Q4_1, bytes, 2, 64).unwrap().first_not_finite().unwrap();
+    assert_eq!((index, value), (96, f32::INFINITY));
 }
 
 #[test]

@@ -1,27 +1,13 @@
-//! Kernels for AVX2 and AVX-512: a block is widened once in registers and multiplied with up to as many lines as sums fit.
+//! Kernels for AVX2 and AVX-512: products of a group of rows with all lines of a task.
+//!
+//! Few lines: blocks are widened in registers. More: the rows are widened once into a buffer that fits the first cache, and tiles of
+//! rows and lines are summed in registers. Both add in the same order: one sum for each row and line, along the inputs.
+//!
+//! Loops are written out: a closure that the standard library calls is compiled without these instructions, and not inlined.
 
-use super::{BLOCK, Format, Lines};
+use std::cell::RefCell;
 
-/// Runs `$rows::<FORMAT, N>` over groups of at most `$most` lines.
-macro_rules! by_lines {
-    ($rows:ident, $format:expr, $lines:expr, $weights:expr, $y:expr, [$($n:literal),*]) => {{
-        let mut first = 0;
-        while first < $lines.n {
-            let left = $lines.n - first;
-            $(if left >= $n {
-                match $format {
-                    Format::F32 => $rows::<F32, $n>($lines, first, $weights, $y),
-                    Format::Q4_0 => $rows::<Q4_0, $n>($lines, first, $weights, $y),
-                    Format::Q4_1 => $rows::<Q4_1, $n>($lines, first, $weights, $y),
-                    Format::Q8_0 => $rows::<Q8_0, $n>($lines, first, $weights, $y),
-                }
-                first += $n;
-                continue;
-            })*
-            break;
-        }
-    }};
-}
+use super::{BLOCK, Format, GROUP, Task};
 
 const F32: u8 = 0;
 const Q4_0: u8 = 1;
@@ -37,44 +23,155 @@ const fn block_bytes(format: u8) -> usize {
     }
 }
 
+thread_local! {
+    /// Widened rows of a group.
+    static ROWS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The entry point and the choices that both instruction sets share; `$lines` are the heights of tiles, descending to 1.
+macro_rules! entry {
+    ($features:literal, [$($lines:literal),*]) => {
+        /// The products of at most [`GROUP`] rows with all lines.
+        #[target_feature(enable = $features)]
+        pub(in super::super) fn group(task: &Task<'_>) {
+            match task.format {
+                Format::F32 => of_format::<F32>(task),
+                Format::Q4_0 => of_format::<Q4_0>(task),
+                Format::Q4_1 => of_format::<Q4_1>(task),
+                Format::Q8_0 => of_format::<Q8_0>(task),
+            }
+        }
+
+        #[target_feature(enable = $features)]
+        fn of_format<const FORMAT: u8>(task: &Task<'_>) {
+            let columns = task.lines.columns;
+            if task.lines.n <= MOST_IN_REGISTERS {
+                for (line, x) in task.lines.x.chunks_exact(columns).enumerate() {
+                    task.store(line, line_of_blocks::<FORMAT>(task, x));
+                }
+                return;
+            }
+            if FORMAT == F32 {
+                return tiles(task, rows_of(task, task.weights.as_ptr().cast()));
+            }
+            let mut rows = ROWS.take();
+            rows.resize(GROUP * columns, 0.0);
+            {
+                let blocks = task.weights.chunks_exact(block_bytes(FORMAT));
+                for (row, block) in rows.chunks_exact_mut(BLOCK).zip(blocks) {
+                    store_block::<FORMAT>(block, row);
+                }
+                tiles(task, rows_of(task, rows.as_ptr()));
+            }
+            ROWS.set(rows);
+        }
+
+        /// All lines in tiles.
+        #[target_feature(enable = $features)]
+        fn tiles(task: &Task<'_>, rows: [*const f32; GROUP]) {
+            let mut first = 0;
+            while first < task.lines.n {
+                let left = task.lines.n - first;
+                $(if left >= $lines {
+                    tile::<$lines>(task, rows, first);
+                    first += $lines;
+                    continue;
+                })*
+            }
+        }
+    };
+}
+
+/// Where the rows of a group begin; a group of fewer rows repeats its last.
+fn rows_of(task: &Task<'_>, values: *const f32) -> [*const f32; GROUP] {
+    std::array::from_fn(|row| values.wrapping_add(row.min(task.n_rows - 1) * task.lines.columns))
+}
+
 pub(super) mod avx512 {
     use std::arch::x86_64::*;
 
     use super::*;
 
-    /// y (rows, n) = the packed rows times the lines.
-    #[target_feature(enable = "avx512f,f16c")]
-    pub(in super::super) fn rows(format: Format, lines: &Lines<'_>, weights: &[u8], y: &mut [f32]) {
-        by_lines!(group, format, lines, weights, y, [8, 4, 2, 1]);
-    }
+    /// Most lines for which widening in registers is faster.
+    const MOST_IN_REGISTERS: usize = 2;
 
-    /// The same for the lines from `first` to `first + N`.
-    #[target_feature(enable = "avx512f,f16c")]
-    fn group<const FORMAT: u8, const N: usize>(lines: &Lines<'_>, first: usize, weights: &[u8], y: &mut [f32]) {
-        let columns = lines.columns;
-        let x = &lines.x[first * columns..(first + N) * columns];
-        let row_bytes = columns / BLOCK * block_bytes(FORMAT);
-        for (row, y) in weights.chunks_exact(row_bytes).zip(y.chunks_exact_mut(lines.n)) {
-            let mut sums = [[_mm512_setzero_ps(); 2]; N];
-            for (i, block) in row.chunks_exact(block_bytes(FORMAT)).enumerate() {
-                let [low, high] = widen::<FORMAT>(block);
-                for (line, [sum_low, sum_high]) in sums.iter_mut().enumerate() {
-                    // SAFETY: block i of each line lies within the `columns` values of that line.
-                    let (x_low, x_high) = unsafe {
-                        let x = x.as_ptr().add(line * columns + i * BLOCK);
-                        (_mm512_loadu_ps(x), _mm512_loadu_ps(x.add(16)))
-                    };
-                    *sum_low = _mm512_fmadd_ps(low, x_low, *sum_low);
-                    *sum_high = _mm512_fmadd_ps(high, x_high, *sum_high);
+    entry!("avx512f,avx512vl,avx2,fma,f16c", [6, 3, 2, 1]);
+
+    /// The sums of lines `first` to `first + LINES` with the rows.
+    #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
+    fn tile<const LINES: usize>(task: &Task<'_>, rows: [*const f32; GROUP], first: usize) {
+        let columns = task.lines.columns;
+        let x = task.lines.x[first * columns..(first + LINES) * columns].as_ptr();
+        let mut sums = [[_mm512_setzero_ps(); GROUP]; LINES];
+        for i in (0..columns).step_by(16) {
+            // SAFETY: rows and lines have `columns` values, a multiple of 32.
+            unsafe {
+                let [a, b, c, d] = rows;
+                let weights = [
+                    _mm512_loadu_ps(a.add(i)),
+                    _mm512_loadu_ps(b.add(i)),
+                    _mm512_loadu_ps(c.add(i)),
+                    _mm512_loadu_ps(d.add(i)),
+                ];
+                for line in 0..LINES {
+                    let x = _mm512_loadu_ps(x.add(line * columns + i));
+                    for row in 0..GROUP {
+                        sums[line][row] = _mm512_fmadd_ps(weights[row], x, sums[line][row]);
+                    }
                 }
             }
-            for (y, [low, high]) in y[first..first + N].iter_mut().zip(sums) {
-                *y = _mm512_reduce_add_ps(_mm512_add_ps(low, high));
-            }
+        }
+        for line in 0..LINES {
+            task.store(first + line, totals(sums[line]));
         }
     }
 
-    #[target_feature(enable = "avx512f,f16c")]
+    /// The sums of one line with the rows, blocks widened in registers.
+    #[target_feature(enable = "avx512f,avx512vl,avx2,fma,f16c")]
+    fn line_of_blocks<const FORMAT: u8>(task: &Task<'_>, x: &[f32]) -> [f32; GROUP] {
+        let row_bytes = task.lines.columns / BLOCK * block_bytes(FORMAT);
+        let mut sums = [_mm512_setzero_ps(); GROUP];
+        for (i, x) in x.as_chunks::<BLOCK>().0.iter().enumerate() {
+            // SAFETY: a block holds two vectors.
+            let (x_low, x_high) = unsafe { (_mm512_loadu_ps(x.as_ptr()), _mm512_loadu_ps(x.as_ptr().add(16))) };
+            for (row, sum) in sums.iter_mut().enumerate() {
+                let at = row.min(task.n_rows - 1) * row_bytes + i * block_bytes(FORMAT);
+                let [low, high] = widen::<FORMAT>(&task.weights[at..at + block_bytes(FORMAT)]);
+                *sum = _mm512_fmadd_ps(high, x_high, _mm512_fmadd_ps(low, x_low, *sum));
+            }
+        }
+        totals(sums)
+    }
+
+    /// The sum over each vector.
+    #[target_feature(enable = "avx512f,avx512vl,avx2")]
+    #[inline]
+    fn totals(sums: [__m512; GROUP]) -> [f32; GROUP] {
+        let [a, b, c, d] = sums;
+        avx2::totals([folded(a), folded(b), folded(c), folded(d)])
+    }
+
+    /// The upper half added to the lower one.
+    #[target_feature(enable = "avx512f,avx512vl,avx2")]
+    #[inline]
+    fn folded(x: __m512) -> __m256 {
+        let upper = _mm256_castpd_ps(_mm512_extractf64x4_pd::<1>(_mm512_castps_pd(x)));
+        _mm256_add_ps(_mm512_castps512_ps256(x), upper)
+    }
+
+    #[target_feature(enable = "avx512f,avx512vl,f16c")]
+    #[inline]
+    fn store_block<const FORMAT: u8>(block: &[u8], row: &mut [f32]) {
+        let [low, high] = widen::<FORMAT>(block);
+        assert!(row.len() == BLOCK, "one block");
+        // SAFETY: a block holds two vectors.
+        unsafe {
+            _mm512_storeu_ps(row.as_mut_ptr(), low);
+            _mm512_storeu_ps(row.as_mut_ptr().add(16), high);
+        }
+    }
+
+    #[target_feature(enable = "avx512f,avx512vl,f16c")]
     #[inline]
     fn widen<const FORMAT: u8>(block: &[u8]) -> [__m512; 2] {
         assert!(block.len() == block_bytes(FORMAT), "one block");
@@ -85,8 +182,9 @@ pub(super) mod avx512 {
                 F32 => [_mm512_loadu_ps(bytes.cast()), _mm512_loadu_ps(bytes.add(64).cast())],
                 Q8_0 => {
                     let scale = _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(first_half(block))));
-                    let part = |at: usize| _mm512_cvtepi8_epi32(_mm_loadu_si128(bytes.add(at).cast()));
-                    [2, 18].map(|at| _mm512_mul_ps(scale, _mm512_cvtepi32_ps(part(at))))
+                    let low = _mm512_cvtepi8_epi32(_mm_loadu_si128(bytes.add(2).cast()));
+                    let high = _mm512_cvtepi8_epi32(_mm_loadu_si128(bytes.add(18).cast()));
+                    [_mm512_mul_ps(scale, _mm512_cvtepi32_ps(low)), _mm512_mul_ps(scale, _mm512_cvtepi32_ps(high))]
                 }
                 _ => {
                     let ascending = _mm512_setr_ps(
@@ -117,42 +215,75 @@ pub(super) mod avx2 {
 
     use super::*;
 
-    /// y (rows, n) = the packed rows times the lines.
-    #[target_feature(enable = "avx2,fma,f16c")]
-    pub(in super::super) fn rows(format: Format, lines: &Lines<'_>, weights: &[u8], y: &mut [f32]) {
-        by_lines!(group, format, lines, weights, y, [4, 2, 1]);
-    }
+    /// Most lines for which widening in registers is faster.
+    const MOST_IN_REGISTERS: usize = 2;
 
-    /// The same for the lines from `first` to `first + N`.
-    #[target_feature(enable = "avx2,fma,f16c")]
-    fn group<const FORMAT: u8, const N: usize>(lines: &Lines<'_>, first: usize, weights: &[u8], y: &mut [f32]) {
-        let columns = lines.columns;
-        let x = &lines.x[first * columns..(first + N) * columns];
-        let row_bytes = columns / BLOCK * block_bytes(FORMAT);
-        for (row, y) in weights.chunks_exact(row_bytes).zip(y.chunks_exact_mut(lines.n)) {
-            let mut sums = [[_mm256_setzero_ps(); 2]; N];
-            for (i, block) in row.chunks_exact(block_bytes(FORMAT)).enumerate() {
-                let parts = widen::<FORMAT>(block);
-                for (line, sums) in sums.iter_mut().enumerate() {
-                    for (part, weights) in parts.iter().enumerate() {
-                        // SAFETY: block i of each line lies within the `columns` values of that line.
-                        let x = unsafe { _mm256_loadu_ps(x.as_ptr().add(line * columns + i * BLOCK + 8 * part)) };
-                        sums[part % 2] = _mm256_fmadd_ps(*weights, x, sums[part % 2]);
+    entry!("avx2,fma,f16c", [3, 2, 1]);
+
+    /// The sums of lines `first` to `first + LINES` with the rows.
+    #[target_feature(enable = "avx2,fma")]
+    fn tile<const LINES: usize>(task: &Task<'_>, rows: [*const f32; GROUP], first: usize) {
+        let columns = task.lines.columns;
+        let x = task.lines.x[first * columns..(first + LINES) * columns].as_ptr();
+        let mut sums = [[_mm256_setzero_ps(); GROUP]; LINES];
+        for i in (0..columns).step_by(8) {
+            // SAFETY: rows and lines have `columns` values, a multiple of 32.
+            unsafe {
+                let mut parts = [_mm256_setzero_ps(); LINES];
+                for line in 0..LINES {
+                    parts[line] = _mm256_loadu_ps(x.add(line * columns + i));
+                }
+                for row in 0..GROUP {
+                    let weights = _mm256_loadu_ps(rows[row].add(i));
+                    for line in 0..LINES {
+                        sums[line][row] = _mm256_fmadd_ps(weights, parts[line], sums[line][row]);
                     }
                 }
             }
-            for (y, [even, odd]) in y[first..first + N].iter_mut().zip(sums) {
-                *y = sum(_mm256_add_ps(even, odd));
-            }
+        }
+        for line in 0..LINES {
+            task.store(first + line, totals(sums[line]));
         }
     }
 
+    /// The sums of one line with the rows, blocks widened in registers.
+    #[target_feature(enable = "avx2,fma,f16c")]
+    fn line_of_blocks<const FORMAT: u8>(task: &Task<'_>, x: &[f32]) -> [f32; GROUP] {
+        let row_bytes = task.lines.columns / BLOCK * block_bytes(FORMAT);
+        let mut sums = [_mm256_setzero_ps(); GROUP];
+        for (i, x) in x.as_chunks::<BLOCK>().0.iter().enumerate() {
+            for (row, sum) in sums.iter_mut().enumerate() {
+                let at = row.min(task.n_rows - 1) * row_bytes + i * block_bytes(FORMAT);
+                let parts = widen::<FORMAT>(&task.weights[at..at + block_bytes(FORMAT)]);
+                for (part, weights) in parts.into_iter().enumerate() {
+                    // SAFETY: a block holds four vectors.
+                    *sum = _mm256_fmadd_ps(weights, unsafe { _mm256_loadu_ps(x.as_ptr().add(8 * part)) }, *sum);
+                }
+            }
+        }
+        totals(sums)
+    }
+
+    /// The sum over each vector.
     #[target_feature(enable = "avx2")]
     #[inline]
-    fn sum(x: __m256) -> f32 {
-        let four = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps::<1>(x));
-        let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-        _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)))
+    pub(super) fn totals([a, b, c, d]: [__m256; GROUP]) -> [f32; GROUP] {
+        let pairs = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
+        let sums = _mm_add_ps(_mm256_castps256_ps128(pairs), _mm256_extractf128_ps::<1>(pairs));
+        let mut totals = [0f32; GROUP];
+        // SAFETY: four numbers are one vector.
+        unsafe { _mm_storeu_ps(totals.as_mut_ptr(), sums) };
+        totals
+    }
+
+    #[target_feature(enable = "avx2,fma,f16c")]
+    #[inline]
+    fn store_block<const FORMAT: u8>(block: &[u8], row: &mut [f32]) {
+        assert!(row.len() == BLOCK, "one block");
+        for (part, weights) in widen::<FORMAT>(block).into_iter().enumerate() {
+            // SAFETY: a block holds four vectors.
+            unsafe { _mm256_storeu_ps(row.as_mut_ptr().add(8 * part), weights) };
+        }
     }
 
     #[target_feature(enable = "avx2,fma,f16c")]
@@ -163,11 +294,21 @@ pub(super) mod avx2 {
         unsafe {
             let bytes = block.as_ptr();
             match FORMAT {
-                F32 => [0, 32, 64, 96].map(|at| _mm256_loadu_ps(bytes.add(at).cast())),
+                F32 => {
+                    let mut parts = [_mm256_setzero_ps(); 4];
+                    for (i, part) in parts.iter_mut().enumerate() {
+                        *part = _mm256_loadu_ps(bytes.add(32 * i).cast());
+                    }
+                    parts
+                }
                 Q8_0 => {
                     let scale = _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(first_half(block))));
-                    let part = |at: usize| _mm256_cvtepi8_epi32(_mm_loadl_epi64(bytes.add(at).cast()));
-                    [2, 10, 18, 26].map(|at| _mm256_mul_ps(scale, _mm256_cvtepi32_ps(part(at))))
+                    let mut parts = [_mm256_setzero_ps(); 4];
+                    for (i, part) in parts.iter_mut().enumerate() {
+                        let eight = _mm256_cvtepi8_epi32(_mm_loadl_epi64(bytes.add(2 + 8 * i).cast()));
+                        *part = _mm256_mul_ps(scale, _mm256_cvtepi32_ps(eight));
+                    }
+                    parts
                 }
                 _ => {
                     let (scale, minimum, halves) = if FORMAT == Q4_1 {
@@ -181,8 +322,12 @@ pub(super) mod avx2 {
                     let halves = _mm_loadu_si128(halves.cast());
                     let mask = _mm_set1_epi8(15);
                     let (low, high) = (_mm_and_si128(halves, mask), _mm_and_si128(_mm_srli_epi16::<4>(halves), mask));
-                    let eight = |x: __m128i| _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(x)), scale, minimum);
-                    [eight(low), eight(_mm_srli_si128::<8>(low)), eight(high), eight(_mm_srli_si128::<8>(high))]
+                    let mut parts = [_mm256_setzero_ps(); 4];
+                    let eights = [low, _mm_srli_si128::<8>(low), high, _mm_srli_si128::<8>(high)];
+                    for (part, eight) in parts.iter_mut().zip(eights) {
+                        *part = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(eight)), scale, minimum);
+                    }
+                    parts
                 }
             }
         }
