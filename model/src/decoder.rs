@@ -8,7 +8,7 @@ use crate::hook::{Hook, HookPoint, NoHook, Site, TokenLayout, TokenSpan, visit};
 use crate::layers::gradients::Span;
 use crate::layers::packed::Packed;
 use crate::layers::{
-    Append, Attention, ChunkKv, ChunkLines, ChunkPast, Kernels, Linear, Mlp, RmsNorm, Rope, RotaryTables, is_plain,
+    Append, Attention, ChunkKv, ChunkLines, ChunkPast, Kernels, Linear, Mlp, RmsNorm, Rope, RotaryTables, is_plain, sum,
 };
 use crate::weights::{FileTensors, TensorSource, Weights};
 use crate::{Error, KvCache, ModelConfig, Result};
@@ -309,10 +309,10 @@ impl Block {
         let normed = self.attention_norm.forward(&x, kernels)?;
         let attn_out = self.attend(&normed, layer, pass, chunks, hook, kernels)?;
         let attn_out = visit(hook, at(Site::AttnOut), attn_out, &pass.layout)?;
-        let x = visit(hook, at(Site::ResidMid), (x + attn_out)?, &pass.layout)?;
+        let x = visit(hook, at(Site::ResidMid), sum(&x, &attn_out, kernels)?, &pass.layout)?;
         let mlp_out = self.mlp.forward(&self.mlp_norm.forward(&x, kernels)?, kernels)?;
         let mlp_out = visit(hook, at(Site::MlpOut), mlp_out, &pass.layout)?;
-        visit(hook, at(Site::ResidPost), (x + mlp_out)?, &pass.layout)
+        visit(hook, at(Site::ResidPost), sum(&x, &mlp_out, kernels)?, &pass.layout)
     }
 
     /// (n_tokens, hidden) → (n_tokens, hidden)

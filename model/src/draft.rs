@@ -6,10 +6,12 @@
 
 /// Tokens of the output that are looked for in the answer, at most.
 const LONGEST_MATCH: usize = 3;
-/// Most tokens a draft has.
-const MOST_DRAFTED: usize = 11;
-/// Tokens of the first draft, and of one after a draft of which nothing stood.
-const FIRST_DRAFTED: usize = 3;
+/// Most tokens a draft has. With the token before it, a draft fills whole tiles of the matrix products.
+const MOST_DRAFTED: usize = 23;
+/// Tokens of the first draft, and fewest of any.
+const FIRST_DRAFTED: usize = 5;
+/// By how much drafts grow.
+const GROWTH: usize = 6;
 
 /// A text to copy from, and where the output stands in it.
 #[derive(Debug, Clone)]
@@ -48,7 +50,8 @@ impl CopyDraft {
     /// Sets the length of the next draft by how much of the last one stood.
     pub(crate) fn adapt(&mut self, proposed: usize, stood: usize) {
         if proposed > 0 {
-            self.length = if stood == proposed { (2 * self.length).min(MOST_DRAFTED) } else { (stood + 1).max(FIRST_DRAFTED) };
+            let grown = if stood == proposed { self.length + GROWTH } else { stood / GROWTH * GROWTH + FIRST_DRAFTED };
+            self.length = grown.min(MOST_DRAFTED);
         }
     }
 
@@ -79,7 +82,7 @@ mod tests {
 
     #[test]
     fn a_copy_is_proposed_to_its_end() {
-        assert_eq!(CopyDraft::new(vec![5, 6, 7, 8, 9]).propose(10), [5, 6, 7]);
+        assert_eq!(CopyDraft::new(vec![5, 6, 7, 8, 9, 10, 11]).propose(10), [5, 6, 7, 8, 9]);
         assert_eq!(followed(&[5, 6, 7, 8, 9], &[5, 6, 7]).propose(10), [8, 9]);
         assert_eq!(followed(&[5, 6, 7, 8, 9], &[5, 6, 7]).propose(1), [8]);
         assert!(followed(&[5, 6], &[5, 6]).propose(10).is_empty());
@@ -96,10 +99,12 @@ mod tests {
     #[test]
     fn drafts_grow_while_they_stand() {
         let mut draft = CopyDraft::new((0..50).collect());
-        draft.adapt(3, 3);
-        assert_eq!(draft.propose(50).len(), 6);
-        draft.adapt(6, 6);
+        draft.adapt(5, 5);
+        assert_eq!(draft.propose(50).len(), 11);
+        (0..9).for_each(|_| draft.adapt(11, 11));
         assert_eq!(draft.propose(50).len(), MOST_DRAFTED);
+        draft.adapt(23, 8);
+        assert_eq!(draft.propose(50).len(), 11);
         draft.adapt(11, 1);
         assert_eq!(draft.propose(50).len(), FIRST_DRAFTED);
     }

@@ -12,6 +12,7 @@ mod mlp;
 mod norm;
 pub(crate) mod packed;
 mod rope;
+mod sum;
 
 pub(crate) use attention::{Attention, ChunkKv};
 pub(crate) use cached_attention::{Append, ChunkLines, ChunkPast};
@@ -20,6 +21,7 @@ pub(crate) use lora::{Dropout, LoraDelta, mix};
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::RmsNorm;
 pub(crate) use rope::{Rope, RotaryTables};
+pub(crate) use sum::sum;
 
 /// Whether a kernel for f32 on the CPU can run.
 pub(crate) fn is_plain(x: &Tensor) -> bool {

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use crate::gguf::GgufFile;
-use crate::layers::packed::{Format, PackedMatrix};
+use crate::layers::packed::{FileFormat, PackedMatrix};
 use crate::{Error, ModelConfig, Result};
 
 /// Parts of a block: Hugging Face name, GGUF name.
@@ -40,17 +40,17 @@ pub(super) fn packed(
     let missing = || Error::TensorMissing { path: file.path().into(), tensor: name.into() };
     let gguf_name = gguf_name(name).ok_or_else(missing)?;
     let info = file.tensor_info(&gguf_name).ok_or_else(missing)?;
-    let Some(format) = Format::from_gguf(info.tensor_type.number()) else { return Ok(None) };
+    let Some(format) = FileFormat::from_gguf(info.tensor_type.number()) else { return Ok(None) };
     if info.dims != [rows, columns] {
         return Ok(None); // reading it as a tensor names the shape
     }
     let bytes = file.tensor_bytes(&gguf_name)?;
-    let bytes = match rotated_heads(name, config) {
+    let bytes: &[u8] = match rotated_heads(name, config) {
         Some(n_heads) if rows.is_multiple_of(2 * n_heads) && bytes.len().is_multiple_of(rows) => {
-            unpermute_bytes(bytes, rows, n_heads)
+            &unpermute_bytes(bytes, rows, n_heads)
         }
         Some(_) => return Ok(None),
-        None => bytes.to_vec(),
+        None => bytes,
     };
     Ok(PackedMatrix::new(format, bytes, rows, columns))
 }

@@ -22,7 +22,7 @@ pub(crate) use norm::RmsNormKernel;
 pub(crate) use swiglu::SwiGlu;
 
 /// Elements or lines that one task works on: fixed, so that sums do not depend on the number of threads.
-const TASK_ELEMENTS: usize = 1 << 15;
+pub(super) const TASK_ELEMENTS: usize = 1 << 15;
 
 /// The values of a contiguous f32 tensor on the CPU, without a copy.
 pub(crate) struct View<'a> {
@@ -61,7 +61,7 @@ impl View<'_> {
 }
 
 /// The values of a kernel's argument.
-fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+pub(super) fn contiguous<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     match layout.contiguous_offsets() {
         Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
         None => candle_core::bail!("a kernel met a tensor that is not contiguous"),

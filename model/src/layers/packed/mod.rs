@@ -5,8 +5,10 @@
 //! sum runs along the inputs in one fixed order, so a line has the same bits alone and among others, with any number of threads.
 //!
 //! # Shapes
-//! A matrix is (outputs, inputs), its rows in blocks of 32 as in the file.
+//! A matrix is (outputs, inputs), its rows in blocks of 32 as in the file. Quantised rows lie in groups of four whose blocks take turns, so
+//! that reading a group is reading on in memory; the last group is filled up with zeros.
 
+mod delta;
 mod format;
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -20,14 +22,22 @@ use rayon::prelude::*;
 use super::gradients::View;
 use super::is_plain;
 use crate::Result;
-pub(crate) use format::{BLOCK, Format};
+use delta::Delta;
+pub(crate) use format::FileFormat;
+use format::{BLOCK, Format};
 
 /// Rows that a kernel works on at a time.
 const GROUP: usize = 4;
-/// Lines whose products with a group of rows are computed together, so that they stay in the processor's cache.
-const BLOCK_LINES: usize = 96;
-/// Multiplications of one task, about.
-const TASK_WORK: usize = 1 << 17;
+/// Bytes of the lines whose products with a group of rows are computed together: they stay in the second cache.
+const LINES_BYTES: usize = 1 << 19;
+/// Most lines of a tile.
+const TILE_LINES: usize = 6;
+/// Columns of f32 matrices are a multiple of this.
+const VECTOR: usize = 16;
+/// Multiplications of one task at least: less costs more to hand over than to do.
+const LEAST_WORK: usize = 1 << 16;
+/// Tasks a thread, so that one that is held up holds up little.
+const TASKS_PER_THREAD: usize = 4;
 
 /// A matrix of packed weights.
 #[derive(Debug)]
@@ -46,17 +56,33 @@ enum Bytes {
 }
 
 impl PackedMatrix {
-    /// Takes the bytes of (rows, columns) weights; `None` when rows are no whole blocks or the bytes are not theirs.
-    pub(crate) fn new(format: Format, bytes: Vec<u8>, rows: usize, columns: usize) -> Option<Self> {
+    /// Takes the bytes of (rows, columns) weights from a file; `None` when rows are no whole blocks or the bytes are not theirs.
+    pub(crate) fn new(stored: FileFormat, bytes: &[u8], rows: usize, columns: usize) -> Option<Self> {
         let fits = columns > 0 && columns.is_multiple_of(BLOCK) && rows > 0;
-        let expected = (columns / BLOCK * format.block_bytes()).checked_mul(rows)?;
-        (fits && bytes.len() == expected).then_some(Self { format, bytes: Bytes::Own(bytes), rows, columns })
+        let expected = (columns / BLOCK * stored.block_bytes()).checked_mul(rows)?;
+        if !fits || bytes.len() != expected {
+            return None;
+        }
+        let format = stored.format();
+        let mut converted = vec![0; rows.next_multiple_of(GROUP) * columns / BLOCK * format.block_bytes()];
+        let group_bytes = GROUP * columns / BLOCK * format.block_bytes();
+        let row_bytes = columns / BLOCK * stored.block_bytes();
+        let convert_group = |(group, rows): (&mut [u8], &[u8])| {
+            for (row, blocks) in rows.chunks_exact(row_bytes).enumerate() {
+                for (i, block) in blocks.chunks_exact(stored.block_bytes()).enumerate() {
+                    let at = (i * GROUP + row) * format.block_bytes();
+                    stored.convert(block, &mut group[at..at + format.block_bytes()]);
+                }
+            }
+        };
+        converted.par_chunks_mut(group_bytes).zip(bytes.par_chunks(GROUP * row_bytes)).for_each(convert_group);
+        Some(Self { format, bytes: Bytes::Own(converted), rows, columns })
     }
 
-    /// An f32 matrix on the CPU, without copying it; `None` when its rows are no whole blocks.
+    /// An f32 matrix on the CPU, without copying it; `None` when its rows are no whole vectors.
     pub(crate) fn from_tensor(matrix: &Tensor) -> Option<Self> {
         let (rows, columns) = matrix.dims2().ok()?;
-        let fits = columns > 0 && columns.is_multiple_of(BLOCK) && rows > 0;
+        let fits = columns > 0 && columns.is_multiple_of(VECTOR) && rows > 0;
         let is_fit = fits && is_plain(matrix) && matrix.is_contiguous() && !matrix.track_op();
         is_fit.then(|| Self { format: Format::F32, bytes: Bytes::Tensor(matrix.clone()), rows, columns })
     }
@@ -67,9 +93,8 @@ impl PackedMatrix {
             Bytes::Tensor(tensor) => Ok(tensor.clone()),
             Bytes::Own(bytes) => {
                 let mut values = vec![0f32; self.rows * self.columns];
-                let blocks = bytes.par_chunks_exact(self.format.block_bytes());
-                values.par_chunks_exact_mut(BLOCK).zip(blocks).for_each(|(values, block)| {
-                    values.copy_from_slice(&portable::widen(self.format, block));
+                values.par_chunks_exact_mut(self.columns).enumerate().for_each(|(row, values)| {
+                    values.as_chunks_mut().0.iter_mut().enumerate().for_each(|(i, to)| *to = self.block(bytes, row, i));
                 });
                 Ok(Tensor::from_vec(values, (self.rows, self.columns), &Device::Cpu)?)
             }
@@ -83,9 +108,7 @@ impl PackedMatrix {
             Bytes::Own(bytes) => {
                 let mut values = Vec::with_capacity(rows.len() * self.columns);
                 for &row in rows {
-                    let row = &bytes[row as usize * self.row_bytes()..][..self.row_bytes()];
-                    let blocks = row.chunks_exact(self.format.block_bytes());
-                    values.extend(blocks.flat_map(|block| portable::widen(self.format, block)));
+                    values.extend((0..self.columns / BLOCK).flat_map(|i| self.block(bytes, row as usize, i)));
                 }
                 Ok(Tensor::from_vec(values, (rows.len(), self.columns), &Device::Cpu)?)
             }
@@ -96,14 +119,23 @@ impl PackedMatrix {
     pub(crate) fn first_not_finite(&self) -> Option<(usize, f32)> {
         let Bytes::Own(bytes) = &self.bytes else { return None };
         let blocks = bytes.par_chunks_exact(self.format.block_bytes());
-        let block = blocks.position_first(|block| !self.format.is_finite(block))?;
-        let values = portable::widen(self.format, &bytes[block * self.format.block_bytes()..][..self.format.block_bytes()]);
+        let place = blocks.position_first(|block| !self.format.is_finite(block))?;
+        let (group, in_group) = (place * BLOCK / self.columns / GROUP, place % (GROUP * self.columns / BLOCK));
+        let (row, i) = (group * GROUP + in_group % GROUP, in_group / GROUP);
+        let values = self.block(bytes, row, i);
         let index = values.iter().position(|value| !value.is_finite())?;
-        Some((block * BLOCK + index, values[index]))
+        Some((row * self.columns + i * BLOCK + index, values[index]))
+    }
+
+    /// Block `i` of a row.
+    fn block(&self, bytes: &[u8], row: usize, i: usize) -> [f32; BLOCK] {
+        let size = self.format.block_bytes();
+        let at = row / GROUP * GROUP * self.row_bytes() + (i * GROUP + row % GROUP) * size;
+        self.format.widen(&bytes[at..at + size])
     }
 
     fn row_bytes(&self) -> usize {
-        self.columns / BLOCK * self.format.block_bytes()
+        self.format.row_bytes(self.columns)
     }
 }
 
@@ -111,13 +143,7 @@ impl PackedMatrix {
 #[derive(Debug, Clone)]
 pub(crate) struct Packed {
     matrix: Arc<PackedMatrix>,
-    delta: Option<Arc<PackedDelta>>,
-}
-
-#[derive(Debug)]
-struct PackedDelta {
-    a: PackedMatrix,  // (rank, in)
-    b_rows: Vec<f32>, // (rank, out), scaled
+    delta: Option<Arc<Delta>>,
 }
 
 impl Packed {
@@ -127,18 +153,15 @@ impl Packed {
 
     /// The same with scale · B A added: a (rank, in), b (out, rank). `None` when the delta cannot be packed.
     pub(crate) fn with_delta(mut self, a: &Tensor, b: &Tensor, scale: f64) -> Result<Option<Self>> {
-        let Some(a) = PackedMatrix::from_tensor(&a.contiguous()?) else { return Ok(None) };
-        let b_rows = (b.t()? * scale)?.contiguous()?.flatten_all()?.to_vec1()?;
-        self.delta = Some(Arc::new(PackedDelta { a, b_rows }));
-        Ok(Some(self))
+        self.delta = Delta::new(a, b, scale)?.map(Arc::new);
+        Ok(self.delta.is_some().then_some(self))
     }
 
     /// (out, in) in f32, the delta merged.
     pub(crate) fn widened(&self) -> Result<Tensor> {
         let weight = self.matrix.widened()?;
         let Some(delta) = &self.delta else { return Ok(weight) };
-        let b_rows = Tensor::from_slice(&delta.b_rows, (delta.a.rows, self.matrix.rows), &Device::Cpu)?;
-        Ok((weight + b_rows.t()?.matmul(&delta.a.widened()?)?)?)
+        Ok((weight + delta.widened()?)?)
     }
 
     /// Rows of the matrix, as of an embedding table.
@@ -153,33 +176,24 @@ pub(crate) fn products<const M: usize>(x: &Tensor, matrices: [&Packed; M]) -> Re
     let x = x.contiguous()?;
     let view = View::new(&x);
     let lines = Lines { x: view.values()?, n, columns: matrices[0].matrix.columns };
-    let inner: Vec<&PackedMatrix> = matrices.iter().filter_map(|m| m.delta.as_ref().map(|delta| &delta.a)).collect();
-    let mut inner = multiply(&inner, &lines)?.into_iter();
-    let outer = multiply(&matrices.map(|m| &*m.matrix), &lines)?;
-    let mut results = Vec::with_capacity(M);
-    for (mut y, matrix) in outer.into_iter().zip(matrices) {
+    let deltas = matrices.iter().filter_map(|m| m.delta.as_deref());
+    let all = matrices.iter().map(|m| &*m.matrix).chain(deltas.map(Delta::inner));
+    let mut results = multiply(&all.map(|matrix| Product { matrix, lines }).collect::<Vec<_>>())?;
+    let mut inner = results.split_off(M).into_iter();
+    let mut tensors = Vec::with_capacity(M);
+    for (mut y, matrix) in results.into_iter().zip(matrices) {
         if let Some(delta) = &matrix.delta {
-            delta.add(&inner.next().unwrap_or_default(), &mut y, matrix.matrix.rows);
+            delta.add(&inner.next().unwrap_or_default(), &mut y);
         }
-        results.push(Tensor::from_vec(y, (n, matrix.matrix.rows), &Device::Cpu)?);
+        tensors.push(Tensor::from_vec(y, (n, matrix.matrix.rows), &Device::Cpu)?);
     }
-    Ok(results.try_into().unwrap_or_else(|_| unreachable!("one result a matrix")))
+    Ok(tensors.try_into().unwrap_or_else(|_| unreachable!("one result a matrix")))
 }
 
-impl PackedDelta {
-    /// y (n, out) += t (n, rank) · Bᵀ
-    fn add(&self, t: &[f32], y: &mut [f32], out: usize) {
-        let rank = self.a.rows;
-        let add_line = |(t, y): (&[f32], &mut [f32])| {
-            for (t, b) in t.iter().zip(self.b_rows.chunks_exact(out)) {
-                y.iter_mut().zip(b).for_each(|(y, b)| *y += t * b);
-            }
-        };
-        match t.len() / rank {
-            1 => add_line((t, y)),
-            _ => t.par_chunks_exact(rank).zip(y.par_chunks_exact_mut(out)).for_each(add_line),
-        }
-    }
+/// A product to compute.
+struct Product<'a> {
+    matrix: &'a PackedMatrix,
+    lines: Lines<'a>,
 }
 
 /// Inputs of a product.
@@ -189,6 +203,13 @@ struct Lines<'a> {
     x: &'a [f32],
     n: usize,
     columns: usize,
+}
+
+impl Lines<'_> {
+    /// Lines of a block, in whole tiles.
+    fn block(&self) -> usize {
+        (LINES_BYTES / (4 * self.columns)).next_multiple_of(TILE_LINES).max(4 * TILE_LINES)
+    }
 }
 
 /// Results of a product, (n, out), of which a task writes a rectangle.
@@ -206,7 +227,7 @@ unsafe impl Sync for Target {}
 /// Some rows of a matrix times some lines.
 struct Task<'a> {
     format: Format,
-    /// The bytes of `n_rows` rows.
+    /// The bytes of `n_rows` rows, in whole groups unless they are f32.
     weights: &'a [u8],
     n_rows: usize,
     lines: Lines<'a>,
@@ -214,33 +235,37 @@ struct Task<'a> {
     target: Target,
 }
 
-/// x (n, in) times every matrix, each (n, out), on all threads.
-fn multiply(matrices: &[&PackedMatrix], lines: &Lines<'_>) -> Result<Vec<Vec<f32>>> {
+/// Every product, (n, out) each, on all threads.
+fn multiply(products: &[Product<'_>]) -> Result<Vec<Vec<f32>>> {
     let kernel = Kernel::of_this_machine();
-    let views: Vec<Option<View<'_>>> = matrices
+    let views: Vec<Option<View<'_>>> = products
         .iter()
-        .map(|matrix| match &matrix.bytes {
+        .map(|product| match &product.matrix.bytes {
             Bytes::Tensor(tensor) => Some(View::new(tensor)),
             Bytes::Own(_) => None,
         })
         .collect();
-    let mut results: Vec<Vec<f32>> = matrices.iter().map(|matrix| vec![0f32; matrix.rows * lines.n]).collect();
+    let mut results: Vec<Vec<f32>> =
+        products.iter().map(|product| Vec::with_capacity(product.matrix.rows * product.lines.n)).collect();
+    let work: usize = products.iter().map(|product| product.matrix.rows * product.lines.x.len()).sum();
+    let task_work = (work / (TASKS_PER_THREAD * rayon::current_num_threads())).max(LEAST_WORK);
     let mut tasks: Vec<Task<'_>> = Vec::new();
-    for ((matrix, view), y) in matrices.iter().zip(&views).zip(&mut results) {
+    for ((Product { matrix, lines }, view), y) in products.iter().zip(&views).zip(&mut results) {
         assert!(matrix.columns == lines.columns && lines.x.len() == lines.n * lines.columns, "lines of the matrix's width");
         let bytes = match (&matrix.bytes, view) {
             (Bytes::Own(bytes), _) => bytes.as_slice(),
             (_, Some(view)) => as_bytes(view.values()?),
             (_, None) => unreachable!("every tensor has a view"),
         };
-        for (block, x) in lines.x.chunks(BLOCK_LINES * lines.columns).enumerate() {
+        let block_lines = lines.block();
+        for (block, x) in lines.x.chunks(block_lines * lines.columns).enumerate() {
             let lines = Lines { x, n: x.len() / lines.columns, columns: lines.columns };
-            let n_rows = (TASK_WORK / lines.columns / lines.n).next_multiple_of(GROUP).max(GROUP);
+            let n_rows = (task_work / lines.columns / lines.n).next_multiple_of(GROUP).max(GROUP);
             for (i, weights) in bytes.chunks(n_rows * matrix.row_bytes()).enumerate() {
-                // SAFETY: the offset lies within the results.
-                let values = unsafe { y.as_mut_ptr().add(block * BLOCK_LINES * matrix.rows + i * n_rows) };
+                // SAFETY: the offset lies within the room of the results.
+                let values = unsafe { y.as_mut_ptr().add(block * block_lines * matrix.rows + i * n_rows) };
                 let target = Target { values, width: matrix.rows };
-                let n_rows = weights.len() / matrix.row_bytes();
+                let n_rows = n_rows.min(matrix.rows - i * n_rows);
                 tasks.push(Task { format: matrix.format, weights, n_rows, lines, target });
             }
         }
@@ -248,6 +273,10 @@ fn multiply(matrices: &[&PackedMatrix], lines: &Lines<'_>) -> Result<Vec<Vec<f32
     match tasks.len() {
         0 | 1 => tasks.iter().for_each(|task| kernel.run(task)),
         _ => tasks.par_iter().for_each(|task| kernel.run(task)),
+    }
+    for (product, y) in products.iter().zip(&mut results) {
+        // SAFETY: the tasks cover all lines and rows, and wrote every value.
+        unsafe { y.set_len(product.matrix.rows * product.lines.n) };
     }
     Ok(results)
 }
@@ -274,11 +303,10 @@ impl Kernel {
         #[cfg(target_arch = "x86_64")]
         {
             let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            let has_f16c = is_x86_feature_detected!("f16c");
-            if has_avx2 && has_f16c {
+            if has_avx2 {
                 kernels.push(Self::Avx2);
             }
-            if has_avx2 && has_f16c && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
+            if has_avx2 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
                 kernels.push(Self::Avx512);
             }
         }
@@ -291,8 +319,7 @@ impl Kernel {
     }
 
     fn run(self, task: &Task<'_>) {
-        let row_bytes = task.lines.columns / BLOCK * task.format.block_bytes();
-        assert!(task.weights.len() == task.n_rows * row_bytes, "whole rows");
+        let row_bytes = task.format.row_bytes(task.lines.columns);
         for (group, weights) in task.weights.chunks(GROUP * row_bytes).enumerate() {
             // SAFETY: the group's results lie within the task's rectangle.
             let target = Target { values: unsafe { task.target.values.add(group * GROUP) }, ..task.target };
@@ -312,6 +339,11 @@ impl Kernel {
 }
 
 impl Task<'_> {
+    /// Where in the widened rows of a group its quantised block number `place` belongs.
+    fn widened_place(&self, place: usize) -> usize {
+        place % GROUP * self.lines.columns + place / GROUP * BLOCK
+    }
+
     /// Stores the sums of line `line` with the rows of a group.
     fn store(&self, line: usize, sums: [f32; GROUP]) {
         // SAFETY: the line is one of the task's and `n_rows` of its columns follow the target's first.

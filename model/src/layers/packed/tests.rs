@@ -9,31 +9,31 @@ fn values(n: usize, seed: u64) -> Vec<f32> {
 }
 
 /// A matrix and its dequantised values.
-fn packed(format: Format, rows: usize, columns: usize) -> (PackedMatrix, Vec<f32>) {
+fn packed(format: Option<FileFormat>, rows: usize, columns: usize) -> (PackedMatrix, Vec<f32>) {
     let matrix = Tensor::from_vec(values(rows * columns, 7), (rows, columns), &Device::Cpu).unwrap();
+    let Some(format) = format else {
+        let dense = matrix.flatten_all().unwrap().to_vec1().unwrap();
+        return (PackedMatrix::from_tensor(&matrix).unwrap(), dense);
+    };
     let ggml = match format {
-        Format::F32 => {
-            let dense = matrix.flatten_all().unwrap().to_vec1().unwrap();
-            return (PackedMatrix::from_tensor(&matrix).unwrap(), dense);
-        }
-        Format::Q4_0 => GgmlDType::Q4_0,
-        Format::Q4_1 => GgmlDType::Q4_1,
-        Format::Q8_0 => GgmlDType::Q8_0,
+        FileFormat::Q4_0 => GgmlDType::Q4_0,
+        FileFormat::Q4_1 => GgmlDType::Q4_1,
+        FileFormat::Q8_0 => GgmlDType::Q8_0,
     };
     let quantised = QTensor::quantize(&matrix, ggml).unwrap();
     let dense = quantised.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-    let bytes = quantised.data().unwrap().into_owned();
-    (PackedMatrix::new(format, bytes, rows, columns).unwrap(), dense)
+    (PackedMatrix::new(format, &quantised.data().unwrap(), rows, columns).unwrap(), dense)
 }
 
-const FORMATS: [Format; 4] = [Format::F32, Format::Q4_0, Format::Q4_1, Format::Q8_0];
+/// `None` is f32.
+const FORMATS: [Option<FileFormat>; 4] =
+    [None, Some(FileFormat::Q4_0), Some(FileFormat::Q4_1), Some(FileFormat::Q8_0)];
 
 #[test]
 fn every_kernel_multiplies_as_the_dequantised_matrix_does() {
     let (n_rows, columns) = (37, 96);
     for format in FORMATS {
-        let (_, dense) = packed(format, n_rows, columns);
-        let matrix = packed(format, n_rows, columns).0;
+        let (matrix, dense) = packed(format, n_rows, columns);
         let bytes = match &matrix.bytes {
             Bytes::Own(bytes) => bytes.clone(),
             Bytes::Tensor(_) => as_bytes(&dense).to_vec(),
@@ -43,7 +43,8 @@ fn every_kernel_multiplies_as_the_dequantised_matrix_does() {
             for kernel in Kernel::all_of_this_machine() {
                 let mut y = vec![f32::NAN; n_rows * n];
                 let target = Target { values: y.as_mut_ptr(), width: n_rows };
-                kernel.run(&Task { format, weights: &bytes, n_rows, lines: Lines { x: &x, n, columns }, target });
+                let lines = Lines { x: &x, n, columns };
+                kernel.run(&Task { format: matrix.format, weights: &bytes, n_rows, lines, target });
                 for (row, weights) in dense.chunks_exact(columns).enumerate() {
                     for (line, x) in x.chunks_exact(columns).enumerate() {
                         let expected: f64 = weights.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
@@ -60,11 +61,12 @@ fn every_kernel_multiplies_as_the_dequantised_matrix_does() {
 fn a_line_has_the_same_bits_alone_and_among_others() {
     for format in FORMATS {
         let (matrix, _) = packed(format, 303, 576);
-        let n = BLOCK_LINES + 11;
+        let product = |x| multiply(&[Product { matrix: &matrix, lines: x }]).unwrap().remove(0);
+        let n = Lines { x: &[], n: 0, columns: 576 }.block() + 11;
         let x = values(n * 576, 5);
-        let together = multiply(&[&matrix], &Lines { x: &x, n, columns: 576 }).unwrap().remove(0);
+        let together = product(Lines { x: &x, n, columns: 576 });
         for (line, x) in x.chunks_exact(576).enumerate() {
-            let alone = multiply(&[&matrix], &Lines { x, n: 1, columns: 576 }).unwrap().remove(0);
+            let alone = product(Lines { x, n: 1, columns: 576 });
             assert_eq!(alone, together[line * 303..(line + 1) * 303], "{format:?}");
         }
     }
@@ -72,7 +74,7 @@ fn a_line_has_the_same_bits_alone_and_among_others() {
 
 #[test]
 fn a_delta_is_added() {
-    let (matrix, dense) = packed(Format::Q8_0, 20, 64);
+    let (matrix, dense) = packed(Some(FileFormat::Q8_0), 20, 64);
     let tensor = |n: usize, m: usize, seed| Tensor::from_vec(values(n * m, seed), (n, m), &Device::Cpu).unwrap();
     let (a, b, x) = (tensor(3, 64, 1), tensor(20, 3, 2), tensor(5, 64, 3));
     let packed = Packed::new(matrix).with_delta(&a, &b, 0.5).unwrap().unwrap();
@@ -96,18 +98,17 @@ fn rows_are_selected_as_from_the_dequantised_table() {
 
 #[test]
 fn numbers_that_are_not_finite_are_found() {
-    let (matrix, _) = packed(Format::Q4_1, 2, 64);
-    assert_eq!(matrix.first_not_finite(), None);
-    let Bytes::Own(mut bytes) = matrix.bytes else { panic!("quantised") };
-    bytes[3 * 20 + 2..][..2].copy_from_slice(&half::f16::INFINITY.to_le_bytes());
-    let (index, value) = PackedMatrix::new(Format::Q4_1, bytes, 2, 64).unwrap().first_not_finite().unwrap();
-    assert_eq!((index, value), (96, f32::INFINITY));
+    let mut block = [0u8; 20];
+    let matrix = |block: &[u8; 20]| PackedMatrix::new(FileFormat::Q4_1, &[[0; 20], *block].concat(), 1, 64).unwrap();
+    assert_eq!(matrix(&block).first_not_finite(), None);
+    block[2..4].copy_from_slice(&half::f16::INFINITY.to_le_bytes());
+    assert_eq!(matrix(&block).first_not_finite(), Some((32, f32::INFINITY)));
 }
 
 #[test]
 fn bytes_of_another_size_are_refused() {
-    assert!(PackedMatrix::new(Format::Q4_1, vec![0; 20 * 6], 2, 96).is_some());
-    assert!(PackedMatrix::new(Format::Q4_1, vec![0; 20 * 6 - 1], 2, 96).is_none());
-    assert!(PackedMatrix::new(Format::Q4_1, vec![0; 20], 1, 33).is_none());
-    assert!(PackedMatrix::new(Format::Q4_1, Vec::new(), 0, 32).is_none());
+    assert!(PackedMatrix::new(FileFormat::Q4_1, &[0; 20 * 6], 2, 96).is_some());
+    assert!(PackedMatrix::new(FileFormat::Q4_1, &[0; 20 * 6 - 1], 2, 96).is_none());
+    assert!(PackedMatrix::new(FileFormat::Q4_1, &[0; 20], 1, 33).is_none());
+    assert!(PackedMatrix::new(FileFormat::Q4_1, &[], 0, 32).is_none());
 }

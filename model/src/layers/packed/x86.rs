@@ -10,16 +10,14 @@ use std::cell::RefCell;
 use super::{BLOCK, Format, GROUP, Task};
 
 const F32: u8 = 0;
-const Q4_0: u8 = 1;
-const Q4_1: u8 = 2;
-const Q8_0: u8 = 3;
+const HALF_BYTES: u8 = 1;
+const SIGNED_BYTES: u8 = 2;
 
 const fn block_bytes(format: u8) -> usize {
     match format {
         F32 => Format::F32.block_bytes(),
-        Q4_0 => Format::Q4_0.block_bytes(),
-        Q4_1 => Format::Q4_1.block_bytes(),
-        _ => Format::Q8_0.block_bytes(),
+        HALF_BYTES => Format::HalfBytes.block_bytes(),
+        _ => Format::SignedBytes.block_bytes(),
     }
 }
 
@@ -36,33 +34,31 @@ macro_rules! entry {
         pub(in super::super) fn group(task: &Task<'_>) {
             match task.format {
                 Format::F32 => of_format::<F32>(task),
-                Format::Q4_0 => of_format::<Q4_0>(task),
-                Format::Q4_1 => of_format::<Q4_1>(task),
-                Format::Q8_0 => of_format::<Q8_0>(task),
+                Format::HalfBytes => of_format::<HALF_BYTES>(task),
+                Format::SignedBytes => of_format::<SIGNED_BYTES>(task),
             }
         }
 
         #[target_feature(enable = $features)]
         fn of_format<const FORMAT: u8>(task: &Task<'_>) {
             let columns = task.lines.columns;
+            if FORMAT == F32 {
+                assert!(task.n_rows > 0 && task.weights.len() == 4 * task.n_rows * columns, "whole rows");
+                return tiles(task, widened_rows_of(task, task.weights.as_ptr().cast()));
+            }
+            assert!(task.weights.len() == GROUP * columns / BLOCK * block_bytes(FORMAT), "a whole group");
             if task.lines.n <= MOST_IN_REGISTERS {
                 for (line, x) in task.lines.x.chunks_exact(columns).enumerate() {
                     task.store(line, line_of_blocks::<FORMAT>(task, x));
                 }
                 return;
             }
-            if FORMAT == F32 {
-                return tiles(task, rows_of(task, task.weights.as_ptr().cast()));
-            }
             let mut rows = ROWS.take();
             rows.resize(GROUP * columns, 0.0);
-            {
-                let blocks = task.weights.chunks_exact(block_bytes(FORMAT));
-                for (row, block) in rows.chunks_exact_mut(BLOCK).zip(blocks) {
-                    store_block::<FORMAT>(block, row);
-                }
-                tiles(task, rows_of(task, rows.as_ptr()));
+            for (place, block) in task.weights.chunks_exact(block_bytes(FORMAT)).enumerate() {
+                store_block::<FORMAT>(block, &mut rows[task.widened_place(place)..][..BLOCK]);
             }
+            tiles(task, widened_rows_of(task, rows.as_ptr()));
             ROWS.set(rows);
         }
 
@@ -82,8 +78,8 @@ macro_rules! entry {
     };
 }
 
-/// Where the rows of a group begin; a group of fewer rows repeats its last.
-fn rows_of(task: &Task<'_>, values: *const f32) -> [*const f32; GROUP] {
+/// Where the f32 rows of a group begin; a group of fewer rows repeats its last.
+fn widened_rows_of(task: &Task<'_>, values: *const f32) -> [*const f32; GROUP] {
     std::array::from_fn(|row| values.wrapping_add(row.min(task.n_rows - 1) * task.lines.columns))
 }
 
@@ -95,7 +91,7 @@ pub(super) mod avx512 {
     /// Most lines for which widening in registers is faster.
     const MOST_IN_REGISTERS: usize = 2;
 
-    entry!("avx512f,avx512vl,avx2,fma,f16c", [6, 3, 2, 1]);
+    entry!("avx512f,avx512vl,avx2,fma", [6, 4, 3, 2, 1]);
 
     /// The sums of lines `first` to `first + LINES` with the rows.
     #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
@@ -104,7 +100,7 @@ pub(super) mod avx512 {
         let x = task.lines.x[first * columns..(first + LINES) * columns].as_ptr();
         let mut sums = [[_mm512_setzero_ps(); GROUP]; LINES];
         for i in (0..columns).step_by(16) {
-            // SAFETY: rows and lines have `columns` values, a multiple of 32.
+            // SAFETY: rows and lines have `columns` values, a multiple of 16.
             unsafe {
                 let [a, b, c, d] = rows;
                 let weights = [
@@ -127,17 +123,19 @@ pub(super) mod avx512 {
     }
 
     /// The sums of one line with the rows, blocks widened in registers.
-    #[target_feature(enable = "avx512f,avx512vl,avx2,fma,f16c")]
+    #[target_feature(enable = "avx512f,avx512vl,avx2,fma")]
     fn line_of_blocks<const FORMAT: u8>(task: &Task<'_>, x: &[f32]) -> [f32; GROUP] {
-        let row_bytes = task.lines.columns / BLOCK * block_bytes(FORMAT);
+        let mut block = task.weights.as_ptr();
         let mut sums = [_mm512_setzero_ps(); GROUP];
-        for (i, x) in x.as_chunks::<BLOCK>().0.iter().enumerate() {
-            // SAFETY: a block holds two vectors.
-            let (x_low, x_high) = unsafe { (_mm512_loadu_ps(x.as_ptr()), _mm512_loadu_ps(x.as_ptr().add(16))) };
-            for (row, sum) in sums.iter_mut().enumerate() {
-                let at = row.min(task.n_rows - 1) * row_bytes + i * block_bytes(FORMAT);
-                let [low, high] = widen::<FORMAT>(&task.weights[at..at + block_bytes(FORMAT)]);
-                *sum = _mm512_fmadd_ps(high, x_high, _mm512_fmadd_ps(low, x_low, *sum));
+        for x in x.as_chunks::<BLOCK>().0 {
+            // SAFETY: a block holds two vectors, and the group as many blocks as the line, four times.
+            unsafe {
+                let (x_low, x_high) = (_mm512_loadu_ps(x.as_ptr()), _mm512_loadu_ps(x.as_ptr().add(16)));
+                for row in 0..GROUP {
+                    let [low, high] = widen::<FORMAT>(block);
+                    sums[row] = _mm512_fmadd_ps(high, x_high, _mm512_fmadd_ps(low, x_low, sums[row]));
+                    block = block.wrapping_add(block_bytes(FORMAT));
+                }
             }
         }
         totals(sums)
@@ -159,51 +157,47 @@ pub(super) mod avx512 {
         _mm256_add_ps(_mm512_castps512_ps256(x), upper)
     }
 
-    #[target_feature(enable = "avx512f,avx512vl,f16c")]
+    #[target_feature(enable = "avx512f,avx512vl")]
     #[inline]
     fn store_block<const FORMAT: u8>(block: &[u8], row: &mut [f32]) {
-        let [low, high] = widen::<FORMAT>(block);
-        assert!(row.len() == BLOCK, "one block");
+        assert!(block.len() == block_bytes(FORMAT) && row.len() == BLOCK, "one block");
         // SAFETY: a block holds two vectors.
         unsafe {
+            let [low, high] = widen::<FORMAT>(block.as_ptr());
             _mm512_storeu_ps(row.as_mut_ptr(), low);
             _mm512_storeu_ps(row.as_mut_ptr().add(16), high);
         }
     }
 
-    #[target_feature(enable = "avx512f,avx512vl,f16c")]
+    /// The weights of the block that begins at `block`.
+    ///
+    /// # Safety
+    /// The whole block can be read.
+    #[target_feature(enable = "avx512f,avx512vl")]
     #[inline]
-    fn widen<const FORMAT: u8>(block: &[u8]) -> [__m512; 2] {
-        assert!(block.len() == block_bytes(FORMAT), "one block");
-        // SAFETY: all loads lie within the block, whose length was checked.
+    unsafe fn widen<const FORMAT: u8>(block: *const u8) -> [__m512; 2] {
+        // SAFETY: all loads lie within the block.
         unsafe {
-            let bytes = block.as_ptr();
             match FORMAT {
-                F32 => [_mm512_loadu_ps(bytes.cast()), _mm512_loadu_ps(bytes.add(64).cast())],
-                Q8_0 => {
-                    let scale = _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(first_half(block))));
-                    let low = _mm512_cvtepi8_epi32(_mm_loadu_si128(bytes.add(2).cast()));
-                    let high = _mm512_cvtepi8_epi32(_mm_loadu_si128(bytes.add(18).cast()));
-                    [_mm512_mul_ps(scale, _mm512_cvtepi32_ps(low)), _mm512_mul_ps(scale, _mm512_cvtepi32_ps(high))]
-                }
-                _ => {
+                HALF_BYTES => {
                     let ascending = _mm512_setr_ps(
                         0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0,
                     );
+                    let scale = _mm512_set1_ps(block.cast::<f32>().read_unaligned());
+                    let minimum = _mm512_set1_ps(block.add(4).cast::<f32>().read_unaligned());
                     // the sixteen values that a half-byte can stand for; a permutation looks them up by its lowest four bits
-                    let (table, halves) = if FORMAT == Q4_1 {
-                        let both = _mm_cvtph_ps(_mm_cvtsi32_si128(bytes.cast::<i32>().read_unaligned()));
-                        let minimum = _mm512_broadcastss_ps(_mm_movehdup_ps(both));
-                        (_mm512_fmadd_ps(ascending, _mm512_broadcastss_ps(both), minimum), bytes.add(4))
-                    } else {
-                        let scale = _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(first_half(block))));
-                        (_mm512_mul_ps(_mm512_sub_ps(ascending, _mm512_set1_ps(8.0)), scale), bytes.add(2))
-                    };
-                    let halves = _mm512_cvtepu8_epi32(_mm_loadu_si128(halves.cast()));
+                    let table = _mm512_fmadd_ps(ascending, scale, minimum);
+                    let halves = _mm512_cvtepu8_epi32(_mm_loadu_si128(block.add(8).cast()));
                     [
                         _mm512_permutexvar_ps(halves, table),
                         _mm512_permutexvar_ps(_mm512_srli_epi32::<4>(halves), table),
                     ]
+                }
+                _ => {
+                    let scale = _mm512_set1_ps(block.cast::<f32>().read_unaligned());
+                    let low = _mm512_cvtepi8_epi32(_mm_loadu_si128(block.add(4).cast()));
+                    let high = _mm512_cvtepi8_epi32(_mm_loadu_si128(block.add(20).cast()));
+                    [_mm512_mul_ps(scale, _mm512_cvtepi32_ps(low)), _mm512_mul_ps(scale, _mm512_cvtepi32_ps(high))]
                 }
             }
         }
@@ -218,7 +212,7 @@ pub(super) mod avx2 {
     /// Most lines for which widening in registers is faster.
     const MOST_IN_REGISTERS: usize = 2;
 
-    entry!("avx2,fma,f16c", [3, 2, 1]);
+    entry!("avx2,fma", [3, 2, 1]);
 
     /// The sums of lines `first` to `first + LINES` with the rows.
     #[target_feature(enable = "avx2,fma")]
@@ -227,7 +221,7 @@ pub(super) mod avx2 {
         let x = task.lines.x[first * columns..(first + LINES) * columns].as_ptr();
         let mut sums = [[_mm256_setzero_ps(); GROUP]; LINES];
         for i in (0..columns).step_by(8) {
-            // SAFETY: rows and lines have `columns` values, a multiple of 32.
+            // SAFETY: rows and lines have `columns` values, a multiple of 16.
             unsafe {
                 let mut parts = [_mm256_setzero_ps(); LINES];
                 for line in 0..LINES {
@@ -247,17 +241,19 @@ pub(super) mod avx2 {
     }
 
     /// The sums of one line with the rows, blocks widened in registers.
-    #[target_feature(enable = "avx2,fma,f16c")]
+    #[target_feature(enable = "avx2,fma")]
     fn line_of_blocks<const FORMAT: u8>(task: &Task<'_>, x: &[f32]) -> [f32; GROUP] {
-        let row_bytes = task.lines.columns / BLOCK * block_bytes(FORMAT);
+        let mut block = task.weights.as_ptr();
         let mut sums = [_mm256_setzero_ps(); GROUP];
-        for (i, x) in x.as_chunks::<BLOCK>().0.iter().enumerate() {
-            for (row, sum) in sums.iter_mut().enumerate() {
-                let at = row.min(task.n_rows - 1) * row_bytes + i * block_bytes(FORMAT);
-                let parts = widen::<FORMAT>(&task.weights[at..at + block_bytes(FORMAT)]);
-                for (part, weights) in parts.into_iter().enumerate() {
-                    // SAFETY: a block holds four vectors.
-                    *sum = _mm256_fmadd_ps(weights, unsafe { _mm256_loadu_ps(x.as_ptr().add(8 * part)) }, *sum);
+        for x in x.as_chunks::<BLOCK>().0 {
+            for row in 0..GROUP {
+                // SAFETY: a block holds four vectors, and the group as many blocks as the line, four times.
+                unsafe {
+                    let parts = widen::<FORMAT>(block);
+                    for part in 0..4 {
+                        sums[row] = _mm256_fmadd_ps(parts[part], _mm256_loadu_ps(x.as_ptr().add(8 * part)), sums[row]);
+                    }
+                    block = block.wrapping_add(block_bytes(FORMAT));
                 }
             }
         }
@@ -276,66 +272,51 @@ pub(super) mod avx2 {
         totals
     }
 
-    #[target_feature(enable = "avx2,fma,f16c")]
+    #[target_feature(enable = "avx2,fma")]
     #[inline]
     fn store_block<const FORMAT: u8>(block: &[u8], row: &mut [f32]) {
-        assert!(row.len() == BLOCK, "one block");
-        for (part, weights) in widen::<FORMAT>(block).into_iter().enumerate() {
-            // SAFETY: a block holds four vectors.
-            unsafe { _mm256_storeu_ps(row.as_mut_ptr().add(8 * part), weights) };
-        }
-    }
-
-    #[target_feature(enable = "avx2,fma,f16c")]
-    #[inline]
-    fn widen<const FORMAT: u8>(block: &[u8]) -> [__m256; 4] {
-        assert!(block.len() == block_bytes(FORMAT), "one block");
-        // SAFETY: all loads lie within the block, whose length was checked.
+        assert!(block.len() == block_bytes(FORMAT) && row.len() == BLOCK, "one block");
+        // SAFETY: a block holds four vectors.
         unsafe {
-            let bytes = block.as_ptr();
-            match FORMAT {
-                F32 => {
-                    let mut parts = [_mm256_setzero_ps(); 4];
-                    for (i, part) in parts.iter_mut().enumerate() {
-                        *part = _mm256_loadu_ps(bytes.add(32 * i).cast());
-                    }
-                    parts
-                }
-                Q8_0 => {
-                    let scale = _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(first_half(block))));
-                    let mut parts = [_mm256_setzero_ps(); 4];
-                    for (i, part) in parts.iter_mut().enumerate() {
-                        let eight = _mm256_cvtepi8_epi32(_mm_loadl_epi64(bytes.add(2 + 8 * i).cast()));
-                        *part = _mm256_mul_ps(scale, _mm256_cvtepi32_ps(eight));
-                    }
-                    parts
-                }
-                _ => {
-                    let (scale, minimum, halves) = if FORMAT == Q4_1 {
-                        let both = _mm_cvtph_ps(_mm_cvtsi32_si128(bytes.cast::<i32>().read_unaligned()));
-                        let minimum = _mm256_broadcastss_ps(_mm_movehdup_ps(both));
-                        (_mm256_broadcastss_ps(both), minimum, bytes.add(4))
-                    } else {
-                        let scale = _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(first_half(block))));
-                        (scale, _mm256_mul_ps(scale, _mm256_set1_ps(-8.0)), bytes.add(2))
-                    };
-                    let halves = _mm_loadu_si128(halves.cast());
-                    let mask = _mm_set1_epi8(15);
-                    let (low, high) = (_mm_and_si128(halves, mask), _mm_and_si128(_mm_srli_epi16::<4>(halves), mask));
-                    let mut parts = [_mm256_setzero_ps(); 4];
-                    let eights = [low, _mm_srli_si128::<8>(low), high, _mm_srli_si128::<8>(high)];
-                    for (part, eight) in parts.iter_mut().zip(eights) {
-                        *part = _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(eight)), scale, minimum);
-                    }
-                    parts
-                }
+            let parts = widen::<FORMAT>(block.as_ptr());
+            for part in 0..4 {
+                _mm256_storeu_ps(row.as_mut_ptr().add(8 * part), parts[part]);
             }
         }
     }
-}
 
-/// The first two bytes of a block as the lower half of a number.
-#[inline]
-fn first_half(block: &[u8]) -> i32 {
-    i32::from(u16::from_le_bytes([block[0], block[1]]))
+    /// The weights of the block that begins at `block`.
+    ///
+    /// # Safety
+    /// The whole block can be read.
+    #[target_feature(enable = "avx2,fma")]
+    #[inline]
+    unsafe fn widen<const FORMAT: u8>(block: *const u8) -> [__m256; 4] {
+        let mut parts = [_mm256_setzero_ps(); 4];
+        // SAFETY: all loads lie within the block.
+        unsafe {
+            match FORMAT {
+                HALF_BYTES => {
+                    let scale = _mm256_set1_ps(block.cast::<f32>().read_unaligned());
+                    let minimum = _mm256_set1_ps(block.add(4).cast::<f32>().read_unaligned());
+                    let halves = _mm_loadu_si128(block.add(8).cast());
+                    let mask = _mm_set1_epi8(15);
+                    let (low, high) = (_mm_and_si128(halves, mask), _mm_and_si128(_mm_srli_epi16::<4>(halves), mask));
+                    let eights = [low, _mm_srli_si128::<8>(low), high, _mm_srli_si128::<8>(high)];
+                    for part in 0..4 {
+                        let q = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(eights[part]));
+                        parts[part] = _mm256_fmadd_ps(q, scale, minimum);
+                    }
+                }
+                _ => {
+                    let scale = _mm256_set1_ps(block.cast::<f32>().read_unaligned());
+                    for part in 0..4 {
+                        let eight = _mm256_cvtepi8_epi32(_mm_loadl_epi64(block.add(4 + 8 * part).cast()));
+                        parts[part] = _mm256_mul_ps(scale, _mm256_cvtepi32_ps(eight));
+                    }
+                }
+            }
+        }
+        parts
+    }
 }

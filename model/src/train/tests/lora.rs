@@ -114,7 +114,7 @@ fn fresh_deltas_change_nothing_and_dropout_is_off_in_inference() {
     let plain = logits(&Model::load(&golden_folder("llama")).unwrap().decoder, &tokens);
     let lora = Method::Lora(LoraOptions { dropout: 0.5, ..LoraOptions::default() });
     let (parameters, _) = Parameters::open(&golden_folder("llama"), lora, 1).unwrap();
-    assert_eq!(largest_difference(&logits(&parameters.inference_decoder().unwrap(), &tokens), &plain), 0.0);
+    assert!(largest_difference(&logits(&parameters.inference_decoder().unwrap(), &tokens), &plain) < 1e-5);
     let parameters = lora_parameters(0.5);
     let inference = logits(&parameters.inference_decoder().unwrap(), &tokens);
     let dropped = |seed| logits(&parameters.training_decoder(Some(seed), Precision::F32).unwrap(), &tokens);
