@@ -28,7 +28,7 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
         stop_ids: session.tokenizer()?.stop_ids().to_vec(),
         share_prompt: inject.is_none() || args.range.leaves_prompt(),
     };
-    let run = Run { args, session: &session, options: &options };
+    let run = Run { args, questions: &questions, session: &session, options: &options };
     if args.diff && !json {
         run.difference(&questions[0], &prompts[0], &mut inject)?;
     } else if args.question.is_some() && !json {
@@ -87,8 +87,12 @@ fn injection(args: &CorrectArgs, session: &Session) -> anyhow::Result<Option<Inj
     Ok(Some(Inject::new(&[&loaded.vector], args.range, decoder.config(), decoder.device())?))
 }
 
+/// Most rows written together of which the answers are drafts.
+const MOST_DRAFTED_ROWS: usize = 2;
+
 struct Run<'a> {
     args: &'a CorrectArgs,
+    questions: &'a [Question],
     session: &'a Session,
     options: &'a GenerateOptions,
 }
@@ -102,9 +106,18 @@ impl Run<'_> {
                 let coefficient = self.args.coefficient;
                 inject.steer(first + i, RowSteering { vector: 0, coefficient, prompt_len: tokens.len() })?;
             }
-            prompts.push(Prompt::new(tokens.clone(), vec![first + i]));
+            let draft = self.draft(first + i, part.len())?;
+            prompts.push(Prompt { draft, ..Prompt::new(tokens.clone(), vec![first + i]) });
         }
         Ok(prompts)
+    }
+
+    /// The answer as draft, where so few rows are written together that checking several tokens of each costs little.
+    fn draft(&self, row: usize, n_together: usize) -> anyhow::Result<Vec<u32>> {
+        if self.args.no_draft || n_together > MOST_DRAFTED_ROWS {
+            return Ok(Vec::new());
+        }
+        Ok(self.session.tokenizer()?.encode(self.questions[row].answer.trim())?)
     }
 
     fn stream(&self, prompt: &[u32], inject: &mut Option<Inject>) -> anyhow::Result<()> {

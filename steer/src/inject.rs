@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use redline_model::hook::{HookPoint, Site, TokenLayout};
 use redline_model::{Hook, ModelConfig};
 use serde::{Deserialize, Serialize};
@@ -137,8 +137,43 @@ struct SteeredLine {
 }
 
 struct LayerVectors {
-    matrix: Tensor,  // (n_vectors, hidden)
-    norms: Vec<f64>, // (n_vectors)
+    matrix: Tensor,       // (n_vectors, hidden)
+    lines: Vec<Vec<f32>>, // the same, for the CPU
+    norms: Vec<f64>,      // (n_vectors)
+}
+
+impl LayerVectors {
+    /// x (n_tokens, hidden) with the steered lines changed, and the squared norm of each of them before.
+    fn add(&self, x: &Tensor, steered: &[SteeredLine]) -> redline_model::Result<(Tensor, Vec<f32>)> {
+        if x.device().is_cpu() && x.dtype() == DType::F32 {
+            return self.add_on_cpu(x, steered);
+        }
+        let n_vectors = self.norms.len();
+        let mut coefficients = vec![0f32; x.dim(0)? * n_vectors];
+        for SteeredLine { line, steering, .. } in steered {
+            coefficients[*line as usize * n_vectors + steering.vector] = steering.coefficient;
+        }
+        let coefficients = Tensor::from_vec(coefficients, (x.dim(0)?, n_vectors), x.device())?.to_dtype(x.dtype())?;
+        let delta = coefficients.matmul(&self.matrix.to_dtype(x.dtype())?)?; // (n_tokens, hidden)
+        let lines: Vec<u32> = steered.iter().map(|line| line.line).collect();
+        let lines = Tensor::new(lines.as_slice(), x.device())?;
+        let squares = x.index_select(&lines, 0)?.to_dtype(DType::F32)?.sqr()?.sum(1)?.to_vec1()?;
+        Ok(((x + delta)?, squares))
+    }
+
+    /// The same in one go.
+    fn add_on_cpu(&self, x: &Tensor, steered: &[SteeredLine]) -> redline_model::Result<(Tensor, Vec<f32>)> {
+        let hidden = x.dim(1)?;
+        let mut values: Vec<f32> = x.flatten_all()?.to_vec1()?;
+        let mut squares = Vec::with_capacity(steered.len());
+        for SteeredLine { line, steering, .. } in steered {
+            let activation = &mut values[*line as usize * hidden..][..hidden];
+            squares.push(activation.iter().map(|value| value * value).sum());
+            let vector = &self.lines[steering.vector];
+            activation.iter_mut().zip(vector).for_each(|(value, v)| *value += steering.coefficient * v);
+        }
+        Ok((Tensor::from_vec(values, x.shape(), x.device())?, squares))
+    }
 }
 
 impl Inject {
@@ -157,9 +192,10 @@ impl Inject {
             let lines: Vec<&[f32]> =
                 vectors.iter().map(|vector| vector.layers.get(&layer).map_or(zero.as_slice(), Vec::as_slice)).collect();
             let norms = lines.iter().map(|line| norm(line)).collect();
+            let own = lines.iter().map(|line| line.to_vec()).collect();
             let matrix = Tensor::from_vec(lines.concat(), (vectors.len(), config.hidden_size), device)
                 .map_err(redline_model::Error::from)?;
-            layers.insert(layer, LayerVectors { matrix, norms });
+            layers.insert(layer, LayerVectors { matrix, lines: own, norms });
         }
         Ok(Self { range, rows: HashMap::new(), layers, effects: BTreeMap::new() })
     }
@@ -198,9 +234,8 @@ impl Inject {
         sum
     }
 
-    /// Coefficients of all lines of a pass, (n_tokens · n_vectors), and the steered lines.
-    fn coefficients(&self, layout: &TokenLayout, n_vectors: usize) -> (Vec<f32>, Vec<SteeredLine>) {
-        let mut coefficients = vec![0f32; layout.n_tokens() * n_vectors];
+    /// The steered lines of a pass.
+    fn steered(&self, layout: &TokenLayout) -> Vec<SteeredLine> {
         let mut steered = Vec::new();
         for span in &layout.spans {
             let Some(&steering) = self.rows.get(&span.row) else { continue };
@@ -209,13 +244,11 @@ impl Inject {
             }
             for offset in 0..span.len {
                 if self.range.contains(span.position + offset, steering.prompt_len) {
-                    let line = span.start + offset;
-                    coefficients[line * n_vectors + steering.vector] = steering.coefficient;
-                    steered.push(SteeredLine { line: line as u32, row: span.row, steering });
+                    steered.push(SteeredLine { line: (span.start + offset) as u32, row: span.row, steering });
                 }
             }
         }
-        (coefficients, steered)
+        steered
     }
 }
 
@@ -230,25 +263,19 @@ impl Hook for Inject {
     fn on(&mut self, point: HookPoint, x: &Tensor, layout: &TokenLayout) -> redline_model::Result<Option<Tensor>> {
         let HookPoint::Block { layer, .. } = point else { return Ok(None) };
         let Some(vectors) = self.layers.get(&layer) else { return Ok(None) };
-        let n_vectors = vectors.norms.len();
-        let (coefficients, mut steered) = self.coefficients(layout, n_vectors);
+        let mut steered = self.steered(layout);
         steered.retain(|line| vectors.norms[line.steering.vector] > 0.0);
         if steered.is_empty() {
             return Ok(None);
         }
-        let coefficients = Tensor::from_vec(coefficients, (layout.n_tokens(), n_vectors), x.device())?;
-        let delta = coefficients.matmul(&vectors.matrix)?; // (n_tokens, hidden)
-
-        let lines: Vec<u32> = steered.iter().map(|line| line.line).collect();
-        let lines = Tensor::new(lines.as_slice(), x.device())?;
-        let squares: Vec<f32> = x.index_select(&lines, 0)?.sqr()?.sum(1)?.to_vec1()?;
+        let (changed, squares) = vectors.add(x, &steered)?;
         for (SteeredLine { row, steering, .. }, square) in steered.iter().zip(squares) {
             let delta_norm = f64::from(steering.coefficient.abs()) * vectors.norms[steering.vector];
             let effect = self.effects.entry(*row).or_default().entry(layer).or_default();
             effect.edits += 1;
             effect.relative_norm_sum += delta_norm / f64::from(square).sqrt().max(f64::MIN_POSITIVE);
         }
-        Ok(Some((x + delta)?))
+        Ok(Some(changed))
     }
 }
 

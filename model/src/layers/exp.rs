@@ -18,21 +18,50 @@ pub(super) fn exp(x: f32) -> f32 {
     (p * r * r + r + 1.0) * power
 }
 
+/// Defines a function whose loops are compiled twice on x86: for any processor, and for those with AVX2 and FMA.
+macro_rules! vectorised {
+    ($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) $body:block) => {
+        $(#[$doc])*
+        pub(super) fn $name($($argument: $type),*) {
+            #[inline(always)]
+            fn plain($($argument: $type),*) $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(enable = "avx2,fma")]
+                fn wide($($argument: $type),*) {
+                    plain($($argument),*);
+                }
+                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                    // SAFETY: the processor was just asked.
+                    return unsafe { wide($($argument),*) };
+                }
+            }
+            plain($($argument),*);
+        }
+    };
+}
+
+vectorised! {
 /// Softmax of one line in place; −∞ has no share.
-pub(super) fn softmax(line: &mut [f32]) {
+fn softmax(line: &mut [f32]) {
     let max = maximum(line);
     line.iter_mut().for_each(|x| *x = exp(*x - max));
     let inverse = 1.0 / sum(line);
     line.iter_mut().for_each(|x| *x *= inverse);
 }
+}
 
+vectorised! {
 /// silu(gate) · up = gate · up / (1 + e⁻ᵍᵃᵗᵉ)
-pub(super) fn swiglu(gate: &[f32], up: &[f32], y: &mut [f32]) {
+fn swiglu(gate: &[f32], up: &[f32], y: &mut [f32]) {
     y.iter_mut().zip(gate).zip(up).for_each(|((y, gate), up)| *y = gate * up / (1.0 + exp(-gate)));
+}
 }
 
 const LANES: usize = 16;
 
+#[inline(always)]
 fn maximum(line: &[f32]) -> f32 {
     let (lanes, rest) = line.as_chunks::<LANES>();
     let mut best = [f32::NEG_INFINITY; LANES];
@@ -42,6 +71,7 @@ fn maximum(line: &[f32]) -> f32 {
     best.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
+#[inline(always)]
 fn sum(line: &[f32]) -> f32 {
     let (lanes, rest) = line.as_chunks::<LANES>();
     let mut sums = [0f32; LANES];

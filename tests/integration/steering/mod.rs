@@ -3,6 +3,7 @@
 //! Tolerance 1e-5 of the largest magnitude where the same numbers are summed in another order (another batch, another
 //! split into passes); where they are not, bits must agree.
 
+mod drafting;
 mod effects;
 mod identities;
 mod passes;
@@ -13,7 +14,7 @@ use std::ops::ControlFlow;
 use candle_core::Tensor;
 use redline::model::generate::{GenerateOptions, Prompt, generate};
 use redline::model::sampling::SamplingOptions;
-use redline::model::{Chunk, Decoder, Hook, Past, Wanted};
+use redline::model::{Chunk, Decoder, Hook, NoHook, Past, Wanted};
 use redline::steer::controls::random_like;
 use redline::steer::{ControlVector, Inject, RowSteering, TokenRange};
 

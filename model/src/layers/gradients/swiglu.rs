@@ -8,6 +8,9 @@ use rayon::prelude::*;
 use super::{TASK_ELEMENTS, View, contiguous, tensor_like};
 use crate::layers::exp::swiglu;
 
+/// Elements of a task that only computes y.
+const FORWARD_ELEMENTS: usize = 1 << 12;
+
 /// Two tensors of one shape → that shape.
 pub(crate) struct SwiGlu;
 
@@ -23,8 +26,8 @@ impl CustomOp2 for SwiGlu {
     fn cpu_fwd(&self, gate: &CpuStorage, gl: &Layout, up: &CpuStorage, ul: &Layout) -> Result<(CpuStorage, Shape)> {
         let (gate, up) = (contiguous(gate, gl)?, contiguous(up, ul)?);
         let mut y = vec![0f32; gate.len()];
-        let parts = gate.par_chunks(TASK_ELEMENTS).zip(up.par_chunks(TASK_ELEMENTS));
-        y.par_chunks_mut(TASK_ELEMENTS).zip(parts).for_each(|(y, (gate, up))| {
+        let parts = gate.par_chunks(FORWARD_ELEMENTS).zip(up.par_chunks(FORWARD_ELEMENTS));
+        y.par_chunks_mut(FORWARD_ELEMENTS).zip(parts).for_each(|(y, (gate, up))| {
             swiglu(gate, up, y);
         });
         Ok((CpuStorage::F32(y), gl.shape().clone()))

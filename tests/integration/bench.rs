@@ -1,0 +1,43 @@
+//! Speed: what `redline bench` reports, and that drafting changes no text.
+
+use crate::program::{json, repository, run, succeed};
+
+const ROWS: &str = "assets/demo/triples.jsonl";
+
+#[test]
+fn reading_writing_and_correcting_are_timed() {
+    let args = ["bench", "--prefill", "40", "--decode", "6", "--repeats", "2", "--data", ROWS, "--prompts", "3"];
+    let report = json(&repository(), &args);
+    assert!(report["load_seconds"].as_f64().unwrap() > 0.0);
+    let timings = report["timings"].as_array().unwrap();
+    let works: Vec<&str> = timings.iter().map(|timing| timing["work"].as_str().unwrap()).collect();
+    assert_eq!(works, ["prefill", "decode", "correct", "correct-drafted"]);
+    for timing in timings {
+        assert_eq!(timing["tokens_per_second"].as_array().unwrap().len(), 2);
+        assert!(timing["median"].as_f64().unwrap() > 0.0);
+    }
+    assert_eq!(timings[0]["n_tokens"], 40);
+    assert_eq!(timings[1]["n_tokens"], 6);
+    assert_eq!(timings[2]["n_tokens"], timings[3]["n_tokens"], "drafting changes no text");
+    assert!(timings[2].get("drafting").is_none());
+    let drafting = &timings[3]["drafting"];
+    assert!(drafting["tokens_per_pass"].as_f64().unwrap() > 1.5, "{drafting}");
+    assert!((0.2..=1.0).contains(&drafting["accepted_share"].as_f64().unwrap()), "{drafting}");
+}
+
+#[test]
+fn more_tokens_than_the_context_are_refused() {
+    let ran = run(&repository(), &["bench", "--prefill", "5000"]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("5000 tokens exceed the model's context of 1024"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_drafted_correction_reads_as_one_that_is_not() {
+    let answer = "You are a complete fool. Honey keeps for years because it holds hardly any water.";
+    let correct = |more: &[&str]| {
+        let args = ["correct", "--question", "Why does honey keep for years?", "--answer", answer];
+        succeed(&repository(), &[&args, more].concat()).stdout
+    };
+    assert_eq!(correct(&[]), correct(&["--no-draft"]));
+}
