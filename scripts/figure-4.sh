@@ -119,8 +119,8 @@ without_warmup() {
         > "$out/without-warmup.part"
     mv "$out/without-warmup.part" "$out/without-warmup.json"
     "$redline" reproduce "${aligner[@]}" --data "$out/data/test-flawed.jsonl" --strictness 1 --method $method \
-        --layers $layers --unit $unit --range $range --pairs 200 --prompts 110 --coefficients=$coefficients --control-prompts 16 \
-        --random-generated 5 --random-propensity 20 --batch-rows 144 "${tokens[@]}" --out "$out/report-without-warmup"
+        --layers $layers --unit $unit --range $range --pairs 200 --prompts 110 --coefficients=$coefficients --control-prompts 8 \
+        --random-generated 1 --random-propensity 5 --batch-rows 144 "${tokens[@]}" --out "$out/report-without-warmup"
 }
 
 # two things at a time, with one thread each: much of the work between the matrix products runs on one

@@ -325,6 +325,8 @@ def main():
         "limits": limits_table(limits),
         "elsewhere": elsewhere_table(elsewhere),
     }
+    if bare:
+        parts["bare"] = sweep_table(bare) + "\n\n" + fit_text(bare)
     page = docs / "figure-4.md"
     text = page.read_text() if page.exists() else "\n\n".join(f"<!-- {name} -->\n<!-- end -->" for name in parts) + "\n"
     for name, part in parts.items():

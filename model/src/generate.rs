@@ -62,6 +62,15 @@ pub enum Finish {
     Length,
 }
 
+impl Drafting {
+    /// Adds another row's.
+    pub fn add(&mut self, more: Self) {
+        self.passes += more.passes;
+        self.proposed += more.proposed;
+        self.accepted += more.accepted;
+    }
+}
+
 /// A finished row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {

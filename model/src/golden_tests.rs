@@ -118,6 +118,42 @@ fn differentiable_kernels_equal_fused_ones() {
     assert!(relative_difference(&composed, &fused) < 1e-5);
 }
 
+/// States of passes of every kind, packed together: rows that share a past and read one token, a row that reads several, one that
+/// has no past.
+fn mixed_states(decoder: &Decoder, tokens: &[u32]) -> Vec<Tensor> {
+    let prefix = read_prefix(decoder, &tokens[..9], &mut NoHook).unwrap();
+    let branch = |rows: Vec<usize>| prefix.branch(decoder.config(), rows, 8, decoder.device()).unwrap();
+    let (mut several, mut one) = (branch(vec![0, 1, 2]), branch(vec![3]));
+    let pass = |several: &mut KvCache, one: &mut KvCache| {
+        let mut chunks = [
+            Chunk { tokens: &tokens[9..12], past: Past::Cache(several) },
+            Chunk { tokens: &tokens[12..16], past: Past::Cache(one) },
+            Chunk { tokens, past: Past::None { row: 4 } },
+        ];
+        decoder.forward(&mut chunks, &mut NoHook, &Wanted::All).unwrap().unwrap()
+    };
+    let first = pass(&mut several, &mut one);
+    one.truncate(10).unwrap();
+    several.keep(&[2, 0]).unwrap();
+    let mut chunks = [
+        Chunk { tokens: &tokens[3..7], past: Past::Cache(&mut several) },
+        Chunk { tokens: &tokens[5..6], past: Past::Cache(&mut one) },
+    ];
+    vec![first, decoder.forward(&mut chunks, &mut NoHook, &Wanted::All).unwrap().unwrap()]
+}
+
+#[test]
+fn attention_over_caches_in_one_kernel_equals_the_composition() {
+    for family in FAMILIES {
+        let (decoder, expected) = load(family);
+        let tokens = sequences(&expected).remove(0);
+        let composed = decoder.clone().with_kernels(Kernels::Differentiable).unwrap();
+        for (got, expected) in mixed_states(&decoder, &tokens).iter().zip(&mixed_states(&composed, &tokens)) {
+            assert!(relative_difference(got, expected) < 1e-5, "{family}");
+        }
+    }
+}
+
 #[test]
 fn cached_in_pieces_equals_uncached() {
     let (decoder, expected) = load("llama");

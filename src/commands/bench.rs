@@ -125,9 +125,7 @@ impl Bench<'_> {
             for prompt in prompts {
                 let (n, drafting) = self.write(std::slice::from_ref(prompt), &options, &mut inject)?;
                 n_tokens += n;
-                sum.passes += drafting.passes;
-                sum.proposed += drafting.proposed;
-                sum.accepted += drafting.accepted;
+                sum.add(drafting);
             }
             Ok((n_tokens, (sum.proposed > 0).then_some(sum)))
         };

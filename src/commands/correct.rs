@@ -1,9 +1,11 @@
 //! `redline correct`: one answer streamed, or many from a file.
 
+use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
-use redline::model::generate::{Finish, GenerateOptions, Prompt, generate};
+use redline::model::generate::{Drafting, Finish, GenerateOptions, Generated, Prompt, generate};
+use redline::model::{Hook, Result as ModelResult};
 use redline::model::qac::{Question, read_questions};
 use redline::steer::{EditRatios, Inject, RowSteering};
 use serde_json::json;
@@ -28,7 +30,7 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
         stop_ids: session.tokenizer()?.stop_ids().to_vec(),
         share_prompt: inject.is_none() || args.range.leaves_prompt(),
     };
-    let run = Run { args, questions: &questions, session: &session, options: &options };
+    let run = Run { args, questions: &questions, session: &session, options: &options, drafting: Cell::default() };
     if args.diff && !json {
         run.difference(&questions[0], &prompts[0], &mut inject)?;
     } else if args.question.is_some() && !json {
@@ -41,6 +43,10 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
             progress.set(done + part.len(), questions.len())?;
         }
         progress.finish();
+    }
+    let Drafting { passes, proposed, accepted } = run.drafting.get();
+    if proposed > 0 {
+        eprintln!("drafted from the answer: {accepted} of {proposed} tokens stood, {passes} passes");
     }
     if let Some(inject) = inject.filter(|_| args.coefficient != 0.0) {
         let edits: u64 = inject.effect().values().map(|effect| effect.edits).sum();
@@ -95,6 +101,7 @@ struct Run<'a> {
     questions: &'a [Question],
     session: &'a Session,
     options: &'a GenerateOptions,
+    drafting: Cell<Drafting>,
 }
 
 impl Run<'_> {
@@ -120,11 +127,24 @@ impl Run<'_> {
         Ok(self.session.tokenizer()?.encode(self.questions[row].answer.trim())?)
     }
 
+    fn write(
+        &self,
+        prompts: &[Prompt],
+        hook: &mut dyn Hook,
+        on_token: &mut dyn FnMut(usize, u32) -> ModelResult<ControlFlow<()>>,
+    ) -> ModelResult<Vec<Generated>> {
+        let rows = generate(&self.session.model.decoder, prompts, self.options, hook, on_token)?;
+        let mut sum = self.drafting.get();
+        rows.iter().for_each(|row| sum.add(row.drafting));
+        self.drafting.set(sum);
+        Ok(rows)
+    }
+
     fn stream(&self, prompt: &[u32], inject: &mut Option<Inject>) -> anyhow::Result<()> {
         let prompts = self.prompts(0, &[prompt.to_vec()], inject)?;
         let mut decoder = self.session.tokenizer()?.stream(true);
         let mut failure = None;
-        generate(&self.session.model.decoder, &prompts, self.options, inject, &mut |_, id| {
+        self.write(&prompts, inject, &mut |_, id| {
             interrupt::check()?;
             match output::piece(&decoder.push(id)?) {
                 Ok(()) => Ok(ControlFlow::Continue(())),
@@ -143,7 +163,7 @@ impl Run<'_> {
     /// Shows what the correction changed.
     fn difference(&self, question: &Question, prompt: &[u32], inject: &mut Option<Inject>) -> anyhow::Result<()> {
         let prompts = self.prompts(0, &[prompt.to_vec()], inject)?;
-        let rows = generate(&self.session.model.decoder, &prompts, self.options, inject, &mut |_, _| {
+        let rows = self.write(&prompts, inject, &mut |_, _| {
             interrupt::check()?;
             Ok(ControlFlow::Continue(()))
         })?;
@@ -161,7 +181,7 @@ impl Run<'_> {
         inject: &mut Option<Inject>,
     ) -> anyhow::Result<()> {
         let prompts = self.prompts(first, prompts, inject)?;
-        let rows = generate(&self.session.model.decoder, &prompts, self.options, inject, &mut |_, _| {
+        let rows = self.write(&prompts, inject, &mut |_, _| {
             interrupt::check()?;
             Ok(ControlFlow::Continue(()))
         })?;

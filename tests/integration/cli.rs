@@ -89,7 +89,7 @@ fn standard_output_holds_data_only() {
     let tiny = prepared();
     write_triples(&tiny.path("two.jsonl"), &triples(2));
     let steered = "correct --model model --data two.jsonl --template template.txt --vector vector.safetensors \
-                   --coefficient 1 --max-new-tokens 6 --batch-rows 1";
+                   --coefficient 1 --max-new-tokens 6 --batch-rows 1 --no-draft";
     let ran = succeed(tiny.folder(), &words(steered));
     let rows: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(rows.len(), 2);

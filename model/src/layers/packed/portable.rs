@@ -1,9 +1,10 @@
 //! The plain kernel: the reference of the others, and what machines without one of them run. Its loops have a fixed width, so
 //! that compilers turn them into vector instructions where the target has them without being asked, as NEON.
 
-use super::{BLOCK, Format, GROUP, Task};
+use super::format::{BLOCK, Format};
+use super::kernel::{GROUP, Task};
 
-const LANES: usize = super::VECTOR;
+const LANES: usize = super::kernel::VECTOR;
 
 /// The products of at most [`GROUP`] rows with all lines.
 pub(super) fn group(task: &Task<'_>) {

@@ -7,7 +7,8 @@
 
 use std::cell::RefCell;
 
-use super::{BLOCK, Format, GROUP, Task};
+use super::format::{BLOCK, Format};
+use super::kernel::{GROUP, Task};
 
 const F32: u8 = 0;
 const HALF_BYTES: u8 = 1;
