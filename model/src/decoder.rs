@@ -335,7 +335,9 @@ impl Block {
             return self.attention.o.forward(&self.attention.attend_rows(x, spans, &pass.rotary)?);
         }
         if kernels == Kernels::Fused && is_plain(x) && !hook.wants(pattern_point) {
-            let z = self.attention.attend_cached(x, &pass.rotary, |k, v| pass.append(layer, [k, v], chunks, &self.attention))?;
+            let z = self
+                .attention
+                .attend_cached(x, &pass.rotary, |k, v| pass.append(layer, [k, v], chunks, &self.attention))?;
             let z = match hook.wants(z_point) {
                 true => {
                     let by_head = (z.dim(0)?, self.attention.n_heads, self.attention.head_dim);

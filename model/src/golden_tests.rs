@@ -114,7 +114,8 @@ fn differentiable_kernels_equal_fused_ones() {
     let (decoder, expected) = load("llama");
     let sequences = sequences(&expected);
     let fused = uncached_states(&decoder, &sequences, &mut NoHook);
-    let composed = uncached_states(&decoder.clone().with_kernels(Kernels::Differentiable).unwrap(), &sequences, &mut NoHook);
+    let composed =
+        uncached_states(&decoder.clone().with_kernels(Kernels::Differentiable).unwrap(), &sequences, &mut NoHook);
     assert!(relative_difference(&composed, &fused) < 1e-5);
 }
 

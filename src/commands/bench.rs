@@ -188,9 +188,14 @@ impl Bench<'_> {
 
 fn table(timings: &[Timing]) -> String {
     let row = |timing: &Timing| {
-        let (low, high) = timing.tokens_per_second.iter().fold((f64::INFINITY, 0f64), |(l, h), &x| (l.min(x), h.max(x)));
+        let (low, high) =
+            timing.tokens_per_second.iter().fold((f64::INFINITY, 0f64), |(l, h), &x| (l.min(x), h.max(x)));
         let drafting = timing.drafting.as_ref().map_or_else(String::new, |shares| {
-            format!("{:.1} tokens a pass, {:.0} % of the draft stood", shares.tokens_per_pass, 100.0 * shares.accepted_share)
+            format!(
+                "{:.1} tokens a pass, {:.0} % of the draft stood",
+                shares.tokens_per_pass,
+                100.0 * shares.accepted_share
+            )
         });
         let cells = [timing.work.to_owned(), timing.n_tokens.to_string(), format!("{:.1}", timing.median)];
         cells.into_iter().chain([format!("{low:.1} to {high:.1}"), drafting]).collect()

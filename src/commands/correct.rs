@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use redline::model::generate::{Drafting, Finish, GenerateOptions, Generated, Prompt, generate};
-use redline::model::{Hook, Result as ModelResult};
 use redline::model::qac::{Question, read_questions};
+use redline::model::{Hook, Result as ModelResult};
 use redline::steer::{EditRatios, Inject, RowSteering};
 use serde_json::json;
 
@@ -45,7 +45,7 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
         progress.finish();
     }
     let Drafting { passes, proposed, accepted } = run.drafting.get();
-    if proposed > 0 {
+    if proposed > 0 && args.data.is_some() {
         eprintln!("drafted from the answer: {accepted} of {proposed} tokens stood, {passes} passes");
     }
     if let Some(inject) = inject.filter(|_| args.coefficient != 0.0) {

@@ -66,7 +66,13 @@ impl Weights {
     }
 
     /// A matrix as it lies in the file, by its Hugging Face name; `None` where there is no kernel for its type.
-    pub(crate) fn packed(&self, name: &str, rows: usize, columns: usize, config: &ModelConfig) -> Result<Option<PackedMatrix>> {
+    pub(crate) fn packed(
+        &self,
+        name: &str,
+        rows: usize,
+        columns: usize,
+        config: &ModelConfig,
+    ) -> Result<Option<PackedMatrix>> {
         let Source::Gguf(file) = &self.source else { return Ok(None) };
         let Some(matrix) = gguf_names::packed(file, name, [rows, columns], config)? else { return Ok(None) };
         match matrix.first_not_finite() {

@@ -41,7 +41,9 @@ impl Corrections {
         let config = self.decoder.config();
         let mut inject = Inject::new(&[&vector], TokenRange::Output, config, self.decoder.device()).unwrap();
         for prompt in &self.prompts {
-            inject.steer(prompt.rows[0], RowSteering { vector: 0, coefficient, prompt_len: prompt.tokens.len() }).unwrap();
+            inject
+                .steer(prompt.rows[0], RowSteering { vector: 0, coefficient, prompt_len: prompt.tokens.len() })
+                .unwrap();
         }
         inject
     }
@@ -82,6 +84,8 @@ fn a_draft_that_never_fits_changes_nothing() {
     let plain = Prompt { draft: Vec::new(), ..prompt.clone() };
     prompt.draft = vec![17; 200];
     let [got] = &corrections.write(&[prompt], SamplingOptions::default(), &mut NoHook)[..] else { panic!("one row") };
-    let [expected] = &corrections.write(&[plain], SamplingOptions::default(), &mut NoHook)[..] else { panic!("one row") };
+    let [expected] = &corrections.write(&[plain], SamplingOptions::default(), &mut NoHook)[..] else {
+        panic!("one row")
+    };
     assert_eq!(got.tokens, expected.tokens);
 }

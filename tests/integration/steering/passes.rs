@@ -1,7 +1,7 @@
 //! Cached = uncached, batch = single, and sampling that does not depend on the company.
 
-use redline::model::generate::read_prefix;
 use redline::model::SharedPrefix;
+use redline::model::generate::read_prefix;
 use redline::steer::TokenRange;
 
 use super::*;

@@ -62,7 +62,13 @@ impl<'a> Target<'a> {
 }
 
 /// target (m, n) = lhs (m, k) · rhs (k, n), or added to it, on this thread.
-pub(in crate::layers) fn multiply(target: &mut Target<'_>, lhs: Matrix<'_>, rhs: Matrix<'_>, sizes: [usize; 3], add: bool) {
+pub(in crate::layers) fn multiply(
+    target: &mut Target<'_>,
+    lhs: Matrix<'_>,
+    rhs: Matrix<'_>,
+    sizes: [usize; 3],
+    add: bool,
+) {
     scaled_product(target, lhs, rhs, sizes, Scaled { scale: 1.0, add }, gemm::Parallelism::None);
 }
 

@@ -45,7 +45,9 @@ impl Delta {
         let rank = self.a.rows;
         let lines = t.par_chunks_exact(rank).zip(y.par_chunks_exact_mut(self.out));
         match t.len() * self.out < SERIAL_WORK {
-            true => t.chunks_exact(rank).zip(y.chunks_exact_mut(self.out)).for_each(|(t, y)| self.add_line(kernel, t, y)),
+            true => {
+                t.chunks_exact(rank).zip(y.chunks_exact_mut(self.out)).for_each(|(t, y)| self.add_line(kernel, t, y))
+            }
             false => lines.for_each(|(t, y)| self.add_line(kernel, t, y)),
         }
     }

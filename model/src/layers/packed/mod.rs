@@ -107,7 +107,10 @@ fn multiply(products: &[Product<'_>]) -> Result<Vec<Vec<f32>>> {
     let task_work = (work / (TASKS_PER_THREAD * rayon::current_num_threads())).max(LEAST_WORK);
     let mut tasks: Vec<Task<'_>> = Vec::new();
     for ((Product { matrix, lines }, view), y) in products.iter().zip(&views).zip(&mut results) {
-        assert!(matrix.columns == lines.columns && lines.x.len() == lines.n * lines.columns, "lines of the matrix's width");
+        assert!(
+            matrix.columns == lines.columns && lines.x.len() == lines.n * lines.columns,
+            "lines of the matrix's width"
+        );
         let bytes = match (&matrix.bytes, view) {
             (Bytes::Own(bytes), _) => bytes.as_slice(),
             (_, Some(view)) => as_bytes(view.values()?),

@@ -11,7 +11,9 @@ pub(super) fn group(task: &Task<'_>) {
     let columns = task.lines.columns;
     let mut weights = vec![0f32; GROUP * columns];
     match task.format {
-        Format::F32 => weights.iter_mut().zip(task.weights.as_chunks().0).for_each(|(to, x)| *to = f32::from_ne_bytes(*x)),
+        Format::F32 => {
+            weights.iter_mut().zip(task.weights.as_chunks().0).for_each(|(to, x)| *to = f32::from_ne_bytes(*x))
+        }
         Format::HalfBytes | Format::SignedBytes => {
             for (place, block) in task.weights.chunks_exact(task.format.block_bytes()).enumerate() {
                 weights[task.widened_place(place)..][..BLOCK].copy_from_slice(&task.format.widen(block));

@@ -26,8 +26,7 @@ fn packed(format: Option<FileFormat>, rows: usize, columns: usize) -> (PackedMat
 }
 
 /// `None` is f32.
-const FORMATS: [Option<FileFormat>; 4] =
-    [None, Some(FileFormat::Q4_0), Some(FileFormat::Q4_1), Some(FileFormat::Q8_0)];
+const FORMATS: [Option<FileFormat>; 4] = [None, Some(FileFormat::Q4_0), Some(FileFormat::Q4_1), Some(FileFormat::Q8_0)];
 
 #[test]
 fn every_kernel_multiplies_as_the_dequantised_matrix_does() {

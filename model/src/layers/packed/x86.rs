@@ -5,6 +5,9 @@
 //!
 //! Loops are written out: a closure that the standard library calls is compiled without these instructions, and not inlined.
 
+// sums stay in registers where indices are constant after unrolling
+#![allow(clippy::needless_range_loop)]
+
 use std::cell::RefCell;
 
 use super::format::{BLOCK, Format};
@@ -189,10 +192,7 @@ pub(super) mod avx512 {
                     // the sixteen values that a half-byte can stand for; a permutation looks them up by its lowest four bits
                     let table = _mm512_fmadd_ps(ascending, scale, minimum);
                     let halves = _mm512_cvtepu8_epi32(_mm_loadu_si128(block.add(8).cast()));
-                    [
-                        _mm512_permutexvar_ps(halves, table),
-                        _mm512_permutexvar_ps(_mm512_srli_epi32::<4>(halves), table),
-                    ]
+                    [_mm512_permutexvar_ps(halves, table), _mm512_permutexvar_ps(_mm512_srli_epi32::<4>(halves), table)]
                 }
                 _ => {
                     let scale = _mm512_set1_ps(block.cast::<f32>().read_unaligned());
