@@ -12,7 +12,7 @@ use redline::model::{Adapter, AlignerTemplate, Error as ModelError, Model, Qac, 
 use redline::probe::Reading;
 use redline::probe::artifact::question_hash;
 use redline::steer::control_file::{read_control_vector, shift_back};
-use redline::steer::{ControlVector, Unit, control_vector};
+use redline::steer::{ControlVector, Inject, TokenRange, Unit, control_vector};
 
 use crate::cli::{ModelArgs, VectorArgs};
 
@@ -91,6 +91,18 @@ impl Session {
             ));
         }
         Ok(tokens)
+    }
+
+    /// Tokens of an answer, to draft its correction from.
+    pub fn draft(&self, answer: &str) -> anyhow::Result<Vec<u32>> {
+        Ok(self.tokenizer()?.encode(answer.trim())?)
+    }
+
+    /// A hook that injects a vector file over `range`; it steers no row yet.
+    pub fn injection(&self, args: &VectorArgs, range: TokenRange) -> anyhow::Result<Inject> {
+        let loaded = load_vector(args, &self.model)?;
+        let decoder = &self.model.decoder;
+        Ok(Inject::new(&[&loaded.vector], range, decoder.config(), decoder.device())?)
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::layers::{Append, ChunkKv, ChunkPast};
+use crate::layers::{Append, ChunkKv};
 use crate::{Error, ModelConfig, Result};
 
 /// Keys and values of a stretch of tokens, shared by all rows that continue it.
@@ -162,17 +162,19 @@ impl KvCache {
         let (own_k, own_v) = &self.layers[layer];
         own_k.slice_set(k, 2, self.length)?;
         own_v.slice_set(v, 2, self.length)?;
-        let own = (own_k.narrow(2, 0, length)?, own_v.narrow(2, 0, length)?);
-        let shared = self.shared.segments.iter().map(|segment| segment.layers[layer].clone()).collect();
-        Ok(ChunkKv { shared, own })
+        Ok(self.layer(layer, length))
     }
 
     /// [`KvCache::append`] on the CPU, from lines of a packed pass: (n_tokens, kv_heads · head_dim) each, keys unrotated.
-    pub(crate) fn append_packed(&self, layer: usize, [k, v]: [&Tensor; 2], append: Append<'_>) -> Result<ChunkPast> {
-        let own = self.layers[layer].clone();
-        append.write(&own, [k, v], self.length)?;
+    pub(crate) fn append_packed(&self, layer: usize, kv: [&Tensor; 2], append: Append<'_>) -> Result<ChunkKv> {
+        append.write(&self.layers[layer], kv, self.length)?;
+        Ok(self.layer(layer, self.length + append.lines.t))
+    }
+
+    /// Keys and values of a layer, `own_len` positions of the rows' own.
+    fn layer(&self, layer: usize, own_len: usize) -> ChunkKv {
         let shared = self.shared.segments.iter().map(|segment| segment.layers[layer].clone()).collect();
-        Ok(ChunkPast { shared, own, own_len: self.length + append.lines.t })
+        ChunkKv { shared, own: self.layers[layer].clone(), own_len }
     }
 
     /// Own positions written so far, without the shared past.

@@ -8,7 +8,7 @@ use crate::hook::{Hook, HookPoint, NoHook, Site, TokenLayout, TokenSpan, visit};
 use crate::layers::gradients::Span;
 use crate::layers::packed::Packed;
 use crate::layers::{
-    Append, Attention, ChunkKv, ChunkLines, ChunkPast, Kernels, Linear, Mlp, RmsNorm, Rope, RotaryTables, is_plain, sum,
+    Append, Attention, ChunkKv, ChunkLines, HeadSizes, Kernels, Linear, Mlp, RmsNorm, Rope, RotaryTables, is_plain, sum,
 };
 use crate::weights::{FileTensors, TensorSource, Weights};
 use crate::{Error, KvCache, ModelConfig, Result};
@@ -126,9 +126,11 @@ impl Decoder {
                     k: linear(part("self_attn.k_proj"), kv_width, hidden, bias)?,
                     v: linear(part("self_attn.v_proj"), kv_width, hidden, bias)?,
                     o: linear(part("self_attn.o_proj"), hidden, q_width, bias)?,
-                    n_heads: config.n_heads,
-                    n_kv_heads: config.n_kv_heads,
-                    head_dim: config.head_dim,
+                    sizes: HeadSizes {
+                        n_heads: config.n_heads,
+                        n_kv_heads: config.n_kv_heads,
+                        head_dim: config.head_dim,
+                    },
                 },
                 mlp_norm: norm(&part("post_attention_layernorm.weight"))?,
                 mlp: Mlp {
@@ -340,7 +342,8 @@ impl Block {
                 .attend_cached(x, &pass.rotary, |k, v| pass.append(layer, [k, v], chunks, &self.attention))?;
             let z = match hook.wants(z_point) {
                 true => {
-                    let by_head = (z.dim(0)?, self.attention.n_heads, self.attention.head_dim);
+                    let HeadSizes { n_heads, head_dim, .. } = self.attention.sizes;
+                    let by_head = (z.dim(0)?, n_heads, head_dim);
                     visit(hook, z_point, z.reshape(by_head)?, &pass.layout)?.flatten_from(1)?
                 }
                 false => z,
@@ -357,7 +360,7 @@ impl Block {
             };
             let (k, v) = (by_row(&k)?, by_row(&v)?); // (rows, kv_heads, t, head_dim)
             let kv = match &chunk.past {
-                Past::None { .. } => ChunkKv { shared: Vec::new(), own: (k, v) },
+                Past::None { .. } => ChunkKv::alone((k, v), plan.t),
                 Past::Cache(cache) => cache.append(layer, &k, &v)?,
             };
             let want_pattern = hook.wants(pattern_point);
@@ -450,10 +453,10 @@ impl Pass {
         kv: [&Tensor; 2],
         chunks: &[Chunk<'_>],
         attention: &Attention,
-    ) -> Result<Vec<(ChunkLines, ChunkPast)>> {
+    ) -> Result<Vec<(ChunkLines, ChunkKv)>> {
         let append_chunk = |(chunk, plan): (&Chunk<'_>, &ChunkPlan)| {
             let lines = ChunkLines { start: plan.start, rows: plan.rows, t: plan.t };
-            let append = Append { lines, sizes: attention.sizes(), rotary: &self.rotary };
+            let append = Append { lines, sizes: attention.sizes, rotary: &self.rotary };
             let past = match &chunk.past {
                 Past::None { .. } => append.alone(kv)?,
                 Past::Cache(cache) => cache.append_packed(layer, kv, append)?,

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use crate::draft::CopyDraft;
 use crate::hook::{Hook, SHARED_ROW};
-use crate::sampling::{Logits, Sampler, SamplingOptions};
+use crate::sampling::{Sampler, SamplingOptions};
 use crate::{Chunk, Decoder, Error, KvCache, Past, Result, SharedPrefix, Wanted};
 
 /// Most tokens of one prefill pass; longer prompts are read in pieces, so that memory stays bounded.
@@ -62,15 +62,6 @@ pub enum Finish {
     Length,
 }
 
-impl Drafting {
-    /// Adds another row's.
-    pub fn add(&mut self, more: Self) {
-        self.passes += more.passes;
-        self.proposed += more.proposed;
-        self.accepted += more.accepted;
-    }
-}
-
 /// A finished row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Generated {
@@ -93,6 +84,15 @@ pub struct Drafting {
     pub proposed: usize,
     /// Those of them that the model chose as well.
     pub accepted: usize,
+}
+
+impl Drafting {
+    /// Adds another row's.
+    pub fn add(&mut self, more: Self) {
+        self.passes += more.passes;
+        self.proposed += more.proposed;
+        self.accepted += more.accepted;
+    }
 }
 
 /// Continues every prompt in its rows and returns them in the order of `prompts` and their `rows`.
@@ -163,8 +163,6 @@ struct Row {
     prompt_len: usize,
     draft: Option<CopyDraft>,
     drafting: Drafting,
-    /// Pending tokens of the last pass that stand.
-    last_pass: usize,
 }
 
 /// Reads every prompt up to its last token.
@@ -228,7 +226,6 @@ impl Group {
             prompt_len: prompt.tokens.len(),
             draft: (!prompt.draft.is_empty()).then(|| CopyDraft::new(prompt.draft.clone())),
             drafting: Drafting::default(),
-            last_pass: 0,
         };
         let rows: Vec<Row> = rows.iter().map(row).collect();
         let mut group = Self { cache, pending: Vec::new(), rows };
@@ -245,21 +242,28 @@ impl Group {
         }
     }
 
-    /// Takes what the model says after each pending token: as many tokens as the draft allows.
+    /// Each row, its logits after each pending token, and what of those is drafted.
+    fn lines<'a>(&'a mut self, logits: &'a [f32]) -> impl Iterator<Item = (&'a mut Row, &'a [f32], &'a [u32])> {
+        let n_rows = self.rows.len();
+        let logits = logits.chunks(logits.len() / n_rows);
+        let pending = self.pending.chunks(self.pending.len() / n_rows);
+        self.rows.iter_mut().zip(logits).zip(pending).map(|((row, logits), pending)| (row, logits, &pending[1..]))
+    }
+
+    /// Takes the tokens that were chosen for each row.
     fn take(
         &mut self,
-        lines: &[Logits<'_>],
+        chosen: &[Vec<u32>],
         options: &GenerateOptions,
         on_token: &mut dyn FnMut(usize, u32) -> Result<ControlFlow<()>>,
         finished: &mut Vec<Generated>,
     ) -> Result<()> {
-        let per_row = self.pending.len() / self.rows.len();
-        let read_before = self.cache.len() - per_row;
-        let lines = self.rows.iter_mut().zip(self.pending.chunks(per_row)).zip(lines.chunks(per_row));
-        let ends = lines.map(|((row, pending), lines)| row.take(lines, &pending[1..], options, on_token));
+        let n_pending = self.pending.len() / self.rows.len();
+        let rows = self.rows.iter_mut().zip(chosen);
+        let ends = rows.map(|(row, chosen)| row.take(chosen, n_pending - 1, options, on_token));
         let ends = ends.collect::<Result<Vec<_>>>()?;
-        if let [row] = &self.rows[..] {
-            self.cache.truncate(read_before + row.last_pass)?;
+        if let [chosen] = chosen {
+            self.cache.truncate(self.cache.len() - n_pending + chosen.len())?;
         }
         let kept: Vec<usize> = (0..ends.len()).filter(|&i| ends[i].is_none()).collect();
         let mut rows = Vec::with_capacity(kept.len());
@@ -305,10 +309,19 @@ fn step(
     let states = decoder.forward(&mut chunks, hook, &Wanted::All)?;
     let Some(states) = states else { return Ok(()) };
     let logits: Vec<f32> = decoder.logits(&states)?.flatten_all()?.to_vec1()?;
-    let lines: Vec<Logits<'_>> = logits.par_chunks(decoder.config().vocab_size).map(Logits::new).collect();
-    let mut rest = lines.as_slice();
+    let vocab_size = decoder.config().vocab_size;
+    let mut rest = logits.as_slice();
+    let mut rows = Vec::new();
+    for group in groups.iter_mut() {
+        let (own, after) = rest.split_at(group.pending.len() * vocab_size);
+        rest = after;
+        rows.extend(group.lines(own));
+    }
+    let choose = |(row, logits, drafted): (&mut Row, &[f32], &[u32])| row.choose(logits, drafted);
+    let chosen: Vec<Vec<u32>> = rows.into_par_iter().map(choose).collect::<Result<_>>()?;
+    let mut rest = chosen.as_slice();
     for group in groups {
-        let (own, after) = rest.split_at(group.pending.len());
+        let (own, after) = rest.split_at(group.rows.len());
         rest = after;
         group.take(own, options, on_token, finished)?;
     }
@@ -326,30 +339,39 @@ impl Row {
         self.context.len() - self.prompt_len
     }
 
-    /// Chooses a token, and another for each that was drafted rightly; `Some` when the row ends.
+    /// Chooses a token from the logits of the last one, and another for each that was drafted rightly.
+    fn choose(&mut self, logits: &[f32], drafted: &[u32]) -> Result<Vec<u32>> {
+        let before = self.context.len();
+        for (i, logits) in logits.chunks(logits.len() / (drafted.len() + 1)).enumerate() {
+            let id = self.sampler.choose(logits, &self.context)?;
+            self.context.push(id);
+            if drafted.get(i) != Some(&id) {
+                break;
+            }
+        }
+        Ok(self.context.split_off(before))
+    }
+
+    /// Takes chosen tokens up to the one that ends the row; `Some` when one does.
     fn take(
         &mut self,
-        lines: &[Logits<'_>],
-        drafted: &[u32],
+        chosen: &[u32],
+        n_drafted: usize,
         options: &GenerateOptions,
         on_token: &mut dyn FnMut(usize, u32) -> Result<ControlFlow<()>>,
     ) -> Result<Option<Finish>> {
         let mut end = None;
         let mut stood = 0;
-        for (i, logits) in lines.iter().enumerate() {
-            let id = self.sampler.choose(logits, &self.context)?;
+        for (i, &id) in chosen.iter().enumerate() {
+            stood = i;
             end = self.accept(id, options, on_token)?;
-            if end.is_some() || drafted.get(i) != Some(&id) {
+            if end.is_some() {
                 break;
             }
-            stood += 1;
         }
-        self.last_pass = 1 + stood;
-        self.drafting.passes += 1;
-        self.drafting.proposed += drafted.len();
-        self.drafting.accepted += stood;
+        self.drafting.add(Drafting { passes: 1, proposed: n_drafted, accepted: stood });
         if let Some(draft) = &mut self.draft {
-            draft.adapt(drafted.len(), stood);
+            draft.adapt(n_drafted, stood);
         }
         Ok(end)
     }

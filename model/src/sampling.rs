@@ -81,13 +81,13 @@ impl Sampler {
         Self { row, processor: options.processor(row), repetition_penalty: options.repetition_penalty }
     }
 
-    /// Chooses an id; `context` holds the ids so far, for the repetition penalty.
-    pub(crate) fn choose(&mut self, Logits { values, best }: &Logits<'_>, context: &[u32]) -> Result<u32> {
-        let best = best.ok_or(Error::LogitsNotFinite { row: self.row, position: context.len() })?;
+    /// Chooses from `logits`, (vocab_size); `context` holds the ids so far, for the repetition penalty.
+    pub(crate) fn choose(&mut self, logits: &[f32], context: &[u32]) -> Result<u32> {
+        let best = argmax(logits).ok_or(Error::LogitsNotFinite { row: self.row, position: context.len() })?;
         if self.processor.is_none() && self.repetition_penalty == 1.0 {
             return Ok(best);
         }
-        let mut logits = Tensor::new(*values, &Device::Cpu)?;
+        let mut logits = Tensor::new(logits, &Device::Cpu)?;
         if self.repetition_penalty != 1.0 {
             logits = apply_repeat_penalty(&logits, self.repetition_penalty, context)?;
         }
@@ -98,19 +98,7 @@ impl Sampler {
     }
 }
 
-/// Logits of one position, (vocab_size).
-pub(crate) struct Logits<'a> {
-    values: &'a [f32],
-    /// Index of the largest, the lowest among equals; `None` when any is NaN or +∞, or there are none.
-    best: Option<u32>,
-}
-
-impl<'a> Logits<'a> {
-    pub(crate) fn new(values: &'a [f32]) -> Self {
-        Self { values, best: argmax(values) }
-    }
-}
-
+/// Index of the largest value, the lowest among equals; `None` when any value is NaN or +∞, or there are none.
 fn argmax(values: &[f32]) -> Option<u32> {
     const LANES: usize = 16;
     let (chunks, rest) = values.as_chunks::<LANES>();
@@ -150,7 +138,7 @@ mod tests {
         let logits: Vec<f32> = (0..50).map(|i| (i as f32 * 0.37).sin()).collect();
         let draw = |row| -> Vec<u32> {
             let mut sampler = Sampler::new(&options, row);
-            (0..20).map(|_| sampler.choose(&Logits::new(&logits), &[]).unwrap()).collect()
+            (0..20).map(|_| sampler.choose(&logits, &[]).unwrap()).collect()
         };
         assert_eq!(draw(3), draw(3));
         assert_ne!(draw(3), draw(4));

@@ -6,11 +6,11 @@ use std::time::Instant;
 
 use redline::model::generate::{Drafting, GenerateOptions, Prompt, generate, read_prefix};
 use redline::model::{Hook, NoHook, Qac};
-use redline::steer::{Inject, RowSteering};
+use redline::steer::{Inject, RowSteering, TokenRange, percentile};
 use serde::Serialize;
 
 use crate::cli::{BenchArgs, VectorArgs};
-use crate::session::{Session, hinted, load_vector, read_triples};
+use crate::session::{Session, hinted, read_triples};
 use crate::{interrupt, output};
 
 /// One kind of work, timed several times.
@@ -115,7 +115,7 @@ impl Bench<'_> {
                 let (coefficient, prompt_len) = (args.coefficient, tokens.len());
                 inject.steer(row, RowSteering { vector: 0, coefficient, prompt_len })?;
             }
-            let draft = self.session.tokenizer()?.encode(&qac.answer)?;
+            let draft = self.session.draft(&qac.answer)?;
             prompts.push(Prompt { prefix, draft, ..Prompt::new(tokens, vec![row]) });
         }
         let undrafted: Vec<Prompt> = prompts.iter().map(|p| Prompt { draft: Vec::new(), ..p.clone() }).collect();
@@ -141,10 +141,7 @@ impl Bench<'_> {
             any_model: false,
             from_llama_cpp_generator: false,
         };
-        let loaded = load_vector(&vector, &self.session.model)?;
-        let decoder = &self.session.model.decoder;
-        let range = redline::steer::TokenRange::default();
-        Ok(Some(Inject::new(&[&loaded.vector], range, decoder.config(), decoder.device())?))
+        Ok(Some(self.session.injection(&vector, TokenRange::default())?))
     }
 
     /// Continues the prompts; the number of tokens chosen, the one that ended each row included.
@@ -182,7 +179,7 @@ impl Bench<'_> {
             tokens_per_pass: n_tokens as f64 / drafting.passes as f64,
             accepted_share: drafting.accepted as f64 / drafting.proposed as f64,
         });
-        Ok(Timing { work, n_tokens, median: sorted[sorted.len() / 2], tokens_per_second, drafting })
+        Ok(Timing { work, n_tokens, median: percentile(&sorted, 50.0)?, tokens_per_second, drafting })
     }
 }
 

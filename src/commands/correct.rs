@@ -14,7 +14,7 @@ use crate::cli::{CorrectArgs, VectorArgs};
 use crate::commands::sweep::sampling_options;
 use crate::difference::{Marks, marked};
 use crate::progress::Progress;
-use crate::session::{Session, hinted, load_vector};
+use crate::session::{Session, hinted};
 use crate::{interrupt, output};
 
 pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
@@ -88,9 +88,7 @@ fn injection(args: &CorrectArgs, session: &Session) -> anyhow::Result<Option<Inj
         any_model: args.any_model,
         from_llama_cpp_generator: false,
     };
-    let loaded = load_vector(&vector, &session.model)?;
-    let decoder = &session.model.decoder;
-    Ok(Some(Inject::new(&[&loaded.vector], args.range, decoder.config(), decoder.device())?))
+    Ok(Some(session.injection(&vector, args.range)?))
 }
 
 /// Most rows written together of which the answers are drafts.
@@ -124,7 +122,7 @@ impl Run<'_> {
         if self.args.no_draft || n_together > MOST_DRAFTED_ROWS {
             return Ok(Vec::new());
         }
-        Ok(self.session.tokenizer()?.encode(self.questions[row].answer.trim())?)
+        self.session.draft(&self.questions[row].answer)
     }
 
     fn write(

@@ -137,9 +137,8 @@ struct SteeredLine {
 }
 
 struct LayerVectors {
-    matrix: Tensor,       // (n_vectors, hidden)
-    lines: Vec<Vec<f32>>, // the same, for the CPU
-    norms: Vec<f64>,      // (n_vectors)
+    matrix: Tensor,  // (n_vectors, hidden)
+    norms: Vec<f64>, // (n_vectors)
 }
 
 impl LayerVectors {
@@ -164,13 +163,16 @@ impl LayerVectors {
     /// The same in one go.
     fn add_on_cpu(&self, x: &Tensor, steered: &[SteeredLine]) -> redline_model::Result<(Tensor, Vec<f32>)> {
         let hidden = x.dim(1)?;
+        let vectors: Vec<Vec<f32>> = self.matrix.to_vec2()?;
         let mut values: Vec<f32> = x.flatten_all()?.to_vec1()?;
         let mut squares = Vec::with_capacity(steered.len());
         for SteeredLine { line, steering, .. } in steered {
             let activation = &mut values[*line as usize * hidden..][..hidden];
             squares.push(activation.iter().map(|value| value * value).sum());
-            let vector = &self.lines[steering.vector];
-            activation.iter_mut().zip(vector).for_each(|(value, v)| *value += steering.coefficient * v);
+            activation
+                .iter_mut()
+                .zip(&vectors[steering.vector])
+                .for_each(|(value, v)| *value += steering.coefficient * v);
         }
         Ok((Tensor::from_vec(values, x.shape(), x.device())?, squares))
     }
@@ -192,10 +194,9 @@ impl Inject {
             let lines: Vec<&[f32]> =
                 vectors.iter().map(|vector| vector.layers.get(&layer).map_or(zero.as_slice(), Vec::as_slice)).collect();
             let norms = lines.iter().map(|line| norm(line)).collect();
-            let own = lines.iter().map(|line| line.to_vec()).collect();
             let matrix = Tensor::from_vec(lines.concat(), (vectors.len(), config.hidden_size), device)
                 .map_err(redline_model::Error::from)?;
-            layers.insert(layer, LayerVectors { matrix, lines: own, norms });
+            layers.insert(layer, LayerVectors { matrix, norms });
         }
         Ok(Self { range, rows: HashMap::new(), layers, effects: BTreeMap::new() })
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use candle_core::{D, DType, Tensor};
 
-use super::cached_attention::{ChunkLines, ChunkPast, HeadSizes, attend_cached};
+use super::cached_attention::{ChunkLines, attend_cached};
 use super::gradients::{RopeAttention, Span};
 use super::{Kernels, Linear, RotaryTables};
 use crate::Result;
@@ -18,17 +18,39 @@ pub(crate) struct Attention {
     pub(crate) k: Linear,
     pub(crate) v: Linear,
     pub(crate) o: Linear,
+    pub(crate) sizes: HeadSizes,
+}
+
+/// Heads and their width.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadSizes {
     pub(crate) n_heads: usize,
     pub(crate) n_kv_heads: usize,
     pub(crate) head_dim: usize,
+}
+
+impl HeadSizes {
+    /// Query heads of a key head.
+    pub(crate) fn repeat(self) -> usize {
+        self.n_heads / self.n_kv_heads
+    }
 }
 
 /// Keys and values one chunk attends to at one layer.
 pub(crate) struct ChunkKv {
     /// Shared by all rows: each (kv_heads, length, head_dim).
     pub(crate) shared: Vec<(Tensor, Tensor)>,
-    /// Of each row, new tokens included: (rows, kv_heads, length, head_dim).
+    /// Of each row, new tokens included and perhaps room behind them: (rows, kv_heads, capacity, head_dim).
     pub(crate) own: (Tensor, Tensor),
+    /// Own positions that are filled.
+    pub(crate) own_len: usize,
+}
+
+impl ChunkKv {
+    /// Those of rows without a past.
+    pub(crate) fn alone(own: (Tensor, Tensor), own_len: usize) -> Self {
+        Self { shared: Vec::new(), own, own_len }
+    }
 }
 
 impl Attention {
@@ -36,14 +58,10 @@ impl Attention {
     pub(crate) fn project(&self, x: &Tensor, rotary: &RotaryTables, kernels: Kernels) -> Result<[Tensor; 3]> {
         let n = x.dim(0)?;
         let [q, k, v] = Linear::forward_all(x, [&self.q, &self.k, &self.v])?;
-        let q = q.reshape((n, self.n_heads, self.head_dim))?;
-        let k = k.reshape((n, self.n_kv_heads, self.head_dim))?;
-        let v = v.reshape((n, self.n_kv_heads, self.head_dim))?;
+        let q = q.reshape((n, self.sizes.n_heads, self.sizes.head_dim))?;
+        let k = k.reshape((n, self.sizes.n_kv_heads, self.sizes.head_dim))?;
+        let v = v.reshape((n, self.sizes.n_kv_heads, self.sizes.head_dim))?;
         Ok([rotary.rotate(&q, kernels)?, rotary.rotate(&k, kernels)?, v])
-    }
-
-    pub(crate) fn sizes(&self) -> HeadSizes {
-        HeadSizes { n_heads: self.n_heads, n_kv_heads: self.n_kv_heads, head_dim: self.head_dim }
     }
 
     /// Projection, rotation and attention of a packed pass on the CPU, inference only: x (n_tokens, hidden) →
@@ -52,10 +70,10 @@ impl Attention {
         &self,
         x: &Tensor,
         rotary: &RotaryTables,
-        append: impl FnOnce(&Tensor, &Tensor) -> Result<Vec<(ChunkLines, ChunkPast)>>,
+        append: impl FnOnce(&Tensor, &Tensor) -> Result<Vec<(ChunkLines, ChunkKv)>>,
     ) -> Result<Tensor> {
         let [q, k, v] = Linear::forward_all(x, [&self.q, &self.k, &self.v])?;
-        attend_cached(&q, rotary, &append(&k, &v)?, self.sizes())
+        attend_cached(&q, rotary, &append(&k, &v)?, self.sizes)
     }
 
     /// Projection, rotation and attention of rows without a past: (n_tokens, hidden) → (n_tokens, n_heads · head_dim),
@@ -65,9 +83,7 @@ impl Attention {
             spans: Arc::clone(spans),
             cos: rotary.cos.clone(),
             sin: rotary.sin.clone(),
-            n_heads: self.n_heads,
-            n_kv_heads: self.n_kv_heads,
-            head_dim: self.head_dim,
+            sizes: self.sizes,
         };
         Ok(self.q.forward(x)?.apply_op3(&self.k.forward(x)?, &self.v.forward(x)?, kernel)?)
     }
@@ -84,19 +100,21 @@ impl Attention {
         want_pattern: bool,
         kernels: Kernels,
     ) -> Result<(Tensor, Option<Tensor>)> {
-        let (rows, kv_heads, own_len, dim) = kv.own.0.dims4()?;
-        let repeat = self.n_heads / kv_heads;
+        let own_len = kv.own_len;
+        let (own_k, own_v) = (kv.own.0.narrow(2, 0, own_len)?, kv.own.1.narrow(2, 0, own_len)?);
+        let (rows, kv_heads, _, dim) = own_k.dims4()?;
+        let repeat = self.sizes.repeat();
         let t = q.dim(0)? / rows;
         let q = (q * (1.0 / (dim as f64).sqrt()))?
-            .reshape((rows, t, self.n_heads, dim))?
+            .reshape((rows, t, self.sizes.n_heads, dim))?
             .transpose(1, 2)? // (rows, n_heads, t, dim)
             .contiguous()?
             .reshape((rows, kv_heads, repeat * t, dim))?;
 
         // scores and softmax in f32, whatever the rest is in
-        let mut own = q.matmul(&kv.own.0.t()?)?.to_dtype(DType::F32)?; // (rows, kv_heads, repeat · t, own_len)
+        let mut own = q.matmul(&own_k.t()?)?.to_dtype(DType::F32)?; // (rows, kv_heads, repeat · t, own_len)
         if let Some(mask) = mask {
-            own = own.reshape((rows * self.n_heads, t, own_len))?.broadcast_add(mask)?.reshape(own.shape())?;
+            own = own.reshape((rows * self.sizes.n_heads, t, own_len))?.broadcast_add(mask)?.reshape(own.shape())?;
         }
         let mut scores = kv
             .shared
@@ -122,15 +140,15 @@ impl Attention {
             });
             start += length;
         }
-        let own = weights.narrow(D::Minus1, start, own_len)?.contiguous()?.matmul(&kv.own.1)?;
+        let own = weights.narrow(D::Minus1, start, own_len)?.contiguous()?.matmul(&own_v)?;
         let z = match z {
             None => own,
             Some(sum) => (sum + own)?,
         };
-        let z = z.reshape((rows, self.n_heads, t, dim))?.transpose(1, 2)?.contiguous()?;
-        let z = z.reshape((rows * t, self.n_heads, dim))?;
+        let z = z.reshape((rows, self.sizes.n_heads, t, dim))?.transpose(1, 2)?.contiguous()?;
+        let z = z.reshape((rows * t, self.sizes.n_heads, dim))?;
         let pattern = match want_pattern {
-            true => Some(pattern.reshape((rows, self.n_heads, t, start + own_len))?),
+            true => Some(pattern.reshape((rows, self.sizes.n_heads, t, start + own_len))?),
             false => None,
         };
         Ok((z, pattern))

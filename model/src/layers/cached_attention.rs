@@ -7,10 +7,11 @@
 use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor};
 use rayon::prelude::*;
 
-use super::RotaryTables;
 use super::exp::softmax;
 use super::gradients::View;
 use super::gradients::strided::{Matrix, Target, multiply};
+use super::rope::rotate_head;
+use super::{ChunkKv, HeadSizes, RotaryTables};
 use crate::Result;
 
 /// Queries of one task that reads many tokens of a row.
@@ -18,36 +19,12 @@ const BLOCK_QUERIES: usize = 64;
 /// Multiplications below which threads cost more than they bring.
 const SERIAL_WORK: usize = 1 << 17;
 
-/// Heads and their width.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct HeadSizes {
-    pub(crate) n_heads: usize,
-    pub(crate) n_kv_heads: usize,
-    pub(crate) head_dim: usize,
-}
-
-impl HeadSizes {
-    fn repeat(self) -> usize {
-        self.n_heads / self.n_kv_heads
-    }
-}
-
 /// The lines of a chunk in the packed pass: `rows` times `t` from `start` on.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ChunkLines {
     pub(crate) start: usize,
     pub(crate) rows: usize,
     pub(crate) t: usize,
-}
-
-/// Keys and values that a chunk attends to.
-pub(crate) struct ChunkPast {
-    /// Shared by all rows: each (kv_heads, length, head_dim).
-    pub(crate) shared: Vec<(Tensor, Tensor)>,
-    /// Of each row, new tokens included and room behind them: (rows, kv_heads, capacity, head_dim).
-    pub(crate) own: (Tensor, Tensor),
-    /// Own positions that are filled.
-    pub(crate) own_len: usize,
 }
 
 /// Keys and values of one key head, one after the other.
@@ -82,7 +59,7 @@ struct Task<'a> {
 pub(crate) fn attend_cached(
     q: &Tensor,
     rotary: &RotaryTables,
-    chunks: &[(ChunkLines, ChunkPast)],
+    chunks: &[(ChunkLines, ChunkKv)],
     sizes: HeadSizes,
 ) -> Result<Tensor> {
     let views = [q, &rotary.cos, &rotary.sin].map(View::new);
@@ -112,7 +89,7 @@ struct PastViews<'a> {
 }
 
 impl<'a> PastViews<'a> {
-    fn new(past: &'a ChunkPast) -> Self {
+    fn new(past: &'a ChunkKv) -> Self {
         let shared = past.shared.iter().map(|(k, v)| [View::new(k), View::new(v)]).collect();
         Self { shared, own: [View::new(&past.own.0), View::new(&past.own.1)], own_len: past.own_len }
     }
@@ -214,7 +191,7 @@ impl Task<'_> {
             let heads = &pass.q[(line * n_heads + self.kv_head * repeat) * dim..][..repeat * dim];
             let first = q.len();
             q.extend_from_slice(heads);
-            q[first..].chunks_exact_mut(dim).for_each(|head| rotate(head, tables, scale));
+            q[first..].chunks_exact_mut(dim).for_each(|head| rotate_head(head, tables, 1.0, scale));
         }
         q
     }
@@ -240,15 +217,6 @@ impl Task<'_> {
     }
 }
 
-/// Rotates the halves of a head by its angles, and scales.
-fn rotate(head: &mut [f32], (cos, sin): (&[f32], &[f32]), scale: f32) {
-    let (first, second) = head.split_at_mut(cos.len());
-    for ((first, second), (cos, sin)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
-        let (c, s) = (scale * cos, scale * sin);
-        (*first, *second) = (*first * c - *second * s, *first * s + *second * c);
-    }
-}
-
 /// New keys and values of a chunk on their way into (rows, kv_heads, capacity, head_dim).
 #[derive(Clone, Copy)]
 pub(crate) struct Append<'a> {
@@ -266,11 +234,11 @@ impl Append<'_> {
     }
 
     /// Keys and values of a row that has no past and keeps none.
-    pub(crate) fn alone(&self, [k, v]: [&Tensor; 2]) -> Result<ChunkPast> {
+    pub(crate) fn alone(&self, [k, v]: [&Tensor; 2]) -> Result<ChunkKv> {
         let shape = (self.lines.rows, self.sizes.n_kv_heads, self.lines.t, self.sizes.head_dim);
         let own = (Tensor::zeros(shape, k.dtype(), k.device())?, Tensor::zeros(shape, v.dtype(), v.device())?);
         self.write(&own, [k, v], 0)?;
-        Ok(ChunkPast { shared: Vec::new(), own, own_len: self.lines.t })
+        Ok(ChunkKv::alone(own, self.lines.t))
     }
 }
 
@@ -305,7 +273,8 @@ impl InplaceOp2 for AppendOp<'_> {
                 let target = &mut cache[((row * n_kv_heads + head) * capacity + position) * dim..][..dim];
                 target.copy_from_slice(values);
                 if self.is_rotated {
-                    rotate(target, (&cos[line * dim / 2..][..dim / 2], &sin[line * dim / 2..][..dim / 2]), 1.0);
+                    let tables = (&cos[line * dim / 2..][..dim / 2], &sin[line * dim / 2..][..dim / 2]);
+                    rotate_head(target, tables, 1.0, 1.0);
                 }
             }
         }

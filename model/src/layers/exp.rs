@@ -18,33 +18,9 @@ pub(super) fn exp(x: f32) -> f32 {
     (p * r * r + r + 1.0) * power
 }
 
-/// Defines a function whose loops are compiled twice on x86: for any processor, and for those with AVX2 and FMA.
-macro_rules! vectorised {
-    ($(#[$doc:meta])* fn $name:ident($($argument:ident: $type:ty),*) $body:block) => {
-        $(#[$doc])*
-        pub(super) fn $name($($argument: $type),*) {
-            #[inline(always)]
-            fn plain($($argument: $type),*) $body
-
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(enable = "avx2,fma")]
-                fn wide($($argument: $type),*) {
-                    plain($($argument),*);
-                }
-                if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                    // SAFETY: the processor was just asked.
-                    return unsafe { wide($($argument),*) };
-                }
-            }
-            plain($($argument),*);
-        }
-    };
-}
-
 vectorised! {
 /// Softmax of one line in place; −∞ has no share.
-fn softmax(line: &mut [f32]) {
+pub(super) fn softmax(line: &mut [f32]) {
     let max = maximum(line);
     line.iter_mut().for_each(|x| *x = exp(*x - max));
     let inverse = 1.0 / sum(line);
@@ -52,9 +28,15 @@ fn softmax(line: &mut [f32]) {
 }
 }
 
+/// 1 / (1 + e⁻ˣ)
+#[inline(always)]
+pub(super) fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exp(-x))
+}
+
 vectorised! {
 /// silu(gate) · up = gate · up / (1 + e⁻ᵍᵃᵗᵉ)
-fn swiglu(gate: &[f32], up: &[f32], y: &mut [f32]) {
+pub(super) fn swiglu(gate: &[f32], up: &[f32], y: &mut [f32]) {
     y.iter_mut().zip(gate).zip(up).for_each(|((y, gate), up)| *y = gate * up / (1.0 + exp(-gate)));
 }
 }

@@ -2,6 +2,9 @@
 
 use candle_core::{DType, Tensor};
 
+#[macro_use]
+mod vectorised;
+
 mod attention;
 mod cached_attention;
 mod exp;
@@ -14,8 +17,8 @@ pub(crate) mod packed;
 mod rope;
 mod sum;
 
-pub(crate) use attention::{Attention, ChunkKv};
-pub(crate) use cached_attention::{Append, ChunkLines, ChunkPast};
+pub(crate) use attention::{Attention, ChunkKv, HeadSizes};
+pub(crate) use cached_attention::{Append, ChunkLines};
 pub(crate) use linear::Linear;
 pub(crate) use lora::{Dropout, LoraDelta, mix};
 pub(crate) use mlp::Mlp;

@@ -28,18 +28,11 @@ impl CustomOp2 for Sum {
         yl: &Layout,
     ) -> candle_core::Result<(CpuStorage, Shape)> {
         let (x, y) = (contiguous(x, xl)?, contiguous(y, yl)?);
-        let add = |(x, y): (&f32, &f32)| x + y;
-        let sum = match x.len() <= TASK_ELEMENTS {
-            true => x.iter().zip(y).map(add).collect(),
-            false => {
-                let mut sum = vec![0f32; x.len()];
-                let parts = x.par_chunks(TASK_ELEMENTS).zip(y.par_chunks(TASK_ELEMENTS));
-                sum.par_chunks_mut(TASK_ELEMENTS).zip(parts).for_each(|(sum, (x, y))| {
-                    sum.iter_mut().zip(x.iter().zip(y)).for_each(|(sum, both)| *sum = add(both));
-                });
-                sum
-            }
-        };
+        let mut sum = vec![0f32; x.len()];
+        let parts = x.par_chunks(TASK_ELEMENTS).zip(y.par_chunks(TASK_ELEMENTS));
+        sum.par_chunks_mut(TASK_ELEMENTS).zip(parts).for_each(|(sum, (x, y))| {
+            sum.iter_mut().zip(x.iter().zip(y)).for_each(|(sum, (x, y))| *sum = x + y);
+        });
         Ok((CpuStorage::F32(sum), xl.shape().clone()))
     }
 }

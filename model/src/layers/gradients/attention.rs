@@ -11,6 +11,9 @@ use rayon::prelude::*;
 
 use super::strided::{Lines, Matrix, Target, multiply};
 use super::{View, contiguous, tensor_like};
+use crate::layers::HeadSizes;
+use crate::layers::exp::softmax;
+use crate::layers::rope::rotate_head;
 
 /// Consecutive lines of one row.
 #[derive(Debug, Clone, Copy)]
@@ -27,9 +30,7 @@ pub(crate) struct RopeAttention {
     pub(crate) cos: Tensor,
     /// (n, head_dim / 2)
     pub(crate) sin: Tensor,
-    pub(crate) n_heads: usize,
-    pub(crate) n_kv_heads: usize,
-    pub(crate) head_dim: usize,
+    pub(crate) sizes: HeadSizes,
 }
 
 /// Rotated queries (scaled by 1 / √head_dim) and keys of one row.
@@ -50,13 +51,13 @@ struct RowInput<'a> {
 
 impl RopeAttention {
     fn widths(&self) -> (usize, usize) {
-        (self.n_heads * self.head_dim, self.n_kv_heads * self.head_dim)
+        (self.sizes.n_heads * self.sizes.head_dim, self.sizes.n_kv_heads * self.sizes.head_dim)
     }
 
     fn row<'a>(&self, span: Span, [q, k, v, cos, sin]: [&'a [f32]; 5]) -> RowInput<'a> {
         let (q_width, kv_width) = self.widths();
         let part = |x: &'a [f32], width: usize| &x[span.start * width..(span.start + span.len) * width];
-        let half = self.head_dim / 2;
+        let half = self.sizes.head_dim / 2;
         RowInput {
             len: span.len,
             q: part(q, q_width),
@@ -68,27 +69,27 @@ impl RopeAttention {
     }
 
     fn rotated(&self, row: &RowInput<'_>) -> RotatedRow {
-        let scale = 1.0 / (self.head_dim as f32).sqrt();
+        let scale = 1.0 / (self.sizes.head_dim as f32).sqrt();
         let (mut q, mut k) = (row.q.to_vec(), row.k.to_vec());
-        rotate(&mut q, row, self.head_dim, 1.0, scale);
-        rotate(&mut k, row, self.head_dim, 1.0, 1.0);
+        rotate(&mut q, row, self.sizes.head_dim, 1.0, scale);
+        rotate(&mut k, row, self.sizes.head_dim, 1.0, 1.0);
         RotatedRow { q, k }
     }
 
     /// Lines of one head: the offset of the first and the distance between lines.
     fn query_head(&self, head: usize) -> Lines {
-        Lines { offset: head * self.head_dim, stride: self.n_heads * self.head_dim }
+        Lines { offset: head * self.sizes.head_dim, stride: self.sizes.n_heads * self.sizes.head_dim }
     }
 
     fn kv_head(&self, head: usize) -> Lines {
-        let shared = head / (self.n_heads / self.n_kv_heads);
-        Lines { offset: shared * self.head_dim, stride: self.n_kv_heads * self.head_dim }
+        let shared = head / (self.sizes.repeat());
+        Lines { offset: shared * self.sizes.head_dim, stride: self.sizes.n_kv_heads * self.sizes.head_dim }
     }
 
     /// Causal probabilities of one head into `p`, (t, t).
     fn probabilities(&self, rotated: &RotatedRow, head: usize, t: usize, p: &mut [f32]) {
         let (q, k) = (self.query_head(head).of(&rotated.q), self.kv_head(head).of(&rotated.k));
-        multiply(&mut Target::square(p, t), q, k.transposed(), [t, t, self.head_dim], false);
+        multiply(&mut Target::packed(p, t), q, k.transposed(), [t, t, self.sizes.head_dim], false);
         for (i, line) in p.chunks_mut(t).enumerate() {
             let (seen, unseen) = line.split_at_mut(i + 1);
             softmax(seen);
@@ -99,24 +100,30 @@ impl RopeAttention {
     fn forward_row(&self, row: &RowInput<'_>, z: &mut [f32]) {
         let (t, rotated) = (row.len, self.rotated(row));
         let mut p = vec![0f32; t * t];
-        for head in 0..self.n_heads {
+        for head in 0..self.sizes.n_heads {
             self.probabilities(&rotated, head, t, &mut p);
             let v = self.kv_head(head).of(row.v);
-            multiply(&mut self.query_head(head).target(z), Matrix::square(&p, t), v, [t, self.head_dim, t], false);
+            multiply(
+                &mut self.query_head(head).target(z),
+                Matrix::packed(&p, t),
+                v,
+                [t, self.sizes.head_dim, t],
+                false,
+            );
         }
     }
 
     fn backward_row(&self, row: &RowInput<'_>, g: &[f32], [dq, dk, dv]: [&mut [f32]; 3]) {
-        let (t, dim, rotated) = (row.len, self.head_dim, self.rotated(row));
+        let (t, dim, rotated) = (row.len, self.sizes.head_dim, self.rotated(row));
         let (mut p, mut dp) = (vec![0f32; t * t], vec![0f32; t * t]);
-        for head in 0..self.n_heads {
+        for head in 0..self.sizes.n_heads {
             self.probabilities(&rotated, head, t, &mut p);
             let (query, kv) = (self.query_head(head), self.kv_head(head));
             let g = query.of(g);
-            multiply(&mut kv.target(dv), Matrix::square(&p, t).transposed(), g, [t, dim, t], true);
-            multiply(&mut Target::square(&mut dp, t), g, kv.of(row.v).transposed(), [t, t, dim], false);
+            multiply(&mut kv.target(dv), Matrix::packed(&p, t).transposed(), g, [t, dim, t], true);
+            multiply(&mut Target::packed(&mut dp, t), g, kv.of(row.v).transposed(), [t, t, dim], false);
             dp.chunks_mut(t).zip(p.chunks(t)).for_each(|(dp, p)| softmax_gradient(dp, p));
-            let ds = Matrix::square(&dp, t);
+            let ds = Matrix::packed(&dp, t);
             multiply(&mut query.target(dq), ds, kv.of(&rotated.k), [t, dim, t], false);
             multiply(&mut kv.target(dk), ds.transposed(), query.of(&rotated.q), [t, dim, t], true);
         }
@@ -188,21 +195,8 @@ fn rotate(x: &mut [f32], row: &RowInput<'_>, dim: usize, direction: f32, scale: 
     let width = x.len() / row.len.max(1);
     let tables = row.cos.chunks(half).zip(row.sin.chunks(half));
     for (line, (cos, sin)) in x.chunks_mut(width).zip(tables) {
-        for head in line.chunks_mut(dim) {
-            let (first, second) = head.split_at_mut(half);
-            for i in 0..half {
-                let (c, s) = (scale * cos[i], scale * direction * sin[i]);
-                (first[i], second[i]) = (first[i] * c - second[i] * s, first[i] * s + second[i] * c);
-            }
-        }
+        line.chunks_mut(dim).for_each(|head| rotate_head(head, (cos, sin), direction, scale));
     }
-}
-
-fn softmax(line: &mut [f32]) {
-    let max = line.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    line.iter_mut().for_each(|x| *x = (*x - max).exp());
-    let inverse = 1.0 / line.iter().sum::<f32>();
-    line.iter_mut().for_each(|x| *x *= inverse);
 }
 
 /// ∂/∂P → ∂/∂S in place.

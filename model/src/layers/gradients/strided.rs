@@ -31,10 +31,6 @@ impl<'a> Matrix<'a> {
         Self { values, row_stride: width, column_stride: 1 }
     }
 
-    pub(in crate::layers) fn square(values: &'a [f32], n: usize) -> Self {
-        Self::packed(values, n)
-    }
-
     pub(in crate::layers) fn transposed(self) -> Self {
         Self { values: self.values, row_stride: self.column_stride, column_stride: self.row_stride }
     }
@@ -54,10 +50,6 @@ impl<'a> Target<'a> {
     /// Lines of `width` values without gaps.
     pub(in crate::layers) fn packed(values: &'a mut [f32], width: usize) -> Self {
         Self { values, row_stride: width }
-    }
-
-    pub(in crate::layers) fn square(values: &'a mut [f32], n: usize) -> Self {
-        Self::packed(values, n)
     }
 }
 

@@ -6,17 +6,13 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::{TASK_ELEMENTS, View, contiguous, tensor_like};
-use crate::layers::exp::swiglu;
+use crate::layers::exp::{sigmoid, swiglu};
 
 /// Elements of a task that only computes y.
 const FORWARD_ELEMENTS: usize = 1 << 12;
 
 /// Two tensors of one shape → that shape.
 pub(crate) struct SwiGlu;
-
-fn sigmoid(z: f32) -> f32 {
-    1.0 / (1.0 + (-z).exp())
-}
 
 impl CustomOp2 for SwiGlu {
     fn name(&self) -> &'static str {

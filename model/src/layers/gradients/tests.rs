@@ -5,6 +5,7 @@ use std::sync::Arc;
 use candle_core::{D, Device, Tensor, Var};
 
 use super::*;
+use crate::layers::HeadSizes;
 
 /// Fixed values between about −1 and 1.
 fn variable(shape: &[usize], phase: f32) -> Var {
@@ -80,7 +81,7 @@ fn attention() {
     let (cos, sin) = (variable(&[n, dim / 2], 3.0).detach(), variable(&[n, dim / 2], 4.0).detach());
     let rows: Vec<Tensor> = spans.iter().map(|span| composed_row([&q, &k, &v, &cos, &sin], *span, dim)).collect();
     let composed = Tensor::cat(&rows, 0).unwrap();
-    let kernel = RopeAttention { spans, cos, sin, n_heads, n_kv_heads, head_dim: dim };
+    let kernel = RopeAttention { spans, cos, sin, sizes: HeadSizes { n_heads, n_kv_heads, head_dim: dim } };
     compare(&[q.clone(), k.clone(), v.clone()], &q.apply_op3(&k, &v, kernel).unwrap(), &composed);
 }
 

@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use super::{Kernel, PackedMatrix};
+use super::PackedMatrix;
 use crate::Result;
 
 /// Outputs whose sums are kept in registers.
@@ -41,57 +41,33 @@ impl Delta {
 
     /// y (n, out) += t (n, rank) · scale · Bᵀ
     pub(super) fn add(&self, t: &[f32], y: &mut [f32]) {
-        let kernel = Kernel::of_this_machine();
-        let rank = self.a.rows;
-        let lines = t.par_chunks_exact(rank).zip(y.par_chunks_exact_mut(self.out));
-        match t.len() * self.out < SERIAL_WORK {
-            true => {
-                t.chunks_exact(rank).zip(y.chunks_exact_mut(self.out)).for_each(|(t, y)| self.add_line(kernel, t, y))
-            }
-            false => lines.for_each(|(t, y)| self.add_line(kernel, t, y)),
-        }
-    }
-
-    fn add_line(&self, kernel: Kernel, t: &[f32], y: &mut [f32]) {
-        match kernel {
-            Kernel::Portable => add(t, &self.b_rows, y),
-            // SAFETY: the values exist only where the processor was asked.
-            #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2 | Kernel::Avx512 => unsafe { add_avx2(t, &self.b_rows, y) },
+        let (rank, out) = (self.a.rows, self.out);
+        let add = |(t, y): (&[f32], &mut [f32])| add_line(t, &self.b_rows, y);
+        match t.len() * out < SERIAL_WORK {
+            true => t.chunks_exact(rank).zip(y.chunks_exact_mut(out)).for_each(add),
+            false => t.par_chunks_exact(rank).zip(y.par_chunks_exact_mut(out)).for_each(add),
         }
     }
 }
 
-/// The same loop with wider vectors.
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-fn add_avx2(t: &[f32], b_rows: &[f32], y: &mut [f32]) {
-    add(t, b_rows, y);
-}
-
+vectorised! {
 /// y (out) += t (rank) · B rows (rank, out)
-#[inline(always)]
-fn add(t: &[f32], b_rows: &[f32], y: &mut [f32]) {
+fn add_line(t: &[f32], b_rows: &[f32], y: &mut [f32]) {
     let out = y.len();
-    let mut first = 0;
-    while first < out {
-        let width = WIDTH.min(out - first);
+    for (chunk, y) in y.chunks_mut(WIDTH).enumerate() {
         let mut sums = [0f32; WIDTH];
         for (i, t) in t.iter().enumerate() {
-            let b = &b_rows[i * out + first..][..width];
-            if width == WIDTH {
+            let b = &b_rows[i * out + chunk * WIDTH..][..y.len()];
+            // a loop of fixed length stays in registers
+            if let Some(b) = b.first_chunk::<WIDTH>() {
                 for lane in 0..WIDTH {
                     sums[lane] += t * b[lane];
                 }
             } else {
-                for lane in 0..width {
-                    sums[lane] += t * b[lane];
-                }
+                sums.iter_mut().zip(b).for_each(|(sum, b)| *sum += t * b);
             }
         }
-        for lane in 0..width {
-            y[first + lane] += sums[lane];
-        }
-        first += width;
+        y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
     }
+}
 }

@@ -4,6 +4,8 @@ use super::format::{BLOCK, Format};
 use super::portable;
 #[cfg(target_arch = "x86_64")]
 use super::x86;
+#[cfg(target_arch = "x86_64")]
+use crate::layers::vectorised::has_avx2;
 
 /// Rows that a kernel works on at a time.
 pub(super) const GROUP: usize = 4;
@@ -69,11 +71,10 @@ impl Kernel {
         let mut kernels = vec![Self::Portable];
         #[cfg(target_arch = "x86_64")]
         {
-            let has_avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-            if has_avx2 {
+            if has_avx2() {
                 kernels.push(Self::Avx2);
             }
-            if has_avx2 && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
+            if has_avx2() && is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
                 kernels.push(Self::Avx512);
             }
         }

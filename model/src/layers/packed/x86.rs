@@ -25,6 +25,9 @@ const fn block_bytes(format: u8) -> usize {
     }
 }
 
+/// Most lines for which widening in registers is faster.
+const MOST_IN_REGISTERS: usize = 2;
+
 thread_local! {
     /// Widened rows of a group.
     static ROWS: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
@@ -91,9 +94,6 @@ pub(super) mod avx512 {
     use std::arch::x86_64::*;
 
     use super::*;
-
-    /// Most lines for which widening in registers is faster.
-    const MOST_IN_REGISTERS: usize = 2;
 
     entry!("avx512f,avx512vl,avx2,fma", [6, 4, 3, 2, 1]);
 
@@ -209,9 +209,6 @@ pub(super) mod avx2 {
     use std::arch::x86_64::*;
 
     use super::*;
-
-    /// Most lines for which widening in registers is faster.
-    const MOST_IN_REGISTERS: usize = 2;
 
     entry!("avx2,fma", [3, 2, 1]);
 
