@@ -14,6 +14,7 @@ use redline::steer::Error as SteerError;
 use crate::cli::ReproduceArgs;
 use crate::commands::extract;
 use crate::commands::sweep::check_new_tokens;
+use crate::defaults;
 use crate::output;
 use crate::session::{Session, hinted, make_folder};
 use folder::Folder;
@@ -21,7 +22,7 @@ use inputs::Inputs;
 use stages::Experiment;
 
 pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let pair_settings = extract::settings(&inputs::pair_args(args), args.seed)?;
+    let pair_settings = extract::settings(&defaults::pair_args(&args.model, &args.pair), args.seed)?;
     let inputs = Inputs::read(args)?;
     check_options(args, &inputs)?;
     let triples = &inputs.triples;
