@@ -102,7 +102,7 @@ impl Session {
     pub fn injection(&self, args: &VectorArgs, range: TokenRange) -> anyhow::Result<Inject> {
         let loaded = load_vector(args, &self.model)?;
         let decoder = &self.model.decoder;
-        Ok(Inject::new(&[&loaded.vector], range, decoder.config(), decoder.device())?)
+        Ok(Inject::new(&[&loaded.vector], range, decoder.config())?)
     }
 }
 
