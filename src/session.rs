@@ -105,7 +105,7 @@ impl Session {
     pub fn injection(&self, steering: &Steering) -> anyhow::Result<Inject> {
         let loaded = steering.load(&self.model)?;
         let decoder = &self.model.decoder;
-        Ok(Inject::new(&[&loaded.vector], steering.range, decoder.config(), decoder.device())?)
+        Ok(Inject::new(&[&loaded.vector], steering.range, decoder.config())?)
     }
 }
 

@@ -28,7 +28,7 @@ mod weights;
 
 pub use adapter::{Adapter, LoraOptions};
 pub use cache::{KvCache, SharedPrefix};
-pub use config::{ModelConfig, RopeScaling, SUPPORTED_ARCHITECTURES};
+pub use config::{Activation, ModelConfig, RopeScaling, SUPPORTED_ARCHITECTURES};
 pub use decoder::{Chunk, Decoder, Past, Wanted};
 pub use error::{Error, Result};
 pub use hook::{Hook, HookPoint, NoHook, Site};

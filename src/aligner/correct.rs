@@ -62,8 +62,8 @@ impl<'a> Correct<'a> {
         let tokens = self.aligner.prompt(question, answer)?;
         let mut hook = None;
         if let Some((vector, coefficient)) = self.steering {
-            let mut inject = Inject::new(&[vector], self.range, model.decoder.config(), model.decoder.device())?;
-            inject.steer(0, RowSteering { vector: 0, coefficient, prompt_len: tokens.len() })?;
+            let mut inject = Inject::new(&[vector], self.range, model.decoder.config())?;
+            inject.steer(0, RowSteering::new(0, coefficient, tokens.len()))?;
             hook = Some(inject);
         }
         let options = GenerateOptions {

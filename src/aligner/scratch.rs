@@ -2,12 +2,10 @@
 
 use redline_model::train::Parameters;
 use redline_model::train::bpe::{BpeOptions, train_bpe};
-use redline_model::{AlignerTemplate, ModelConfig, Qac, Result, RopeScaling, Tokenizer};
+use redline_model::{AlignerTemplate, ModelConfig, Qac, Result, Tokenizer};
 
 /// Texts a tokenizer is learnt from: more change little.
 const TOKENIZER_ROWS: usize = 20_000;
-/// Rotary base of models from scratch.
-const ROPE_THETA: f32 = 10_000.0;
 
 /// Sizes of a new model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,22 +64,10 @@ pub fn from_scratch(
 
 fn config(shape: &AlignerShape, tokenizer: &Tokenizer) -> ModelConfig {
     let hidden_size = shape.hidden_size;
+    let inner = shape.intermediate_size.unwrap_or((hidden_size * 8).div_ceil(3 * 32) * 32);
     ModelConfig {
-        architecture: "llama".into(),
-        vocab_size: tokenizer.vocab_size(),
-        hidden_size,
-        intermediate_size: shape.intermediate_size.unwrap_or((hidden_size * 8).div_ceil(3 * 32) * 32),
-        n_layers: shape.n_layers,
-        n_heads: shape.n_heads,
         n_kv_heads: shape.n_kv_heads.unwrap_or(shape.n_heads),
-        head_dim: hidden_size / shape.n_heads,
-        rms_norm_eps: 1e-5,
-        rope_theta: ROPE_THETA,
-        rope_scaling: RopeScaling::None,
-        context: shape.context,
-        tie_embeddings: true,
-        attention_bias: false,
-        mlp_bias: false,
         eos_token_ids: tokenizer.eos_id().into_iter().collect(),
+        ..ModelConfig::llama([tokenizer.vocab_size(), hidden_size, inner, shape.n_layers, shape.n_heads], shape.context)
     }
 }

@@ -114,7 +114,7 @@ impl Bench<'_> {
             let prefix = Some(read_prefix(decoder, &tokens[..tokens.len() - 1], &mut NoHook)?);
             if let Some(inject) = &mut inject {
                 let (coefficient, prompt_len) = (args.coefficient, tokens.len());
-                inject.steer(row, RowSteering { vector: 0, coefficient, prompt_len })?;
+                inject.steer(row, RowSteering::new(0, coefficient, prompt_len))?;
             }
             let draft = self.session.draft(&qac.answer)?;
             prompts.push(Prompt { prefix, draft, ..Prompt::new(tokens, vec![row]) });

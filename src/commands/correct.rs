@@ -116,7 +116,7 @@ impl Run<'_> {
         for (i, tokens) in part.iter().enumerate() {
             if let Some(inject) = inject {
                 let coefficient = self.coefficient;
-                inject.steer(first + i, RowSteering { vector: 0, coefficient, prompt_len: tokens.len() })?;
+                inject.steer(first + i, RowSteering::new(0, coefficient, tokens.len()))?;
             }
             let draft = self.draft(first + i, part.len())?;
             prompts.push(Prompt { draft, ..Prompt::new(tokens.clone(), vec![first + i]) });

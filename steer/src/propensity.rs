@@ -66,7 +66,7 @@ pub fn propensity(
     options: &PropensityOptions,
     on_pair: &mut dyn FnMut(usize, usize) -> Result<()>,
 ) -> Result<Vec<Propensity>> {
-    let mut inject = Inject::new(vectors, options.range, decoder.config(), decoder.device())?;
+    let mut inject = Inject::new(vectors, options.range, decoder.config())?;
     let mut results = Vec::with_capacity(pairs.len() * arms.len());
     for (done, pair) in pairs.iter().enumerate() {
         for arms in arms.chunks(ROWS) {
@@ -99,7 +99,7 @@ fn pair_propensity(
     inject.clear_rows();
     let rows: [Vec<usize>; 2] = [(0..arms.len()).collect(), (arms.len()..2 * arms.len()).collect()];
     for (row, arm) in rows.concat().into_iter().zip(arms.iter().cycle()) {
-        let steering = RowSteering { vector: arm.vector, coefficient: arm.coefficient, prompt_len: prompt.len() };
+        let steering = RowSteering::new(arm.vector, arm.coefficient, prompt.len());
         inject.steer(row, steering)?;
     }
     let continuation =

@@ -106,7 +106,7 @@ pub fn sweep(
     observer: &mut dyn SweepObserver,
 ) -> Result<()> {
     let plain: Vec<_> = vectors.iter().map(|named| &named.vector).collect();
-    let mut inject = Inject::new(&plain, options.range, decoder.config(), decoder.device())?;
+    let mut inject = Inject::new(&plain, options.range, decoder.config())?;
     let run = Run { decoder, tokenizer, vectors, arms, options };
     let mut edits = 0;
     for batch in prompts.chunks((options.batch_rows / arms.len().max(1)).max(1)) {
@@ -137,7 +137,7 @@ impl Run<'_> {
             let rows: Vec<usize> = (i * self.arms.len()..(i + 1) * self.arms.len()).collect();
             for (&row, arm) in rows.iter().zip(self.arms) {
                 let prompt_len = prompt.tokens.len();
-                inject.steer(row, RowSteering { vector: arm.vector, coefficient: arm.coefficient, prompt_len })?;
+                inject.steer(row, RowSteering::new(arm.vector, arm.coefficient, prompt_len))?;
             }
             let before = prompt.tokens.len().saturating_sub(1);
             let prefix = read_prefix(self.decoder, &prompt.tokens[..before], &mut NoHook)?;

@@ -12,6 +12,7 @@ mod cli;
 mod completions;
 mod data;
 mod embedded;
+mod examples;
 mod fixture;
 mod layout;
 mod program;

@@ -106,6 +106,7 @@ fn profiles_of_other_weights_are_refused_unless_told() {
     assert!(ran.stderr.contains("profiles/gentle.json: made with other weights (redline-tiny.gguf)"), "{}", ran.stderr);
     succeed(folder.path(), &[&text[..], &["--any-model"]].concat());
     let tiny = Tiny::new();
-    let line = format!("correct --model model --profile {} --question Why? --answer So. --max-new-tokens 4", path.display());
+    let line =
+        format!("correct --model model --profile {} --question Why? --answer So. --max-new-tokens 4", path.display());
     assert!(run(tiny.folder(), &words(&line)).stderr.contains("made with other weights"));
 }

@@ -65,12 +65,20 @@ impl SafetensorsFiles {
         self.shards.iter().map(|shard| shard.path.as_path()).collect()
     }
 
+    /// The name a tensor stands under: models that also see images put theirs before those of the text part.
+    fn stored_name(&self, name: &str) -> Option<String> {
+        let inner = name.strip_prefix("model.").unwrap_or(name);
+        let names = [name.to_owned(), format!("language_model.{name}"), format!("model.language_model.{inner}")];
+        names.into_iter().find(|name| self.location.contains_key(name))
+    }
+
     /// The tensor in its stored type, and the file it came from.
     pub(super) fn tensor(&self, name: &str) -> Result<(&Path, Tensor)> {
         let missing = || Error::TensorMissing { path: self.main_path.clone(), tensor: name.into() };
-        let shard = &self.shards[*self.location.get(name).ok_or_else(missing)?];
+        let name = self.stored_name(name).ok_or_else(missing)?;
+        let shard = &self.shards[*self.location.get(&name).ok_or_else(missing)?];
         let file = parse(&shard.path, &shard.map)?;
-        let view = file.tensor(name).map_err(|_| missing())?;
+        let view = file.tensor(&name).map_err(|_| missing())?;
         let dtype = match view.dtype() {
             Dtype::F32 => candle_core::DType::F32,
             Dtype::F16 => candle_core::DType::F16,
@@ -79,7 +87,7 @@ impl SafetensorsFiles {
             other => {
                 return Err(Error::UnsupportedType {
                     path: shard.path.clone(),
-                    tensor: name.into(),
+                    tensor: name,
                     got: format!("{other:?}"),
                 });
             }

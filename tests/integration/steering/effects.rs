@@ -9,11 +9,11 @@ use super::*;
 fn edits(range: TokenRange) -> (Vec<(usize, u64)>, usize) {
     let (decoder, prompts) = (decoder(), prompts());
     let v = vector(1, 1.0);
-    let mut inject = Inject::new(&[&v], range, decoder.config(), decoder.device()).unwrap();
+    let mut inject = Inject::new(&[&v], range, decoder.config()).unwrap();
     let mut batch = Vec::new();
     for (i, tokens) in prompts[..2].iter().enumerate() {
         for (j, coefficient) in [-1.0, 0.0, 1.0].into_iter().enumerate() {
-            inject.steer(3 * i + j, RowSteering { vector: 0, coefficient, prompt_len: tokens.len() }).unwrap();
+            inject.steer(3 * i + j, RowSteering::new(0, coefficient, tokens.len())).unwrap();
         }
         batch.push(Prompt::new(tokens.clone(), (3 * i..3 * i + 3).collect()));
     }
