@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod bench;
+mod book;
 mod check;
 mod choosing;
 mod cli;

@@ -88,7 +88,7 @@ fn what_lies_out_of_reach_is_refused_with_the_nearest() {
     let folder = tempfile::tempdir().unwrap();
     let ran = run(folder.path(), &words(&format!("tune {SMALL} --target-ratio 3 --save wild")));
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
-    assert!(ran.stderr.contains("edit ratio 3.000 is out of reach"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("edit ratio 3.0000 is out of reach"), "{}", ran.stderr);
     assert!(ran.stderr.contains("at coefficient 1\n"), "{}", ran.stderr);
     assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");
