@@ -377,9 +377,8 @@ impl Block {
             return self.attention.o.forward(&self.attention.attend_rows(x, spans, rotary)?);
         }
         if kernels == Kernels::Fused && is_plain(x) && !hook.wants(pattern_point) {
-            let z = self
-                .attention
-                .attend_cached(x, rotary, |k, v| pass.append(layer, [k, v], chunks, &self.attention))?;
+            let z =
+                self.attention.attend_cached(x, rotary, |k, v| pass.append(layer, [k, v], chunks, &self.attention))?;
             let z = match hook.wants(z_point) {
                 true => {
                     let HeadSizes { n_heads, head_dim, .. } = self.attention.sizes;

@@ -42,7 +42,14 @@ impl Gate {
         let pairs = reading.centre.iter().zip(&reading.direction);
         let offset = pairs.map(|(centre, direction)| f64::from(*centre) * f64::from(*direction)).sum();
         let direction = reading.direction.clone();
-        Ok(Self { layer: reading.layer, direction, offset, threshold, fired: Vec::new(), counts: GateCounts::default() })
+        Ok(Self {
+            layer: reading.layer,
+            direction,
+            offset,
+            threshold,
+            fired: Vec::new(),
+            counts: GateCounts::default(),
+        })
     }
 
     /// The layer whose scores decide.

@@ -226,7 +226,8 @@ impl Inject {
         let mut points: BTreeMap<HookPoint, PointVectors> = BTreeMap::new();
         for (index, vector) in vectors.iter().enumerate() {
             for (&layer, values) in &vector.layers {
-                let none = || PointVectors { vectors: vec![Vec::new(); vectors.len()], norms: vec![0.0; vectors.len()] };
+                let none =
+                    || PointVectors { vectors: vec![Vec::new(); vectors.len()], norms: vec![0.0; vectors.len()] };
                 let place = points.entry(HookPoint::Block { layer, site: vector.site }).or_insert_with(none);
                 place.norms[index] = norm(values);
                 place.vectors[index].clone_from(values);
@@ -325,9 +326,8 @@ impl Inject {
             }
             for offset in 0..span.len {
                 let (line, position) = ((span.start + offset) as u32, span.position + offset);
-                let reaches = |term: &&RowSteering| {
-                    term.range.unwrap_or(self.range).contains(position, term.prompt_len)
-                };
+                let reaches =
+                    |term: &&RowSteering| term.range.unwrap_or(self.range).contains(position, term.prompt_len);
                 let terms: Vec<RowSteering> = live.iter().filter(reaches).copied().collect();
                 if !terms.is_empty() && self.gate.as_ref().is_none_or(|gate| gate.fired(line)) {
                     steered.push(SteeredLine { line, row: span.row, terms });

@@ -43,8 +43,7 @@ pub enum Operator {
 
 impl Operator {
     /// Every operator.
-    pub const ALL: [Self; 6] =
-        [Self::Add, Self::Piecewise, Self::Ablate, Self::Clamp, Self::Cap, Self::NormPreserving];
+    pub const ALL: [Self; 6] = [Self::Add, Self::Piecewise, Self::Ablate, Self::Clamp, Self::Cap, Self::NormPreserving];
 
     /// The name used on the command line and in files.
     pub fn name(self) -> &'static str {
@@ -66,7 +65,13 @@ impl Operator {
             Self::Add => add(activation, v, coefficient),
             Self::Piecewise => {
                 let p = along(activation);
-                let sign = if p > 0.0 { 1.0 } else if p < 0.0 { -1.0 } else { 0.0 };
+                let sign = if p > 0.0 {
+                    1.0
+                } else if p < 0.0 {
+                    -1.0
+                } else {
+                    0.0
+                };
                 add(activation, v, sign * coefficient);
             }
             Self::Ablate => {

@@ -47,13 +47,8 @@ const LLAMA: Family = Family {
     pattern: WindowPattern::All,
 };
 
-const GEMMA: Family = Family {
-    name: "gemma",
-    activation: Activation::GeluTanh,
-    scales_embeddings: true,
-    ties_embeddings: true,
-    ..LLAMA
-};
+const GEMMA: Family =
+    Family { name: "gemma", activation: Activation::GeluTanh, scales_embeddings: true, ties_embeddings: true, ..LLAMA };
 
 const GEMMA2: Family = Family { name: "gemma2", post_norms: true, pattern: WindowPattern::AllButEvery(2), ..GEMMA };
 

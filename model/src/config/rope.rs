@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 
 use super::config_problem;
 use super::hugging_face::Fields;
-use crate::gguf::GgufFile;
 use crate::Result;
+use crate::gguf::GgufFile;
 
 /// How rotary frequencies are stretched for contexts longer than the model was trained on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -101,11 +101,14 @@ pub(super) fn of_hugging_face(fields: &Fields<'_>, rope: &Map<String, Value>, co
             let original_context = optional("original_max_position_embeddings")?.unwrap_or(context as f32);
             let factor = optional("factor")?.unwrap_or(context as f32 / original_context);
             let magnitude = |scale: Option<f32>| yarn_magnitude(factor, scale.unwrap_or(1.0));
-            let attention_factor = match (optional("attention_factor")?, optional("mscale")?, optional("mscale_all_dim")?) {
-                (Some(factor), ..) => factor,
-                (None, Some(scale), Some(all)) if scale != 0.0 && all != 0.0 => magnitude(Some(scale)) / magnitude(Some(all)),
-                _ => magnitude(None),
-            };
+            let attention_factor =
+                match (optional("attention_factor")?, optional("mscale")?, optional("mscale_all_dim")?) {
+                    (Some(factor), ..) => factor,
+                    (None, Some(scale), Some(all)) if scale != 0.0 && all != 0.0 => {
+                        magnitude(Some(scale)) / magnitude(Some(all))
+                    }
+                    _ => magnitude(None),
+                };
             RopeScaling::Yarn {
                 factor,
                 original_context,
@@ -124,7 +127,8 @@ pub(super) fn of_hugging_face(fields: &Fields<'_>, rope: &Map<String, Value>, co
             };
             let list = rope.get("short_factor").and_then(Value::as_array);
             let list = list.ok_or_else(|| fields.problem(&named("short_factor"), "must be a list of numbers"))?;
-            let factors = list.iter().map(|value| fields.finite(&named("short_factor"), value)).collect::<Result<_>>()?;
+            let factors =
+                list.iter().map(|value| fields.finite(&named("short_factor"), value)).collect::<Result<_>>()?;
             let scaling = RopeScaling::Factors { factors, attention_factor };
             return Ok(Stretched { scaling, context: context.min(original as usize) });
         }

@@ -122,9 +122,8 @@ fn stretch_llama3(frequency: f32, factor: f32, low: f32, high: f32, original_con
 /// where it turns less than `turns[1]` times, a ramp over the dimensions between (Peng et al. 2023, section 3.2).
 fn yarn_ramp(config: &ModelConfig, turns: [f32; 2], original_context: f32, truncate: bool) -> Vec<f32> {
     let (dim, theta) = (config.rotary_dim as f32, config.rope_theta);
-    let dimension = |turns: f32| {
-        dim * (original_context / (turns * 2.0 * std::f32::consts::PI)).ln() / (2.0 * theta.ln())
-    };
+    let dimension =
+        |turns: f32| dim * (original_context / (turns * 2.0 * std::f32::consts::PI)).ln() / (2.0 * theta.ln());
     let [mut low, mut high] = turns.map(dimension);
     if truncate {
         (low, high) = (low.floor(), high.ceil());

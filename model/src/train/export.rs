@@ -192,8 +192,7 @@ fn hugging_face_config(path: &Path, config: &ModelConfig, tokenizer: &Tokenizer,
         }
         None => {
             value["rope_theta"] = json!(config.rope_theta);
-            value["rope_scaling"] =
-                if config.rope_scaling == RopeScaling::None { Value::Null } else { rope.clone() };
+            value["rope_scaling"] = if config.rope_scaling == RopeScaling::None { Value::Null } else { rope.clone() };
             value["rope_parameters"] = rope;
         }
     }

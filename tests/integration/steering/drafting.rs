@@ -41,9 +41,7 @@ impl Corrections {
         let config = self.decoder.config();
         let mut inject = Inject::new(&[&vector], TokenRange::Output, config).unwrap();
         for prompt in &self.prompts {
-            inject
-                .steer(prompt.rows[0], RowSteering::new(0, coefficient, prompt.tokens.len()))
-                .unwrap();
+            inject.steer(prompt.rows[0], RowSteering::new(0, coefficient, prompt.tokens.len())).unwrap();
         }
         inject
     }

@@ -98,6 +98,11 @@ impl FileFormat {
         }
     }
 
+    /// Bytes in memory of so many weights.
+    pub(crate) fn memory_bytes(self, weights: u64) -> u64 {
+        weights / BLOCK as u64 * self.format().block_bytes() as u64
+    }
+
     /// Writes part `part` of a block as it stands in memory.
     pub(super) fn convert(self, block: &[u8], part: usize, to: &mut [u8]) {
         match self {
@@ -174,10 +179,7 @@ fn scale_and_minimum(block: &[u8], part: usize) -> (f32, f32) {
     let packed = &block[4..16];
     let (scale, minimum) = match part {
         0..4 => (packed[part] & 63, packed[part + 4] & 63),
-        _ => (
-            packed[part + 4] & 15 | packed[part - 4] >> 6 << 4,
-            packed[part + 4] >> 4 | packed[part] >> 6 << 4,
-        ),
+        _ => (packed[part + 4] & 15 | packed[part - 4] >> 6 << 4, packed[part + 4] >> 4 | packed[part] >> 6 << 4),
     };
     (number(block, 0) * f32::from(scale), -(number(block, 2) * f32::from(minimum)))
 }

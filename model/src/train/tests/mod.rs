@@ -18,11 +18,7 @@ fn golden_folder(name: &str) -> PathBuf {
 }
 
 fn tiny_config(vocab_size: usize) -> ModelConfig {
-    ModelConfig {
-        n_kv_heads: 2,
-        eos_token_ids: vec![0],
-        ..ModelConfig::llama([vocab_size, 32, 64, 2, 4], 256)
-    }
+    ModelConfig { n_kv_heads: 2, eos_token_ids: vec![0], ..ModelConfig::llama([vocab_size, 32, 64, 2, 4], 256) }
 }
 
 /// Rows whose correction replaces a word, and some that are clean.
