@@ -8,6 +8,7 @@ use redline::data::DataError;
 use redline::model::Error as ModelError;
 use redline::plot::PlotError;
 use redline::probe::Error as ProbeError;
+use redline::profile::ProfileError;
 use redline::steer::Error as SteerError;
 
 /// Prints what clap says; help and version are no errors.
@@ -59,7 +60,8 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         let model = || cause.downcast_ref::<ModelError>().and_then(ModelError::hint);
         let plot = || cause.downcast_ref::<PlotError>().map(|error| error.hint().to_string());
         let data = || cause.downcast_ref::<DataError>().and_then(DataError::hint).map(str::to_string);
-        steer.or_else(probe).or_else(model).map(str::to_string).or_else(plot).or_else(data)
+        let profile = || cause.downcast_ref::<ProfileError>().and_then(ProfileError::hint);
+        steer.or_else(probe).or_else(model).map(str::to_string).or_else(plot).or_else(data).or_else(profile)
     });
     known.or_else(|| error.downcast_ref::<crate::session::Hinted>().map(|hinted| hinted.hint.clone()))
 }

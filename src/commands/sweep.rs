@@ -3,18 +3,20 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use redline::model::Qac;
 use redline::model::qac::read_qac;
 use redline::model::sampling::SamplingOptions;
 use redline::steer::{
     CORRECTION, NamedVector, SweepLog, SweepObserver, SweepOptions, SweepPrompt, SweepRow, arms, sweep, total_effect,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::{SamplingArgs, SweepArgs};
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, check_leak, check_output, hinted, load_vector};
+use crate::session::{Session, check_leak, check_output, hinted};
+use crate::steering::{LoadedVector, Steering};
 
 pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let sampling = sampling_options(&args.sampling, args.seed)?;
@@ -26,31 +28,28 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         return Err(hinted(message, "lower --skip, or raise --prompts above 0"));
     }
     check_output(&args.out)?;
-    let session = Session::open(&args.model)?;
-    let loaded = load_vector(&args.vector, &session.model)?;
+    let steering = Steering::resolve(&args.steering)?.context("clap asks for a vector or a profile")?;
+    let session = Session::open_with(&args.model, steering.template()?)?;
+    let loaded = steering.load(&session.model)?;
     check_leak(&loaded.questions, chosen.iter().map(|(_, qac)| *qac), args.allow_overlap)?;
 
     let arms = arms(1, &args.coefficients.0)?;
-    let settings = json!({
-        "model_hash": session.model.fingerprint,
-        "template": session.template.source(),
-        "vector": args.vector.vector,
-        "vector_norms": loaded.vector.norms(),
-        "unit": loaded.unit,
-        "range": args.range.to_string(),
-        "operator": args.operator,
-        "coefficients": args.coefficients.0,
-        "data": args.data,
-        "skip": args.skip,
-        "max_new_tokens": args.sampling.max_new_tokens,
-        "sampling": sampling,
+    let settings = settings(&SweepSettings {
+        session: &session,
+        steering: &steering,
+        loaded: &loaded,
+        coefficients: &args.coefficients.0,
+        data: &args.data,
+        skip: args.skip,
+        max_new_tokens: args.sampling.max_new_tokens,
+        sampling: &sampling,
     });
     let prompts = prompts(&session, &chosen, args.sampling.max_new_tokens, &args.data)?;
     let mut log = SweepLog::open(&args.out, &settings)?;
     let vectors = [NamedVector { name: CORRECTION.into(), vector: loaded.vector }];
     let options = SweepOptions {
-        range: args.range,
-        operator: args.operator,
+        range: steering.range,
+        operator: steering.operator,
         max_new_tokens: args.sampling.max_new_tokens,
         sampling,
         batch_rows: args.batch_rows,
@@ -76,6 +75,36 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Everything that the outputs of a sweep depend on.
+pub struct SweepSettings<'a> {
+    pub session: &'a Session,
+    pub steering: &'a Steering,
+    pub loaded: &'a LoadedVector,
+    pub coefficients: &'a [f32],
+    pub data: &'a Path,
+    pub skip: usize,
+    pub max_new_tokens: usize,
+    pub sampling: &'a SamplingOptions,
+}
+
+/// The settings as they stand in the first line of a sweep file.
+pub fn settings(of: &SweepSettings<'_>) -> Value {
+    json!({
+        "model_hash": of.session.model.fingerprint,
+        "template": of.session.template.source(),
+        "vector": of.steering.vector,
+        "vector_norms": of.loaded.vector.norms(),
+        "unit": of.loaded.unit,
+        "range": of.steering.range.to_string(),
+        "operator": of.steering.operator,
+        "coefficients": of.coefficients,
+        "data": of.data,
+        "skip": of.skip,
+        "max_new_tokens": of.max_new_tokens,
+        "sampling": of.sampling,
+    })
 }
 
 /// Sampling from its options, checked.
