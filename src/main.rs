@@ -7,6 +7,7 @@ mod failure;
 mod interrupt;
 mod output;
 mod progress;
+mod provenance;
 mod session;
 
 use std::process::ExitCode;

@@ -12,6 +12,7 @@ mod layers;
 mod limits;
 mod profile;
 mod quality;
+mod training;
 
 pub use analysis::{CoefficientSummary, DEFAULT_COHERENCE_BOUND, SweepAnalysis, analyse};
 pub use compare::{Candidate, CompareOptions, Comparison, compare};
@@ -23,6 +24,7 @@ pub use layers::LayerSpec;
 pub use limits::{SlopeDependence, best_fit, slope_dependences};
 pub use profile::{LayerProfiles, MIN_PAIRS, PlaceProfile, places, profile_layers};
 pub use quality::{Quality, StrictnessQuality, Written, similarity};
+pub use training::{EvaluationRecord, StepRecord, TrainingRecord, training_curves};
 
 /// Where long work reports `(done, total)`; an error from it ends the work.
 pub type OnProgress<'a> = &'a mut dyn FnMut(usize, usize) -> redline_model::Result<()>;
