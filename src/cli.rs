@@ -1,5 +1,6 @@
 //! Command line: what users type, typed. Values that need the model are resolved later.
 
+pub mod plot;
 pub mod train;
 
 use std::path::{Path, PathBuf};
@@ -51,6 +52,8 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Fit a line through a sweep
     Fit(FitArgs),
+    /// Draw scans, layers, sweeps, vectors and training logs from their files
+    Plot(plot::PlotArgs),
     /// Correct answers, steered or not
     Correct(CorrectArgs),
     /// Measure how fast a model reads, writes and corrects on this machine

@@ -10,6 +10,7 @@ pub mod evaluate;
 pub mod extract;
 pub mod fit;
 pub mod layers;
+pub mod plot;
 pub mod ratio;
 pub mod reproduce;
 pub mod scan;

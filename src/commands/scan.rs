@@ -1,6 +1,5 @@
 //! `redline scan`: LAT scans of triples, correction and copy.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -12,6 +11,7 @@ use redline::plot::{ascii, write_both};
 use redline::probe::{Error as ProbeError, LatScan, PairBuilder, PairDesign, Reading};
 use redline::report::{Example, Examples, Report, ScanPart, SettingsGroup, check_place, flattened};
 
+use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::ScanArgs;
@@ -70,7 +70,7 @@ pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
         output::piece(&scans_as_lines(&scans)?)?;
     } else {
         for scan in &scans {
-            output::line(&ascii::heatmap(&heatmap(scan, &title(scan)), &terminal())?)?;
+            output::line(&ascii::heatmap(&heatmap(scan, &title(scan)), &output::ascii_options())?)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -104,11 +104,19 @@ fn report(args: &ScanArgs, reading: &Reading, triples: &[Qac], scans: &[LatScan]
     report
 }
 
+/// A scan as it is printed.
+#[derive(Serialize)]
+struct Line<'a> {
+    schema: &'static str,
+    #[serde(flatten)]
+    scan: &'a LatScan,
+}
+
 /// One JSON line a scan.
 pub fn scans_as_lines(scans: &[LatScan]) -> anyhow::Result<String> {
     let mut text = String::new();
     for scan in scans {
-        text.push_str(&serde_json::to_string(scan)?);
+        text.push_str(&serde_json::to_string(&Line { schema: "redline.scan.v1", scan })?);
         text.push('\n');
     }
     Ok(text)
@@ -117,9 +125,4 @@ pub fn scans_as_lines(scans: &[LatScan]) -> anyhow::Result<String> {
 /// Title of a scan's heatmap.
 pub fn title(scan: &LatScan) -> String {
     format!("LAT scan, row {}, {}", scan.row, scan.label)
-}
-
-fn terminal() -> ascii::AsciiOptions {
-    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    ascii::AsciiOptions { color, height: 30, ..ascii::AsciiOptions::default() }
 }

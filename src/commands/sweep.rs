@@ -77,6 +77,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         output::json(&json!({
             "schema": "redline.sweep-summary.v1",
             "file": args.out,
+            "report": page,
             "n_rows": log.rows().len(),
             "settings": settings,
             "effect": effect,

@@ -6,6 +6,7 @@ mod analysis;
 mod compare;
 mod control_runs;
 mod depth;
+mod differences;
 mod extraction;
 mod figures;
 mod layers;
@@ -18,6 +19,7 @@ pub use analysis::{CoefficientSummary, DEFAULT_COHERENCE_BOUND, SweepAnalysis, a
 pub use compare::{Candidate, CompareOptions, Comparison, compare};
 pub use control_runs::{ControlLine, ControlSlopes, PropensitySlopes, propensity_slopes, random_slopes};
 pub use depth::Depth;
+pub use differences::{cosine_profile, direction_cosines, scan_difference};
 pub use extraction::{Extracted, ExtractionSettings, extract, scan_pair};
 pub use figures::{heatmap, layer_profile, onset_curves, place_heatmap, slope_plot, sweep_plot};
 pub use layers::LayerSpec;

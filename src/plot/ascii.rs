@@ -43,6 +43,9 @@ pub fn heatmap(plot: &Heatmap, options: &AsciiOptions) -> Result<String, PlotErr
     plot.check()?;
     let per_block = (options.width.max(40) - MARGIN - 2) / CELL;
     let n_tokens = plot.token_labels.len();
+    // labels that fit stand under their columns; others are listed underneath, by number
+    let is_listed = plot.token_labels.iter().any(|label| visible_token(label).chars().count() > CELL - 1);
+    let axis = if is_listed { "token".to_owned() } else { plain(&plot.x_label).chars().take(5).collect() };
     let mut text = format!("{}\n", plain(&plot.title));
     for start in (0..n_tokens).step_by(per_block) {
         let block = start..(start + per_block).min(n_tokens);
@@ -54,11 +57,16 @@ pub fn heatmap(plot: &Heatmap, options: &AsciiOptions) -> Result<String, PlotErr
             }
             text.push('\n');
         }
-        text.push_str("token ");
-        text.extend(block.map(|i| format!("{i:^CELL$}")));
+        text.push_str(&format!("{axis:<MARGIN$}"));
+        text.extend(block.map(|i| match is_listed {
+            true => format!("{i:^CELL$}"),
+            false => format!("{:^CELL$}", visible_token(&plot.token_labels[i])),
+        }));
         text.push('\n');
     }
-    push_tokens(&mut text, plot, options.width.max(40));
+    if is_listed {
+        push_tokens(&mut text, plot, options.width.max(40));
+    }
     let [far_copy, copy, near_copy, zero, near, more, most] = SIGNS;
     let clip = short(f64::from(plot.clip));
     let unit = plain(if plot.unit.is_empty() { &plot.quantity } else { &plot.unit });

@@ -24,7 +24,7 @@ mod error;
 mod font;
 mod frame;
 mod heatmap;
-mod label;
+pub(crate) mod label;
 mod legend;
 mod output;
 mod palette;

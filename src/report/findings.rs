@@ -4,6 +4,7 @@ use redline_steer::Interval;
 
 use super::Finding;
 use crate::experiment::{ControlSlopes, SweepAnalysis, best_fit};
+use crate::plot::label::short;
 
 /// The line of a sweep in a few numbers, beside the random directions of its controls.
 pub fn sweep_findings(analysis: &SweepAnalysis, unit: &str, controls: Option<&ControlSlopes>) -> Vec<Finding> {
@@ -13,11 +14,12 @@ pub fn sweep_findings(analysis: &SweepAnalysis, unit: &str, controls: Option<&Co
         findings.push(Finding::new(
             "edit ratio from end to end",
             format!("{:.3} → {:.3}", first.mean_edit_ratio, last.mean_edit_ratio),
-            format!("coefficient {} → {} ({unit})", first.coefficient, last.coefficient),
+            format!("coefficient {} → {} ({unit})", short(first.coefficient), short(last.coefficient)),
         ));
     }
     let Some(fit) = best_fit(analysis) else { return findings };
-    let range = format!("from {} to {}", fit.coefficients[0], fit.coefficients[fit.coefficients.len() - 1]);
+    let [low, high] = [fit.coefficients[0], fit.coefficients[fit.coefficients.len() - 1]].map(short);
+    let range = format!("from {low} to {high}");
     let beside = controls.filter(|controls| !controls.random.is_empty()).map_or_else(String::new, |controls| {
         let (n, limit) = (controls.random.len(), controls.random_p95);
         format!("; {n} random directions reach {limit:.4} (95th percentile)")
@@ -74,6 +76,7 @@ pub fn sweep_warnings(analysis: &SweepAnalysis, controls: Option<&ControlSlopes>
 }
 
 fn outside(what: &str, low: f64, high: f64) -> String {
+    let (low, high) = (short(low), short(high));
     format!(
         "{what} outside the coherent range {low} … {high}: text falls apart there, and a high edit ratio is no correction."
     )

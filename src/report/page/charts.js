@@ -37,7 +37,7 @@ function profileFigure(profile) {
   if (profile.chance !== null) keys.push([lineKey("soft", null, "8 6"), `chance (${short(profile.chance)})`]);
   const rows = profile.layers.map((layer, at) => [String(layer), ...profile.series.map(series =>
     series.intervals[at] ? withInterval(series.values[at], ...series.intervals[at]) : number(series.values[at], 3))]);
-  return figure(profile.title + ".", legend(keys), drawn.nodes, numbers(["layer", ...profile.series.map(series => series.name)], rows));
+  return figure("", legend(keys), drawn.nodes, numbers(["layer", ...profile.series.map(series => series.name)], rows));
 }
 
 // The slope of every prompt, with those of random directions under them.
@@ -78,7 +78,7 @@ function slopesFigure(slopes) {
     keys.push([[marker("square", 13, 6, 4, { fill: colour("random") })], "mean slope of a random direction of equal norm"]);
     keys.push([lineKey("ink", null, "6 4"), `their 95th percentile: ${number(slopes.random.percentile_95, 4)}`]);
   }
-  return figure(slopes.title + ".", legend(keys), drawn.nodes);
+  return figure("", legend(keys), drawn.nodes);
 }
 
 // Curves in panels below each other, over one axis.

@@ -74,13 +74,17 @@ function examplesSection(part, chosen) {
   const label = ({ row, question, slope }) => `row ${row}${slope === null ? "" : `, slope ${number(slope, 3)}`}: ${question.slice(0, 70)}`;
   const menu = element("select", { id: "example", "aria-label": "prompt", onchange: event => select(Number(event.target.value)) },
     examples.map((one, i) => element("option", { value: i }, label(one))));
+  // the typical prompt is the one whose slope is nearest to the mean
+  const sloped = examples.map(one => one.slope).filter(slope => slope !== null);
+  const mean = sloped.reduce((sum, slope) => sum + slope, 0) / sloped.length;
+  const typical = examples.reduce((best, one, i) => (one.slope !== null && (best < 0 || Math.abs(one.slope - mean) < Math.abs(examples[best].slope - mean)) ? i : best), -1);
   const bySlope = examples.map((_, i) => i).filter(i => examples[i].slope !== null).sort((a, b) => examples[a].slope - examples[b].slope);
   const pick = (text, index) => element("button", { type: "button", onclick: () => select(index) }, text);
   const picks = bySlope.length < 3 ? [] : [
-    pick("weakest", bySlope[0]), pick("typical", bySlope[bySlope.length >> 1]), pick("strongest", bySlope[bySlope.length - 1])];
+    pick("weakest", bySlope[0]), pick("typical", typical), pick("strongest", bySlope[bySlope.length - 1])];
   const nodes = [element("h2", {}, part.title), element("p", { class: "soft" }, part.note)];
   if (examples.length > 1) nodes.push(element("div", { class: "controls" }, menu, picks));
   nodes.push(dial, body);
-  select(bySlope.length ? bySlope[bySlope.length >> 1] : 0);
+  select(Math.max(0, typical));
   return element("section", { id: "examples" }, nodes);
 }

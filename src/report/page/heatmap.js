@@ -16,7 +16,7 @@ function inkOn(rgb) {
 }
 
 function heatmapFigure(scan, maps, chosenMap) {
-  const { layers, values, token_labels: tokens, clip, unit, title } = scan.heatmap;
+  const { layers, values, token_labels: tokens, clip, unit, title, x_label: xLabel } = scan.heatmap;
   const readout = element("p", { class: "readout", "aria-live": "polite" });
   const svg = shape("svg", { tabindex: "0", role: "application", class: "heatmap",
     "aria-label": `${title}: ${layers.length} layers by ${tokens.length} tokens; arrow keys move from cell to cell` });
@@ -64,7 +64,7 @@ function heatmapFigure(scan, maps, chosenMap) {
     const middle = below() / 2 + top;
     nodes.push(shape("text", { x: 14, y: middle, transform: `rotate(-90 14 ${middle})`, "text-anchor": "middle" }, "layer (block, from 0)"));
     const right = left + width * tokens.length, bottom = below() + labelLength * 7.4 + 26;
-    nodes.push(shape("text", { x: (left + right) / 2, y: bottom - 4, "text-anchor": "middle" }, "output token"));
+    nodes.push(shape("text", { x: (left + right) / 2, y: bottom - 4, "text-anchor": "middle" }, xLabel));
     const size = [Math.ceil(Math.max(right + 6, 200)), Math.ceil(Math.max(bottom + 4, below() + 30, 190))];
     fill(svg, { width: size[0], height: size[1], viewBox: `0 0 ${size[0]} ${size[1]}` }, []);
     svg.replaceChildren(...nodes, cursor);
@@ -94,9 +94,9 @@ function heatmapFigure(scan, maps, chosenMap) {
   chosenMap.listeners.push(() => drawnWidth && draw());
   const cells = values.flat(), clipped = cells.filter(value => value !== null && Math.abs(value) > clip).length;
   const missing = cells.filter(value => value === null).length;
-  const caption = `${title}. Clipped at ±${short(clip)}: ${clipped ? `${clipped} of ${cells.length} cells lie beyond (corner mark)` : "no cell lies beyond"}.`
+  const caption = `Clipped at ±${short(clip)}: ${clipped ? `${clipped} of ${cells.length} cells lie beyond (corner mark)` : "no cell lies beyond"}.`
     + (missing ? ` ${missing} cells missing (struck through).` : "") + ` Signs stand where |${unit}| is at least ${short(clip / 3)}.`;
-  return figure(caption, colourBar(scan.heatmap, maps, chosenMap), host, readout);
+  return figure(caption, element("h3", {}, title), colourBar(scan.heatmap, maps, chosenMap), host, readout);
 }
 
 // A plus or a minus, so that the map is read without colours too.
@@ -106,15 +106,15 @@ function sign(value, x, y, ink) {
   return value < 0 ? [dash] : [dash, shape("path", { d: `M${x} ${y - 3}v6`, ...stroke })];
 }
 
-function colourBar({ clip, unit }, maps, chosenMap) {
+function colourBar({ clip, unit, poles }, maps, chosenMap) {
   const gradient = element("span", { class: "bar" });
   const paint = () => {
     const stops = maps[chosenMap.name].map(([place, rgb]) => `rgb(${rgb.join(",")}) ${50 + 50 * place}%`);
-    gradient.setAttribute("style", `display:inline-block;flex:0 1 12rem;height:.8rem;border-radius:.2rem;background:linear-gradient(to right,${stops.join(",")})`);
+    gradient.setAttribute("style", `background:linear-gradient(to right,${stops.join(",")})`);
   };
   chosenMap.listeners.push(paint);
   paint();
-  return element("div", { class: "controls" }, element("span", {}, `copy −${short(clip)} ${unit}`), gradient, element("span", {}, `+${short(clip)} ${unit} correction`));
+  return element("div", { class: "controls scale" }, element("span", {}, `${poles[0]} −${short(clip)} ${unit}`), gradient, element("span", {}, `+${short(clip)} ${unit} ${poles[1]}`));
 }
 
 // Two buttons for the colour map of all scans.

@@ -22,7 +22,7 @@ if (data.sweep) {
     numbers(data.sweep.table.header, data.sweep.table.rows)));
 }
 if (data.examples) parts.push(examplesSection(data.examples, chosen));
-if (data.slopes) parts.push(section("slopes", "Single prompts", slopesFigure(data.slopes)));
+if (data.slopes) parts.push(section("slopes", data.slopes.title, slopesFigure(data.slopes)));
 if (data.profile) parts.push(section("layers", "Where correction can be read", element("p", { class: "soft" }, data.profile.note), profileFigure(data.profile)));
 if (data.scans.length) {
   parts.push(section("scans", "Token by token", element("p", { class: "soft" },
