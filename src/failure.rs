@@ -56,7 +56,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if matches!(model_error(error), Some(ModelError::Interrupted)) {
-        eprintln!("interrupted: what is written so far is complete; the same command continues where it can");
+        eprintln!("interrupted: what is written so far is complete\nhint: the same command continues where it can");
         return ExitCode::from(130);
     }
     eprintln!("error: {}", message(error));
@@ -130,11 +130,17 @@ fn is_failure(error: &anyhow::Error) -> bool {
 /// Whether another path would mend it.
 fn is_about_the_path(kind: ErrorKind) -> bool {
     use ErrorKind::{
-        AlreadyExists, InvalidFilename, IsADirectory, NotADirectory, PermissionDenied, ReadOnlyFilesystem,
+        AlreadyExists, InvalidData, InvalidFilename, IsADirectory, NotADirectory, PermissionDenied, ReadOnlyFilesystem,
     };
     matches!(
         kind,
-        AlreadyExists | InvalidFilename | IsADirectory | NotADirectory | PermissionDenied | ReadOnlyFilesystem
+        AlreadyExists
+            | InvalidData
+            | InvalidFilename
+            | IsADirectory
+            | NotADirectory
+            | PermissionDenied
+            | ReadOnlyFilesystem
     )
 }
 

@@ -341,7 +341,7 @@ impl Error {
             Self::TokenOutOfRange { .. } => {
                 "tokenizer and weights belong to different models; take both from one release"
             }
-            Self::Request { .. } | Self::TrainOption { .. } => "give a value of the kind that is expected",
+            Self::Request { .. } | Self::TrainOption { .. } => "change the option, or leave it out for its default",
             Self::NoRows { .. } => "give rows of question, answer and correction, or raise --max-tokens",
             Self::Adapter { .. } => "give the folder that PEFT wrote for this very model",
             Self::HookShape { .. } => "a hook gives back what it was given, in the same shape",

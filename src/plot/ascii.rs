@@ -43,8 +43,9 @@ pub fn heatmap(plot: &Heatmap, options: &AsciiOptions) -> Result<String, PlotErr
     plot.check()?;
     let per_block = (options.width.max(40) - MARGIN - 2) / CELL;
     let n_tokens = plot.token_labels.len();
-    // labels that fit stand under their columns; others are listed underneath, by number
-    let is_listed = plot.token_labels.iter().any(|label| visible_token(label).chars().count() > CELL - 1);
+    // numbers that fit stand under their columns; tokens are listed underneath
+    let is_number = |label: &String| label.len() < CELL && label.parse::<usize>().is_ok();
+    let is_listed = !plot.token_labels.iter().all(is_number);
     let axis = if is_listed { "token".to_owned() } else { plain(&plot.x_label).chars().take(5).collect() };
     let mut text = format!("{}\n", plain(&plot.title));
     for start in (0..n_tokens).step_by(per_block) {
@@ -60,7 +61,7 @@ pub fn heatmap(plot: &Heatmap, options: &AsciiOptions) -> Result<String, PlotErr
         text.push_str(&format!("{axis:<MARGIN$}"));
         text.extend(block.map(|i| match is_listed {
             true => format!("{i:^CELL$}"),
-            false => format!("{:^CELL$}", visible_token(&plot.token_labels[i])),
+            false => format!("{:^CELL$}", plot.token_labels[i]),
         }));
         text.push('\n');
     }

@@ -6,6 +6,9 @@ use serde::Serialize;
 use crate::experiment::{SweepAnalysis, heatmap};
 use crate::plot::{Heatmap, Profile, SlopePlot, SweepPlot};
 
+/// Prompts whose points are drawn at most: a page of many thousands of points is slow.
+const MOST_PROMPTS: usize = 500;
+
 /// A result in one number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -39,8 +42,10 @@ pub struct SweepPart {
     /// What is drawn.
     #[serde(flatten)]
     pub plot: SweepPlot,
-    /// The triple of each prompt.
+    /// The triple of each prompt that is drawn.
     pub rows: Vec<usize>,
+    /// Prompts in all.
+    pub n_prompts: usize,
     /// A sentence above the figure.
     pub note: String,
     /// A line a coefficient.
@@ -49,11 +54,14 @@ pub struct SweepPart {
 
 impl SweepPart {
     /// The sweep of an analysis, drawn as `plot`.
-    pub fn new(analysis: &SweepAnalysis, plot: SweepPlot, table: Table) -> Self {
+    pub fn new(analysis: &SweepAnalysis, mut plot: SweepPlot, table: Table) -> Self {
+        let n_prompts = analysis.prompts.len();
+        plot.prompts.truncate(MOST_PROMPTS);
+        let rows = analysis.prompts.iter().copied().take(MOST_PROMPTS).collect();
         let note = "Edit ratio is Levenshtein distance between answer and output, divided by the length of the answer. It also \
                     rises when text falls apart; so likelihood under the unsteered model, repetition and cut outputs stand \
                     below it, and the line is that of the coherent range.";
-        Self { plot, rows: analysis.prompts.clone(), note: note.into(), table }
+        Self { plot, rows, n_prompts, note: note.into(), table }
     }
 }
 

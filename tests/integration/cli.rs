@@ -134,3 +134,34 @@ fn one_thread_gives_the_same_text() {
     let all = succeed(tiny.folder(), &words(line)).stdout;
     assert_eq!(succeed(tiny.folder(), &words(&format!("{line} --threads 1"))).stdout, all);
 }
+
+/// What a command prints on a terminal, with these variables set; `None` where the program that makes terminals is missing.
+#[cfg(unix)]
+fn on_a_terminal(tiny: &Tiny, line: &str, variables: &[(&str, &str)]) -> Option<String> {
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("{BINARY} {line}"), "/dev/null"]).current_dir(tiny.folder());
+    command.env_remove("NO_COLOR").env("TERM", "xterm-256color").envs(variables.iter().copied());
+    let output = command.stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(unix)]
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let tiny = prepared();
+    let line = "scan --model model --template template.txt --data triples.jsonl --vector vector.safetensors --row 30 --out scan";
+    let piped = succeed(tiny.folder(), &words(line)).stdout;
+    let shown = |variables: &[(&str, &str)]| on_a_terminal(&tiny, "plot scan/scans.jsonl --ascii", variables);
+    let Some(coloured) = shown(&[]) else {
+        crate::program::not_tested("colours on a terminal: `script` of util-linux is missing");
+        return;
+    };
+    assert!(coloured.contains("\u{1b}[0m"), "{coloured}");
+    let unset = shown(&[("NO_COLOR", "")]).unwrap();
+    assert_eq!(unset, coloured, "an empty NO_COLOR is none");
+    for variable in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let plain = shown(&[variable]).unwrap().replace("\r\n", "\n");
+        assert!(!plain.contains('\u{1b}'), "{variable:?}: {plain}");
+        assert_eq!(plain, piped, "colours carry nothing that the text does not");
+    }
+}

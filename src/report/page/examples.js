@@ -32,7 +32,7 @@ function panelOf(title, answer, edits, note) {
 // The section of all examples. `chosen` tells other figures which row is shown.
 function examplesSection(part, chosen) {
   const { examples } = part;
-  const body = element("div", { class: "example", "aria-live": "polite" });
+  const body = element("div", { class: "example" });
   const dial = element("div", {});
   let example = null, place = 0;
   const showTexts = () => {

@@ -98,9 +98,9 @@ function costs(width, above, x, points, coherence, coherent, range, nodes, value
   return bottom;
 }
 
-function sweepKeys({ points, prompts, line, coherent, controls, levels, coherence }, beyond) {
+function sweepKeys({ n_prompts: n, prompts, line, coherent, controls, levels, coherence }, beyond) {
   const dot = (name, r, opacity) => [shape("circle", { cx: 13, cy: 6, r, fill: colour(name), opacity })];
-  const keys = [[dot("blue", 5.5, 1), "mean with 95 % interval"], [dot("blue", 2.6, 0.6), `single prompts (n = ${prompts.length})`]];
+  const keys = [[dot("blue", 5.5, 1), "mean with 95 % interval"], [dot("blue", 2.6, 0.6), prompts.length < n ? `single prompts (the first ${prompts.length} of ${n})` : `single prompts (n = ${n})`]];
   keys.push([lineKey("blue", null, "2 3"), "the prompt shown below"]);
   if (beyond) keys.push([[marker("triangle", 13, 6, 4, { fill: colour("blue") })], `prompt values beyond the axis: ${beyond}`]);
   if (line) {
