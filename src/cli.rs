@@ -3,6 +3,7 @@
 pub mod completions;
 pub mod gate;
 pub mod inspect;
+pub mod plot;
 pub mod steering;
 pub mod train;
 pub mod tune;
@@ -60,6 +61,8 @@ pub enum Command {
     Fit(FitArgs),
     /// Find the coefficient for a wished edit ratio, verify it, keep it as a profile
     Tune(Box<tune::TuneArgs>),
+    /// Draw scans, layers, sweeps, vectors and training logs from their files
+    Plot(plot::PlotArgs),
     /// Correct answers, steered or not
     Correct(CorrectArgs),
     /// Measure how fast a model reads, writes and corrects on this machine
@@ -335,7 +338,8 @@ impl std::str::FromStr for Coefficients {
   redline reproduce --model models/SmolLM2-135M-Instruct.Q4_1.gguf --data triples.jsonl --out out
   redline reproduce --model my-aligner/ --data triples.jsonl.gz --pairs 200 --prompts 100 --coefficients -2,-1,0,1,2
 
-The folder then holds summary.json, the figures (PNG and SVG) and all numbers (JSON Lines). The same command continues
+The folder then holds index.html (the report, which opens in any browser), summary.json, the figures (PNG and SVG) and all
+numbers (JSON Lines). The same command continues
 a run that was stopped.")]
 pub struct ReproduceArgs {
     #[command(flatten)]
@@ -415,9 +419,12 @@ pub struct ScanArgs {
     /// Longest prompt with output, in tokens
     #[arg(long, default_value_t = 1536)]
     pub max_tokens: usize,
-    /// Folder for heatmaps (PNG and SVG) and scans.jsonl
+    /// Folder for heatmaps (PNG and SVG), scans.jsonl and index.html, the report
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Report to write, one HTML file [default: index.html in --out]
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Accept a vector made with other weights of the same size
     #[arg(long)]
     pub any_model: bool,
@@ -567,6 +574,9 @@ pub struct SweepArgs {
     /// Sweep file; one that is there is continued
     #[arg(long, default_value = "sweep.jsonl", value_name = "FILE")]
     pub out: PathBuf,
+    /// Report to write, one HTML file [default: index.html beside --out]
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Rows decoded together; fewer need less memory
     #[arg(long, default_value_t = 48)]
     pub batch_rows: usize,

@@ -90,7 +90,7 @@ fn questions(args: &CorrectArgs) -> anyhow::Result<Vec<Question>> {
         }
         (Some(question), Some(answer), _) => Ok(vec![Question { question: question.clone(), answer: answer.clone() }]),
         (_, _, Some(path)) => Ok(read_questions(path)?),
-        _ => anyhow::bail!("give --question and --answer, or --data"),
+        _ => Err(hinted("nothing to correct is given", "give --question and --answer, or --data")),
     }
 }
 
@@ -204,6 +204,7 @@ impl Run<'_> {
             let correction = tokenizer.decode(&row.tokens, true)?;
             let ratios = EditRatios::new(question.answer.trim(), correction.trim());
             output::line(&serde_json::to_string(&json!({
+                "schema": "redline.correct.v1",
                 "question": question.question,
                 "answer": question.answer,
                 "correction": correction.trim(),

@@ -2,6 +2,7 @@
 
 mod folder;
 mod inputs;
+mod report;
 mod stages;
 mod summary;
 
@@ -10,6 +11,7 @@ use std::process::ExitCode;
 
 use redline::model::Site;
 use redline::probe::split::{PartSizes, normalise, split_by_question};
+use redline::report::check_place;
 use redline::steer::Error as SteerError;
 
 use crate::cli::ReproduceArgs;
@@ -32,6 +34,7 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     check_options(args, &inputs)?;
     let triples = &inputs.triples;
     make_folder(&args.out)?;
+    check_place(&args.out.join("index.html"))?;
     let session = Session::open(&args.model)?;
     let config = session.model.decoder.config();
     let layers = inputs.layers.resolve(config.n_layers)?;
@@ -55,13 +58,15 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     let results = experiment.analyse(&reading, &sweeps)?;
     let summary = summary::build(&experiment, &reading, &sweeps, &results, &settings)?;
     folder.write_json("summary.json", &summary)?;
-    experiment.draw(&reading, &results)?;
+    let figure = experiment.draw(&reading, &results)?;
+    let page = report::build(&experiment, &reading, &sweeps, &results, figure, &settings);
+    page.write(&folder.file("index.html"))?;
 
     if json {
         output::json(&summary)?;
     } else {
         output::line(&summary::as_text(&reading, &results))?;
-        output::line(&format!("\nreport: {}", args.out.display()))?;
+        output::line(&format!("\nreport: {}", folder.file("index.html").display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
