@@ -1,6 +1,9 @@
 //! Command line: what users type, typed. Values that need the model are resolved later.
 
 pub mod completions;
+pub mod gate;
+pub mod inspect;
+pub mod plot;
 pub mod steering;
 pub mod train;
 pub mod tune;
@@ -58,14 +61,18 @@ pub enum Command {
     Fit(FitArgs),
     /// Find the coefficient for a wished edit ratio, verify it, keep it as a profile
     Tune(Box<tune::TuneArgs>),
+    /// Draw scans, layers, sweeps, vectors and training logs from their files
+    Plot(plot::PlotArgs),
     /// Correct answers, steered or not
     Correct(CorrectArgs),
     /// Measure how fast a model reads, writes and corrects on this machine
     Bench(BenchArgs),
     /// Measure how much of the answers in a file of triples was rewritten
     Ratio(RatioArgs),
-    /// Compare a model with reference numbers, from Hugging Face transformers for one
-    Check(CheckArgs),
+    /// Say what a model, adapter or vector file holds, and what works with it
+    Inspect(inspect::InspectArgs),
+    /// Let a model test itself, or compare it with reference numbers of another program
+    Check(inspect::CheckArgs),
     /// Train an Aligner: identity warm-up, then corrections
     Train(Box<train::TrainArgs>),
     /// Train the same Aligner at several shares of identity warm-up and compare
@@ -258,10 +265,10 @@ pub struct PairArgs {
     /// at-difference:K [default: by design]
     #[arg(long)]
     pub read: Option<ReadAt>,
-    /// Site in each block: resid_pre, resid_mid, resid_post, attn_out, mlp_out
+    /// Site in each block: resid_pre, resid_mid, resid_post, attn_out, mlp_out, or attn.hook_z (all heads)
     #[arg(long, default_value = "resid_post")]
     pub site: String,
-    /// How the direction is found: pca_diff, pca_center, mean_diff, random [default: pca_diff; mean_diff where the Aligner
+    /// How the direction is found: pca_diff, pca_center, mean_diff, logistic, random [default: pca_diff; mean_diff where the Aligner
     /// smollm2 is reproduced]
     #[arg(long)]
     pub method: Option<Method>,
@@ -331,7 +338,8 @@ impl std::str::FromStr for Coefficients {
   redline reproduce --model models/SmolLM2-135M-Instruct.Q4_1.gguf --data triples.jsonl --out out
   redline reproduce --model my-aligner/ --data triples.jsonl.gz --pairs 200 --prompts 100 --coefficients -2,-1,0,1,2
 
-The folder then holds summary.json, the figures (PNG and SVG) and all numbers (JSON Lines). The same command continues
+The folder then holds index.html (the report, which opens in any browser), summary.json, the figures (PNG and SVG) and all
+numbers (JSON Lines). The same command continues
 a run that was stopped.")]
 pub struct ReproduceArgs {
     #[command(flatten)]
@@ -411,9 +419,12 @@ pub struct ScanArgs {
     /// Longest prompt with output, in tokens
     #[arg(long, default_value_t = 1536)]
     pub max_tokens: usize,
-    /// Folder for heatmaps (PNG and SVG) and scans.jsonl
+    /// Folder for heatmaps (PNG and SVG), scans.jsonl and index.html, the report
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Report to write, one HTML file [default: index.html in --out]
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Accept a vector made with other weights of the same size
     #[arg(long)]
     pub any_model: bool,
@@ -563,6 +574,9 @@ pub struct SweepArgs {
     /// Sweep file; one that is there is continued
     #[arg(long, default_value = "sweep.jsonl", value_name = "FILE")]
     pub out: PathBuf,
+    /// Report to write, one HTML file [default: index.html beside --out]
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
     /// Rows decoded together; fewer need less memory
     #[arg(long, default_value_t = 48)]
     pub batch_rows: usize,
@@ -614,6 +628,8 @@ pub struct CorrectArgs {
     /// Steering strength: below 0 copies more, above 0 corrects more [default: the profile's, or 0]
     #[arg(long, allow_hyphen_values = true)]
     pub coefficient: Option<f32>,
+    #[command(flatten)]
+    pub gate: gate::GateArgs,
     /// The question
     #[arg(long, requires = "answer", conflicts_with = "data")]
     pub question: Option<String>,
@@ -691,23 +707,4 @@ both ends of a text does not count.")]
 pub struct RatioArgs {
     /// Triples: JSON Lines with question, answer, correction; plain or gzip; - is standard input
     pub file: PathBuf,
-}
-
-#[derive(Args)]
-#[command(after_help = "Examples:
-  redline check model/ --reference expected.safetensors
-  redline check model.gguf --reference expected.safetensors --json
-
-Differences are the largest difference divided by the reference's largest magnitude, padding left out. The exit code is
-1 when one is above the tolerance or greedy tokens differ. scripts/make_reference.py writes a reference with
-transformers.")]
-pub struct CheckArgs {
-    /// Hugging Face folder or GGUF file
-    pub model: PathBuf,
-    /// Reference numbers
-    #[arg(long, value_name = "FILE")]
-    pub reference: PathBuf,
-    /// Largest difference that passes
-    #[arg(long, default_value_t = 1e-4)]
-    pub tolerance: f64,
 }

@@ -8,6 +8,7 @@ mod failure;
 mod interrupt;
 mod output;
 mod progress;
+mod provenance;
 mod session;
 mod steering;
 
@@ -33,9 +34,11 @@ fn main() -> ExitCode {
         Command::Sweep(args) => commands::sweep::run(args, cli.json),
         Command::Fit(args) => commands::fit::run(args, cli.json),
         Command::Tune(args) => commands::tune::run(args, cli.json),
+        Command::Plot(args) => commands::plot::run(args, cli.json),
         Command::Correct(args) => commands::correct::run(args, cli.json),
         Command::Bench(args) => commands::bench::run(args, cli.json),
         Command::Ratio(args) => commands::ratio::run(args, cli.json),
+        Command::Inspect(args) => commands::inspect::run(args, cli.json),
         Command::Check(args) => commands::check::run(args, cli.json),
         Command::Train(args) => commands::train::run(args, cli.json),
         Command::AblateWarmup(args) => commands::ablate::run(args, cli.json),

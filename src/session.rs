@@ -6,12 +6,13 @@ use redline::data::corrupt::CorruptedRow;
 use redline::data::{DataError, read_corrupted};
 use redline::embedded;
 use redline::model::qac::read_qac;
-use redline::model::{Adapter, AlignerTemplate, Error as ModelError, Model, Qac, Tokenizer};
+use redline::model::{Adapter, AlignerTemplate, Error as ModelError, Model, Qac, Site, Tokenizer};
 use redline::probe::Reading;
 use redline::probe::artifact::question_hash;
-use redline::steer::Inject;
+use redline::steer::{Error as SteerError, Gate, Inject};
 
 use crate::cli::ModelArgs;
+use crate::cli::gate::GateArgs;
 use crate::steering::Steering;
 
 /// An error with its cure, for rules that only the binary has.
@@ -51,21 +52,11 @@ impl Session {
     /// The same, with a template that is taken where none was asked for.
     pub fn open_with(args: &ModelArgs, fallback: Option<AlignerTemplate>) -> anyhow::Result<Self> {
         let template = args.template.as_deref().map(AlignerTemplate::by_name_or_file).transpose()?.or(fallback);
-        let adapter = args.adapter.as_deref().map(Adapter::open).transpose()?;
-        let is_smollm2 = args.is_smollm2();
-        let model = match (&args.model, adapter) {
-            (None, _) => embedded::model()?,
-            (Some(_), adapter) if is_smollm2 => {
-                let adapter = adapter.map_or_else(embedded::smollm2_adapter, Ok)?;
-                Model::load_with_adapter(&smollm2_base()?, &adapter)?
-            }
-            (Some(path), None) => load_model(path)?,
-            (Some(path), Some(adapter)) => Model::load_with_adapter(path, &adapter)?,
-        };
+        let model = open_model(args)?;
         let tokenizer = model.tokenizer()?;
         let template = match template {
             Some(template) => template,
-            None if args.model.is_none() || is_smollm2 => AlignerTemplate::by_name_or_file(embedded::TEMPLATE)?,
+            None if args.model.is_none() || args.is_smollm2() => AlignerTemplate::by_name_or_file(embedded::TEMPLATE)?,
             None => choose_template(None, tokenizer)?,
         };
         Ok(Self { model, template })
@@ -103,10 +94,53 @@ impl Session {
 
     /// A hook that injects what was chosen; it steers no row yet.
     pub fn injection(&self, steering: &Steering) -> anyhow::Result<Inject> {
-        let loaded = steering.load(&self.model)?;
-        let decoder = &self.model.decoder;
-        Ok(Inject::new(&[&loaded.vector], steering.range, decoder.config())?)
+        self.gated_injection(steering, &GateArgs::default())
     }
+
+    /// The same with other vectors beside it, and only where a gate fires.
+    pub fn gated_injection(&self, steering: &Steering, more: &GateArgs) -> anyhow::Result<Inject> {
+        let mut vectors = vec![steering.load(&self.model)?.vector];
+        for also in &more.also {
+            vectors.push(steering.load_beside(&also.path, &self.model)?.vector);
+        }
+        let config = self.model.decoder.config();
+        let inject = Inject::new(&vectors.iter().collect::<Vec<_>>(), steering.range, config)?;
+        match (&more.gate, more.gate_layer) {
+            (Some(path), Some(layer)) => {
+                let gate = self.gate(path, layer, more.gate_above, steering.any_model)?;
+                Ok(inject.where_fires(gate, config)?)
+            }
+            _ => Ok(inject),
+        }
+    }
+
+    /// A gate by one layer of a reading vector; `above` in standard deviations of its calibration.
+    fn gate(&self, path: &Path, layer: usize, above: f64, any_model: bool) -> anyhow::Result<Gate> {
+        let reading = Reading::load(path)?;
+        check_reading(&reading, path, &self.model, any_model)?;
+        let place = reading.layers.iter().position(|vector| vector.layer == layer);
+        let place = place.ok_or(SteerError::LayerNotRead { layer })?;
+        if reading.site()? != Site::ResidPost {
+            let message = format!("{}: reads {}; a gate reads the outputs of blocks", path.display(), reading.site()?);
+            return Err(hinted(message, "extract a reading vector with --site resid_post"));
+        }
+        let threshold = reading.calibration.as_ref().and_then(|calibration| calibration.score(place, above));
+        Ok(Gate::new(&reading.layers[place], threshold.ok_or(redline::probe::Error::NoCalibration)?)?)
+    }
+}
+
+/// The model that the arguments name, with its adapter.
+pub fn open_model(args: &ModelArgs) -> anyhow::Result<Model> {
+    let adapter = args.adapter.as_deref().map(Adapter::open).transpose()?;
+    Ok(match (&args.model, adapter) {
+        (None, _) => embedded::model()?,
+        (Some(_), adapter) if args.is_smollm2() => {
+            let adapter = adapter.map_or_else(embedded::smollm2_adapter, Ok)?;
+            Model::load_with_adapter(&smollm2_base()?, &adapter)?
+        }
+        (Some(path), None) => load_model(path)?,
+        (Some(path), Some(adapter)) => Model::load_with_adapter(path, &adapter)?,
+    })
 }
 
 /// Folders where the base model of `smollm2` is looked for.

@@ -8,7 +8,7 @@ use redline::model::{AlignerTemplate, Model};
 use redline::probe::Reading;
 use redline::profile::{Profile, find};
 use redline::steer::control_file::{read_control_vector, shift_back};
-use redline::steer::{ControlVector, TokenRange, Unit, control_vector};
+use redline::steer::{ControlVector, Operator, TokenRange, Unit, control_vector};
 
 use crate::cli::steering::SteeringArgs;
 use crate::session::check_reading;
@@ -19,6 +19,7 @@ pub struct Steering {
     pub layers: LayerSpec,
     pub unit: Unit,
     pub range: TokenRange,
+    pub operator: Operator,
     pub any_model: bool,
     pub from_llama_cpp_generator: bool,
     pub profile: Option<UsedProfile>,
@@ -39,6 +40,7 @@ impl Steering {
             layers,
             unit,
             range,
+            operator: Operator::Add,
             any_model: false,
             from_llama_cpp_generator: false,
             profile: None,
@@ -60,6 +62,7 @@ impl Steering {
                 .unwrap_or_default(),
             unit: args.unit.or(known.and_then(|known| known.unit.parse().ok())).unwrap_or_default(),
             range: args.range.or(known.map(|known| known.range)).unwrap_or_default(),
+            operator: args.operator,
             any_model: args.any_model,
             from_llama_cpp_generator: args.from_llama_cpp_generator,
             profile,
@@ -74,6 +77,16 @@ impl Steering {
     /// The coefficient of the profile.
     pub fn coefficient(&self) -> Option<f32> {
         self.profile.as_ref().map(|used| used.profile.coefficient)
+    }
+
+    /// The same with another vector, without its profile.
+    fn with_vector(&self, vector: &Path) -> Self {
+        Self { vector: vector.into(), layers: self.layers.clone(), profile: None, ..*self }
+    }
+
+    /// Reads a vector that steers beside this one.
+    pub fn load_beside(&self, vector: &Path, model: &Model) -> anyhow::Result<LoadedVector> {
+        load_vector(&self.with_vector(vector), model)
     }
 
     /// Reads the vector for `model`, which must be the one of the profile unless any is accepted.
@@ -115,7 +128,7 @@ fn load_vector(steering: &Steering, model: &Model) -> anyhow::Result<LoadedVecto
         let reading = Reading::load(path)?;
         check_reading(&reading, path, model, steering.any_model)?;
         let layers = steering.layers.resolve(config.n_layers)?;
-        let vector = control_vector(&reading.layers, &layers, steering.unit)?;
+        let vector = control_vector(&reading.layers, &layers, steering.unit)?.at(reading.site()?);
         return Ok(LoadedVector { vector, unit: steering.unit.to_string(), questions: reading.provenance.questions });
     }
     let file = read_control_vector(path).with_context(|| path.display().to_string())?;

@@ -65,7 +65,9 @@ pub(crate) fn factor_names(linear: &str) -> [String; 2] {
 pub struct Adapter {
     path: PathBuf,
     fingerprint: String,
+    rank: usize,
     scale: f64,
+    base_model: Option<String>,
     deltas: BTreeMap<String, [Tensor; 2]>,
 }
 
@@ -97,7 +99,28 @@ impl Adapter {
         let path = folder.join(WEIGHTS_FILE);
         let deltas = read_deltas(&path, weights, rank)?;
         let fingerprint = Sha256::digest(weights).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { path, fingerprint, scale, deltas })
+        let base_model = map.get("base_model_name_or_path").and_then(Value::as_str).map(str::to_owned);
+        Ok(Self { path, fingerprint, rank, scale, base_model, deltas })
+    }
+
+    /// Inner width of the deltas.
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// Factor of B A.
+    pub fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    /// The model it was trained beside, as the file names it.
+    pub fn base_model(&self) -> Option<&str> {
+        self.base_model.as_deref()
+    }
+
+    /// Names of the adapted linear layers.
+    pub fn layers(&self) -> impl Iterator<Item = &str> {
+        self.deltas.keys().map(String::as_str)
     }
 
     /// SHA-256 of the adapter's weights, as hexadecimal digits.

@@ -21,6 +21,7 @@ mod log_prob;
 mod model;
 pub mod qac;
 pub mod sampling;
+pub mod summary;
 pub mod template;
 pub mod tokenizer;
 pub mod train;

@@ -65,9 +65,10 @@ pub fn from_scratch(
 fn config(shape: &AlignerShape, tokenizer: &Tokenizer) -> ModelConfig {
     let hidden_size = shape.hidden_size;
     let inner = shape.intermediate_size.unwrap_or((hidden_size * 8).div_ceil(3 * 32) * 32);
+    let sizes = [tokenizer.vocab_size(), hidden_size, inner, shape.n_layers, shape.n_heads];
     ModelConfig {
         n_kv_heads: shape.n_kv_heads.unwrap_or(shape.n_heads),
         eos_token_ids: tokenizer.eos_id().into_iter().collect(),
-        ..ModelConfig::llama([tokenizer.vocab_size(), hidden_size, inner, shape.n_layers, shape.n_heads], shape.context)
+        ..ModelConfig::llama(sizes, shape.context)
     }
 }

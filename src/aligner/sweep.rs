@@ -3,7 +3,7 @@
 use redline_model::sampling::SamplingOptions;
 use redline_model::{Qac, Result as ModelResult};
 use redline_steer::{
-    BootstrapOptions, CORRECTION, ControlVector, EditRatioVariant, Error, NamedVector, Result, SweepObserver,
+    BootstrapOptions, CORRECTION, ControlVector, EditRatioVariant, Error, NamedVector, Operator, Result, SweepObserver,
     SweepOptions, SweepPrompt, SweepRow, TokenRange, Tuned, arms, sweep,
 };
 
@@ -43,6 +43,7 @@ impl<'a> SweepRun<'a> {
     pub(super) fn new(aligner: &'a Aligner, vector: &'a ControlVector) -> Self {
         let options = SweepOptions {
             range: TokenRange::default(),
+            operator: Operator::Add,
             max_new_tokens: 128,
             sampling: SamplingOptions::default(),
             batch_rows: 48,

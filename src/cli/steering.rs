@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use redline::experiment::LayerSpec;
-use redline::steer::{TokenRange, Unit};
+use redline::steer::{Operator, TokenRange, Unit};
 
 #[derive(Args)]
 pub struct SteeringArgs {
@@ -23,6 +23,9 @@ pub struct SteeringArgs {
     /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END [default: the profile's, or output]
     #[arg(long)]
     pub range: Option<TokenRange>,
+    /// How the vector meets activations: add (a dial), piecewise, ablate, clamp, cap, norm-preserving
+    #[arg(long, default_value_t)]
+    pub operator: Operator,
     /// Accept a vector or profile made with other weights of the same size
     #[arg(long)]
     pub any_model: bool,

@@ -53,7 +53,12 @@ pub fn run(args: &BenchArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     if json {
         let threads = rayon::current_num_threads();
-        output::json(&serde_json::json!({ "load_seconds": load_seconds, "threads": threads, "timings": timings }))?;
+        output::json(&serde_json::json!({
+            "schema": "redline.bench.v1",
+            "load_seconds": load_seconds,
+            "threads": threads,
+            "timings": timings,
+        }))?;
     } else {
         output::line(&format!("loaded in {load_seconds:.2} s\n{}", table(&timings)))?;
     }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use redline::model::generate::{Drafting, Finish, GenerateOptions, Generated, Prompt, generate};
 use redline::model::qac::{Question, read_questions};
 use redline::model::{Hook, Result as ModelResult};
-use redline::steer::{EditRatios, Inject, RowSteering};
+use redline::steer::{EditRatios, Inject};
 use serde_json::json;
 
 use crate::cli::CorrectArgs;
@@ -26,7 +26,7 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     let template = steering.as_ref().map(Steering::template).transpose()?.flatten();
     let session = Session::open_with(&args.model, template)?;
     let prompts = prompts(args, &session, &questions)?;
-    let mut inject = steering.as_ref().map(|steering| session.injection(steering)).transpose()?;
+    let mut inject = steering.as_ref().map(|steering| session.gated_injection(steering, &args.gate)).transpose()?;
     let options = GenerateOptions {
         max_new_tokens: args.sampling.max_new_tokens,
         sampling,
@@ -52,9 +52,13 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     if proposed > 0 && args.data.is_some() {
         eprintln!("drafted from the answer: {accepted} of {proposed} tokens stood, {passes} passes");
     }
-    if let (Some(inject), Some(steering)) = (inject.filter(|_| coefficient != 0.0), &steering) {
+    let is_steered = coefficient != 0.0 || args.gate.also.iter().any(|also| also.coefficient != 0.0);
+    if let (Some(inject), Some(steering)) = (inject.filter(|_| is_steered), &steering) {
         let edits: u64 = inject.effect().values().map(|effect| effect.edits).sum();
-        if edits == 0 {
+        if let Some(gate) = inject.gate() {
+            let counts = gate.counts();
+            eprintln!("gate at layer {}: fired at {} of {} positions", gate.layer(), counts.fired, counts.scored);
+        } else if edits == 0 {
             return Err(redline::steer::Error::NoEffect { range: steering.range.to_string() }.into());
         }
         let from = if steering.coefficient() == Some(coefficient) { ", from the profile" } else { "" };
@@ -66,6 +70,9 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 /// The coefficient given, the profile's, or 0. One that nothing would be multiplied with is refused.
 fn coefficient(args: &CorrectArgs, steering: Option<&Steering>) -> anyhow::Result<f32> {
+    if steering.is_none() && !args.gate.is_empty() {
+        return Err(hinted("--also or --gate is given, but no vector to steer by", "give --vector or --profile too"));
+    }
     if let Some(coefficient) = args.coefficient {
         redline::steer::check_coefficients(&[coefficient])?;
         if steering.is_none() && coefficient != 0.0 {
@@ -83,7 +90,7 @@ fn questions(args: &CorrectArgs) -> anyhow::Result<Vec<Question>> {
         }
         (Some(question), Some(answer), _) => Ok(vec![Question { question: question.clone(), answer: answer.clone() }]),
         (_, _, Some(path)) => Ok(read_questions(path)?),
-        _ => anyhow::bail!("give --question and --answer, or --data"),
+        _ => Err(hinted("nothing to correct is given", "give --question and --answer, or --data")),
     }
 }
 
@@ -115,8 +122,10 @@ impl Run<'_> {
         let mut prompts = Vec::with_capacity(part.len());
         for (i, tokens) in part.iter().enumerate() {
             if let Some(inject) = inject {
-                let coefficient = self.coefficient;
-                inject.steer(first + i, RowSteering::new(0, coefficient, tokens.len()))?;
+                inject.clear_row(first + i);
+                for term in self.args.gate.terms(self.args.steering.operator, self.coefficient, tokens.len()) {
+                    inject.also_steer(first + i, term)?;
+                }
             }
             let draft = self.draft(first + i, part.len())?;
             prompts.push(Prompt { draft, ..Prompt::new(tokens.clone(), vec![first + i]) });
@@ -195,6 +204,7 @@ impl Run<'_> {
             let correction = tokenizer.decode(&row.tokens, true)?;
             let ratios = EditRatios::new(question.answer.trim(), correction.trim());
             output::line(&serde_json::to_string(&json!({
+                "schema": "redline.correct.v1",
                 "question": question.question,
                 "answer": question.answer,
                 "correction": correction.trim(),

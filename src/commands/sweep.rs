@@ -4,17 +4,24 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use redline::experiment::{DEFAULT_COHERENCE_BOUND, analyse, slope_plot, sweep_plot};
 use redline::model::Qac;
 use redline::model::qac::read_qac;
 use redline::model::sampling::SamplingOptions;
+use redline::report::{
+    Examples, Report, SettingsGroup, SlopesPart, SweepPart, check_place, flattened, sweep_findings, sweep_warnings,
+};
 use redline::steer::{
-    CORRECTION, NamedVector, SweepLog, SweepObserver, SweepOptions, SweepPrompt, SweepRow, arms, sweep, total_effect,
+    BootstrapOptions, CORRECTION, EditRatioVariant, NamedVector, SweepLog, SweepObserver, SweepOptions, SweepPrompt,
+    SweepRow, arms, sweep, total_effect,
 };
 use serde_json::{Value, json};
 
 use crate::cli::{SamplingArgs, SweepArgs};
+use crate::commands::fit::coefficient_cells;
 use crate::output;
 use crate::progress::Progress;
+use crate::provenance::program;
 use crate::session::{Session, check_leak, check_output, hinted};
 use crate::steering::{LoadedVector, Steering};
 
@@ -28,6 +35,9 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         return Err(hinted(message, "lower --skip, or raise --prompts above 0"));
     }
     check_output(&args.out)?;
+    let page = args.report.clone().unwrap_or_else(|| args.out.with_file_name("index.html"));
+    check_output(&page)?;
+    check_place(&page)?;
     let steering = Steering::resolve(&args.steering)?.context("clap asks for a vector or a profile")?;
     let session = Session::open_with(&args.model, steering.template()?)?;
     let loaded = steering.load(&session.model)?;
@@ -49,17 +59,26 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let vectors = [NamedVector { name: CORRECTION.into(), vector: loaded.vector }];
     let options = SweepOptions {
         range: steering.range,
+        operator: steering.operator,
         max_new_tokens: args.sampling.max_new_tokens,
         sampling,
         batch_rows: args.batch_rows,
     };
     run_logged(&session, &prompts, &vectors, &arms, &options, &mut log, "sweep")?;
     eprintln!("wrote {}", args.out.display());
+    match report(args, &steering, log.rows(), &triples, &loaded.unit, &settings) {
+        Ok(report) => {
+            report.write(&page)?;
+            eprintln!("wrote {}", page.display());
+        }
+        Err(error) => eprintln!("warning: no report: {error}"),
+    }
     let effect = total_effect(log.rows());
     if json {
         output::json(&json!({
             "schema": "redline.sweep-summary.v1",
             "file": args.out,
+            "report": page,
             "n_rows": log.rows().len(),
             "settings": settings,
             "effect": effect,
@@ -97,12 +116,45 @@ pub fn settings(of: &SweepSettings<'_>) -> Value {
         "vector_norms": of.loaded.vector.norms(),
         "unit": of.loaded.unit,
         "range": of.steering.range.to_string(),
+        "operator": of.steering.operator,
         "coefficients": of.coefficients,
         "data": of.data,
         "skip": of.skip,
         "max_new_tokens": of.max_new_tokens,
         "sampling": of.sampling,
     })
+}
+
+/// The sweep on one page.
+fn report(
+    args: &SweepArgs,
+    steering: &Steering,
+    rows: &[SweepRow],
+    triples: &[Qac],
+    unit: &str,
+    settings: &Value,
+) -> redline::steer::Result<Report> {
+    let (variant, bound) = (EditRatioVariant::default(), DEFAULT_COHERENCE_BOUND);
+    let analysis = analyse(rows, CORRECTION, variant, bound, &BootstrapOptions::default())?;
+    let lead = format!(
+        "{} prompts of {}, corrected at {} coefficients along {}.",
+        analysis.prompts.len(),
+        args.data.display(),
+        analysis.coefficients.len(),
+        steering.vector.display(),
+    );
+    let mut report = Report::new("Redline: a sweep of the dial", lead);
+    report.warnings = sweep_warnings(&analysis, None);
+    report
+        .warnings
+        .push("No controls were run here: a slope means something beside those of `redline reproduce`.".into());
+    report.findings = sweep_findings(&analysis, unit, None);
+    let figure = sweep_plot(&analysis, unit, Vec::new(), Vec::new());
+    report.sweep = Some(SweepPart::new(&analysis, figure, coefficient_cells(&analysis)));
+    report.slopes = slope_plot(&analysis, None).map(|plot| SlopesPart { plot, rows: analysis.prompts.clone() });
+    report.examples = Examples::of_sweep(rows, &analysis, unit, |row| triples.get(row));
+    report.settings = vec![program([]), SettingsGroup::new("Settings", flattened(settings))];
+    Ok(report)
 }
 
 /// Sampling from its options, checked.

@@ -342,7 +342,23 @@ impl Error {
             Self::NoCompletePrompt { .. } => "let the sweep finish a prompt; the same command continues it",
             Self::Probe(source) => return source.hint(),
             Self::Model(source) => return source.hint(),
-            _ => return None,
+            Self::OutOfRange { .. } => "give a value in the range that is expected",
+            Self::CoefficientTwice { .. } => "give each coefficient once",
+            Self::NoCoefficients => "give coefficients, such as -1,-0.5,0,0.5",
+            Self::UnknownEditRatioVariant { .. } | Self::UnknownTokenRange { .. } | Self::UnknownUnit { .. } => {
+                "choose one of those known"
+            }
+            Self::ShiftBelowZero => "leave --from-llama-cpp-generator out: that generator never writes block 0",
+            Self::FitOverflow { .. } | Self::LeastSquares(_) => {
+                "use smaller coefficients, or leave out prompts whose ratio is far off"
+            }
+            Self::LengthMismatch { .. } | Self::PromptLength { .. } => {
+                "give every list as many values as there are coefficients"
+            }
+            Self::TooFew { .. } => "give more prompts or coefficients",
+            Self::NotFinite { .. } => "leave out values that are NaN or infinite",
+            Self::VectorIndex { .. } => "choose a vector that was given, counted from 0",
+            Self::Serialize { .. } => "this is a defect of the program; report it with the command that was run",
         })
     }
 

@@ -10,9 +10,10 @@ use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::gguf::GgufFile;
+use crate::gguf::{GgufFile, GgufTensorInfo};
 use crate::layers::LoraDelta;
-use crate::layers::packed::{Packed, PackedMatrix};
+use crate::layers::packed::{FileFormat, Packed, PackedMatrix};
+use crate::summary::StoredTensor;
 use crate::{Error, ModelConfig, Result};
 use safetensors_files::SafetensorsFiles;
 pub(crate) use safetensors_files::parse as parse_safetensors;
@@ -92,6 +93,16 @@ impl Weights {
         }
     }
 
+    /// Every tensor as it is stored.
+    pub(crate) fn stored(&self) -> Result<Vec<StoredTensor>> {
+        match &self.source {
+            Source::Safetensors(files) => files.stored(),
+            Source::Gguf(file) => {
+                Ok(file.tensor_names().filter_map(|name| file.tensor_info(name)).map(stored).collect())
+            }
+        }
+    }
+
     /// SHA-256 over the weight files, as hexadecimal digits: vectors and reports carry it.
     ///
     /// # Errors
@@ -110,6 +121,18 @@ impl Weights {
             std::io::copy(&mut file, &mut hasher).map_err(|e| Error::io(path, e))?;
         }
         Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// A tensor of a GGUF file; types with a kernel stay small in memory, others become f32.
+fn stored(info: &GgufTensorInfo) -> StoredTensor {
+    let values = info.dims.iter().map(|dim| *dim as u64).product::<u64>();
+    let packed = FileFormat::from_gguf(info.tensor_type.number()).filter(|_| info.dims.len() == 2);
+    StoredTensor {
+        type_name: info.tensor_type.name(),
+        values,
+        bytes: info.tensor_type.byte_len(values).flatten().unwrap_or(0),
+        memory_bytes: packed.map_or(4 * values, |format| format.memory_bytes(values)),
     }
 }
 

@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 
+use crate::summary::StoredTensor;
 use crate::{Error, Result};
 
 /// The safetensors files of one folder.
@@ -63,6 +64,20 @@ impl SafetensorsFiles {
 
     pub(super) fn paths(&self) -> Vec<&Path> {
         self.shards.iter().map(|shard| shard.path.as_path()).collect()
+    }
+
+    /// Every tensor; all become f32 in memory.
+    pub(super) fn stored(&self) -> Result<Vec<StoredTensor>> {
+        let mut stored = Vec::new();
+        for shard in &self.shards {
+            let file = parse(&shard.path, &shard.map)?;
+            stored.extend(file.tensors().into_iter().map(|(_, view)| {
+                let values = view.shape().iter().map(|dim| *dim as u64).product::<u64>();
+                let type_name = format!("{:?}", view.dtype());
+                StoredTensor { type_name, values, bytes: view.data().len() as u64, memory_bytes: 4 * values }
+            }));
+        }
+        Ok(stored)
     }
 
     /// The name a tensor stands under: models that also see images put theirs before those of the text part.

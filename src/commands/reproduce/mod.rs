@@ -2,13 +2,16 @@
 
 mod folder;
 mod inputs;
+mod report;
 mod stages;
 mod summary;
 
 use std::collections::HashSet;
 use std::process::ExitCode;
 
+use redline::model::Site;
 use redline::probe::split::{PartSizes, normalise, split_by_question};
+use redline::report::check_place;
 use redline::steer::Error as SteerError;
 
 use crate::cli::ReproduceArgs;
@@ -23,10 +26,15 @@ use stages::Experiment;
 
 pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     let pair_settings = extract::settings(&defaults::pair_args(&args.model, &args.pair), args.seed)?;
+    if pair_settings.site.parse::<Site>()? != Site::default() {
+        let message = format!("--site {}: reproduce reads and steers the outputs of blocks", args.pair.site);
+        return Err(hinted(message, "use extract, sweep and fit one after the other, or leave --site out"));
+    }
     let inputs = Inputs::read(args)?;
     check_options(args, &inputs)?;
     let triples = &inputs.triples;
     make_folder(&args.out)?;
+    check_place(&args.out.join("index.html"))?;
     let session = Session::open(&args.model)?;
     let config = session.model.decoder.config();
     let layers = inputs.layers.resolve(config.n_layers)?;
@@ -50,13 +58,15 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     let results = experiment.analyse(&reading, &sweeps)?;
     let summary = summary::build(&experiment, &reading, &sweeps, &results, &settings)?;
     folder.write_json("summary.json", &summary)?;
-    experiment.draw(&reading, &results)?;
+    let figure = experiment.draw(&reading, &results)?;
+    let page = report::build(&experiment, &reading, &sweeps, &results, figure, &settings);
+    page.write(&folder.file("index.html"))?;
 
     if json {
         output::json(&summary)?;
     } else {
         output::line(&summary::as_text(&reading, &results))?;
-        output::line(&format!("\nreport: {}", args.out.display()))?;
+        output::line(&format!("\nreport: {}", folder.file("index.html").display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,13 +6,13 @@ use redline::experiment::{
 };
 use redline::model::Qac;
 use redline::model::sampling::SamplingOptions;
-use redline::plot::{Control, ControlKind, write_both};
+use redline::plot::{Control, ControlKind, SweepPlot, write_both};
 use redline::probe::{LatScan, LayerReading, PairBuilder, PairDesign, Reading};
 use redline::steer::control_file::{read_control_vector, write_control_vector};
 use redline::steer::controls::{random_like, shuffled_like};
 use redline::steer::{
-    Arm, BootstrapOptions, CORRECTION, ControlVector, EditRatioVariant, NamedVector, Propensity, PropensityOptions,
-    SweepLog, SweepOptions, SweepPrompt, SweepRow, arms, control_vector, propensity,
+    Arm, BootstrapOptions, CORRECTION, ControlVector, EditRatioVariant, NamedVector, Operator, Propensity,
+    PropensityOptions, SweepLog, SweepOptions, SweepPrompt, SweepRow, arms, control_vector, propensity,
 };
 use serde_json::json;
 
@@ -106,7 +106,9 @@ impl Experiment<'_> {
     pub fn read(&self, rows: &[usize], settings: &ExtractionSettings) -> anyhow::Result<ReadingStage> {
         let vector_file = self.folder.file("vector.safetensors");
         let shuffled_file = self.folder.file("shuffled.gguf");
-        let control = |reading: &Reading| control_vector(&reading.layers, self.layers, self.args.unit);
+        let control = |reading: &Reading| -> redline::steer::Result<ControlVector> {
+            Ok(control_vector(&reading.layers, self.layers, self.args.unit)?.at(reading.site()?))
+        };
         if let (true, Some(report), Some(scans)) =
             (shuffled_file.exists(), self.folder.read_lines("layers.jsonl")?, self.folder.read_lines("scans.jsonl")?)
         {
@@ -223,6 +225,7 @@ impl Experiment<'_> {
             json!({ "unit": self.args.unit, "vectors": vectors.iter().map(|v| &v.name).collect::<Vec<_>>() });
         let mut log = SweepLog::open(&self.folder.file(&format!("{name}.jsonl")), &settings)?;
         let options = SweepOptions {
+            operator: Operator::Add,
             range: self.inputs.range,
             max_new_tokens: self.inputs.max_new_tokens,
             sampling: SamplingOptions { seed: self.args.seed, ..SamplingOptions::default() },
@@ -294,7 +297,8 @@ impl Experiment<'_> {
         pairs.sort_by_key(|pair| pair.first_difference > PROPENSITY_LEAD);
         pairs.truncate(self.inputs.control_prompts.max(1));
         let plain: Vec<&ControlVector> = vectors.iter().map(|named| &named.vector).collect();
-        let options = PropensityOptions { range: self.inputs.range, max_tokens: PROPENSITY_TOKENS };
+        let options =
+            PropensityOptions { range: self.inputs.range, operator: Operator::Add, max_tokens: PROPENSITY_TOKENS };
         let mut progress = Progress::new("propensity", pairs.len());
         let values = propensity(&self.session.model.decoder, &pairs, &plain, arms, &options, &mut |done, total| {
             Ok(progress.set(done, total)?)
@@ -326,8 +330,8 @@ impl Experiment<'_> {
         Ok(Results { analysis, controls, clean, prompting: prompting.collect(), propensity })
     }
 
-    /// Draws all figures.
-    pub fn draw(&self, reading: &ReadingStage, results: &Results) -> anyhow::Result<()> {
+    /// Draws all figures; returns the sweep's, which the page shows too.
+    pub fn draw(&self, reading: &ReadingStage, results: &Results) -> anyhow::Result<SweepPlot> {
         for scan in &reading.scans {
             write_both(&heatmap(scan, &title(scan)), &self.folder.file(&format!("scan-{}", scan.label)))?;
         }
@@ -343,6 +347,6 @@ impl Experiment<'_> {
         if let Some(slopes) = slope_plot(&results.analysis, results.controls.as_ref()) {
             write_both(&slopes, &self.folder.file("slopes"))?;
         }
-        Ok(())
+        Ok(figure)
     }
 }

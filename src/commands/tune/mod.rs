@@ -14,8 +14,8 @@ use redline::model::qac::read_qac;
 use redline::model::sampling::SamplingOptions;
 use redline::profile::Verification;
 use redline::steer::{
-    BootstrapOptions, CORRECTION, EditRatios, Error as SteerError, NamedVector, SweepLog, SweepOptions, SweepRow,
-    Tuned, arms,
+    BootstrapOptions, CORRECTION, EditRatios, Error as SteerError, NamedVector, Operator, SweepLog, SweepOptions,
+    SweepRow, Tuned, arms,
 };
 
 use crate::cli::tune::TuneArgs;
@@ -61,6 +61,7 @@ pub fn run(args: &TuneArgs, json: bool) -> anyhow::Result<ExitCode> {
     args.out.as_deref().map_or(Ok(()), check_output)?;
     let steering = Steering::resolve(&args.steering)?;
     let past = args.sweep.as_deref().map(PastSweep::read).transpose()?;
+    past.as_ref().map_or(Ok(()), |past| only_add(past.settings.operator))?;
     let rows = Rows::read(args, past.as_ref())?;
     let like = args.like.as_deref().map(read_qac).transpose()?;
 
@@ -106,10 +107,19 @@ fn coefficients(args: &TuneArgs) -> anyhow::Result<Vec<f32>> {
 }
 
 /// Refuses options before anything is loaded.
+/// Only additions are read from a line and kept in profiles.
+fn only_add(operator: Operator) -> anyhow::Result<()> {
+    match operator {
+        Operator::Add => Ok(()),
+        other => Err(hinted(format!("operator {other}: profiles hold additions"), "tune with --operator add")),
+    }
+}
+
 fn check_options(args: &TuneArgs) -> anyhow::Result<()> {
     if let Some(ratio) = args.target_ratio.filter(|ratio| !(ratio.is_finite() && *ratio >= 0.0)) {
         return Err(hinted(format!("--target-ratio is {ratio}"), "give a ratio of at least 0, such as 0.25"));
     }
+    only_add(args.steering.operator)?;
     if !(args.coherence_bound.is_finite() && args.coherence_bound > 0.0) {
         return Err(hinted(format!("--coherence-bound is {}", args.coherence_bound), "give a number of nats above 0"));
     }
@@ -175,6 +185,7 @@ impl Run<'_> {
         let vectors = [NamedVector { name: CORRECTION.into(), vector: self.dial.loaded.vector.clone() }];
         let options = SweepOptions {
             range: self.dial.steering.range,
+            operator: Operator::Add,
             max_new_tokens: self.max_new_tokens,
             sampling: self.sampling.clone(),
             batch_rows: self.args.batch_rows,

@@ -7,7 +7,7 @@ use redline::model::AlignerTemplate;
 use redline::model::sampling::SamplingOptions;
 use redline::model::template::TEMPLATE_NAMES;
 use redline::probe::split::normalise;
-use redline::steer::{Error as SteerError, SweepRow, read_sweep};
+use redline::steer::{Error as SteerError, Operator, SweepRow, read_sweep};
 use serde::Deserialize;
 
 use super::rows::Rows;
@@ -23,6 +23,8 @@ pub struct PastSettings {
     pub vector_norms: BTreeMap<usize, f64>,
     pub unit: String,
     pub range: String,
+    #[serde(default)]
+    pub operator: Operator,
     pub data: PathBuf,
     pub max_new_tokens: usize,
     pub sampling: SamplingOptions,

@@ -98,6 +98,11 @@ impl FileFormat {
         }
     }
 
+    /// Bytes in memory of so many weights.
+    pub(crate) fn memory_bytes(self, weights: u64) -> u64 {
+        weights / BLOCK as u64 * self.format().block_bytes() as u64
+    }
+
     /// Writes part `part` of a block as it stands in memory.
     pub(super) fn convert(self, block: &[u8], part: usize, to: &mut [u8]) {
         match self {
