@@ -34,6 +34,10 @@ fn a_ratio_becomes_a_profile_that_corrects() {
     let vector = profile.control_vector(&path, &model).unwrap();
     assert_eq!(vector.layers.keys().copied().collect::<Vec<_>>(), profile.layers);
 
+    let shown = succeed(folder.path(), &["inspect", "profiles/gentle.json"]).stdout;
+    assert!(shown.contains("steering profile") && shown.contains("gentle.safetensors, unchanged"), "{shown}");
+    assert_eq!(json(folder.path(), &["inspect", "profiles/gentle.json"])["content"]["name"], "gentle");
+
     // the profile is the vector at its coefficient
     let text = ["--question", "What is the capital of France?", "--answer", "Um, teh capital of France is Paris."];
     let correct = |how: &str| json(folder.path(), &[&words(&format!("correct {how}"))[..], &text[..]].concat());

@@ -21,14 +21,16 @@ fn run_blocks(page: &Path, text: &str, folder: &Path) -> usize {
     n_commands
 }
 
-/// Runs the blocks of a page in a folder of its own, which holds the rows of the repository's `assets`; returns the number of
+/// Runs the blocks of a page in a folder of its own, which holds rows and model of the repository's `assets`; returns the number of
 /// commands.
 pub fn run_page(page: &Path, text: &str) -> usize {
     let folder = tempfile::tempdir().unwrap();
     if text.contains("```console\n") {
         let assets = folder.path().join("assets/aligner");
         std::fs::create_dir_all(&assets).unwrap();
-        std::fs::copy(repository().join("assets/aligner/held-out.jsonl.gz"), assets.join("held-out.jsonl.gz")).unwrap();
+        for name in ["held-out.jsonl.gz", "redline-tiny.gguf"] {
+            std::fs::copy(repository().join("assets/aligner").join(name), assets.join(name)).unwrap();
+        }
     }
     run_blocks(page, text, folder.path())
 }
