@@ -1,5 +1,6 @@
 //! Command line: what users type, typed. Values that need the model are resolved later.
 
+pub mod serve;
 pub mod train;
 
 use std::path::{Path, PathBuf};
@@ -53,6 +54,8 @@ pub enum Command {
     Fit(FitArgs),
     /// Correct answers, steered or not
     Correct(CorrectArgs),
+    /// Serve an OpenAI-compatible API that corrects an upstream model's answers, with a page to try the dial
+    Serve(Box<serve::ServeArgs>),
     /// Measure how fast a model reads, writes and corrects on this machine
     Bench(BenchArgs),
     /// Measure how much of the answers in a file of triples was rewritten

@@ -16,3 +16,4 @@ pub mod embedded;
 pub mod experiment;
 pub mod plot;
 pub mod reference;
+pub mod serve;

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
         Command::Sweep(args) => commands::sweep::run(args, cli.json),
         Command::Fit(args) => commands::fit::run(args, cli.json),
         Command::Correct(args) => commands::correct::run(args, cli.json),
+        Command::Serve(args) => commands::serve::run(args, cli.json),
         Command::Bench(args) => commands::bench::run(args, cli.json),
         Command::Ratio(args) => commands::ratio::run(args, cli.json),
         Command::Check(args) => commands::check::run(args, cli.json),

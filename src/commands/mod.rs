@@ -13,5 +13,6 @@ pub mod layers;
 pub mod ratio;
 pub mod reproduce;
 pub mod scan;
+pub mod serve;
 pub mod sweep;
 pub mod train;

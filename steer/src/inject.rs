@@ -223,6 +223,12 @@ impl Inject {
         self.effects.clear();
     }
 
+    /// Steers a row no longer; what was done to it, per layer.
+    pub fn forget(&mut self, row: usize) -> BTreeMap<usize, LayerEffect> {
+        self.rows.remove(&row);
+        self.effects.remove(&row).unwrap_or_default()
+    }
+
     /// What was done to one row so far, per layer.
     pub fn row_effect(&self, row: usize) -> BTreeMap<usize, LayerEffect> {
         self.effects.get(&row).cloned().unwrap_or_default()

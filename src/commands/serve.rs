@@ -1,0 +1,170 @@
+//! `redline serve`: the server, with the model on this thread and connections on others.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redline::experiment::LayerSpec;
+use redline::probe::Reading;
+use redline::serve::{
+    Aligner, ApiKeys, Dial, DialVector, Dials, FailMode, ServeOptions, Service, Upstream, bind, listen, own_reading,
+    own_triples,
+};
+use redline::steer::TokenRange;
+
+use crate::cli::serve::{FailName, NamedVector, ServeArgs};
+use crate::cli::VectorArgs;
+use crate::progress::Progress;
+use crate::session::{Session, check_reading, hinted, load_vector};
+use crate::{interrupt, output};
+
+/// Name of the vector that the server extracts itself.
+const OWN_VECTOR: &str = "correction";
+/// Triples it is extracted from, as many as `redline reproduce` takes.
+const OWN_PAIRS: usize = 160;
+/// Threads for connections; the model has this one and those of its pool.
+const CONNECTION_THREADS: usize = 2;
+/// How often signals are looked for.
+const SIGNAL_EVERY: Duration = Duration::from_millis(50);
+
+pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let options = options(args)?;
+    redline::steer::check_coefficients(&[args.coefficient])?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(CONNECTION_THREADS).enable_all().build()?;
+    let upstream = upstream(args)?;
+    let listener = runtime.block_on(bind(options.address)).map_err(|error| {
+        hinted(format!("cannot listen on {}: {error}", options.address), "choose another address with --host and --port")
+    })?;
+    let address = listener.local_addr()?;
+    let session = Session::open(&args.model)?;
+    let files = args.vector.iter().map(|named| file_dial(args, named, &session)).collect::<anyhow::Result<Vec<_>>>()?;
+    let name = session.model.path.file_stem().map_or("aligner".into(), |name| name.to_string_lossy().into_owned());
+    let Session { model, template } = session;
+    let service = Arc::new(Service::new(Aligner { name, model, template }, options, upstream));
+    let server = runtime.spawn(listen(service.clone(), listener, stopped()));
+    if json {
+        output::line(&serde_json::json!({ "address": address, "url": format!("http://{address}") }).to_string())?;
+    }
+    eprintln!("listening on http://{address}");
+    let dials = match files.is_empty() && args.model.model.is_none() {
+        true => vec![own_dial(args, &service)?],
+        false => files,
+    };
+    let config = service.aligner().model.decoder.config().clone();
+    service.begin(Dials::new(dials, config)?);
+    eprintln!("ready");
+    service.worker()?.run();
+    runtime.block_on(server)?;
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    eprintln!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Done when a signal asks the server to stop.
+async fn stopped() {
+    while interrupt::check().is_ok() {
+        tokio::time::sleep(SIGNAL_EVERY).await;
+    }
+    eprintln!("stopping: what runs is finished first; a second signal ends it at once");
+}
+
+fn options(args: &ServeArgs) -> anyhow::Result<ServeOptions> {
+    let mut keys = std::env::var("REDLINE_API_KEYS").unwrap_or_default();
+    if let Some(path) = &args.api_keys {
+        let text = std::fs::read_to_string(path).map_err(|error| redline::model::Error::io(path, error))?;
+        keys = format!("{keys}\n{text}");
+    }
+    let keys = ApiKeys::parse(&keys);
+    if args.api_keys.is_some() && keys.is_empty() {
+        return Err(hinted("--api-keys names a file without keys", "write one key a line into it"));
+    }
+    if !args.host.is_loopback() && keys.is_empty() && !args.no_keys {
+        return Err(hinted(
+            format!("{} can be reached from other machines, and no API keys are set", args.host),
+            "give --api-keys FILE, or --no-keys when something in front of the server checks who asks",
+        ));
+    }
+    Ok(ServeOptions {
+        address: (args.host, args.port).into(),
+        fail: match args.fail {
+            FailName::Closed => FailMode::Closed,
+            FailName::Open => FailMode::Open,
+        },
+        keys,
+        hosts: args.allow_host.clone(),
+        origins: args.allow_origin.clone(),
+        most_rows: args.max_rows.into(),
+        most_waiting: args.max_waiting.into(),
+        most_connections: args.max_connections.into(),
+        most_body_bytes: args.max_body_bytes,
+        most_new_tokens: args.max_new_tokens.max(1),
+        timeout: seconds("--timeout", args.timeout)?,
+        stop_timeout: seconds("--stop-timeout", args.stop_timeout)?,
+        ..ServeOptions::default()
+    })
+}
+
+fn seconds(option: &str, value: f64) -> anyhow::Result<Duration> {
+    let duration = Duration::try_from_secs_f64(value).ok().filter(|duration| !duration.is_zero());
+    // a day is longer than any client waits
+    let duration = duration.filter(|duration| *duration <= Duration::from_secs(86_400));
+    duration.ok_or_else(|| hinted(format!("{option} is {value}"), "give seconds above 0, a day at most"))
+}
+
+fn upstream(args: &ServeArgs) -> anyhow::Result<Option<Upstream>> {
+    let Some(url) = &args.upstream else { return Ok(None) };
+    let key = match &args.upstream_key_env {
+        None => None,
+        Some(name) => Some(std::env::var(name).ok().filter(|key| !key.is_empty()).ok_or_else(|| {
+            hinted(format!("the variable {name} is not set"), "set it to the upstream server's key")
+        })?),
+    };
+    let timeout = seconds("--upstream-timeout", args.upstream_timeout)?;
+    let upstream = Upstream::new(url, key.as_deref(), timeout);
+    Ok(Some(upstream.map_err(|error| {
+        hinted(format!("--upstream: {error}"), "give a base URL such as http://127.0.0.1:8000/v1")
+    })?))
+}
+
+/// A vector from a file.
+fn file_dial(args: &ServeArgs, named: &NamedVector, session: &Session) -> anyhow::Result<Dial> {
+    let path = &named.path;
+    let layers = args.layers.clone().unwrap_or_default();
+    let is_gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
+    let vector = if is_gguf {
+        let files = VectorArgs {
+            vector: path.clone(),
+            layers: LayerSpec::Auto,
+            unit: args.unit,
+            any_model: args.any_model,
+            from_llama_cpp_generator: false,
+        };
+        DialVector::Control(load_vector(&files, &session.model)?.vector)
+    } else {
+        let reading = Reading::load(path)?;
+        check_reading(&reading, path, &session.model, args.any_model)?;
+        DialVector::Reading(Arc::new(reading), args.unit)
+    };
+    Ok(dial(args, named.name.clone(), vector, layers))
+}
+
+fn dial(args: &ServeArgs, name: String, vector: DialVector, layers: LayerSpec) -> Dial {
+    let range = args.range.unwrap_or(match args.model.is_smollm2() {
+        true => TokenRange::All,
+        false => TokenRange::default(),
+    });
+    Dial { name, vector, layers, range, coefficient: args.coefficient, measured: None }
+}
+
+/// The direction of the Aligner inside the program.
+fn own_dial(args: &ServeArgs, service: &Service) -> anyhow::Result<Dial> {
+    let triples = own_triples(OWN_PAIRS)?;
+    let mut progress = Progress::new("extracting the direction", triples.len());
+    let reading = own_reading(service.aligner(), &triples, &mut |done, total| {
+        service.set_progress(done, total);
+        progress.set(done, total)
+    })?;
+    progress.finish();
+    let vector = DialVector::Reading(Arc::new(reading), args.unit);
+    Ok(dial(args, OWN_VECTOR.into(), vector, args.layers.clone().unwrap_or(LayerSpec::All)))
+}
