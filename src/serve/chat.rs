@@ -103,7 +103,7 @@ async fn ask(service: &Service, body: Map<String, Value>, headers: &HeaderMap) -
     let started = Instant::now();
     let asked = upstream.post("/chat/completions", &Value::Object(body), service.passed_key(headers)).await;
     service.metrics.upstream(started.elapsed());
-    let reply = asked.inspect_err(|error| service.metrics.upstream_error(error.kind()))?;
+    let reply = asked.map_err(|error| service.upstream_error(error))?;
     let choices = reply["choices"].as_array();
     let is_whole = choices.is_some_and(|choices| {
         (1..=MOST_CHOICES).contains(&choices.len()) && choices.iter().all(|choice| choice["message"].is_object())

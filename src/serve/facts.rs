@@ -35,7 +35,10 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>) -> Response {
 /// The upstream server's models, whose names chat requests hold; without one, the Aligner.
 pub(super) async fn models(State(service): State<Arc<Service>>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
     match &service.upstream {
-        Some(upstream) => Ok(Json(upstream.get("/models", service.passed_key(&headers)).await?)),
+        Some(upstream) => {
+            let list = upstream.get("/models", service.passed_key(&headers)).await;
+            Ok(Json(list.map_err(|error| service.upstream_error(error))?))
+        }
         None => Ok(Json(json!({ "object": "list", "data": [aligner(&service)] }))),
     }
 }

@@ -13,7 +13,7 @@ use super::engine::{Event, Job, Queue, Refused, Task};
 use super::error::ApiError;
 use super::metrics::Metrics;
 use super::options::ServeOptions;
-use super::upstream::Upstream;
+use super::upstream::{Upstream, UpstreamError};
 
 /// An Aligner as a server knows it.
 pub struct Aligner {
@@ -120,6 +120,20 @@ impl Service {
     pub(super) fn passed_key<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
         let is_passed = self.options.keys.is_empty() && self.upstream.as_ref().is_some_and(|other| !other.has_key());
         headers.get(header::AUTHORIZATION).filter(|_| is_passed)
+    }
+
+    /// An upstream error as the client shall see it: where this server's own key was refused, nothing is wrong with the
+    /// client's.
+    pub(super) fn upstream_error(&self, error: UpstreamError) -> ApiError {
+        self.metrics.upstream_error(error.kind());
+        let has_own_key = self.upstream.as_ref().is_some_and(Upstream::has_key);
+        match &error {
+            UpstreamError::Status { status: 401 | 403, .. } if has_own_key => {
+                let message = format!("{error}; it was asked with the key that this server was started with");
+                ApiError::new(StatusCode::BAD_GATEWAY, "upstream_key", message)
+            }
+            _ => error.into(),
+        }
     }
 
     pub(super) fn timeout_error(&self) -> ApiError {

@@ -17,6 +17,7 @@ mod program;
 mod ratio;
 mod readme;
 mod reproduce;
+mod serve;
 mod smollm2;
 mod steering;
 mod train;
