@@ -4,7 +4,8 @@
 //! rewrites what is not. This crate is a facade over three: [`model`] runs a transformer with hooks at every layer,
 //! [`probe`] finds out where it is about to correct, [`steer`] turns that into a dial and measures what the dial does.
 //! [`data`] reads, corrupts and makes triples, [`plot`] draws the results, [`experiment`] chains all of it,
-//! [`embedded`] is a small Aligner inside the program, [`reference`](mod@reference) compares a model with numbers from elsewhere.
+//! [`embedded`] is a small Aligner inside the program, [`reference`](mod@reference) compares a model with numbers from elsewhere,
+//! [`self_test`] with itself.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub use redline_model as model;
@@ -16,4 +17,5 @@ pub mod embedded;
 pub mod experiment;
 pub mod plot;
 pub mod reference;
+pub mod self_test;
 pub mod serve;

@@ -21,6 +21,14 @@ pub enum Error {
         /// The names allowed, separated by commas.
         known: &'static str,
     },
+    /// A logistic regression did not come to an end.
+    #[error("layer {layer}: logistic regression: {problem}")]
+    Regression {
+        /// The layer.
+        layer: usize,
+        /// What the solver said.
+        problem: String,
+    },
     /// No layer was given.
     #[error("there are no layers to read")]
     NoLayers,
