@@ -2,6 +2,7 @@
 
 pub mod inspect;
 pub mod serve;
+pub mod stack;
 pub mod steering;
 pub mod train;
 
@@ -624,7 +625,10 @@ pub struct FitArgs {
   redline correct --question 'What is the capital of France?' \
       --answer 'You are a complete fool. The capital of France is Paris.' --diff
   redline correct --model model.gguf --question 'How do I boil an egg?' --answer 'Put it in water.'
-  redline correct --model model.gguf --vector vector.safetensors --coefficient 0.5 --data answers.jsonl > corrected.jsonl")]
+  redline correct --model model.gguf --vector vector.safetensors --coefficient 0.5 --data answers.jsonl > corrected.jsonl
+  redline correct --upstream http://127.0.0.1:8000/v1 --data questions.jsonl --out corrected.jsonl
+  redline correct --upstream-model chat.gguf --question 'How do I boil an egg?'
+  redline correct --aligner embedded --aligner smollm2,vector=v.safetensors,coefficient=1 --data answers.jsonl")]
 pub struct CorrectArgs {
     #[command(flatten)]
     pub model: ModelArgs,
@@ -649,14 +653,16 @@ pub struct CorrectArgs {
     #[command(flatten)]
     pub operator: steering::OperatorArgs,
     /// The question
-    #[arg(long, requires = "answer", conflicts_with = "data")]
+    #[arg(long, conflicts_with = "data")]
     pub question: Option<String>,
     /// The answer to correct
     #[arg(long, requires = "question")]
     pub answer: Option<String>,
-    /// JSON Lines with question and answer; - is standard input
+    /// JSON Lines with question, or messages as in OpenAI's chat API, and answer; - is standard input
     #[arg(long, value_name = "FILE", required_unless_present = "question")]
     pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub stack: stack::StackArgs,
     /// Show what changed in the answer: deletions and insertions, marked
     #[arg(long, requires = "question")]
     pub diff: bool,

@@ -12,6 +12,7 @@ pub use redline_model as model;
 pub use redline_probe as probe;
 pub use redline_steer as steer;
 
+pub mod chat;
 pub mod data;
 pub mod embedded;
 pub mod experiment;

@@ -333,12 +333,7 @@ impl Group {
     }
 
     /// Takes the tokens that were chosen for each row.
-    fn take(
-        &mut self,
-        chosen: Vec<Result<Vec<u32>>>,
-        on_token: OnToken<'_>,
-        ended: &mut Vec<Ended>,
-    ) -> Result<()> {
+    fn take(&mut self, chosen: Vec<Result<Vec<u32>>>, on_token: OnToken<'_>, ended: &mut Vec<Ended>) -> Result<()> {
         let n_pending = self.pending.len() / self.rows.len();
         if let [Ok(chosen)] = chosen.as_slice() {
             self.cache.truncate(self.cache.len() - n_pending + chosen.len())?;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use redline::experiment::LayerSpec;
+use redline::serve::ServeOptions;
 use redline::steer::{TokenRange, Unit};
 
 use super::ModelArgs;
@@ -105,6 +106,9 @@ pub struct ServeArgs {
     /// Corrections written together
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub max_rows: u16,
+    /// Tokens drafted from answers in a pass, all rows together; 0 turns drafting off, which changes no reply
+    #[arg(long, default_value_t = ServeOptions::default().most_drafted)]
+    pub max_drafted: usize,
     /// Corrections that may wait; further ones are refused with 429
     #[arg(long, default_value_t = 256)]
     pub max_waiting: u16,

@@ -11,6 +11,7 @@ use redline::steer::{EditRatios, Inject};
 use serde_json::json;
 
 use crate::cli::{CorrectArgs, VectorArgs};
+use crate::commands::stack;
 use crate::commands::sweep::sampling_options;
 use crate::difference::{Marks, marked};
 use crate::progress::Progress;
@@ -18,6 +19,9 @@ use crate::session::{Session, hinted};
 use crate::{interrupt, output};
 
 pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
+    if args.stack.is_asked() {
+        return stack::run(args, json);
+    }
     let sampling = sampling_options(&args.sampling, args.seed)?;
     redline::steer::check_coefficients(&[args.coefficient])?;
     let questions = questions(args)?;
@@ -69,7 +73,10 @@ fn questions(args: &CorrectArgs) -> anyhow::Result<Vec<Question>> {
         }
         (Some(question), Some(answer), _) => Ok(vec![Question { question: question.clone(), answer: answer.clone() }]),
         (_, _, Some(path)) => Ok(read_questions(path)?),
-        _ => anyhow::bail!("give --question and --answer, or --data"),
+        _ => Err(hinted(
+            "there is no answer to correct",
+            "give --question with --answer, --data, or an upstream model: --upstream URL or --upstream-model PATH",
+        )),
     }
 }
 

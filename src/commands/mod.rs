@@ -15,5 +15,6 @@ pub mod ratio;
 pub mod reproduce;
 pub mod scan;
 pub mod serve;
+pub mod stack;
 pub mod sweep;
 pub mod train;

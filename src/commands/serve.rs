@@ -12,8 +12,8 @@ use redline::serve::{
 };
 use redline::steer::TokenRange;
 
-use crate::cli::serve::{FailName, NamedVector, ServeArgs};
 use crate::cli::VectorArgs;
+use crate::cli::serve::{FailName, NamedVector, ServeArgs};
 use crate::progress::Progress;
 use crate::session::{Session, check_reading, hinted, load_vector};
 use crate::{interrupt, output};
@@ -24,16 +24,18 @@ const OWN_VECTOR: &str = "correction";
 const OWN_PAIRS: usize = 160;
 /// Threads for connections; the model has this one and those of its pool.
 const CONNECTION_THREADS: usize = 2;
-/// How often signals are looked for.
-const SIGNAL_EVERY: Duration = Duration::from_millis(50);
 
 pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let options = options(args)?;
     redline::steer::check_coefficients(&[args.coefficient])?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(CONNECTION_THREADS).enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(CONNECTION_THREADS).enable_all().build()?;
     let upstream = upstream(args)?;
     let listener = runtime.block_on(bind(options.address)).map_err(|error| {
-        hinted(format!("cannot listen on {}: {error}", options.address), "choose another address with --host and --port")
+        hinted(
+            format!("cannot listen on {}: {error}", options.address),
+            "choose another address with --host and --port",
+        )
     })?;
     let address = listener.local_addr()?;
     let session = Session::open(&args.model)?;
@@ -62,9 +64,7 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 /// Done when a signal asks the server to stop.
 async fn stopped() {
-    while interrupt::check().is_ok() {
-        tokio::time::sleep(SIGNAL_EVERY).await;
-    }
+    interrupt::wait().await;
     eprintln!("stopping: what runs is finished first; a second signal ends it at once");
 }
 
@@ -94,6 +94,7 @@ fn options(args: &ServeArgs) -> anyhow::Result<ServeOptions> {
         hosts: args.allow_host.clone(),
         origins: args.allow_origin.clone(),
         most_rows: args.max_rows.into(),
+        most_drafted: args.max_drafted,
         most_waiting: args.max_waiting.into(),
         most_connections: args.max_connections.into(),
         most_body_bytes: args.max_body_bytes,
@@ -113,17 +114,20 @@ fn seconds(option: &str, value: f64) -> anyhow::Result<Duration> {
 
 fn upstream(args: &ServeArgs) -> anyhow::Result<Option<Upstream>> {
     let Some(url) = &args.upstream else { return Ok(None) };
-    let key = match &args.upstream_key_env {
-        None => None,
-        Some(name) => Some(std::env::var(name).ok().filter(|key| !key.is_empty()).ok_or_else(|| {
-            hinted(format!("the variable {name} is not set"), "set it to the upstream server's key")
-        })?),
-    };
+    let key =
+        match &args.upstream_key_env {
+            None => None,
+            Some(name) => Some(std::env::var(name).ok().filter(|key| !key.is_empty()).ok_or_else(|| {
+                hinted(format!("the variable {name} is not set"), "set it to the upstream server's key")
+            })?),
+        };
     let timeout = seconds("--upstream-timeout", args.upstream_timeout)?;
     let upstream = Upstream::new(url, key.as_deref(), timeout);
-    Ok(Some(upstream.map_err(|error| {
-        hinted(format!("--upstream: {error}"), "give a base URL such as http://127.0.0.1:8000/v1")
-    })?))
+    Ok(Some(
+        upstream.map_err(|error| {
+            hinted(format!("--upstream: {error}"), "give a base URL such as http://127.0.0.1:8000/v1")
+        })?,
+    ))
 }
 
 /// A vector from a file.

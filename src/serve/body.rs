@@ -40,7 +40,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<Service>> for JsonBody<T> {
 }
 
 fn body_error(error: &axum::Error, most: usize) -> ApiError {
-    let is_long = std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
+    let is_long =
+        std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>());
     match is_long {
         true => {
             let message = format!("the body has more than {most} bytes");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use redline_model::generate::Finish;
 use redline_probe::Reading;
-use redline_steer::EditRatios;
+use redline_steer::{EditRatios, Operator};
 use serde::Serialize;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, timeout_at};
@@ -41,6 +41,7 @@ pub(super) struct Pending {
     answer: String,
     coefficient: f32,
     vector: Option<String>,
+    operator: &'static str,
     predicted_ratio: Option<f64>,
     layers: Option<Vec<usize>>,
     columns: Vec<ScanColumn>,
@@ -61,6 +62,7 @@ pub(super) struct Correction {
     pub(super) exact_copy: bool,
     pub(super) coefficient: f32,
     pub(super) vector: Option<String>,
+    pub(super) operator: &'static str,
     pub(super) predicted_ratio: Option<f64>,
     pub(super) truncated: bool,
     pub(super) steered: Steered,
@@ -115,6 +117,7 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
     let max_new_tokens = tokens.room(service, max_tokens)?;
     let coefficient = steering.as_ref().map_or(0.0, |steering| steering.coefficient);
     let vector = steering.as_ref().map(|steering| steering.name.clone());
+    let operator = steering.as_ref().map_or(Operator::Add, |steering| steering.operator).name();
     let predicted_ratio = steering.as_ref().and_then(|steering| steering.predicted_ratio);
     let task = Task::Write { draft: tokens.answer, max_new_tokens, steering };
     let events = service.submit(tokens.prompt, task, reading)?;
@@ -126,6 +129,7 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
         answer,
         coefficient,
         vector,
+        operator,
         predicted_ratio,
         layers,
         columns: Vec::new(),
@@ -201,6 +205,7 @@ impl Pending {
             exact_copy: ratios.exact_copy,
             coefficient: self.coefficient,
             vector: self.vector.take(),
+            operator: self.operator,
             predicted_ratio: self.predicted_ratio,
             truncated: written.finish == Finish::Length,
             steered: Steered { activations: written.n_edits, layers: written.n_layers },
@@ -220,11 +225,7 @@ impl Pending {
 }
 
 /// The next event before the deadline.
-async fn next(
-    service: &Service,
-    events: &mut UnboundedReceiver<Event>,
-    deadline: Instant,
-) -> Result<Event, ApiError> {
+async fn next(service: &Service, events: &mut UnboundedReceiver<Event>, deadline: Instant) -> Result<Event, ApiError> {
     let event = timeout_at(deadline, events.recv()).await.map_err(|_| service.timeout_error())?;
     event.ok_or_else(|| EngineError::Broken { reason: "its thread has ended".into() }.into())
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redline_model::ModelConfig;
 use redline_probe::Reading;
-use redline_steer::{ControlVector, TokenRange, Unit, control_vector};
+use redline_steer::{ControlVector, Operator, TokenRange, Unit, control_vector};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::LayerSpec;
@@ -71,7 +71,7 @@ pub struct SteeringRequest {
     pub coefficient: Option<f32>,
     /// `auto`, `all`, `8-25`, `3,5,7`, or a list of numbers.
     pub layers: Option<LayersRequest>,
-    /// How the vector meets the activation: `add`.
+    /// How the vector meets the activation; `add` when missing.
     pub operator: Option<String>,
 }
 
@@ -113,7 +113,7 @@ pub enum DialError {
         rule: String,
     },
     /// An operator that is not known.
-    #[error("operator `{name}` is not known; this server has `add`")]
+    #[error("operator `{name}` is not known; this server has {}", Operator::ALL.map(Operator::name).join(", "))]
     UnknownOperator {
         /// The name given.
         name: String,
@@ -138,6 +138,8 @@ pub struct Steering {
     pub vector: Arc<ReadyVector>,
     /// Signed strength.
     pub coefficient: f32,
+    /// How the vector meets the activation.
+    pub operator: Operator,
     /// Mean edit ratio that a sweep predicts, where one was measured with the same choices.
     pub predicted_ratio: Option<f64>,
 }
@@ -183,9 +185,11 @@ impl Dials {
     /// # Errors
     /// [`DialError`], naming what is wrong.
     pub fn steering(&self, asked: &SteeringRequest) -> Result<Option<Steering>, DialError> {
-        if let Some(name) = asked.operator.as_ref().filter(|name| *name != "add") {
-            return Err(DialError::UnknownOperator { name: name.clone() });
-        }
+        let unknown = |name: &String| DialError::UnknownOperator { name: name.clone() };
+        let operator = match &asked.operator {
+            None => Operator::Add,
+            Some(name) => name.parse().map_err(|_| unknown(name))?,
+        };
         let is_plain = asked.vector.is_none() && asked.layers.is_none() && asked.coefficient.unwrap_or(0.0) == 0.0;
         if self.dials.is_empty() && is_plain {
             return Ok(None);
@@ -198,9 +202,9 @@ impl Dials {
         }
         let layers = asked.layers.as_ref().map(LayersRequest::spec).transpose()?;
         let vector = self.ready(dial, layers.as_ref().unwrap_or(&dial.layers))?;
-        let measured = dial.measured.filter(|_| layers.is_none());
+        let measured = dial.measured.filter(|_| layers.is_none() && operator == Operator::Add);
         let predicted_ratio = measured.and_then(|measured| measured.predict(f64::from(coefficient)));
-        Ok(Some(Steering { name: dial.name.clone(), vector, coefficient, predicted_ratio }))
+        Ok(Some(Steering { name: dial.name.clone(), vector, coefficient, operator, predicted_ratio }))
     }
 
     fn ready(&self, dial: &Dial, layers: &LayerSpec) -> Result<Arc<ReadyVector>, DialError> {
@@ -220,7 +224,9 @@ impl Dials {
         let wrong = |error: redline_steer::Error| DialError::Layers { rule: error.to_string() };
         let vector = match (&dial.vector, layers) {
             (DialVector::Reading(reading, unit), layers) => {
-                control_vector(&reading.layers, &layers.resolve(self.config.n_layers).map_err(wrong)?, *unit)
+                let layers = layers.resolve(self.config.n_layers).map_err(wrong)?;
+                let site = reading.site().map_err(|error| wrong(error.into()))?;
+                control_vector(&reading.layers, &layers, *unit).map(|vector| vector.at(site))
             }
             (DialVector::Control(vector), LayerSpec::Auto) => Ok(vector.clone()),
             (DialVector::Control(vector), layers) => {

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use redline_steer::Operator;
 use serde_json::{Value, json};
 
 use super::dial::{Dial, DialVector};
@@ -67,7 +68,7 @@ pub(super) async fn steering(State(service): State<Arc<Service>>) -> Result<Json
         "has_upstream": service.upstream.is_some(),
         "takes_feedback": service.aligner.template.takes_instruction(),
         "fail": match service.options.fail { FailMode::Closed => "closed", FailMode::Open => "open" },
-        "operators": ["add"],
+        "operators": Operator::ALL.map(Operator::name),
         "vectors": vectors,
     })))
 }

@@ -178,7 +178,11 @@ impl Metrics {
             ("redline_request_seconds", "Whole requests, to the head of the reply.", &self.request_seconds),
             ("redline_upstream_seconds", "Answers of the upstream model.", &self.upstream_seconds),
             ("redline_queue_seconds", "Time in the queue.", &self.queue_seconds),
-            ("redline_first_token_seconds", "From the place in the batch to the first token.", &self.first_token_seconds),
+            (
+                "redline_first_token_seconds",
+                "From the place in the batch to the first token.",
+                &self.first_token_seconds,
+            ),
             (
                 "redline_first_corrected_token_seconds",
                 "From a chat request to its first corrected text.",

@@ -3,7 +3,7 @@
 //! A chat request goes on to the upstream model; its answer goes through the Aligner, steered as the request asks; the corrected
 //! answer comes back, with the original beside it. Handlers run on tokio's threads, the model on one of its own
 //! ([`Worker`]), where requests with different vectors and coefficients are written in one batch. `docs/serve.md` is
-//! the manual, `docs/openapi.yaml` the reference.
+//! the manual, `docs/openapi.json` the reference.
 
 mod auth;
 mod body;
@@ -28,7 +28,9 @@ mod upstream;
 
 pub use auth::ApiKeys;
 pub use conversation::{Conversation, ConversationError};
-pub use dial::{Dial, DialError, DialVector, Dials, LayersRequest, MeasuredDial, ReadyVector, Steering, SteeringRequest};
+pub use dial::{
+    Dial, DialError, DialVector, Dials, LayersRequest, MeasuredDial, ReadyVector, Steering, SteeringRequest,
+};
 pub use engine::{EngineError, Event, Job, Queue, Refused, ScanColumn, Task, Worker, Written};
 pub use listen::{bind, listen};
 pub use metrics::Metrics;
@@ -50,7 +52,7 @@ impl Service {
     /// The model has no tokenizer.
     pub fn worker(&self) -> redline_model::Result<Worker<'_>> {
         let model = &self.aligner.model;
-        let rows = self.options.most_rows.max(1);
-        Ok(Worker::new(&model.decoder, model.tokenizer()?, &self.queue, &self.metrics, rows))
+        let (rows, drafted) = (self.options.most_rows.max(1), self.options.most_drafted);
+        Ok(Worker::new(&model.decoder, model.tokenizer()?, &self.queue, &self.metrics, rows, drafted))
     }
 }

@@ -31,6 +31,8 @@ pub struct ServeOptions {
     pub origins: Vec<String>,
     /// Corrections written together.
     pub most_rows: usize,
+    /// Tokens drafted from answers in a pass, all rows together; 0 turns drafting off.
+    pub most_drafted: usize,
     /// Corrections that may wait.
     pub most_waiting: usize,
     /// Connections at a time.
@@ -56,6 +58,7 @@ impl Default for ServeOptions {
             hosts: Vec::new(),
             origins: Vec::new(),
             most_rows: 64,
+            most_drafted: 46,
             most_waiting: 256,
             most_connections: 512,
             most_body_bytes: 4 << 20,

@@ -61,7 +61,8 @@ pub fn router(service: Arc<Service>) -> Router {
         .fallback(unknown)
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(|_| {
-            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "panic", "a defect of the server, see its log").into_response()
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "panic", "a defect of the server, see its log")
+                .into_response()
         }))
         .layer(from_fn_with_state(service.clone(), guard));
     let routes = match cors(&service.options.origins) {

@@ -105,7 +105,8 @@ impl Service {
             Err(Refused::Full) => {
                 self.metrics.refused();
                 let message = format!("{} corrections wait already", self.options.most_waiting);
-                Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", message).retry_after(self.wait_seconds()))
+                Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", message)
+                    .retry_after(self.wait_seconds()))
             }
         }
     }

@@ -175,8 +175,8 @@ impl Upstream {
         let request = request.body(Full::new(body)).map_err(|error| broken(error.to_string()))?;
         let exchange = async {
             let reply = self.client.request(request).await;
-            let reply = reply
-                .map_err(|error| UpstreamError::Unreachable { url: self.base.clone(), reason: causes(&error) })?;
+            let reply =
+                reply.map_err(|error| UpstreamError::Unreachable { url: self.base.clone(), reason: causes(&error) })?;
             let (head, body) = reply.into_parts();
             let body = Limited::new(body, MOST_REPLY_BYTES).collect().await;
             let body = body.map_err(|error| UpstreamError::Reply { rule: format!("it breaks off: {error}") })?;

@@ -19,5 +19,6 @@ mod readme;
 mod reproduce;
 mod serve;
 mod smollm2;
+mod stack;
 mod steering;
 mod train;

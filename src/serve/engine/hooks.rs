@@ -39,13 +39,14 @@ impl BatchHooks {
             Some(index) => index,
             None => {
                 let ReadyVector { vector, range } = &*steering.vector;
-                let inject = Inject::new(&[vector], *range, decoder.config(), decoder.device())?;
+                let inject = Inject::new(&[vector], *range, decoder.config())?;
                 self.injections.push(Injection { vector: steering.vector.clone(), inject, rows: Vec::new() });
                 self.injections.len() - 1
             }
         };
         let injection = &mut self.injections[index];
-        injection.inject.steer(row, RowSteering { vector: 0, coefficient: steering.coefficient, prompt_len })?;
+        let term = RowSteering::new(0, steering.coefficient, prompt_len).by(steering.operator);
+        injection.inject.steer(row, term)?;
         injection.rows.push(row);
         Ok(())
     }
@@ -57,7 +58,8 @@ impl BatchHooks {
         for injection in &mut self.injections {
             if injection.rows.contains(&row) {
                 injection.rows.retain(|other| *other != row);
-                effect = injection.inject.forget(row);
+                effect = injection.inject.row_effect(row);
+                injection.inject.clear_row(row);
             }
         }
         self.injections.retain(|injection| !injection.rows.is_empty());

@@ -17,9 +17,6 @@ use super::queue::Queue;
 use super::{EngineError, Event, Job, ScanColumn, Task, Written};
 use crate::serve::metrics::Metrics;
 
-/// Tokens that are drafted a pass, all rows together, at most.
-const MOST_DRAFTED: usize = 46;
-
 /// The model and the rows it works on.
 pub struct Worker<'a> {
     decoder: &'a Decoder,
@@ -27,6 +24,7 @@ pub struct Worker<'a> {
     queue: &'a Queue,
     metrics: &'a Metrics,
     most_rows: usize,
+    most_drafted: usize,
     batch: Batch,
     hooks: BatchHooks,
     rows: HashMap<usize, Row<'a>>,
@@ -45,17 +43,30 @@ struct Row<'a> {
 }
 
 impl<'a> Worker<'a> {
-    /// A worker for the jobs of `queue`, `most_rows` of them at a time.
+    /// A worker for the jobs of `queue`, `most_rows` of them at a time, with `most_drafted` drafted tokens a pass, all rows
+    /// together.
     pub fn new(
         decoder: &'a Decoder,
         tokenizer: &'a Tokenizer,
         queue: &'a Queue,
         metrics: &'a Metrics,
         most_rows: usize,
+        most_drafted: usize,
     ) -> Self {
-        let batch = Batch::new(MOST_DRAFTED);
+        let batch = Batch::new(most_drafted);
         let hooks = BatchHooks::default();
-        Self { decoder, tokenizer, queue, metrics, most_rows, batch, hooks, rows: HashMap::new(), next_row: 0 }
+        Self {
+            decoder,
+            tokenizer,
+            queue,
+            metrics,
+            most_rows,
+            most_drafted,
+            batch,
+            hooks,
+            rows: HashMap::new(),
+            next_row: 0,
+        }
     }
 
     /// Works until the queue is closed and everything is done.
@@ -197,7 +208,7 @@ impl<'a> Worker<'a> {
 
     /// After an error that concerns all rows: none can go on, and the next ones begin with a new batch.
     fn give_up(&mut self, error: &EngineError) {
-        self.batch = Batch::new(MOST_DRAFTED);
+        self.batch = Batch::new(self.most_drafted);
         self.hooks = BatchHooks::default();
         for (_, row) in self.rows.drain() {
             let _ = row.events.send(Event::Failed(error.clone()));
@@ -206,7 +217,11 @@ impl<'a> Worker<'a> {
 }
 
 impl Row<'_> {
-    fn finish(&mut self, generated: Generated, effect: &std::collections::BTreeMap<usize, LayerEffect>) -> Result<Written, EngineError> {
+    fn finish(
+        &mut self,
+        generated: Generated,
+        effect: &std::collections::BTreeMap<usize, LayerEffect>,
+    ) -> Result<Written, EngineError> {
         let rest = self.stream.finish().map_err(failed)?;
         if !rest.is_empty() {
             let _ = self.events.send(Event::Text(rest));

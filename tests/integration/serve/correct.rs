@@ -59,6 +59,10 @@ fn corrections(server: &Server) {
     let mut one_layer = body(FLAWED, 0.5);
     one_layer["steering"]["layers"] = json!([2]);
     assert_eq!(server.post("/v1/correct", &one_layer).json()["steered"]["layers"].as_u64(), Some(1));
+    let mut clamped = body(FLAWED, 0.5);
+    clamped["steering"]["operator"] = json!("clamp");
+    let clamped = server.post("/v1/correct", &clamped).json();
+    assert_eq!((clamped["operator"].as_str(), clamped["steered"]["layers"].as_u64()), (Some("clamp"), Some(4)));
     let mut cut = body(FLAWED, 0.0);
     cut["max_tokens"] = json!(2);
     let cut = server.post("/v1/correct", &cut).json();
@@ -131,7 +135,7 @@ fn refusals(server: &Server) {
         ("coefficient 1000000 is not within ±1000", &|body| body["steering"]["coefficient"] = json!(1e6)),
         ("layer 9", &|body| body["steering"]["layers"] = json!([9])),
         ("`x` is not a layer", &|body| body["steering"]["layers"] = json!("x")),
-        ("operator `ablate` is not known", &|body| body["steering"]["operator"] = json!("ablate")),
+        ("operator `twist` is not known", &|body| body["steering"]["operator"] = json!("twist")),
         ("answer is empty", &|body| body["answer"] = json!(" ")),
         ("unknown field `colour`", &|body| body["colour"] = json!(1)),
         ("max_tokens is 0", &|body| body["max_tokens"] = json!(0)),
@@ -193,7 +197,8 @@ fn keys_open_the_server_and_origins_are_named() {
 #[test]
 fn options_are_checked_before_the_model_is_loaded() {
     let refused = |line: &str| {
-        let ran = crate::program::run(std::path::Path::new("."), &crate::fixture::words(&format!("serve --port 0 {line}")));
+        let ran =
+            crate::program::run(std::path::Path::new("."), &crate::fixture::words(&format!("serve --port 0 {line}")));
         assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{line}: {ran:?}");
         ran.stderr
     };
@@ -201,7 +206,10 @@ fn options_are_checked_before_the_model_is_loaded() {
     assert!(refused("--upstream nonsense").contains("--upstream: `nonsense` is no address"));
     assert!(refused("--upstream ftp://x/v1").contains("http:// or https://"));
     assert!(refused("--timeout 0").contains("--timeout is 0"));
-    assert!(refused("--upstream http://x/v1 --upstream-key-env REDLINE_TEST_UNSET").contains("REDLINE_TEST_UNSET is not set"));
+    assert!(
+        refused("--upstream http://x/v1 --upstream-key-env REDLINE_TEST_UNSET")
+            .contains("REDLINE_TEST_UNSET is not set")
+    );
     assert!(refused("--vector name").contains("not NAME=FILE"));
     assert!(refused("--vector name=missing.safetensors").contains("missing.safetensors"));
     assert!(refused("--coefficient nan").contains("coefficient"));

@@ -62,8 +62,22 @@ fn corpus() -> Vec<(&'static str, Vec<u8>)> {
 
 /// What takes the place of something in a body.
 const PIECES: [&[u8]; 16] = [
-    b"null", b"-1", b"1e400", b"0.1", b"{}", b"[]", b"\"\"", b"true", b"\\u0000", b"\xff\xfe", b"</s>", b"<|im_start|>",
-    b"{\"a\":", b"\xf0\x9f\x98\x80", b"\"coefficient\":", b"9999999999999999999999",
+    b"null",
+    b"-1",
+    b"1e400",
+    b"0.1",
+    b"{}",
+    b"[]",
+    b"\"\"",
+    b"true",
+    b"\\u0000",
+    b"\xff\xfe",
+    b"</s>",
+    b"<|im_start|>",
+    b"{\"a\":",
+    b"\xf0\x9f\x98\x80",
+    b"\"coefficient\":",
+    b"9999999999999999999999",
 ];
 
 fn mutated(body: &[u8], rng: &mut Rng) -> Vec<u8> {

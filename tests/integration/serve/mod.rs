@@ -10,7 +10,7 @@ mod load;
 mod openapi;
 mod page;
 mod program;
-mod upstream;
+pub mod upstream;
 
 use serde_json::{Value, json};
 

@@ -93,7 +93,11 @@ impl Document {
     }
 
     fn check_reply(&self, method: &str, path: &str, reply: &Reply) {
-        self.check(self.schema(method, path, reply.status), &reply.json(), &format!("{method} {path} {}", reply.status));
+        self.check(
+            self.schema(method, path, reply.status),
+            &reply.json(),
+            &format!("{method} {path} {}", reply.status),
+        );
     }
 }
 
@@ -152,7 +156,8 @@ fn replies_are_as_described() {
     ] {
         document.check_reply("post", path, &server.post(path, &body));
         // what the document says of requests holds for those that were taken
-        let described = document.resolve(&document.0["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]);
+        let described = document
+            .resolve(&document.0["paths"][path]["post"]["requestBody"]["content"]["application/json"]["schema"]);
         for field in body.as_object().unwrap().keys().filter(|_| path != "/v1/chat/completions") {
             assert!(described["properties"][field.as_str()].is_object(), "{path}: {field} is not described");
         }

@@ -7,15 +7,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::FLAWED;
 use super::http::{Reply, send};
 use super::program::Server;
 use super::upstream::Mock;
-use super::FLAWED;
 use crate::program::not_tested;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Keys as WebDriver writes them.
-const [RIGHT, END, TAB]: [&str; 3] = ["\u{e014}", "\u{e010}", "\u{e004}"];
+const RIGHT: &str = "\u{e014}";
+const END: &str = "\u{e010}";
+const TAB: &str = "\u{e004}";
 
 /// A browser window.
 struct Browser {
@@ -128,7 +130,8 @@ fn corrects(browser: &Browser, server: &Server) {
     let removed = browser.run("return document.querySelector('#correction del').lastChild.textContent");
     assert!(removed.as_str().unwrap().starts_with("You are a"), "{removed}");
     let shown = browser.run("return document.getElementById('measured').textContent");
-    let body = json!({ "question": "What is the capital of France?", "answer": FLAWED, "steering": { "coefficient": 0 } });
+    let body =
+        json!({ "question": "What is the capital of France?", "answer": FLAWED, "steering": { "coefficient": 0 } });
     let ratio = server.post("/v1/correct", &body).json()["edit_ratio"].as_f64().unwrap();
     assert_eq!(shown.as_str().unwrap(), format!("{ratio:.3}"));
     let columns = browser.run("return Number(document.getElementById('scan').dataset.columns)").as_u64().unwrap();

@@ -1,4 +1,4 @@
-//! An upstream server of the test's own: the model's name says how it behaves, `user` what it answers.
+//! An upstream server of the test's own: the model's name says how it behaves, `user` or the question what it answers.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -57,11 +57,18 @@ fn answer(stream: TcpStream, log: &Mutex<Vec<(Value, Option<String>)>>) {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     if first.starts_with("GET /v1/models ") {
-        return reply(stream, 200, "", &json!({ "object": "list", "data": [{ "id": "ok", "object": "model" }] }).to_string());
+        return reply(
+            stream,
+            200,
+            "",
+            &json!({ "object": "list", "data": [{ "id": "ok", "object": "model" }] }).to_string(),
+        );
     }
     let body: Value = serde_json::from_slice(&body).unwrap();
     log.lock().unwrap().push((body.clone(), key));
-    let text = body["user"].as_str().unwrap_or("Yes.");
+    let asked = body["messages"].as_array().and_then(|messages| messages.last()?["content"].as_str());
+    let echoed = asked.and_then(|asked| Some(asked.split_once("answer with: ")?.1));
+    let text = body["user"].as_str().or(echoed).unwrap_or("Yes.");
     behave(stream, body["model"].as_str().unwrap_or_default(), text, body["n"].as_u64().unwrap_or(1));
 }
 
@@ -108,9 +115,7 @@ fn behave(mut stream: TcpStream, model: &str, text: &str, n: u64) {
 }
 
 fn completion(model: &str, messages: &[Value], reason: &str) -> String {
-    let choice = |(index, message): (usize, &Value)| {
-        json!({ "index": index, "message": message, "finish_reason": reason, "logprobs": { "content": [] } })
-    };
+    let choice = |(index, message): (usize, &Value)| json!({ "index": index, "message": message, "finish_reason": reason, "logprobs": { "content": [] } });
     let choices: Vec<Value> = messages.iter().enumerate().map(choice).collect();
     let usage = json!({ "prompt_tokens": 5, "completion_tokens": 7, "total_tokens": 12 });
     json!({ "id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": model, "choices": choices, "usage": usage })
