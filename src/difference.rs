@@ -1,8 +1,8 @@
 //! What changed between two texts, marked: `[-deleted-]`, `{+inserted+}`, in colour on a terminal.
 
-use std::io::IsTerminal;
+use redline::report::{Change, word_changes};
 
-use similar::{ChangeTag, TextDiff};
+use crate::output;
 
 /// Red and struck through, green and bold, and back.
 const COLOURS: [&str; 3] = ["\u{1b}[31;9m", "\u{1b}[32;1m", "\u{1b}[0m"];
@@ -17,42 +17,25 @@ pub enum Marks {
 }
 
 impl Marks {
-    /// Colours where standard output is a terminal and `NO_COLOR` is not set.
+    /// Colours where standard output takes them.
     pub fn for_stdout() -> Self {
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        if std::io::stdout().is_terminal() && !plain { Self::Colours } else { Self::Brackets }
+        if output::is_coloured() { Self::Colours } else { Self::Brackets }
     }
 }
 
 /// The texts in one, word by word, with what was deleted before what was inserted.
 pub fn marked(before: &str, after: &str, marks: Marks) -> String {
-    let mut text = String::new();
-    let (mut deleted, mut inserted) = (String::new(), String::new());
-    for change in TextDiff::from_words(before, after).iter_all_changes() {
-        match change.tag() {
-            ChangeTag::Delete => deleted.push_str(change.value()),
-            ChangeTag::Insert => inserted.push_str(change.value()),
-            ChangeTag::Equal => {
-                flush(&mut text, &mut deleted, &mut inserted, marks);
-                text.push_str(change.value());
-            }
-        }
-    }
-    flush(&mut text, &mut deleted, &mut inserted, marks);
-    text
-}
-
-fn flush(text: &mut String, deleted: &mut String, inserted: &mut String, marks: Marks) {
     let [red, green, end] = COLOURS;
     let wrap = |part: &str, brackets: [&str; 2], colour: &str| match marks {
-        _ if part.is_empty() => String::new(),
         Marks::Brackets => format!("{}{part}{}", brackets[0], brackets[1]),
         Marks::Colours => format!("{colour}{part}{end}"),
     };
-    text.push_str(&wrap(deleted, ["[-", "-]"], red));
-    text.push_str(&wrap(inserted, ["{+", "+}"], green));
-    deleted.clear();
-    inserted.clear();
+    let written = |change: Change| match change {
+        Change::Keep(part) => part,
+        Change::Delete(part) => wrap(&part, ["[-", "-]"], red),
+        Change::Insert(part) => wrap(&part, ["{+", "+}"], green),
+    };
+    word_changes(before, after).into_iter().map(written).collect()
 }
 
 #[cfg(test)]

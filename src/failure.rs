@@ -4,17 +4,51 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use clap::CommandFactory;
 use redline::data::DataError;
 use redline::model::Error as ModelError;
 use redline::plot::PlotError;
 use redline::probe::Error as ProbeError;
+use redline::profile::ProfileError;
+use redline::report::ReportError;
 use redline::steer::Error as SteerError;
 
-/// Prints what clap says; help and version are no errors.
+use crate::cli::Cli;
+
+/// Prints what clap says, errors by the rule of all others; help and version are no errors.
 pub fn usage(error: &clap::Error) -> ExitCode {
-    // nothing is left to do when even this cannot be printed
-    let _ = error.print();
-    if error.use_stderr() { ExitCode::from(1) } else { ExitCode::SUCCESS }
+    if !error.use_stderr() {
+        // nothing is left to do when even this cannot be printed
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let command = Cli::command();
+    let verb = std::env::args().skip(1).find(|argument| command.find_subcommand(argument).is_some());
+    eprint!("{}", usage_message(&error.render().to_string(), verb.as_deref()));
+    ExitCode::from(1)
+}
+
+/// clap's message with its tips as hints, at the end.
+fn usage_message(text: &str, verb: Option<&str>) -> String {
+    let (mut kept, mut hints) = (Vec::new(), Vec::new());
+    for line in text.lines() {
+        match line.trim_start().strip_prefix("tip: ") {
+            Some(tip) => hints.push(tip.to_owned()),
+            None if line.starts_with("For more information") => {}
+            // a line that only parted a tip from the rest
+            None if line.is_empty() && kept.last().is_none_or(|before: &&str| before.is_empty()) => {}
+            None => kept.push(line),
+        }
+    }
+    if !text.starts_with("error: ") {
+        return text.to_owned();
+    }
+    if hints.is_empty() {
+        let verb = verb.map_or_else(String::new, |verb| format!(" {verb}"));
+        hints.push(format!("`redline{verb} --help` shows what it takes, with examples"));
+    }
+    let hints: String = hints.into_iter().map(|hint| format!("hint: {hint}\n")).collect();
+    format!("{}\n{hints}", kept.join("\n").trim_end())
 }
 
 /// Prints an error with its hint and chooses the exit code.
@@ -23,13 +57,11 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if matches!(model_error(error), Some(ModelError::Interrupted)) {
-        eprintln!("interrupted: what is written so far is complete; the same command continues where it can");
+        eprintln!("interrupted: what is written so far is complete\nhint: the same command continues where it can");
         return ExitCode::from(130);
     }
     eprintln!("error: {}", message(error));
-    if let Some(hint) = hint(error) {
-        eprintln!("hint: {hint}");
-    }
+    eprintln!("hint: {}", hint(error));
     ExitCode::from(if is_failure(error) { 2 } else { 1 })
 }
 
@@ -52,14 +84,25 @@ fn message(error: &anyhow::Error) -> String {
     message
 }
 
-fn hint(error: &anyhow::Error) -> Option<String> {
+/// What to do: what the error itself says, or what helps with its kind.
+fn hint(error: &anyhow::Error) -> String {
+    known_hint(error).unwrap_or_else(|| match error.chain().any(|cause| cause.is::<std::io::Error>()) {
+        true => "check that the place can be read and written, and that there is room".into(),
+        false => "this is unexpected; please report it with the command that was run".into(),
+    })
+}
+
+fn known_hint(error: &anyhow::Error) -> Option<String> {
     let known = error.chain().find_map(|cause| {
         let steer = cause.downcast_ref::<SteerError>().and_then(SteerError::hint);
         let probe = || cause.downcast_ref::<ProbeError>().and_then(ProbeError::hint);
         let model = || cause.downcast_ref::<ModelError>().and_then(ModelError::hint);
         let plot = || cause.downcast_ref::<PlotError>().map(|error| error.hint().to_string());
+        let report = || cause.downcast_ref::<ReportError>().and_then(ReportError::hint).map(str::to_string);
         let data = || cause.downcast_ref::<DataError>().and_then(DataError::hint).map(str::to_string);
-        steer.or_else(probe).or_else(model).map(str::to_string).or_else(plot).or_else(data)
+        let profile = || cause.downcast_ref::<ProfileError>().and_then(ProfileError::hint);
+        let of_libraries = steer.or_else(probe).or_else(model).map(str::to_string);
+        of_libraries.or_else(plot).or_else(report).or_else(data).or_else(profile)
     });
     known.or_else(|| error.downcast_ref::<crate::session::Hinted>().map(|hinted| hinted.hint.clone()))
 }
@@ -90,11 +133,17 @@ fn is_failure(error: &anyhow::Error) -> bool {
 /// Whether another path would mend it.
 fn is_about_the_path(kind: ErrorKind) -> bool {
     use ErrorKind::{
-        AlreadyExists, InvalidFilename, IsADirectory, NotADirectory, PermissionDenied, ReadOnlyFilesystem,
+        AlreadyExists, InvalidData, InvalidFilename, IsADirectory, NotADirectory, PermissionDenied, ReadOnlyFilesystem,
     };
     matches!(
         kind,
-        AlreadyExists | InvalidFilename | IsADirectory | NotADirectory | PermissionDenied | ReadOnlyFilesystem
+        AlreadyExists
+            | InvalidData
+            | InvalidFilename
+            | IsADirectory
+            | NotADirectory
+            | PermissionDenied
+            | ReadOnlyFilesystem
     )
 }
 
@@ -102,4 +151,34 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
         .any(|cause| cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usage_errors_end_with_a_hint() {
+        let plain = "error: unexpected argument '--foo' found\n\nUsage: redline ratio <FILE>\n\n\
+                     For more information, try '--help'.\n";
+        let expected = "error: unexpected argument '--foo' found\n\nUsage: redline ratio <FILE>\n\
+                        hint: `redline ratio --help` shows what it takes, with examples\n";
+        assert_eq!(usage_message(plain, Some("ratio")), expected);
+        let tipped = "error: unexpected argument '--jso' found\n\n  tip: a similar argument exists: '--json'\n\n\
+                      Usage: redline ratio --json <FILE>\n\nFor more information, try '--help'.\n";
+        let expected = "error: unexpected argument '--jso' found\n\nUsage: redline ratio --json <FILE>\n\
+                        hint: a similar argument exists: '--json'\n";
+        assert_eq!(usage_message(tipped, None), expected);
+        assert_eq!(usage_message("Help\n\nUsage: redline\n", None), "Help\n\nUsage: redline\n", "help is no error");
+    }
+
+    #[test]
+    fn every_error_has_a_hint() {
+        let broken = std::io::Error::from(ErrorKind::StorageFull);
+        for error in [anyhow::anyhow!("something"), anyhow::Error::from(broken)] {
+            assert!(!hint(&error).is_empty());
+        }
+        let hinted = crate::session::hinted("wrong", "do this").context("a file");
+        assert_eq!((message(&hinted).as_str(), hint(&hinted).as_str()), ("a file: wrong", "do this"));
+    }
 }

@@ -1,10 +1,23 @@
 //! Data on standard output; a closed pipe is an ordinary error here, not a panic.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use redline::model::files::write_atomically;
+use redline::plot::ascii::AsciiOptions;
 use serde::Serialize;
+
+/// Whether standard output takes colour: it is a terminal, and `NO_COLOR` is not set to anything.
+pub fn is_coloured() -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+    std::io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+}
+
+/// How plots are set as text.
+pub fn ascii_options() -> AsciiOptions {
+    AsciiOptions { color: is_coloured(), ..AsciiOptions::default() }
+}
 
 /// Writes a line.
 pub fn line(text: &str) -> anyhow::Result<()> {

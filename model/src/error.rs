@@ -338,7 +338,17 @@ impl Error {
             Self::TrainingDiverged { .. } => "lower the learning rate, or look at the rows named",
             Self::CheckpointMismatch { .. } => "resume with the settings the run began with, or begin a new run",
             Self::LogitsNotFinite { .. } => "the steering coefficient is far too large, or the weights are damaged",
-            _ => return None,
+            Self::TokenOutOfRange { .. } => {
+                "tokenizer and weights belong to different models; take both from one release"
+            }
+            Self::Request { .. } | Self::TrainOption { .. } => "change the option, or leave it out for its default",
+            Self::NoRows { .. } => "give rows of question, answer and correction, or raise --max-tokens",
+            Self::Adapter { .. } => "give the folder that PEFT wrote for this very model",
+            Self::HookShape { .. } => "a hook gives back what it was given, in the same shape",
+            Self::Candle(_) => {
+                "memory may have run out: lower --batch-rows; otherwise report it with the command that was run"
+            }
+            Self::Interrupted => return None,
         })
     }
 }

@@ -320,8 +320,19 @@ impl Error {
             Self::VectorModel { .. } => {
                 "extract a vector from this model with `redline extract`, or accept this one with --any-model"
             }
+            Self::UnknownName { .. } => "choose one of those known",
+            Self::NoLayers | Self::DuplicateLayer { .. } => "give at least one layer, each once",
+            Self::NoResamples => "give 1000 resamples, or at least 1",
+            Self::TooFewCalibrationTokens { .. } => "raise --calibration-pairs, or give longer outputs",
+            Self::Pca { .. } | Self::PcaDiverged { .. } => "use --method mean_diff, or give more pairs",
+            Self::PairOutOfRange { .. }
+            | Self::PoleShapes { .. }
+            | Self::NoDimensions { .. }
+            | Self::FlipCount { .. }
+            | Self::HiddenSize { .. }
+            | Self::LayerMismatch { .. }
+            | Self::LayerCount { .. } => "use activations and directions of one model, layer by layer",
             Self::Model(error) => return error.hint(),
-            _ => return None,
         })
     }
 }

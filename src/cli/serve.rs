@@ -46,6 +46,7 @@ impl FromStr for NamedVector {
   redline serve
   redline serve --upstream http://127.0.0.1:8000/v1
   OPENAI_API_KEY=… redline serve --upstream https://api.openai.com/v1 --upstream-key-env OPENAI_API_KEY
+  redline serve --profile gentle --upstream http://127.0.0.1:8000/v1
   redline serve --model smollm2 --vector correction=vector.safetensors --range all --upstream http://127.0.0.1:8000/v1
 
 The page is at /, the API under /v1: point a client of OpenAI's API at http://127.0.0.1:8080/v1. docs/serve.md is the
@@ -57,9 +58,13 @@ pub struct ServeArgs {
     /// inside the program, its direction is extracted when the server starts]
     #[arg(long, value_name = "NAME=FILE")]
     pub vector: Vec<NamedVector>,
-    /// Coefficient of requests that give none
-    #[arg(long, allow_hyphen_values = true, default_value_t = 0.0)]
-    pub coefficient: f32,
+    /// Steering profile that `redline tune --save` wrote, by name or path; requests can name it, and its line predicts edit
+    /// ratios; can be given several times
+    #[arg(long, value_name = "NAME|FILE")]
+    pub profile: Vec<String>,
+    /// Coefficient of requests that give none [default: the profile's, or 0]
+    #[arg(long, allow_hyphen_values = true)]
+    pub coefficient: Option<f32>,
     /// Layers to inject unless a request says otherwise: auto, all, 8-25 or 3,5,7 [default: auto; all for the Aligner inside
     /// the program]
     #[arg(long)]

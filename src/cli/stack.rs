@@ -4,22 +4,20 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use redline::experiment::LayerSpec;
-use redline::steer::{Operator, TokenRange, Unit};
+
+use super::ModelArgs;
+use super::steering::SteeringArgs;
+
+/// What can be said of an Aligner.
+const KEYS: [&str; 9] =
+    ["adapter", "template", "profile", "vector", "coefficient", "layers", "unit", "range", "operator"];
 
 /// One Aligner of several: `MODEL[,KEY=VALUE]…`.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Clone, Default)]
 pub struct AlignerSpec {
-    /// `None`: the Aligner inside the program.
-    pub model: Option<PathBuf>,
-    pub adapter: Option<PathBuf>,
-    pub template: Option<String>,
-    pub vector: Option<PathBuf>,
-    pub coefficient: f32,
-    pub layers: LayerSpec,
-    pub unit: Unit,
-    pub range: Option<TokenRange>,
-    pub operator: Operator,
+    pub model: ModelArgs,
+    pub steering: SteeringArgs,
+    pub coefficient: Option<f32>,
 }
 
 impl FromStr for AlignerSpec {
@@ -31,13 +29,11 @@ impl FromStr for AlignerSpec {
         if model.is_empty() || model.contains('=') {
             return Err(format!("`{text}` does not begin with a model; write embedded, smollm2, a folder or a file"));
         }
-        let mut spec = Self { model: (model != "embedded").then(|| model.into()), ..Self::default() };
+        let mut spec = Self::default();
+        spec.model.model = (model != "embedded").then(|| model.into());
         for part in parts {
             let (key, value) = part.split_once('=').ok_or_else(|| format!("`{part}` is not KEY=VALUE"))?;
             spec.set(key, value).map_err(|rule| format!("`{part}`: {rule}"))?;
-        }
-        if spec.vector.is_none() && spec.coefficient != 0.0 {
-            return Err(format!("`{text}` has a coefficient without a vector"));
         }
         Ok(spec)
     }
@@ -47,21 +43,20 @@ impl AlignerSpec {
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         let told = |error: redline::steer::Error| error.to_string();
         match key {
-            "adapter" => self.adapter = Some(value.into()),
-            "template" => self.template = Some(value.into()),
-            "vector" => self.vector = Some(value.into()),
+            "adapter" => self.model.adapter = Some(value.into()),
+            "template" => self.model.template = Some(value.into()),
+            "profile" => self.steering.profile = Some(value.into()),
+            "vector" => self.steering.vector = Some(value.into()),
             "coefficient" => {
                 let number = value.parse::<f32>().ok().filter(|number| number.is_finite());
-                self.coefficient = number.ok_or("it is no finite number")?;
+                self.coefficient = Some(number.ok_or("it is no finite number")?);
             }
             // a comma ends the value
-            "layers" => self.layers = value.replace('+', ",").parse()?,
-            "unit" => self.unit = value.parse().map_err(told)?,
-            "range" => self.range = Some(value.parse().map_err(told)?),
-            "operator" => self.operator = value.parse().map_err(told)?,
-            _ => {
-                return Err("known are adapter, template, vector, coefficient, layers, unit, range, operator".into());
-            }
+            "layers" => self.steering.layers = Some(value.replace('+', ",").parse()?),
+            "unit" => self.steering.unit = Some(value.parse().map_err(told)?),
+            "range" => self.steering.range = Some(value.parse().map_err(told)?),
+            "operator" => self.steering.operator = value.parse().map_err(told)?,
+            _ => return Err(format!("known are {}", KEYS.join(", "))),
         }
         Ok(())
     }
@@ -69,9 +64,9 @@ impl AlignerSpec {
 
 #[derive(Args)]
 pub struct StackArgs {
-    /// Another Aligner: embedded, smollm2, a folder or a file, with ,KEY=VALUE for adapter, template, vector, coefficient,
-    /// layers (3+5+7), unit, range, operator; each corrects what the one before wrote
-    #[arg(long, value_name = "MODEL[,KEY=VALUE]", conflicts_with_all = ["model", "vector"])]
+    /// Another Aligner: embedded, smollm2, a folder or a file, with ,KEY=VALUE for adapter, template, profile, vector,
+    /// coefficient, layers (3+5+7), unit, range, operator; each corrects what the one before wrote
+    #[arg(long, value_name = "MODEL[,KEY=VALUE]", conflicts_with_all = ["model", "vector", "profile", "coefficient", "also", "gate"])]
     pub aligner: Vec<AlignerSpec>,
     /// Base URL of an OpenAI-compatible server that answers rows without answer
     #[arg(long, value_name = "URL", conflicts_with = "upstream_model")]

@@ -64,7 +64,7 @@ pub enum GgufName {
   redline train --data triples.jsonl --model base/ --method lora --learning-rate 1e-3 --out aligner
 
 The folder then holds the Aligner (model/ as a Hugging Face folder, or adapter/ for PEFT), its log (train.jsonl), training
-curves (curves.png and .svg), and the last and the best checkpoint. The same command continues a run that was stopped, and
+curves (curves.png and .svg), the report (index.html), and the last and the best checkpoint. The same command continues a run that was stopped, and
 ends with the same bytes as one that was not.")]
 pub struct TrainArgs {
     /// Rows: triples, or preference pairs (rejected becomes chosen); JSON or JSON Lines, plain or gzip

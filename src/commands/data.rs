@@ -113,8 +113,14 @@ fn split(args: &SplitArgs, json: bool) -> anyhow::Result<ExitCode> {
     let parts = split_rows(&rows, &keys, &PartSizes::Shares(vec![1.0 - args.share, args.share]), args.seed)?;
     write_json_lines(&parts[0], &args.out)?;
     write_json_lines(&parts[1], &args.held_out)?;
-    say_written(&args.out, parts[0].len(), json)?;
-    say_written(&args.held_out, parts[1].len(), json)
+    let written = [(&args.out, parts[0].len()), (&args.held_out, parts[1].len())];
+    if json {
+        let files = written.map(|(file, n_rows)| json!({ "file": file, "n_rows": n_rows }));
+        output::json(&json!({ "schema": "redline.split.v1", "files": files }))?;
+    } else {
+        written.iter().try_for_each(|(file, n_rows)| output::line(&format!("{}: {n_rows} rows", file.display())))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What a row is split by; of dialogues, whose question is in the text, everything before the last answer.

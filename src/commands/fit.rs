@@ -8,6 +8,7 @@ use redline::data::corrupt::CorruptedRow;
 use redline::data::read_corrupted;
 use redline::experiment::{SlopeDependence, SweepAnalysis, analyse, best_fit, slope_dependences, sweep_plot};
 use redline::plot::write_both;
+use redline::report::Table;
 use redline::steer::{BootstrapOptions, CORRECTION, Interval, SweepFit, SweepRow, read_sweep};
 use serde::Serialize;
 use serde_json::json;
@@ -148,8 +149,14 @@ impl Limits {
     }
 }
 
-/// A line a coefficient.
+/// A line a coefficient, as text.
 pub fn coefficient_table(analysis: &SweepAnalysis) -> String {
+    let Table { header, rows } = coefficient_cells(analysis);
+    output::table(&header.iter().map(String::as_str).collect::<Vec<_>>(), &rows)
+}
+
+/// A line a coefficient.
+pub fn coefficient_cells(analysis: &SweepAnalysis) -> Table {
     let intervals = analysis.fit_all.as_ref().map(|fit| &fit.mean_ratio_interval);
     let rows: Vec<Vec<String>> = analysis
         .coefficients
@@ -170,10 +177,9 @@ pub fn coefficient_table(analysis: &SweepAnalysis) -> String {
         })
         .collect();
     let ratio = format!("{} ratio", analysis.variant);
-    output::table(
-        &["coefficient", &ratio, "95 %", "exact copies", "like reference", "nll/token", "repetition", "cut off"],
-        &rows,
-    )
+    let header =
+        ["coefficient", &ratio, "95 %", "exact copies", "like reference", "nll/token", "repetition", "cut off"];
+    Table { header: header.map(str::to_owned).to_vec(), rows }
 }
 
 /// The fitted line within the coherent range and over all coefficients.

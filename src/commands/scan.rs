@@ -1,19 +1,24 @@
 //! `redline scan`: LAT scans of triples, correction and copy.
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use redline::experiment::{heatmap, scan_pair};
+use redline::model::Qac;
 use redline::model::files::write_atomically;
 use redline::model::qac::read_qac;
 use redline::plot::{ascii, write_both};
 use redline::probe::{Error as ProbeError, LatScan, PairBuilder, PairDesign, Reading};
+use redline::report::{Example, Examples, Report, ScanPart, SettingsGroup, check_place, flattened};
+
+use serde::Serialize;
+use serde_json::json;
 
 use crate::cli::ScanArgs;
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, check_reading, hinted, make_folder};
+use crate::provenance::program;
+use crate::session::{Session, check_output, check_reading, hinted, make_folder};
 
 pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let reading = Reading::load(&args.vector)?;
@@ -27,6 +32,11 @@ pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     if let Some(folder) = &args.out {
         make_folder(folder)?;
+    }
+    let page = args.report.clone().or_else(|| args.out.as_ref().map(|folder| folder.join("index.html")));
+    if let Some(page) = &page {
+        check_output(page)?;
+        check_place(page)?;
     }
     let session = Session::open(&args.model)?;
     let config = session.model.decoder.config();
@@ -52,21 +62,61 @@ pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
         write_atomically(&folder.join("scans.jsonl"), scans_as_lines(&scans)?.as_bytes())?;
         eprintln!("wrote {}", folder.display());
     }
+    if let Some(page) = &page {
+        report(args, &reading, &triples, &scans).write(page)?;
+        eprintln!("wrote {}", page.display());
+    }
     if json {
         output::piece(&scans_as_lines(&scans)?)?;
     } else {
         for scan in &scans {
-            output::line(&ascii::heatmap(&heatmap(scan, &title(scan)), &terminal())?)?;
+            output::line(&ascii::heatmap(&heatmap(scan, &title(scan)), &output::ascii_options())?)?;
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The scans with the texts they are of.
+fn report(args: &ScanArgs, reading: &Reading, triples: &[Qac], scans: &[LatScan]) -> Report {
+    let provenance = &reading.provenance;
+    let lead = format!(
+        "{} rows of {}, read with {}: {} of {} pairs at {}.",
+        args.row.len(),
+        args.data.display(),
+        args.vector.display(),
+        provenance.extract.method,
+        provenance.n_pairs,
+        provenance.site,
+    );
+    let mut report = Report::new("Redline: where correction is decided", lead);
+    report.scans = scans.iter().map(|scan| ScanPart::new(scan, &title(scan))).collect();
+    let examples = args.row.iter().map(|&row| Example::of_triple(row, &triples[row])).collect();
+    let note = "Marked is what the correction takes from the answer and what it adds.";
+    report.examples = Examples::of("The texts", note, examples);
+    let mut provenance = json!(provenance);
+    if let Some(fields) = provenance.as_object_mut() {
+        fields.remove("questions");
+    }
+    report.settings = vec![
+        program([("model hash (SHA-256)", reading.provenance.model_hash.clone())]),
+        SettingsGroup::new("Reading vector", flattened(&provenance)),
+    ];
+    report
+}
+
+/// A scan as it is printed.
+#[derive(Serialize)]
+struct Line<'a> {
+    schema: &'static str,
+    #[serde(flatten)]
+    scan: &'a LatScan,
 }
 
 /// One JSON line a scan.
 pub fn scans_as_lines(scans: &[LatScan]) -> anyhow::Result<String> {
     let mut text = String::new();
     for scan in scans {
-        text.push_str(&serde_json::to_string(scan)?);
+        text.push_str(&serde_json::to_string(&Line { schema: "redline.scan.v1", scan })?);
         text.push('\n');
     }
     Ok(text)
@@ -75,9 +125,4 @@ pub fn scans_as_lines(scans: &[LatScan]) -> anyhow::Result<String> {
 /// Title of a scan's heatmap.
 pub fn title(scan: &LatScan) -> String {
     format!("LAT scan, row {}, {}", scan.row, scan.label)
-}
-
-fn terminal() -> ascii::AsciiOptions {
-    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    ascii::AsciiOptions { color, height: 30, ..ascii::AsciiOptions::default() }
 }

@@ -1,22 +1,26 @@
 //! `redline serve`: the server, with the model on this thread and connections on others.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use redline::embedded;
 use redline::experiment::LayerSpec;
+use redline::model::Qac;
 use redline::probe::Reading;
+use redline::profile::{Profile, ProfileFit, find};
 use redline::serve::{
-    Aligner, ApiKeys, Dial, DialVector, Dials, FailMode, ServeOptions, Service, Upstream, bind, listen, own_reading,
-    own_triples,
+    Aligner, ApiKeys, Dial, DialVector, Dials, FailMode, MeasuredDial, ServeOptions, Service, Upstream, bind, listen,
+    own_reading,
 };
-use redline::steer::TokenRange;
+use redline::steer::{EditRatioVariant, Unit};
 
-use crate::cli::VectorArgs;
 use crate::cli::serve::{FailName, NamedVector, ServeArgs};
 use crate::progress::Progress;
-use crate::session::{Session, check_reading, hinted, load_vector};
-use crate::{interrupt, output};
+use crate::session::{Session, check_reading, hinted};
+use crate::steering::Steering;
+use crate::{defaults, interrupt, output};
 
 /// Name of the vector that the server extracts itself.
 const OWN_VECTOR: &str = "correction";
@@ -27,7 +31,8 @@ const CONNECTION_THREADS: usize = 2;
 
 pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let options = options(args)?;
-    redline::steer::check_coefficients(&[args.coefficient])?;
+    args.coefficient.map_or(Ok(()), |coefficient| redline::steer::check_coefficients(&[coefficient]))?;
+    let profiles = args.profile.iter().map(|name| open_profile(name)).collect::<anyhow::Result<Vec<_>>>()?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(CONNECTION_THREADS).enable_all().build()?;
     let upstream = upstream(args)?;
@@ -38,8 +43,11 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
         )
     })?;
     let address = listener.local_addr()?;
-    let session = Session::open(&args.model)?;
-    let files = args.vector.iter().map(|named| file_dial(args, named, &session)).collect::<anyhow::Result<Vec<_>>>()?;
+    let template = profiles.first().map(|(_, profile)| profile.aligner_template()).transpose()?;
+    let session = Session::open_with(&args.model, template)?;
+    let files = args.vector.iter().map(|named| file_dial(args, named, &session));
+    let tuned = profiles.iter().map(|(path, profile)| profile_dial(args, path, profile, &session));
+    let files = files.chain(tuned).collect::<anyhow::Result<Vec<_>>>()?;
     let name = session.model.path.file_stem().map_or("aligner".into(), |name| name.to_string_lossy().into_owned());
     let Session { model, template } = session;
     let service = Arc::new(Service::new(Aligner { name, model, template }, options, upstream));
@@ -136,14 +144,8 @@ fn file_dial(args: &ServeArgs, named: &NamedVector, session: &Session) -> anyhow
     let layers = args.layers.clone().unwrap_or_default();
     let is_gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
     let vector = if is_gguf {
-        let files = VectorArgs {
-            vector: path.clone(),
-            layers: LayerSpec::Auto,
-            unit: args.unit,
-            any_model: args.any_model,
-            from_llama_cpp_generator: false,
-        };
-        DialVector::Control(load_vector(&files, &session.model)?.vector)
+        let steering = Steering { any_model: args.any_model, ..Steering::by(path, LayerSpec::Auto, args.unit) };
+        DialVector::Control(steering.load(&session.model)?.vector)
     } else {
         let reading = Reading::load(path)?;
         check_reading(&reading, path, &session.model, args.any_model)?;
@@ -152,17 +154,54 @@ fn file_dial(args: &ServeArgs, named: &NamedVector, session: &Session) -> anyhow
     Ok(dial(args, named.name.clone(), vector, layers))
 }
 
+fn open_profile(name: &str) -> anyhow::Result<(PathBuf, Profile)> {
+    let path = find(name)?;
+    let profile = Profile::load(&path)?;
+    profile.check_vector(&path)?;
+    Ok((path, profile))
+}
+
+/// A tuned vector, with the line that it was tuned by.
+fn profile_dial(args: &ServeArgs, path: &Path, profile: &Profile, session: &Session) -> anyhow::Result<Dial> {
+    if profile.template.text != session.template.source() {
+        return Err(hinted(
+            format!("{}: it was made with another template than this server's", path.display()),
+            "a server has one template: leave --template out, or serve profiles of one template",
+        ));
+    }
+    if !args.any_model {
+        profile.check_model(path, &session.model)?;
+    }
+    let file = profile.vector_path(path);
+    let vector = match profile.unit.parse::<Unit>() {
+        Ok(unit) => {
+            let reading = Reading::load(&file)?;
+            check_reading(&reading, &file, &session.model, true)?;
+            DialVector::Reading(Arc::new(reading), unit)
+        }
+        Err(_) => DialVector::Control(Steering::by(&file, LayerSpec::Auto, Unit::Gap).load(&session.model)?.vector),
+    };
+    let ProfileFit { variant, slope, intercept, coherent_range, .. } = profile.fit;
+    let measured = MeasuredDial { coherent_range: [coherent_range.low, coherent_range.high], intercept, slope };
+    Ok(Dial {
+        name: profile.name.clone(),
+        vector,
+        layers: LayerSpec::List(profile.layers.clone()),
+        range: profile.range,
+        coefficient: args.coefficient.unwrap_or(profile.coefficient),
+        // replies tell this ratio
+        measured: (variant == EditRatioVariant::Char).then_some(measured),
+    })
+}
+
 fn dial(args: &ServeArgs, name: String, vector: DialVector, layers: LayerSpec) -> Dial {
-    let range = args.range.unwrap_or(match args.model.is_smollm2() {
-        true => TokenRange::All,
-        false => TokenRange::default(),
-    });
-    Dial { name, vector, layers, range, coefficient: args.coefficient, measured: None }
+    let range = defaults::range(&args.model, args.range);
+    Dial { name, vector, layers, range, coefficient: args.coefficient.unwrap_or(0.0), measured: None }
 }
 
 /// The direction of the Aligner inside the program.
 fn own_dial(args: &ServeArgs, service: &Service) -> anyhow::Result<Dial> {
-    let triples = own_triples(OWN_PAIRS)?;
+    let triples: Vec<Qac> = embedded::triples()?.into_iter().take(OWN_PAIRS).collect();
     let mut progress = Progress::new("extracting the direction", triples.len());
     let reading = own_reading(service.aligner(), &triples, &mut |done, total| {
         service.set_progress(done, total);

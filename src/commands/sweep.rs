@@ -3,18 +3,27 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
+use redline::experiment::{DEFAULT_COHERENCE_BOUND, analyse, slope_plot, sweep_plot};
 use redline::model::Qac;
 use redline::model::qac::read_qac;
 use redline::model::sampling::SamplingOptions;
-use redline::steer::{
-    CORRECTION, NamedVector, SweepLog, SweepObserver, SweepOptions, SweepPrompt, SweepRow, arms, sweep, total_effect,
+use redline::report::{
+    Examples, Report, SettingsGroup, SlopesPart, SweepPart, check_place, flattened, sweep_findings, sweep_warnings,
 };
-use serde_json::json;
+use redline::steer::{
+    BootstrapOptions, CORRECTION, EditRatioVariant, NamedVector, SweepLog, SweepObserver, SweepOptions, SweepPrompt,
+    SweepRow, arms, sweep, total_effect,
+};
+use serde_json::{Value, json};
 
 use crate::cli::{SamplingArgs, SweepArgs};
+use crate::commands::fit::coefficient_cells;
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, check_leak, check_output, hinted, load_vector};
+use crate::provenance::program;
+use crate::session::{Session, check_leak, check_output, hinted};
+use crate::steering::{LoadedVector, Steering};
 
 pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let sampling = sampling_options(&args.sampling, args.seed)?;
@@ -26,42 +35,50 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         return Err(hinted(message, "lower --skip, or raise --prompts above 0"));
     }
     check_output(&args.out)?;
-    let session = Session::open(&args.model)?;
-    let loaded = load_vector(&args.vector, &session.model)?;
+    let page = args.report.clone().unwrap_or_else(|| args.out.with_file_name("index.html"));
+    check_output(&page)?;
+    check_place(&page)?;
+    let steering = Steering::resolve(&args.steering)?.context("clap asks for a vector or a profile")?;
+    let session = Session::open_with(&args.model, steering.template()?)?;
+    let loaded = steering.load(&session.model)?;
     check_leak(&loaded.questions, chosen.iter().map(|(_, qac)| *qac), args.allow_overlap)?;
 
     let arms = arms(1, &args.coefficients.0)?;
-    let settings = json!({
-        "model_hash": session.model.fingerprint,
-        "template": session.template.source(),
-        "vector": args.vector.vector,
-        "vector_norms": loaded.vector.norms(),
-        "unit": loaded.unit,
-        "range": args.range.to_string(),
-        "operator": args.operator,
-        "coefficients": args.coefficients.0,
-        "data": args.data,
-        "skip": args.skip,
-        "max_new_tokens": args.sampling.max_new_tokens,
-        "sampling": sampling,
+    let settings = settings(&SweepSettings {
+        session: &session,
+        steering: &steering,
+        loaded: &loaded,
+        coefficients: &args.coefficients.0,
+        data: &args.data,
+        skip: args.skip,
+        max_new_tokens: args.sampling.max_new_tokens,
+        sampling: &sampling,
     });
     let prompts = prompts(&session, &chosen, args.sampling.max_new_tokens, &args.data)?;
     let mut log = SweepLog::open(&args.out, &settings)?;
     let vectors = [NamedVector { name: CORRECTION.into(), vector: loaded.vector }];
     let options = SweepOptions {
-        range: args.range,
-        operator: args.operator,
+        range: steering.range,
+        operator: steering.operator,
         max_new_tokens: args.sampling.max_new_tokens,
         sampling,
         batch_rows: args.batch_rows,
     };
     run_logged(&session, &prompts, &vectors, &arms, &options, &mut log, "sweep")?;
     eprintln!("wrote {}", args.out.display());
+    match report(args, &steering, log.rows(), &triples, &loaded.unit, &settings) {
+        Ok(report) => {
+            report.write(&page)?;
+            eprintln!("wrote {}", page.display());
+        }
+        Err(error) => eprintln!("warning: no report: {error}"),
+    }
     let effect = total_effect(log.rows());
     if json {
         output::json(&json!({
             "schema": "redline.sweep-summary.v1",
             "file": args.out,
+            "report": page,
             "n_rows": log.rows().len(),
             "settings": settings,
             "effect": effect,
@@ -76,6 +93,68 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Everything that the outputs of a sweep depend on.
+pub struct SweepSettings<'a> {
+    pub session: &'a Session,
+    pub steering: &'a Steering,
+    pub loaded: &'a LoadedVector,
+    pub coefficients: &'a [f32],
+    pub data: &'a Path,
+    pub skip: usize,
+    pub max_new_tokens: usize,
+    pub sampling: &'a SamplingOptions,
+}
+
+/// The settings as they stand in the first line of a sweep file.
+pub fn settings(of: &SweepSettings<'_>) -> Value {
+    json!({
+        "model_hash": of.session.model.fingerprint,
+        "template": of.session.template.source(),
+        "vector": of.steering.vector,
+        "vector_norms": of.loaded.vector.norms(),
+        "unit": of.loaded.unit,
+        "range": of.steering.range.to_string(),
+        "operator": of.steering.operator,
+        "coefficients": of.coefficients,
+        "data": of.data,
+        "skip": of.skip,
+        "max_new_tokens": of.max_new_tokens,
+        "sampling": of.sampling,
+    })
+}
+
+/// The sweep on one page.
+fn report(
+    args: &SweepArgs,
+    steering: &Steering,
+    rows: &[SweepRow],
+    triples: &[Qac],
+    unit: &str,
+    settings: &Value,
+) -> redline::steer::Result<Report> {
+    let (variant, bound) = (EditRatioVariant::default(), DEFAULT_COHERENCE_BOUND);
+    let analysis = analyse(rows, CORRECTION, variant, bound, &BootstrapOptions::default())?;
+    let lead = format!(
+        "{} prompts of {}, corrected at {} coefficients along {}.",
+        analysis.prompts.len(),
+        args.data.display(),
+        analysis.coefficients.len(),
+        steering.vector.display(),
+    );
+    let mut report = Report::new("Redline: a sweep of the dial", lead);
+    report.warnings = sweep_warnings(&analysis, None);
+    report
+        .warnings
+        .push("No controls were run here: a slope means something beside those of `redline reproduce`.".into());
+    report.findings = sweep_findings(&analysis, unit, None);
+    let figure = sweep_plot(&analysis, unit, Vec::new(), Vec::new());
+    report.sweep = Some(SweepPart::new(&analysis, figure, coefficient_cells(&analysis)));
+    report.slopes = slope_plot(&analysis, None).map(|plot| SlopesPart { plot, rows: analysis.prompts.clone() });
+    report.examples = Examples::of_sweep(rows, &analysis, unit, |row| triples.get(row));
+    report.settings = vec![program([]), SettingsGroup::new("Settings", flattened(settings))];
+    Ok(report)
 }
 
 /// Sampling from its options, checked.

@@ -38,6 +38,7 @@ pub struct ExtractionSettings {
 }
 
 impl Default for ExtractionSettings {
+    /// Forced pairs, read as the mean over output tokens from the first difference on, at the output of every block.
     fn default() -> Self {
         let design = PairDesign::default();
         Self {

@@ -100,7 +100,7 @@ pub fn sweep_plot(
         intercept: fit.line.intercept,
         r_squared: fit.line.r2.unwrap_or(0.0),
         range: (fit.coefficients[0], fit.coefficients[fit.coefficients.len() - 1]),
-        band: Vec::new(),
+        band: fit.coefficients.iter().zip(&fit.line_interval).map(|(x, at)| (*x, at.low, at.high)).collect(),
     });
     plot.coherent = analysis.coherent_range.as_ref().map(|range| CoherentRange {
         low: range.low,

@@ -6,23 +6,27 @@ mod analysis;
 mod compare;
 mod control_runs;
 mod depth;
+mod differences;
 mod extraction;
 mod figures;
 mod layers;
 mod limits;
 mod profile;
 mod quality;
+mod training;
 
 pub use analysis::{CoefficientSummary, DEFAULT_COHERENCE_BOUND, SweepAnalysis, analyse};
 pub use compare::{Candidate, CompareOptions, Comparison, compare};
 pub use control_runs::{ControlLine, ControlSlopes, PropensitySlopes, propensity_slopes, random_slopes};
 pub use depth::Depth;
+pub use differences::{cosine_profile, direction_cosines, scan_difference};
 pub use extraction::{Extracted, ExtractionSettings, extract, scan_pair};
 pub use figures::{heatmap, layer_profile, onset_curves, place_heatmap, slope_plot, sweep_plot};
 pub use layers::LayerSpec;
 pub use limits::{SlopeDependence, best_fit, slope_dependences};
 pub use profile::{LayerProfiles, MIN_PAIRS, PlaceProfile, places, profile_layers};
 pub use quality::{Quality, StrictnessQuality, Written, similarity};
+pub use training::{EvaluationRecord, StepRecord, TrainingRecord, training_curves};
 
 /// Where long work reports `(done, total)`; an error from it ends the work.
 pub type OnProgress<'a> = &'a mut dyn FnMut(usize, usize) -> redline_model::Result<()>;

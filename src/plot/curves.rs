@@ -4,6 +4,7 @@ use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::prelude::DrawingBackend;
 use plotters::style::Color;
+use serde::Serialize;
 
 use super::canvas::{Canvas, DrawResult, Lettering, Rect, series_marker};
 use super::font::fit_text;
@@ -27,7 +28,7 @@ const MOST_MARKED_POINTS: usize = 60;
 const MARK_PATTERN: (f64, f64) = (4.0, 5.0);
 
 /// Panels of curves that share their horizontal axis.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Curves {
     /// Title, one line.
     pub title: String,
@@ -40,7 +41,7 @@ pub struct Curves {
 }
 
 /// Curves with a vertical axis of their own.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct CurvePanel {
     /// Name of the vertical axis with its unit.
     pub y_label: String,
@@ -49,7 +50,7 @@ pub struct CurvePanel {
 }
 
 /// One curve.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Curve {
     /// Name in the legend.
     pub name: String,

@@ -58,6 +58,16 @@ pub enum PlotError {
         /// Upper end.
         upper: f64,
     },
+    /// Two results that shall be compared do not fit each other.
+    #[error("the {what} differ: {left} and {right}")]
+    Unlike {
+        /// What differs.
+        what: &'static str,
+        /// The first.
+        left: String,
+        /// The second.
+        right: String,
+    },
     /// A heatmap's clip is zero, negative or not finite.
     #[error("heatmap: the clip must be a positive number, got {got}")]
     Clip {
@@ -106,6 +116,7 @@ impl PlotError {
             Self::NotFinite { .. } => "leave out runs that failed; only heatmap cells may be NaN (missing)",
             Self::NotAscending { .. } => "sort the layers or coefficients and remove repeats",
             Self::ReversedInterval { .. } => "give the lower end of the interval first",
+            Self::Unlike { .. } => "compare results of the same model and layers",
             Self::Clip { .. } => "use a positive clip such as 3",
             Self::TooLarge { .. } => "draw fewer tokens or layers in one picture",
             Self::Font => "the build is damaged: build again from a clean checkout",

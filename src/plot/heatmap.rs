@@ -1,14 +1,16 @@
-//! The LAT scan as a picture: layer × token, layer 0 at the bottom.
+//! The LAT scan as a picture: layer × token, layer 0 at the bottom; likewise a difference of scans, or layer × layer.
 //!
 //! Values are coloured on a scale centred on 0 that ends at ± the clip. The clip is drawn (arrow heads
 //! on the colour bar, a corner mark in every cell beyond it), named and counted; the values themselves are
-//! untouched. NaN means missing and is hatched. The layer axis carries absolute block numbers.
+//! untouched. Signs stand in cells from a third of the clip on, so that grey print tells the poles apart. NaN means missing and
+//! is hatched. The layer axis carries absolute block numbers.
 
 mod parts;
 
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::prelude::DrawingBackend;
+use serde::Serialize;
 
 use super::canvas::{Canvas, DrawResult, Lettering};
 use super::font::fit_text;
@@ -21,7 +23,7 @@ use parts::{LEFT, Layout};
 const TOKEN_LENGTH: usize = 18;
 
 /// A heatmap of layer × token.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Heatmap {
     /// Title, one line.
     pub title: String,
@@ -33,8 +35,14 @@ pub struct Heatmap {
     pub token_labels: Vec<String>,
     /// Where the colour scale ends, in both directions.
     pub clip: f32,
-    /// Unit of the values, as the colour bar names it.
+    /// What the values are, as the colour bar names it.
+    pub quantity: String,
+    /// Their unit; empty for a number without one.
     pub unit: String,
+    /// Name of the horizontal axis.
+    pub x_label: String,
+    /// What the lower and the upper end of the colour scale mean.
+    pub poles: [String; 2],
     /// Colour map.
     pub colors: HeatmapColors,
 }
@@ -56,7 +64,10 @@ impl Heatmap {
             values,
             token_labels,
             clip: 3.0,
+            quantity: "score".to_owned(),
             unit: "z".to_owned(),
+            x_label: "output token".to_owned(),
+            poles: ["copy".to_owned(), "correction".to_owned()],
             colors: HeatmapColors::default(),
         }
     }
@@ -74,7 +85,12 @@ impl Heatmap {
         self.token_labels.iter().map(|label| shorten(&visible_token(label), TOKEN_LENGTH))
     }
 
-    /// The sentences under the colour bar: the clip, and what is missing.
+    /// Whether a value stands far enough from 0 for a sign in its cell.
+    pub(super) fn is_signed(&self, value: f32) -> bool {
+        value.abs() >= self.clip / 3.0
+    }
+
+    /// The sentences under the colour bar: the clip, signs, and what is missing.
     pub(super) fn notes(&self) -> Vec<String> {
         let counts = self.counts();
         let mut notes = vec![format!("clipped at ±{}", short(f64::from(self.clip)))];
@@ -84,6 +100,7 @@ impl Heatmap {
         } else {
             notes.push("no cell lies beyond".to_owned());
         }
+        notes.push(format!("+ and − from ±{} on", short(f64::from(self.clip) / 3.0)));
         if counts.missing > 0 {
             notes.push(format!("{} cells missing (hatched)", counts.missing));
         }

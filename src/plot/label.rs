@@ -62,7 +62,7 @@ pub(super) fn rounded(value: f64) -> String {
 }
 
 /// The shortest of at most three decimals that shows `value`: `0.25`, `−1`, `0.5`.
-pub(super) fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     let text = number(value, 3);
     match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),

@@ -24,7 +24,7 @@ mod error;
 mod font;
 mod frame;
 mod heatmap;
-mod label;
+pub(crate) mod label;
 mod legend;
 mod output;
 mod palette;
@@ -38,6 +38,7 @@ mod tests;
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::prelude::DrawingBackend;
+use serde::Serialize;
 
 pub use canvas::DrawResult;
 pub use curves::{Curve, CurvePanel, Curves};
@@ -72,7 +73,7 @@ pub trait Plot {
 }
 
 /// An estimate with its interval (95 % unless the caption says otherwise).
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Interval {
     /// The estimate.
     pub value: f64,

@@ -7,9 +7,11 @@
 //! [`HeatmapColors::Ordered`] runs from dark blue through grey to light yellow, lighter at every step.
 
 use plotters::style::RGBColor;
+use serde::Serialize;
 
 /// The colour map of a heatmap.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum HeatmapColors {
     /// Blue, white, red: the sign stands out. For screens and colour print.
     #[default]
@@ -56,12 +58,17 @@ const ORDERED: [(f64, [u8; 3]); 5] =
     [(-1.0, [0, 28, 84]), (-0.5, [62, 76, 112]), (0.0, [128, 128, 128]), (0.5, [188, 174, 108]), (1.0, [254, 232, 70])];
 
 impl HeatmapColors {
-    /// The colour of `at`, from −1 (copy) to 1 (correction); values beyond take the end's colour.
-    pub(super) fn color(self, at: f64) -> RGBColor {
-        let stops: &[(f64, [u8; 3])] = match self {
+    /// Places from −1 (copy) to 1 (correction) with their colours; between two of them, colours are mixed.
+    pub fn stops(self) -> &'static [(f64, [u8; 3])] {
+        match self {
             Self::Diverging => &DIVERGING,
             Self::Ordered => &ORDERED,
-        };
+        }
+    }
+
+    /// The colour of `at`, from −1 (copy) to 1 (correction); values beyond take the end's colour.
+    pub(super) fn color(self, at: f64) -> RGBColor {
+        let stops = self.stops();
         let at = at.clamp(-1.0, 1.0);
         let upper = stops.iter().position(|stop| at <= stop.0).unwrap_or(stops.len() - 1).max(1);
         let ((x0, from), (x1, to)) = (stops[upper - 1], stops[upper]);

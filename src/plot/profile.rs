@@ -4,6 +4,7 @@ use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::prelude::DrawingBackend;
 use plotters::style::Color;
+use serde::Serialize;
 
 use super::canvas::{Canvas, DrawResult, Lettering, Rect, series_marker};
 use super::font::fit_text;
@@ -20,7 +21,7 @@ const LEGEND_WIDTH: f64 = 256.0;
 const CHANCE_PATTERN: (f64, f64) = (8.0, 6.0);
 
 /// Curves over layers.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Profile {
     /// Title, one line.
     pub title: String,
@@ -37,7 +38,7 @@ pub struct Profile {
 }
 
 /// One curve.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ProfileSeries {
     /// Name in the legend.
     pub name: String,

@@ -4,13 +4,14 @@
 //! (slope below 0). Beneath, every slope as a point, a row a group; the mean slope stands next to the
 //! slopes that random directions reach, with their 95th percentile drawn through both rows.
 
-mod histogram;
+pub(super) mod histogram;
 mod parts;
 
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::prelude::DrawingBackend;
 use plotters::style::{Color, RGBColor};
+use serde::Serialize;
 
 use super::canvas::{Canvas, DrawResult, Lettering, Marker};
 use super::font::fit_text;
@@ -29,7 +30,7 @@ const LEGEND_WIDTH: f64 = 266.0;
 const LIMIT_PATTERN: (f64, f64) = (6.0, 4.0);
 
 /// Slopes of single prompts and of controls.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct SlopePlot {
     /// Title, one line.
     pub title: String,
@@ -46,7 +47,7 @@ pub struct SlopePlot {
 }
 
 /// Per-prompt slopes of a control.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SlopeGroup {
     /// Name of the row.
     pub name: String,
@@ -55,7 +56,7 @@ pub struct SlopeGroup {
 }
 
 /// Mean slopes of random directions of equal norm.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RandomSlopes {
     /// One mean slope a direction.
     pub slopes: Vec<f64>,

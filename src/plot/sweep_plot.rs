@@ -13,12 +13,13 @@ mod marks;
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::prelude::DrawingBackend;
+use serde::Serialize;
 
 use super::canvas::DrawResult;
 use super::{Interval, Plot, PlotError, check};
 
 /// A sweep over coefficients.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 pub struct SweepPlot {
     /// Title, one line.
     pub title: String,
@@ -43,7 +44,7 @@ pub struct SweepPlot {
 }
 
 /// The result at one coefficient.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SweepPoint {
     /// The coefficient.
     pub coefficient: f64,
@@ -52,7 +53,7 @@ pub struct SweepPoint {
 }
 
 /// A fitted line with its uncertainty.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FittedLine {
     /// Slope per unit of the coefficient.
     pub slope: Interval,
@@ -67,7 +68,7 @@ pub struct FittedLine {
 }
 
 /// Where outputs stay coherent, and by which rule.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CoherentRange {
     /// First coefficient.
     pub low: f64,
@@ -78,7 +79,7 @@ pub struct CoherentRange {
 }
 
 /// A control curve.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Control {
     /// Name in the legend; random directions share one entry.
     pub name: String,
@@ -89,7 +90,8 @@ pub struct Control {
 }
 
 /// What a control curve shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ControlKind {
     /// A random direction of equal norm.
     Random,
@@ -102,7 +104,7 @@ pub enum ControlKind {
 }
 
 /// Coherence, one value a coefficient in each list.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SweepCoherence {
     /// Mean negative log-likelihood per output token under the unsteered model, in nats.
     pub negative_log_likelihood: Vec<f64>,

@@ -35,7 +35,7 @@ pub use engine::{EngineError, Event, Job, Queue, Refused, ScanColumn, Task, Work
 pub use listen::{bind, listen};
 pub use metrics::Metrics;
 pub use options::{FailMode, ServeOptions};
-pub use own::{own_reading, own_triples};
+pub use own::own_reading;
 pub use router::{ROUTES, router};
 pub use state::{Aligner, Service};
 pub use upstream::{Upstream, UpstreamError};

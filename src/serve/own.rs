@@ -5,24 +5,7 @@ use redline_probe::Reading;
 use redline_steer::Result;
 
 use super::state::Aligner;
-use crate::data::DataError;
-use crate::embedded;
 use crate::experiment::{ExtractionSettings, OnProgress, extract};
-
-/// Strictness of the corrections: everything is mended against nothing, as `redline reproduce` has it.
-const STRICTNESS: u8 = 1;
-
-/// The first rows inside the program, to extract a direction from.
-///
-/// # Errors
-/// None that a program whose tests pass can meet.
-pub fn own_triples(n: usize) -> std::result::Result<Vec<Qac>, DataError> {
-    let rows = embedded::rows()?;
-    let triple = |row: &crate::data::corrupt::CorruptedRow| {
-        Ok(Qac { correction: row.correction_at(STRICTNESS)?, ..row.to_qac() })
-    };
-    rows.iter().take(n).map(triple).collect()
-}
 
 /// Extracts the direction from triples.
 ///

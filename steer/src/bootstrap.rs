@@ -49,7 +49,7 @@ impl Interval {
     }
 
     /// The interval of these results; `None` when there are none.
-    fn of(mut results: Vec<f64>) -> Option<Self> {
+    pub(crate) fn of(mut results: Vec<f64>) -> Option<Self> {
         results.sort_by(f64::total_cmp);
         (!results.is_empty())
             .then(|| Self { low: interpolate(&results, BOUNDS.0), high: interpolate(&results, BOUNDS.1) })
@@ -75,6 +75,8 @@ pub struct SweepFit {
     pub slope_interval: Interval,
     /// Interval of the intercept.
     pub intercept_interval: Interval,
+    /// Interval of the line's value at each coefficient: the band around the line.
+    pub line_interval: Vec<Interval>,
     /// Interval of R², over the resamples that have one; `None` when none has (every mean constant).
     pub r2_interval: Option<Interval>,
     /// Rank correlation of the means with the coefficients; `None` when the means are constant.
@@ -123,6 +125,7 @@ pub fn bootstrap_sweep(coefficients: &[f64], per_prompt: &[Vec<f64>], options: &
         line,
         slope_interval: Interval::of(draws.slope).expect("at least one resample"),
         intercept_interval: Interval::of(draws.intercept).expect("at least one resample"),
+        line_interval: draws.line.into_iter().filter_map(Interval::of).collect(),
         n_constant_resamples: options.n_resamples - draws.r2.len(),
         r2_interval: Interval::of(draws.r2),
         spearman_interval: Interval::of(draws.spearman),
@@ -134,6 +137,7 @@ pub fn bootstrap_sweep(coefficients: &[f64], per_prompt: &[Vec<f64>], options: &
 /// The statistics of every resample.
 struct Draws {
     means: Vec<Vec<f64>>, // (coefficients, resamples)
+    line: Vec<Vec<f64>>,  // (coefficients, resamples)
     slope: Vec<f64>,
     intercept: Vec<f64>,
     r2: Vec<f64>,
@@ -145,6 +149,7 @@ impl Draws {
         let n_prompts = per_prompt.len();
         let mut draws = Self {
             means: vec![Vec::with_capacity(options.n_resamples); coefficients.len()],
+            line: vec![Vec::with_capacity(options.n_resamples); coefficients.len()],
             slope: Vec::with_capacity(options.n_resamples),
             intercept: Vec::with_capacity(options.n_resamples),
             r2: Vec::new(),
@@ -160,6 +165,7 @@ impl Draws {
 
     fn push(&mut self, coefficients: &[f64], means: &[f64]) -> Result<()> {
         let line = fit_line(coefficients, means)?;
+        self.line.iter_mut().zip(coefficients).for_each(|(column, coefficient)| column.push(line.at(*coefficient)));
         self.slope.push(line.slope);
         self.intercept.push(line.intercept);
         // Means that differ by rounding alone count as constant for both.
@@ -170,6 +176,17 @@ impl Draws {
         self.means.iter_mut().zip(means).for_each(|(column, mean)| column.push(*mean));
         Ok(())
     }
+}
+
+/// Slope and intercept of every resample, the same ones that [`bootstrap_sweep`] takes its intervals from.
+pub(crate) fn resampled_lines(
+    coefficients: &[f64],
+    per_prompt: &[Vec<f64>],
+    options: &BootstrapOptions,
+) -> Result<Vec<(f64, f64)>> {
+    check_sweep(coefficients, per_prompt, 2)?;
+    let draws = Draws::collect(coefficients, per_prompt, options)?;
+    Ok(draws.slope.into_iter().zip(draws.intercept).collect())
 }
 
 /// Mean ratio at each coefficient over the chosen prompts.

@@ -8,8 +8,21 @@ use serde_json::Value;
 use crate::fixture::{Tiny, triples, words, write_triples};
 use crate::program::{BINARY, json, lines, run, succeed};
 
-const VERBS: [&str; 12] =
-    ["reproduce", "scan", "layers", "compare", "extract", "sweep", "fit", "correct", "serve", "ratio", "check", "data"];
+const VERBS: [&str; 13] = [
+    "reproduce",
+    "scan",
+    "layers",
+    "compare",
+    "extract",
+    "sweep",
+    "fit",
+    "plot",
+    "correct",
+    "serve",
+    "ratio",
+    "check",
+    "data",
+];
 
 #[test]
 fn help_of_the_program() {
@@ -57,19 +70,11 @@ fn prepared() -> Tiny {
 }
 
 #[test]
-fn json_of_every_verb() {
+fn scans_have_a_line_each() {
     let tiny = prepared();
-    let schema = |line: &str| json(tiny.folder(), &words(line))["schema"].as_str().unwrap().to_string();
-    assert_eq!(schema("ratio triples.jsonl"), "redline.ratio.v1");
-    assert_eq!(schema("fit sweep.jsonl"), "redline.fit.v1");
-    let common = "--model model --template template.txt --data triples.jsonl";
-    assert_eq!(schema(&format!("extract {common} --pairs 12 --out other.safetensors")), "redline.extract.v1");
-    let sweep =
-        format!("sweep {common} --vector vector.safetensors --skip 24 --prompts 2 --max-new-tokens 4 --out s.jsonl");
-    assert_eq!(schema(&sweep), "redline.sweep-summary.v1");
-    // `check` and `reproduce` are covered where their numbers are
-
-    let scans = succeed(tiny.folder(), &words(&format!("scan {common} --vector vector.safetensors --row 30 --json")));
+    let line =
+        "scan --model model --template template.txt --data triples.jsonl --vector vector.safetensors --row 30 --json";
+    let scans = succeed(tiny.folder(), &words(line));
     let scans: Vec<Value> = scans.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let labels: Vec<&str> = scans.iter().map(|scan| scan["label"].as_str().unwrap()).collect();
     assert_eq!(labels, ["correction", "copy"]);
@@ -78,10 +83,6 @@ fn json_of_every_verb() {
         assert_eq!((z.len(), scan["row"].as_u64()), (4, Some(30)));
         assert!(z.iter().all(|line| line.as_array().unwrap().len() == scan["tokens"].as_array().unwrap().len()));
     }
-
-    let question = ["correct", "--model", "model", "--question", "Why?", "--answer", "So.", "--max-new-tokens", "4"];
-    let corrected = json(tiny.folder(), &question);
-    assert_eq!((corrected["question"].as_str(), corrected["coefficient"].as_f64()), (Some("Why?"), Some(0.0)));
 }
 
 #[test]
@@ -145,4 +146,35 @@ fn one_thread_gives_the_same_text() {
     let line = "correct --model model --template template.txt --data triples.jsonl --max-new-tokens 8";
     let all = succeed(tiny.folder(), &words(line)).stdout;
     assert_eq!(succeed(tiny.folder(), &words(&format!("{line} --threads 1"))).stdout, all);
+}
+
+/// What a command prints on a terminal, with these variables set; `None` where the program that makes terminals is missing.
+#[cfg(unix)]
+fn on_a_terminal(tiny: &Tiny, line: &str, variables: &[(&str, &str)]) -> Option<String> {
+    let mut command = Command::new("script");
+    command.args(["-qec", &format!("{BINARY} {line}"), "/dev/null"]).current_dir(tiny.folder());
+    command.env_remove("NO_COLOR").env("TERM", "xterm-256color").envs(variables.iter().copied());
+    let output = command.stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(unix)]
+#[test]
+fn colours_are_for_terminals_that_want_them() {
+    let tiny = prepared();
+    let line = "scan --model model --template template.txt --data triples.jsonl --vector vector.safetensors --row 30 --out scan";
+    let piped = succeed(tiny.folder(), &words(line)).stdout;
+    let shown = |variables: &[(&str, &str)]| on_a_terminal(&tiny, "plot scan/scans.jsonl --ascii", variables);
+    let Some(coloured) = shown(&[]) else {
+        crate::program::not_tested("colours on a terminal: `script` of util-linux is missing");
+        return;
+    };
+    assert!(coloured.contains("\u{1b}[0m"), "{coloured}");
+    let unset = shown(&[("NO_COLOR", "")]).unwrap();
+    assert_eq!(unset, coloured, "an empty NO_COLOR is none");
+    for variable in [("NO_COLOR", "1"), ("TERM", "dumb")] {
+        let plain = shown(&[variable]).unwrap().replace("\r\n", "\n");
+        assert!(!plain.contains('\u{1b}'), "{variable:?}: {plain}");
+        assert_eq!(plain, piped, "colours carry nothing that the text does not");
+    }
 }

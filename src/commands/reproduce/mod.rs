@@ -2,6 +2,7 @@
 
 mod folder;
 mod inputs;
+mod report;
 mod stages;
 mod summary;
 
@@ -10,11 +11,13 @@ use std::process::ExitCode;
 
 use redline::model::Site;
 use redline::probe::split::{PartSizes, normalise, split_by_question};
+use redline::report::check_place;
 use redline::steer::Error as SteerError;
 
 use crate::cli::ReproduceArgs;
 use crate::commands::extract;
 use crate::commands::sweep::check_new_tokens;
+use crate::defaults;
 use crate::output;
 use crate::session::{Session, hinted, make_folder};
 use folder::Folder;
@@ -22,7 +25,7 @@ use inputs::Inputs;
 use stages::Experiment;
 
 pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let pair_settings = extract::settings(&inputs::pair_args(args), args.seed)?;
+    let pair_settings = extract::settings(&defaults::pair_args(&args.model, &args.pair), args.seed)?;
     if pair_settings.site.parse::<Site>()? != Site::default() {
         let message = format!("--site {}: reproduce reads and steers the outputs of blocks", args.pair.site);
         return Err(hinted(message, "use extract, sweep and fit one after the other, or leave --site out"));
@@ -31,6 +34,7 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     check_options(args, &inputs)?;
     let triples = &inputs.triples;
     make_folder(&args.out)?;
+    check_place(&args.out.join("index.html"))?;
     let session = Session::open(&args.model)?;
     let config = session.model.decoder.config();
     let layers = inputs.layers.resolve(config.n_layers)?;
@@ -54,13 +58,15 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     let results = experiment.analyse(&reading, &sweeps)?;
     let summary = summary::build(&experiment, &reading, &sweeps, &results, &settings)?;
     folder.write_json("summary.json", &summary)?;
-    experiment.draw(&reading, &results)?;
+    let figure = experiment.draw(&reading, &results)?;
+    let page = report::build(&experiment, &reading, &sweeps, &results, figure, &settings);
+    page.write(&folder.file("index.html"))?;
 
     if json {
         output::json(&summary)?;
     } else {
         output::line(&summary::as_text(&reading, &results))?;
-        output::line(&format!("\nreport: {}", args.out.display()))?;
+        output::line(&format!("\nreport: {}", folder.file("index.html").display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use redline::experiment::{
 };
 use redline::model::Qac;
 use redline::model::sampling::SamplingOptions;
-use redline::plot::{Control, ControlKind, write_both};
+use redline::plot::{Control, ControlKind, SweepPlot, write_both};
 use redline::probe::{LatScan, LayerReading, PairBuilder, PairDesign, Reading};
 use redline::steer::control_file::{read_control_vector, write_control_vector};
 use redline::steer::controls::{random_like, shuffled_like};
@@ -330,8 +330,8 @@ impl Experiment<'_> {
         Ok(Results { analysis, controls, clean, prompting: prompting.collect(), propensity })
     }
 
-    /// Draws all figures.
-    pub fn draw(&self, reading: &ReadingStage, results: &Results) -> anyhow::Result<()> {
+    /// Draws all figures; returns the sweep's, which the page shows too.
+    pub fn draw(&self, reading: &ReadingStage, results: &Results) -> anyhow::Result<SweepPlot> {
         for scan in &reading.scans {
             write_both(&heatmap(scan, &title(scan)), &self.folder.file(&format!("scan-{}", scan.label)))?;
         }
@@ -347,6 +347,6 @@ impl Experiment<'_> {
         if let Some(slopes) = slope_plot(&results.analysis, results.controls.as_ref()) {
             write_both(&slopes, &self.folder.file("slopes"))?;
         }
-        Ok(())
+        Ok(figure)
     }
 }

@@ -3,18 +3,18 @@
 use std::ops::ControlFlow;
 
 use redline::model::generate::{Finish, GenerateOptions, Generated, Prompt, generate};
-use redline::model::sampling::SamplingOptions;
 use redline::probe::{LatScan, Reading, TokenText, capture_tokens};
-use redline::steer::{EditRatios, Inject, RowSteering, TokenRange};
+use redline::steer::{EditRatios, Inject, TokenRange};
 use serde_json::{Value, json};
 
 use super::name_of;
+use crate::cli::CorrectArgs;
 use crate::cli::stack::AlignerSpec;
-use crate::cli::steering::OperatorArgs;
-use crate::cli::{CorrectArgs, ModelArgs, VectorArgs};
+use crate::commands::correct::chosen_coefficient;
 use crate::commands::sweep::sampling_options;
 use crate::interrupt;
 use crate::session::{Session, check_reading, hinted};
+use crate::steering::Steering;
 
 /// Most rows written together of which the answers are drafts.
 const MOST_DRAFTED_ROWS: usize = 2;
@@ -22,8 +22,8 @@ const MOST_DRAFTED_ROWS: usize = 2;
 /// A loaded Aligner.
 pub struct Aligner {
     session: Session,
-    spec: AlignerSpec,
-    range: TokenRange,
+    steering: Option<Steering>,
+    coefficient: f32,
     inject: Option<Inject>,
     /// Scans are made along it.
     reading: Option<Reading>,
@@ -39,55 +39,55 @@ pub struct Corrected {
 
 impl Aligner {
     pub fn open(spec: &AlignerSpec, args: &CorrectArgs) -> anyhow::Result<Self> {
-        let model =
-            ModelArgs { model: spec.model.clone(), adapter: spec.adapter.clone(), template: spec.template.clone() };
-        let default = if model.is_smollm2() { TokenRange::All } else { TokenRange::default() };
-        let range = spec.range.unwrap_or(default);
-        let session = Session::open(&model)?;
-        let own = OperatorArgs { operator: spec.operator, ..OperatorArgs::default() };
-        // options beside the vector belong to the one Aligner that has no specification of its own
-        let more = if args.stack.aligner.is_empty() { &args.operator } else { &own };
-        let inject = match &spec.vector {
-            None => None,
-            Some(path) => {
-                let vector = VectorArgs {
-                    vector: path.clone(),
-                    layers: spec.layers.clone(),
-                    unit: spec.unit,
-                    any_model: args.any_model,
-                    from_llama_cpp_generator: false,
-                };
-                Some(session.injection(&vector, range, more)?)
-            }
+        let mut steering = Steering::resolve(&spec.steering)?;
+        let coefficient = chosen_coefficient(spec.coefficient, steering.as_ref())?;
+        if let Some(steering) = steering.as_mut().filter(|_| spec.model.is_smollm2() && spec.steering.profile.is_none())
+        {
+            steering.range = spec.steering.range.unwrap_or(TokenRange::All);
+        }
+        let template = steering.as_ref().map(Steering::template).transpose()?.flatten();
+        let session = Session::open_with(&spec.model, template)?;
+        // gates and further vectors are empty where Aligners are given one by one
+        let inject = steering.as_ref().map(|steering| session.gated_injection(steering, &args.gate)).transpose()?;
+        let reading = match args.stack.with_scan {
+            true => Some(reading(steering.as_ref(), &session)?),
+            false => None,
         };
-        let reading = if args.stack.with_scan { Some(reading(spec, &session, args.any_model)?) } else { None };
-        Ok(Self { session, spec: spec.clone(), range, inject, reading, n_edits: 0 })
+        Ok(Self { session, steering, coefficient, inject, reading, n_edits: 0 })
     }
 
     pub fn coefficient(&self) -> f32 {
-        self.spec.coefficient
+        self.coefficient
     }
 
     /// What its outputs depend on.
     pub fn settings(&self) -> Value {
-        let AlignerSpec { vector, coefficient, layers, unit, operator, .. } = &self.spec;
+        let steering = self.steering.as_ref().map(|steering| {
+            json!({
+                "vector": steering.vector,
+                "layers": steering.layers.to_string(),
+                "unit": steering.unit.to_string(),
+                "range": steering.range.to_string(),
+                "operator": steering.operator,
+            })
+        });
         json!({
             "model": self.session.model.fingerprint,
             "template": self.session.template.source(),
-            "vector": vector,
-            "coefficient": coefficient,
-            "layers": layers.to_string(),
-            "unit": unit.to_string(),
-            "range": self.range.to_string(),
-            "operator": operator,
+            "steering": steering,
+            "coefficient": self.coefficient,
         })
+    }
+
+    fn leaves_prompt(&self) -> bool {
+        self.steering.as_ref().is_none_or(|steering| steering.range.leaves_prompt())
     }
 
     /// A step of a row's way, for its result.
     pub fn step(&self, before: &str, corrected: &Corrected) -> Value {
         json!({
             "aligner": name_of(&self.session.model),
-            "coefficient": self.spec.coefficient,
+            "coefficient": self.coefficient,
             "correction": corrected.text,
             "edit_ratio": EditRatios::new(before.trim(), &corrected.text).char,
             "truncated": corrected.truncated,
@@ -114,9 +114,9 @@ impl Aligner {
         }
         let options = GenerateOptions {
             max_new_tokens: args.sampling.max_new_tokens,
-            sampling: sampling(args)?,
+            sampling: sampling_options(&args.sampling, args.seed)?,
             stop_ids: self.session.tokenizer()?.stop_ids().to_vec(),
-            share_prompt: self.inject.is_none() || self.range.leaves_prompt(),
+            share_prompt: self.leaves_prompt(),
         };
         let rows = generate(&self.session.model.decoder, &prompts, &options, &mut self.inject, &mut |_, _| {
             interrupt::check()?;
@@ -144,13 +144,9 @@ impl Aligner {
         n_together: usize,
         args: &CorrectArgs,
     ) -> anyhow::Result<Prompt> {
-        if let Some(inject) = &mut self.inject {
-            let coefficient = self.spec.coefficient;
-            match args.stack.aligner.is_empty() {
-                true => {
-                    args.operator.terms(coefficient, tokens.len()).try_for_each(|term| inject.also_steer(row, term))?
-                }
-                false => inject.steer(row, RowSteering::new(0, coefficient, tokens.len()).by(self.spec.operator))?,
+        if let (Some(inject), Some(steering)) = (&mut self.inject, &self.steering) {
+            for term in args.gate.terms(steering.operator, self.coefficient, tokens.len()) {
+                inject.also_steer(row, term)?;
             }
         }
         let is_drafted = !args.no_draft && n_together <= MOST_DRAFTED_ROWS;
@@ -187,26 +183,24 @@ impl Aligner {
 
     /// Refuses a vector that touched nothing.
     pub fn check_effect(&self) -> anyhow::Result<()> {
-        let is_steered = self.inject.as_ref().is_some_and(|inject| inject.gate().is_none());
-        match is_steered && self.spec.coefficient != 0.0 && self.n_edits == 0 {
-            true => Err(redline::steer::Error::NoEffect { range: self.range.to_string() }.into()),
+        let Some(steering) = &self.steering else { return Ok(()) };
+        let has_gate = self.inject.as_ref().is_some_and(|inject| inject.gate().is_some());
+        match self.coefficient != 0.0 && self.n_edits == 0 && !has_gate {
+            true => Err(redline::steer::Error::NoEffect { range: steering.range.to_string() }.into()),
             false => Ok(()),
         }
     }
 }
 
-fn sampling(args: &CorrectArgs) -> anyhow::Result<SamplingOptions> {
-    sampling_options(&args.sampling, args.seed)
-}
-
-fn reading(spec: &AlignerSpec, session: &Session, any_model: bool) -> anyhow::Result<Reading> {
+fn reading(steering: Option<&Steering>, session: &Session) -> anyhow::Result<Reading> {
     let needs = |what: &str| hinted(what.to_owned(), "give a reading vector: redline extract writes one");
-    let path = spec.vector.as_ref().ok_or_else(|| needs("--with-scan needs a vector"))?;
+    let steering = steering.ok_or_else(|| needs("--with-scan needs a vector"))?;
+    let path = &steering.vector;
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
         return Err(needs("--with-scan: a control vector (.gguf) makes no scans"));
     }
     let reading = Reading::load(path)?;
-    check_reading(&reading, path, &session.model, any_model)?;
+    check_reading(&reading, path, &session.model, steering.any_model)?;
     match reading.calibration {
         Some(_) => Ok(reading),
         None => Err(anyhow::Error::from(redline::probe::Error::NoCalibration).context(path.display().to_string())),

@@ -38,7 +38,6 @@ struct Row {
 
 pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     sampling_options(&args.sampling, args.seed)?;
-    redline::steer::check_coefficients(&[args.coefficient])?;
     let rows = rows(args)?;
     let specs = specs(args);
     let aligners = specs.iter().map(|spec| Aligner::open(spec, args)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -105,17 +104,8 @@ fn specs(args: &CorrectArgs) -> Vec<AlignerSpec> {
     if !args.stack.aligner.is_empty() {
         return args.stack.aligner.clone();
     }
-    vec![AlignerSpec {
-        model: args.model.model.clone(),
-        adapter: args.model.adapter.clone(),
-        template: args.model.template.clone(),
-        vector: args.vector.clone(),
-        coefficient: args.coefficient,
-        layers: args.layers.clone(),
-        unit: args.unit,
-        range: Some(args.range),
-        operator: args.operator.operator,
-    }]
+    let (model, steering) = (args.model.clone(), args.steering.clone());
+    vec![AlignerSpec { model, steering, coefficient: args.coefficient }]
 }
 
 /// A hash of what outputs depend on, so that a file is continued by the same run only.

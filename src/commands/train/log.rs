@@ -4,42 +4,9 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use redline::experiment::{EvaluationRecord, StepRecord, TrainingRecord as Record};
 use redline::model::Error as ModelError;
 use redline::model::files::write_atomically;
-use serde::{Deserialize, Serialize};
-
-/// A step of the log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StepRecord {
-    pub step: usize,
-    pub phase: String,
-    pub loss: f64,
-    pub gradient_norm: f64,
-    pub learning_rate: f64,
-    pub n_tokens: usize,
-    pub tokens_per_second: f64,
-}
-
-/// An evaluation of the log; `step` counts the steps done.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct EvaluationRecord {
-    pub step: usize,
-    pub loss: f64,
-    pub is_best: bool,
-    pub exact_copy_rate: Option<f64>,
-    pub edit_ratio: Option<f64>,
-    pub similarity: Option<f64>,
-    pub cut_share: Option<f64>,
-    pub n_generated: usize,
-}
-
-/// A line of the log.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Record {
-    Step(StepRecord),
-    Evaluation(EvaluationRecord),
-}
 
 /// The log, open at its end.
 pub struct Log {

@@ -2,6 +2,7 @@
 
 mod log;
 mod options;
+mod report;
 mod rows;
 mod start;
 mod watch;
@@ -14,6 +15,7 @@ use redline::model::Error;
 use redline::model::train::checkpoint::load_parameters;
 use redline::model::train::export::{GgufStored, StoredType, export_adapter, export_gguf, export_hugging_face};
 use redline::model::train::{Method, Outcome, TrainData, TrainRun, train};
+use redline::report::check_place;
 use serde_json::{Value, json};
 
 use crate::cli::train::{GgufName, StoredName, TrainArgs};
@@ -52,6 +54,7 @@ pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
         }));
     }
     let options = options::train_options(args, rows.n_steps_hint(args));
+    check_place(&args.out.join("index.html"))?;
     let mut watch = Watch::new(&args.out, &rows.held_out, json!({ "options": options }));
     let run = TrainRun {
         parameters: &start.parameters,

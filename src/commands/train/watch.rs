@@ -2,19 +2,26 @@
 
 use std::path::{Path, PathBuf};
 
-use redline::experiment::{Quality, Written};
+use redline::experiment::{EvaluationRecord, Quality, StepRecord, TrainingRecord as Record, Written, training_curves};
 use redline::model::files::write_atomically;
 use redline::model::train::{Evaluation, Observer, Phase, StepReport, TrainStart};
 use redline::model::{Error, Qac};
-use redline::plot::{Curve, CurvePanel, Curves, write_both};
+use redline::plot::write_both;
 use serde_json::Value;
 
-use super::log::{EvaluationRecord, Log, Record, StepRecord};
+use super::log::Log;
+use super::report::{self, WrittenOutput};
 use crate::interrupt;
 use crate::progress::Progress;
 
-/// Losses that a point of the curve is the mean of, at least; long runs take more.
-const MOST_POINTS: usize = 400;
+/// File of the last evaluation's outputs.
+const OUTPUTS: &str = "outputs.jsonl";
+
+/// The outputs that a run left; none where there are none, or not all can be read.
+fn read_outputs(path: &Path) -> Vec<WrittenOutput> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).ok()).collect::<Option<_>>().unwrap_or_default()
+}
 
 /// Watches a run.
 pub struct Watch<'a> {
@@ -23,13 +30,14 @@ pub struct Watch<'a> {
     held_out: &'a [Qac],
     log: Option<Log>,
     progress: Option<Progress>,
-    n_identity_steps: usize,
+    /// Of the last evaluation.
+    outputs: Vec<WrittenOutput>,
 }
 
 impl<'a> Watch<'a> {
     /// Will write into the folder.
     pub fn new(folder: &Path, held_out: &'a [Qac], settings: Value) -> Self {
-        Self { folder: folder.into(), settings, held_out, log: None, progress: None, n_identity_steps: 0 }
+        Self { folder: folder.into(), settings, held_out, log: None, progress: None, outputs: Vec::new() }
     }
 
     /// Ends the progress bar.
@@ -38,7 +46,7 @@ impl<'a> Watch<'a> {
             progress.finish();
         }
         if let Err(error) = self.draw() {
-            eprintln!("warning: the training curves were not drawn: {error}");
+            eprintln!("warning: curves and report were not written: {error}");
         }
     }
 
@@ -47,48 +55,32 @@ impl<'a> Watch<'a> {
         self.log.as_ref().and_then(|log| log.evaluations.last())
     }
 
+    /// Keeps the outputs of an evaluation that has some, here and in the folder.
+    fn keep_outputs(&mut self, evaluation: &Evaluation) -> redline::model::Result<()> {
+        if evaluation.outputs.is_empty() {
+            return Ok(());
+        }
+        let output = |output: &redline::model::train::HeldOutOutput| {
+            let row = self.held_out.get(output.row)?;
+            Some(WrittenOutput::new(evaluation.step, output.row, row, &output.text, output.is_cut))
+        };
+        self.outputs = evaluation.outputs.iter().filter_map(output).collect();
+        let lines = self.outputs.iter().filter_map(|output| Some(serde_json::to_string(output).ok()? + "\n"));
+        write_atomically(&self.folder.join(OUTPUTS), lines.collect::<String>().as_bytes())
+    }
+
     fn write(&mut self, record: Record) -> redline::model::Result<()> {
         self.log.as_mut().map_or(Ok(()), |log| log.write(record))
     }
 
-    fn draw(&self) -> Result<(), redline::plot::PlotError> {
-        let Some(log) = self.log.as_ref().filter(|log| !log.steps.is_empty()) else { return Ok(()) };
-        let mut panels = vec![CurvePanel {
-            y_label: "loss (nats per token)".into(),
-            curves: vec![Curve::new("training", smoothed(&log.steps))],
-        }];
-        let of = |value: &dyn Fn(&EvaluationRecord) -> Option<f64>| -> Vec<(f64, f64)> {
-            log.evaluations.iter().filter_map(|record| Some((record.step as f64, value(record)?))).collect()
-        };
-        let held_out = of(&|record| Some(record.loss));
-        if !held_out.is_empty() {
-            panels[0].curves.push(Curve::new("held out", held_out));
+    fn draw(&self) -> anyhow::Result<()> {
+        let curves = self.log.as_ref().and_then(|log| training_curves(&log.steps, &log.evaluations));
+        if let (Some(curves), Some(log)) = (curves, &self.log) {
+            write_both(&curves, &self.folder.join("curves"))?;
+            report::write(&self.folder, log, &self.outputs, &self.settings)?;
         }
-        let measures = [
-            ("exact copies of clean answers (share)", of(&|record| record.exact_copy_rate)),
-            ("edit ratio", of(&|record| record.edit_ratio)),
-            ("similarity to the correction", of(&|record| record.similarity)),
-        ];
-        let curves = measures.into_iter().filter(|(_, points)| !points.is_empty());
-        let curves: Vec<Curve> = curves.map(|(name, points)| Curve::new(name, points)).collect();
-        if !curves.is_empty() {
-            panels.push(CurvePanel { y_label: "held-out outputs".into(), curves });
-        }
-        let is_split = (1..log.steps.len()).contains(&self.n_identity_steps);
-        let marks = is_split.then(|| (self.n_identity_steps as f64, "end of identity warm-up".to_owned()));
-        let plot =
-            Curves { title: "Training".into(), x_label: "step".into(), panels, marks: marks.into_iter().collect() };
-        write_both(&plot, &self.folder.join("curves"))
+        Ok(())
     }
-}
-
-/// Means of neighbouring losses, so that a long run can be read.
-fn smoothed(steps: &[StepRecord]) -> Vec<(f64, f64)> {
-    let width = steps.len().div_ceil(MOST_POINTS);
-    let mean = |part: &[StepRecord], value: &dyn Fn(&StepRecord) -> f64| {
-        part.iter().map(value).sum::<f64>() / part.len() as f64
-    };
-    steps.chunks(width).map(|part| (mean(part, &|s| s.step as f64), mean(part, &|s| s.loss))).collect()
 }
 
 impl Observer for Watch<'_> {
@@ -96,8 +88,8 @@ impl Observer for Watch<'_> {
         // only now: everything was read, and a checkpoint that is there belongs to this run
         std::fs::create_dir_all(&self.folder).map_err(|error| Error::io(&self.folder, error))?;
         write_atomically(&self.folder.join("settings.json"), format!("{:#}\n", self.settings).as_bytes())?;
+        self.outputs = read_outputs(&self.folder.join(OUTPUTS));
         self.log = Some(Log::open(&self.folder.join("train.jsonl"), start.step, start.evaluated_at)?);
-        self.n_identity_steps = start.n_identity_steps;
         if start.step > 0 {
             eprintln!("{}: goes on after step {} of {}", self.folder.display(), start.step, start.n_steps);
         }
@@ -167,8 +159,9 @@ impl Observer for Watch<'_> {
             None => eprintln!("{text}"),
         }
         self.write(Record::Evaluation(record))?;
+        self.keep_outputs(evaluation)?;
         if let Err(error) = self.draw() {
-            eprintln!("warning: the training curves were not drawn: {error}");
+            eprintln!("warning: curves and report were not written: {error}");
         }
         Ok(())
     }

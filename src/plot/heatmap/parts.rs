@@ -2,7 +2,7 @@
 
 use plotters::prelude::DrawingBackend;
 use plotters::style::text_anchor::HPos;
-use plotters::style::{Color, WHITE};
+use plotters::style::{Color, RGBColor, WHITE};
 
 use super::Heatmap;
 use crate::plot::canvas::{Canvas, DrawResult, Lettering, Rect};
@@ -18,6 +18,8 @@ const WIDTH: f64 = 1200.0;
 const CELL_TEXT: f64 = 13.0;
 const BAR_STEPS: usize = 60;
 const MIN_BAR: f64 = 170.0;
+/// Smallest side of a cell that has room for a sign.
+const SIGNED_CELL: f64 = 12.0;
 
 pub(super) struct Layout {
     cell_width: f64,
@@ -66,6 +68,9 @@ impl Heatmap {
                 }
                 let color = self.colors.color(f64::from(value / self.clip));
                 canvas.fill_rect(cell, color.to_rgba())?;
+                if self.is_signed(value) && cell.width().min(cell.height()) >= SIGNED_CELL {
+                    draw_sign(canvas, cell, value, if luminance(color) < 0.4 { WHITE } else { INK })?;
+                }
                 if value.abs() > self.clip && cell.width().min(cell.height()) >= 8.0 {
                     let mark = if luminance(color) < 0.4 { WHITE } else { INK };
                     let (right, top) = (cell.right - 1.0, cell.top + 1.0);
@@ -99,7 +104,8 @@ impl Heatmap {
         let name = "layer (block number, from 0)";
         let name = if text_width(name, TEXT) <= map.height() { name } else { "layer" };
         canvas.text(name, (26.0, middle_y), style.upward())?;
-        canvas.text("output token", (middle_x, map.bottom + layout.tokens + 30.0), style)
+        let name = fit_text(&plain(&self.x_label), TEXT, layout.width - 40.0);
+        canvas.text(&name, (middle_x, map.bottom + layout.tokens + 30.0), style)
     }
 
     pub(super) fn draw_bar<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, layout: &Layout) -> DrawResult<DB> {
@@ -134,10 +140,13 @@ impl Heatmap {
     pub(super) fn draw_notes<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, layout: &Layout) -> DrawResult<DB> {
         let bar = layout.bar;
         let style = Lettering::new(TEXT, INK);
-        let unit = fit_text(&format!("score ({})", plain(&self.unit)), TEXT, SIDE - 40.0);
-        canvas.text(&unit, (bar.left - 4.0, TOP + 4.0), style)?;
-        canvas.text("correction", (bar.right + 10.0, bar.top - 17.0), style)?;
-        canvas.text("copy", (bar.right + 10.0, bar.bottom + 17.0), style)?;
+        let (quantity, unit) = (plain(&self.quantity), plain(&self.unit));
+        let named = if unit.is_empty() { quantity } else { format!("{quantity} ({unit})") };
+        let named = fit_text(&named, TEXT, SIDE - 40.0);
+        canvas.text(&named, (bar.left - 4.0, TOP + 4.0), style)?;
+        let [low, high] = self.poles.each_ref().map(|pole| fit_text(&plain(pole), TEXT, SIDE - 80.0));
+        canvas.text(&high, (bar.right + 10.0, bar.top - 17.0), style)?;
+        canvas.text(&low, (bar.right + 10.0, bar.bottom + 17.0), style)?;
         let mut y = bar.bottom + 46.0;
         for note in self.notes() {
             for line in wrap_text(&note, CELL_TEXT, SIDE - 44.0) {
@@ -153,6 +162,17 @@ impl Heatmap {
 /// How many cells lie from one label to the next so that labels are `room` pixels apart.
 fn label_step(cell: f64, room: f64) -> usize {
     [1, 2, 5, 10, 20, 50].into_iter().find(|step| cell * *step as f64 >= room).unwrap_or(100)
+}
+
+/// A plus or a minus in the middle of a cell.
+fn draw_sign<DB: DrawingBackend>(canvas: &Canvas<DB>, cell: Rect, value: f32, ink: RGBColor) -> DrawResult<DB> {
+    let (x, y) = cell.middle();
+    let color = ink.mix(0.75);
+    canvas.line(&[(x - 3.0, y), (x + 3.0, y)], color, 1)?;
+    if value > 0.0 {
+        canvas.line(&[(x, y - 3.0), (x, y + 3.0)], color, 1)?;
+    }
+    Ok(())
 }
 
 fn draw_missing<DB: DrawingBackend>(canvas: &Canvas<DB>, cell: Rect) -> DrawResult<DB> {

@@ -4,14 +4,14 @@ use crate::plot::frame::{extent, round_step};
 
 /// Slopes from `low` up to, but not at, `high`.
 #[derive(Debug, PartialEq)]
-pub(super) struct Bin {
+pub(in crate::plot) struct Bin {
     pub low: f64,
     pub high: f64,
     pub count: usize,
 }
 
 /// Bins of round width, one edge at 0; about as many as the square root of the count suggests, doubled.
-pub(super) fn histogram(slopes: &[f64]) -> Vec<Bin> {
+pub(in crate::plot) fn histogram(slopes: &[f64]) -> Vec<Bin> {
     let (low, high) = extent(slopes.iter().copied()).unwrap_or((0.0, 0.0));
     let span = if high - low > 0.0 { high - low } else { high.abs().max(1.0) };
     let n = (2.0 * (slopes.len() as f64).sqrt()).clamp(4.0, 40.0);

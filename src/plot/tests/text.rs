@@ -1,6 +1,6 @@
 use super::samples;
-use crate::plot::PlotError;
-use crate::plot::ascii::{AsciiOptions, Curves, curves, heatmap};
+use crate::plot::ascii::{AsciiOptions, LineChart, heatmap, line_chart, slopes};
+use crate::plot::{Curve, PlotError, RandomSlopes};
 
 #[test]
 fn text_heatmap_has_layer_0_at_the_bottom_and_no_colour_unless_asked() {
@@ -45,37 +45,62 @@ fn wide_text_heatmaps_are_split_into_blocks() {
 
 #[test]
 fn text_curves_show_every_point_and_name() {
-    let plot = Curves::from(&samples::sweep(&[-1.0, -0.5, 0.0, 0.5, 1.0]));
-    let text = curves(&plot, &AsciiOptions::default()).unwrap();
-    let profile = curves(&Curves::from(&samples::profile()), &AsciiOptions::default()).unwrap();
+    let mut sweep = samples::sweep(&[-1.0, -0.5, 0.0, 0.5, 1.0]);
+    let with_line = line_chart(&LineChart::from(&sweep), &AsciiOptions::default()).unwrap();
+    assert!(with_line.contains("x line: slope 0.0503, R² 0.961") && with_line.contains("coherent from −1.00 to 1.00"));
+    sweep.line = None;
+    let text = line_chart(&LineChart::from(&sweep), &AsciiOptions::default()).unwrap();
+    let profile = line_chart(&LineChart::from(&samples::profile()), &AsciiOptions::default()).unwrap();
     if std::env::var_os("REDLINE_PLOT_GALLERY").is_some() {
-        println!("{text}\n{profile}");
+        println!("{with_line}\n{profile}");
     }
     let field: String = text.lines().skip(1).take(16).collect();
     assert_eq!(field.matches('o').count(), 5);
     assert!(text.contains("coefficient (gap)"));
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-    assert!(profile.contains("AUROC, mean_diff"));
+    assert!(profile.contains("AUROC, mean_diff") && profile.contains("layer (block number, from 0)"));
+}
+
+#[test]
+fn text_curves_may_have_places_of_their_own() {
+    let curves = samples::curves();
+    let text = line_chart(&LineChart::of_panel(&curves.panels[1], &curves.x_label), &AsciiOptions::default()).unwrap();
+    let field: String = text.lines().skip(1).take(16).collect();
+    assert_eq!(field.matches('o').count(), 6, "{text}");
+    assert!(text.starts_with("share (0 to 1)\n") && text.contains("o exact copies"));
+}
+
+#[test]
+fn text_slopes_count_every_prompt() {
+    let mut plot = samples::slopes();
+    plot.slopes = vec![-0.2, 0.0, 0.3, 0.4];
+    plot.random = Some(RandomSlopes { slopes: vec![0.1], percentile_95: 0.1 });
+    let text = slopes(&plot, &AsciiOptions::default()).unwrap();
+    assert_eq!(text.matches('█').count(), 4, "{text}");
+    for wanted in ["1 of 4 prompts (25.0 %)", "random directions (n = 1): 95th percentile 0.100", "mean slope: 1.95"] {
+        assert!(text.contains(wanted), "{wanted}\n{text}");
+    }
+    plot.slopes = (0..9000).map(|i| f64::from(i) / 1000.0).collect();
+    let text = slopes(&plot, &AsciiOptions::default()).unwrap();
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
 }
 
 #[test]
 fn bad_curves_are_refused() {
-    let good = Curves {
+    let good = LineChart {
         title: String::new(),
         x_label: "x".into(),
-        x: vec![0.0, 1.0],
-        series: vec![("a".into(), vec![1.0, 2.0])],
+        curves: vec![Curve::new("a", vec![(0.0, 1.0), (1.0, 2.0)])],
     };
     let options = AsciiOptions { width: 0, height: 0, color: false };
-    assert!(curves(&good, &options).is_ok());
-    let with = |change: fn(&mut Curves)| {
+    assert!(line_chart(&good, &options).is_ok());
+    let with = |change: fn(&mut LineChart)| {
         let mut bad = good.clone();
         change(&mut bad);
-        curves(&bad, &options).unwrap_err()
+        line_chart(&bad, &options).unwrap_err()
     };
-    assert!(matches!(with(|c| c.series.clear()), PlotError::Empty { .. }));
-    assert!(matches!(with(|c| c.x.clear()), PlotError::Empty { .. }));
-    assert!(matches!(with(|c| c.series[0].1.push(0.0)), PlotError::Ragged { .. }));
-    assert!(matches!(with(|c| c.series[0].1[0] = f64::NAN), PlotError::NotFinite { .. }));
-    assert!(matches!(with(|c| c.x.reverse()), PlotError::NotAscending { .. }));
+    assert!(matches!(with(|c| c.curves.clear()), PlotError::Empty { .. }));
+    assert!(matches!(with(|c| c.curves[0].points.clear()), PlotError::Empty { .. }));
+    assert!(matches!(with(|c| c.curves[0].points[0].1 = f64::NAN), PlotError::NotFinite { .. }));
+    assert!(matches!(with(|c| c.curves[0].points.reverse()), PlotError::NotAscending { .. }));
 }

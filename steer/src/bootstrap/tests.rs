@@ -41,6 +41,7 @@ fn two_prompts_have_the_binomial_interval() {
     let fit = bootstrap_sweep(&[0.0, 1.0], &per_prompt, &options(3)).unwrap();
     assert_eq!(fit.mean_ratio_interval, [Interval { low: 0.0, high: 1.0 }; 2]);
     assert_eq!(fit.slope_interval, Interval { low: 0.0, high: 0.0 });
+    assert_eq!(fit.line_interval, fit.mean_ratio_interval, "a line through two points meets both");
     assert_eq!((fit.r2_interval, fit.spearman_interval, fit.spearman), (None, None, None));
     assert_eq!(fit.n_constant_resamples, 500);
 }

@@ -5,6 +5,7 @@ mod data;
 mod model;
 mod options;
 mod training;
+mod tuning;
 mod vector;
 
 use std::ffi::OsStr;
@@ -41,6 +42,9 @@ fn refused<S: AsRef<OsStr>>(tiny: &Tiny, name: &str, args: &[S]) {
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{name}: {ran:?}");
     let said: String =
         ran.stderr.lines().filter(|line| !line.starts_with("template: ")).map(|l| format!("{l}\n")).collect();
+    let last = said.lines().last().unwrap_or_default();
+    let n_errors = said.lines().filter(|line| line.starts_with("error: ")).count();
+    assert!(n_errors == 1 && last.starts_with("hint: "), "{name} says no cure: {said}");
     insta::assert_snapshot!(name, masked(&said, tiny.folder()));
     let after = listing(tiny.folder());
     let names = |files: &[(std::path::PathBuf, Option<Vec<u8>>)]| files.iter().map(|f| f.0.clone()).collect::<Vec<_>>();

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# What the test of reports in a browser needs: Chromium, and playwright-core in build/browser. Takes apt and npm; without either the
+# test says that it did not run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+PLAYWRIGHT=1.65.1
+
+if ! command -v chromium > /dev/null && ! command -v google-chrome > /dev/null; then
+    as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+    $as_root apt-get update -qq
+    $as_root apt-get install -y -qq --no-install-recommends chromium
+fi
+mkdir -p build/browser
+cd build/browser
+[ -e package.json ] || echo '{ "private": true }' > package.json
+npm install --silent --no-audit --no-fund "playwright-core@$PLAYWRIGHT"
+echo "browser tests: $(chromium --version 2> /dev/null || google-chrome --version), playwright-core $PLAYWRIGHT"

@@ -1,0 +1,63 @@
+//! Options of plotting.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use redline::experiment::DEFAULT_COHERENCE_BOUND;
+use redline::steer::EditRatioVariant;
+
+/// The colour map of heatmaps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ColoursName {
+    /// Blue, white, red: the sign stands out
+    #[default]
+    Diverging,
+    /// Dark blue, grey, light yellow: lighter with the value, for grey print
+    Ordered,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline plot redline-report/scans.jsonl --difference --out difference
+  redline plot before.jsonl after.jsonl --out difference
+  redline plot sweep.jsonl --ascii
+  redline plot vector.safetensors --out cosines
+  redline plot aligner/train.jsonl --out training
+
+FILE is looked into, not at its name:
+  scans.jsonl          of `reproduce`, or `scan --out` or --json: a heatmap a scan; of two files, their differences
+  layers.jsonl, .json  of `reproduce`, `layers`, or `extract --json`: held-out reading by layer
+  sweep.jsonl          of `sweep` or `reproduce`: the sweep with its fit, and the slopes of single prompts
+  .safetensors, .gguf  a vector: cosines between the directions of its layers; of two files, layer by layer
+  train.jsonl          the log of `train`: training curves")]
+pub struct PlotArgs {
+    /// File of numbers that Redline wrote
+    pub file: PathBuf,
+    /// A second file of scans or directions, to compare
+    pub other: Option<PathBuf>,
+    /// Write STEM.png and STEM.svg; of several pictures STEM-NAME.png and so on [default: the name of FILE without its
+    /// ending, in this folder]
+    #[arg(long, value_name = "STEM", conflicts_with = "ascii")]
+    pub out: Option<PathBuf>,
+    /// Print the picture as text instead, in colour on a terminal
+    #[arg(long)]
+    pub ascii: bool,
+    /// Of scans: the correction less the copy of the same row
+    #[arg(long, conflicts_with = "other")]
+    pub difference: bool,
+    /// Colours of heatmaps
+    #[arg(long, alias = "colors", value_enum, default_value_t)]
+    pub colours: ColoursName,
+    /// Where the colour scale of scans ends, in both directions
+    #[arg(long, default_value_t = 3.0)]
+    pub clip: f32,
+    /// Of `redline layers`: the place to draw [default: the first with enough pairs]
+    #[arg(long)]
+    pub place: Option<String>,
+    /// Of sweeps: edit ratio: char, token, max, micro
+    #[arg(long, default_value_t)]
+    pub variant: EditRatioVariant,
+    /// Of sweeps: largest change of the mean negative log-likelihood per token that counts as coherent, in nats
+    #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND)]
+    pub coherence_bound: f64,
+}
