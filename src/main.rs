@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Command::Tune(args) => commands::tune::run(args, cli.json),
         Command::Plot(args) => commands::plot::run(args, cli.json),
         Command::Correct(args) => commands::correct::run(args, cli.json),
+        Command::Serve(args) => commands::serve::run(args, cli.json),
         Command::Bench(args) => commands::bench::run(args, cli.json),
         Command::Ratio(args) => commands::ratio::run(args, cli.json),
         Command::Inspect(args) => commands::inspect::run(args, cli.json),

@@ -16,6 +16,8 @@ pub mod plot;
 pub mod ratio;
 pub mod reproduce;
 pub mod scan;
+pub mod serve;
+pub mod stack;
 pub mod sweep;
 pub mod train;
 pub mod tune;
