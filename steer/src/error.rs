@@ -331,6 +331,7 @@ impl Error {
             Self::CoefficientNotFinite { .. } => "give finite numbers, such as -1,-0.5,0,0.5",
             Self::NoEffect { .. } => "choose another --range, or layers whose gap is not zero",
             Self::GateAfterLayer { .. } => "read an earlier layer, or steer later ones",
+            Self::SiteNotSteered { .. } => "give a vector for resid_post, attn_out, mlp_out or attn.hook_z",
             Self::SiteNotWritten { .. } => "keep it as .safetensors, or extract at resid_post",
             Self::NotAControlVector { .. } => "give a GGUF file with general.architecture = controlvector",
             Self::SlopeUncertain { .. } => {
@@ -345,9 +346,10 @@ impl Error {
             Self::OutOfRange { .. } => "give a value in the range that is expected",
             Self::CoefficientTwice { .. } => "give each coefficient once",
             Self::NoCoefficients => "give coefficients, such as -1,-0.5,0,0.5",
-            Self::UnknownEditRatioVariant { .. } | Self::UnknownTokenRange { .. } | Self::UnknownUnit { .. } => {
-                "choose one of those known"
-            }
+            Self::UnknownEditRatioVariant { .. }
+            | Self::UnknownTokenRange { .. }
+            | Self::UnknownUnit { .. }
+            | Self::UnknownOperator { .. } => "choose one of those known",
             Self::ShiftBelowZero => "leave --from-llama-cpp-generator out: that generator never writes block 0",
             Self::FitOverflow { .. } | Self::LeastSquares(_) => {
                 "use smaller coefficients, or leave out prompts whose ratio is far off"

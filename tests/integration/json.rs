@@ -12,7 +12,7 @@ use crate::program::{golden, repository, run, succeed};
 type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// In an order in which later ones find the files of earlier ones.
-const CASES: [Case; 21] = [
+const CASES: [Case; 24] = [
     (
         "data synth",
         "--rows 40 --seed 3 --out synth.jsonl",
@@ -35,6 +35,19 @@ const CASES: [Case; 21] = [
         "model --reference expected.safetensors --tolerance 1e-3",
         "redline.check.v1",
         &["tolerance", "passes", "logits_max_rel"],
+    ),
+    ("inspect", "model", "redline.inspect.v1", &["path", "kind", "content"]),
+    (
+        "perplexity",
+        "template.txt --model model",
+        "redline.perplexity.v1",
+        &["model", "perplexity", "nll", "n_scored", "tokens"],
+    ),
+    (
+        "check",
+        "model --template template.txt --data triples.jsonl --prompts 2",
+        "redline.self-test.v1",
+        &["model", "template", "n_triples", "findings", "passes"],
     ),
     (
         "extract",
