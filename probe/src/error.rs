@@ -324,7 +324,9 @@ impl Error {
             Self::NoLayers | Self::DuplicateLayer { .. } => "give at least one layer, each once",
             Self::NoResamples => "give 1000 resamples, or at least 1",
             Self::TooFewCalibrationTokens { .. } => "raise --calibration-pairs, or give longer outputs",
-            Self::Pca { .. } | Self::PcaDiverged { .. } => "use --method mean_diff, or give more pairs",
+            Self::Pca { .. } | Self::PcaDiverged { .. } | Self::Regression { .. } => {
+                "use --method mean_diff, or give more pairs"
+            }
             Self::PairOutOfRange { .. }
             | Self::PoleShapes { .. }
             | Self::NoDimensions { .. }

@@ -345,9 +345,11 @@ impl Error {
             Self::OutOfRange { .. } => "give a value in the range that is expected",
             Self::CoefficientTwice { .. } => "give each coefficient once",
             Self::NoCoefficients => "give coefficients, such as -1,-0.5,0,0.5",
-            Self::UnknownEditRatioVariant { .. } | Self::UnknownTokenRange { .. } | Self::UnknownUnit { .. } => {
-                "choose one of those known"
-            }
+            Self::UnknownEditRatioVariant { .. }
+            | Self::UnknownTokenRange { .. }
+            | Self::UnknownUnit { .. }
+            | Self::UnknownOperator { .. } => "choose one of those known",
+            Self::SiteNotSteered { .. } => "extract a vector with --site resid_post",
             Self::ShiftBelowZero => "leave --from-llama-cpp-generator out: that generator never writes block 0",
             Self::FitOverflow { .. } | Self::LeastSquares(_) => {
                 "use smaller coefficients, or leave out prompts whose ratio is far off"
