@@ -1,6 +1,8 @@
 //! Command line: what users type, typed. Values that need the model are resolved later.
 
+pub mod inspect;
 pub mod plot;
+pub mod steering;
 pub mod train;
 
 use std::path::{Path, PathBuf};
@@ -10,7 +12,7 @@ use redline::data::corrupt::CorruptOptions;
 use redline::embedded;
 use redline::experiment::{DEFAULT_COHERENCE_BOUND, LayerSpec};
 use redline::probe::{ExtractOptions, Method, PairDesign, ReadAt, Scaling};
-use redline::steer::{EditRatioVariant, TokenRange, Unit};
+use redline::steer::{EditRatioVariant, Operator, TokenRange, Unit};
 
 /// The coefficients of the published figure.
 pub const PUBLISHED_COEFFICIENTS: &str = "-1,-0.75,-0.5,-0.25,0,0.25,0.5";
@@ -60,8 +62,10 @@ pub enum Command {
     Bench(BenchArgs),
     /// Measure how much of the answers in a file of triples was rewritten
     Ratio(RatioArgs),
-    /// Compare a model with reference numbers, from Hugging Face transformers for one
-    Check(CheckArgs),
+    /// Say what a model, adapter or vector file holds, and what works with it
+    Inspect(inspect::InspectArgs),
+    /// Let a model test itself, or compare it with reference numbers of another program
+    Check(inspect::CheckArgs),
     /// Train an Aligner: identity warm-up, then corrections
     Train(Box<train::TrainArgs>),
     /// Train the same Aligner at several shares of identity warm-up and compare
@@ -241,7 +245,7 @@ impl ModelArgs {
     }
 }
 
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct VectorArgs {
     /// Reading vector (.safetensors) or control vector (.gguf)
     #[arg(long, value_name = "FILE")]
@@ -269,10 +273,10 @@ pub struct PairArgs {
     /// at-difference:K [default: by design]
     #[arg(long)]
     pub read: Option<ReadAt>,
-    /// Site in each block: resid_pre, resid_mid, resid_post, attn_out, mlp_out
+    /// Site in each block: resid_pre, resid_mid, resid_post, attn_out, mlp_out, or attn.hook_z (all heads)
     #[arg(long, default_value = "resid_post")]
     pub site: String,
-    /// How the direction is found: pca_diff, pca_center, mean_diff, random [default: pca_diff; mean_diff where the Aligner
+    /// How the direction is found: pca_diff, pca_center, mean_diff, logistic, random [default: pca_diff; mean_diff where the Aligner
     /// smollm2 is reproduced]
     #[arg(long)]
     pub method: Option<Method>,
@@ -572,6 +576,9 @@ pub struct SweepArgs {
     /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END
     #[arg(long, default_value_t)]
     pub range: TokenRange,
+    /// How the vector meets activations: add (a dial), piecewise, ablate, clamp, cap, norm-preserving
+    #[arg(long, default_value_t)]
+    pub operator: Operator,
     #[command(flatten)]
     pub sampling: SamplingArgs,
     /// Seed of sampling
@@ -646,6 +653,8 @@ pub struct CorrectArgs {
     /// Accept a vector made with other weights of the same size
     #[arg(long)]
     pub any_model: bool,
+    #[command(flatten)]
+    pub operator: steering::OperatorArgs,
     /// The question
     #[arg(long, requires = "answer", conflicts_with = "data")]
     pub question: Option<String>,
@@ -723,23 +732,4 @@ both ends of a text does not count.")]
 pub struct RatioArgs {
     /// Triples: JSON Lines with question, answer, correction; plain or gzip; - is standard input
     pub file: PathBuf,
-}
-
-#[derive(Args)]
-#[command(after_help = "Examples:
-  redline check model/ --reference expected.safetensors
-  redline check model.gguf --reference expected.safetensors --json
-
-Differences are the largest difference divided by the reference's largest magnitude, padding left out. The exit code is
-1 when one is above the tolerance or greedy tokens differ. scripts/make_reference.py writes a reference with
-transformers.")]
-pub struct CheckArgs {
-    /// Hugging Face folder or GGUF file
-    pub model: PathBuf,
-    /// Reference numbers
-    #[arg(long, value_name = "FILE")]
-    pub reference: PathBuf,
-    /// Largest difference that passes
-    #[arg(long, default_value_t = 1e-4)]
-    pub tolerance: f64,
 }

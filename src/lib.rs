@@ -3,8 +3,9 @@
 //! An Aligner reads a question and another model's answer and writes a corrected answer: it copies what is good and
 //! rewrites what is not. This crate is a facade over three: [`model`] runs a transformer with hooks at every layer,
 //! [`probe`] finds out where it is about to correct, [`steer`] turns that into a dial and measures what the dial does.
-//! [`data`] reads, corrupts and makes triples, [`plot`] draws the results, [`report`] puts them on a page, [`experiment`] chains all of it,
-//! [`embedded`] is a small Aligner inside the program, [`reference`](mod@reference) compares a model with numbers from elsewhere.
+//! [`data`] reads, corrupts and makes triples, [`plot`] draws the results, [`report`] puts them on a page, [`experiment`] chains
+//! all of it, [`embedded`] is a small Aligner inside the program, [`reference`](mod@reference) compares a model with numbers from
+//! elsewhere, [`self_test`] with itself.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub use redline_model as model;
@@ -17,3 +18,4 @@ pub mod experiment;
 pub mod plot;
 pub mod reference;
 pub mod report;
+pub mod self_test;

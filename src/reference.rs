@@ -144,9 +144,9 @@ impl Reference {
         let layer = layer.to_dtype(DType::I64).and_then(|l| l.flatten_all()?.to_vec1::<i64>()).map_err(Error::from)?;
         let layer = layer.first().copied().unwrap_or(0) as usize;
         let vector = ControlVector::new([(layer, values)].into())?;
-        let mut inject = Inject::new(&[&vector], TokenRange::All, decoder.config(), decoder.device())?;
+        let mut inject = Inject::new(&[&vector], TokenRange::All, decoder.config())?;
         for row in 0..self.sequences.len() {
-            inject.steer(row, RowSteering { vector: 0, coefficient: 1.0, prompt_len: 0 })?;
+            inject.steer(row, RowSteering::new(0, 1.0, 0))?;
         }
         Ok(Some(inject))
     }

@@ -8,12 +8,13 @@ use redline::data::{DataError, read_corrupted};
 use redline::embedded;
 use redline::experiment::LayerSpec;
 use redline::model::qac::read_qac;
-use redline::model::{Adapter, AlignerTemplate, Error as ModelError, Model, Qac, Tokenizer};
+use redline::model::{Adapter, AlignerTemplate, Error as ModelError, Model, Qac, Site, Tokenizer};
 use redline::probe::Reading;
 use redline::probe::artifact::question_hash;
 use redline::steer::control_file::{read_control_vector, shift_back};
-use redline::steer::{ControlVector, Inject, TokenRange, Unit, control_vector};
+use redline::steer::{ControlVector, Error as SteerError, Gate, Inject, TokenRange, Unit, control_vector};
 
+use crate::cli::steering::OperatorArgs;
 use crate::cli::{ModelArgs, VectorArgs};
 
 /// An error with its cure, for rules that only the binary has.
@@ -48,21 +49,11 @@ impl Session {
     /// Loads the model and finds the template.
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
         let template = args.template.as_deref().map(AlignerTemplate::by_name_or_file).transpose()?;
-        let adapter = args.adapter.as_deref().map(Adapter::open).transpose()?;
-        let is_smollm2 = args.is_smollm2();
-        let model = match (&args.model, adapter) {
-            (None, _) => embedded::model()?,
-            (Some(_), adapter) if is_smollm2 => {
-                let adapter = adapter.map_or_else(embedded::smollm2_adapter, Ok)?;
-                Model::load_with_adapter(&smollm2_base()?, &adapter)?
-            }
-            (Some(path), None) => load_model(path)?,
-            (Some(path), Some(adapter)) => Model::load_with_adapter(path, &adapter)?,
-        };
+        let model = open_model(args)?;
         let tokenizer = model.tokenizer()?;
         let template = match template {
             Some(template) => template,
-            None if args.model.is_none() || is_smollm2 => AlignerTemplate::by_name_or_file(embedded::TEMPLATE)?,
+            None if args.model.is_none() || args.is_smollm2() => AlignerTemplate::by_name_or_file(embedded::TEMPLATE)?,
             None => choose_template(None, tokenizer)?,
         };
         Ok(Self { model, template })
@@ -99,11 +90,47 @@ impl Session {
     }
 
     /// A hook that injects a vector file over `range`; it steers no row yet.
-    pub fn injection(&self, args: &VectorArgs, range: TokenRange) -> anyhow::Result<Inject> {
-        let loaded = load_vector(args, &self.model)?;
-        let decoder = &self.model.decoder;
-        Ok(Inject::new(&[&loaded.vector], range, decoder.config(), decoder.device())?)
+    pub fn injection(&self, args: &VectorArgs, range: TokenRange, more: &OperatorArgs) -> anyhow::Result<Inject> {
+        let others = more.also.iter().map(|also| VectorArgs { vector: also.path.clone(), ..args.clone() });
+        let all = std::iter::once(args.clone()).chain(others).map(|args| Ok(load_vector(&args, &self.model)?.vector));
+        let vectors = all.collect::<anyhow::Result<Vec<ControlVector>>>()?;
+        let config = self.model.decoder.config();
+        let inject = Inject::new(&vectors.iter().collect::<Vec<_>>(), range, config)?;
+        match (&more.gate, more.gate_layer) {
+            (Some(path), Some(layer)) => {
+                Ok(inject.where_fires(self.gate(path, layer, more.gate_above, args.any_model)?, config)?)
+            }
+            _ => Ok(inject),
+        }
     }
+
+    /// A gate by one layer of a reading vector; `above` in standard deviations of its calibration.
+    fn gate(&self, path: &Path, layer: usize, above: f64, any_model: bool) -> anyhow::Result<Gate> {
+        let reading = Reading::load(path)?;
+        check_reading(&reading, path, &self.model, any_model)?;
+        let place = reading.layers.iter().position(|vector| vector.layer == layer);
+        let place = place.ok_or(SteerError::LayerNotRead { layer })?;
+        if reading.site()? != Site::ResidPost {
+            let message = format!("{}: reads {}; a gate reads the outputs of blocks", path.display(), reading.site()?);
+            return Err(hinted(message, "extract a reading vector with --site resid_post"));
+        }
+        let threshold = reading.calibration.as_ref().and_then(|calibration| calibration.score(place, above));
+        Ok(Gate::new(&reading.layers[place], threshold.ok_or(redline::probe::Error::NoCalibration)?)?)
+    }
+}
+
+/// The model that the arguments name, with its adapter.
+pub fn open_model(args: &ModelArgs) -> anyhow::Result<Model> {
+    let adapter = args.adapter.as_deref().map(Adapter::open).transpose()?;
+    Ok(match (&args.model, adapter) {
+        (None, _) => embedded::model()?,
+        (Some(_), adapter) if args.is_smollm2() => {
+            let adapter = adapter.map_or_else(embedded::smollm2_adapter, Ok)?;
+            Model::load_with_adapter(&smollm2_base()?, &adapter)?
+        }
+        (Some(path), None) => load_model(path)?,
+        (Some(path), Some(adapter)) => Model::load_with_adapter(path, &adapter)?,
+    })
 }
 
 /// Folders where the base model of `smollm2` is looked for.
@@ -188,7 +215,7 @@ pub fn load_vector(args: &VectorArgs, model: &Model) -> anyhow::Result<LoadedVec
         let reading = Reading::load(path)?;
         check_reading(&reading, path, model, args.any_model)?;
         let layers = args.layers.resolve(config.n_layers)?;
-        let vector = control_vector(&reading.layers, &layers, args.unit)?;
+        let vector = control_vector(&reading.layers, &layers, args.unit)?.at(reading.site()?);
         return Ok(LoadedVector { vector, unit: args.unit.to_string(), questions: reading.provenance.questions });
     }
     let file = read_control_vector(path).with_context(|| path.display().to_string())?;

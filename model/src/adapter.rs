@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::layers::packed::Packed;
 use crate::model::ModelFiles;
-use crate::weights::{FileTensors, TensorSource, parse_safetensors};
+use crate::weights::{FileTensors, TensorSource, fused_linear, parse_safetensors};
 use crate::{Error, Result};
 
 const CONFIG_FILE: &str = "adapter_config.json";
@@ -65,7 +65,9 @@ pub(crate) fn factor_names(linear: &str) -> [String; 2] {
 pub struct Adapter {
     path: PathBuf,
     fingerprint: String,
+    rank: usize,
     scale: f64,
+    base_model: Option<String>,
     deltas: BTreeMap<String, [Tensor; 2]>,
 }
 
@@ -97,7 +99,28 @@ impl Adapter {
         let path = folder.join(WEIGHTS_FILE);
         let deltas = read_deltas(&path, weights, rank)?;
         let fingerprint = Sha256::digest(weights).iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { path, fingerprint, scale, deltas })
+        let base_model = map.get("base_model_name_or_path").and_then(Value::as_str).map(str::to_owned);
+        Ok(Self { path, fingerprint, rank, scale, base_model, deltas })
+    }
+
+    /// Inner width of the deltas.
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// Factor of B A.
+    pub fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    /// The model it was trained beside, as the file names it.
+    pub fn base_model(&self) -> Option<&str> {
+        self.base_model.as_deref()
+    }
+
+    /// Names of the adapted linear layers.
+    pub fn layers(&self) -> impl Iterator<Item = &str> {
+        self.deltas.keys().map(String::as_str)
     }
 
     /// SHA-256 of the adapter's weights, as hexadecimal digits.
@@ -106,16 +129,23 @@ impl Adapter {
     }
 
     /// W + scale · B A
-    fn merge(&self, linear: &str, weight: &Tensor) -> Result<Tensor> {
-        let Some([a, b]) = self.deltas.get(linear) else { return Ok(weight.clone()) };
-        let expected = [b.dim(0)?, a.dim(1)?];
+    fn merge(&self, delta: &Delta, weight: &Tensor) -> Result<Tensor> {
+        let expected = [delta.b.dim(0)?, delta.a.dim(1)?];
         if weight.dims() != expected {
-            let tensor = format!("{PREFIX}{linear}.lora_A.weight");
+            let tensor = format!("{PREFIX}{}.lora_A.weight", delta.layer);
             let (got, expected) = (expected.to_vec(), weight.dims().to_vec());
             return Err(Error::TensorShape { path: self.path.clone(), tensor, got, expected });
         }
-        Ok((weight + (b.matmul(a)? * self.scale)?)?)
+        Ok((weight + (delta.b.matmul(&delta.a)? * self.scale)?)?)
     }
+}
+
+/// What an adapter adds to a linear layer of `out` outputs.
+struct Delta {
+    /// The name under which the adapter has it.
+    layer: String,
+    a: Tensor, // (rank, in)
+    b: Tensor, // (out, rank)
 }
 
 /// Rank and scale of a configuration that asks for nothing but plain LoRA; the error is the problem.
@@ -205,23 +235,41 @@ impl<'a> MergedTensors<'a> {
     }
 }
 
+impl MergedTensors<'_> {
+    /// The delta of a linear layer of `out` outputs: its own, or its rows of a fused layer's.
+    fn delta_of(&self, linear: &str, out: usize) -> Result<Option<Delta>> {
+        let (layer, start) = fused_linear(linear, &self.files.config).unwrap_or((linear.to_owned(), 0));
+        let Some([a, b]) = self.adapter.deltas.get(&layer) else { return Ok(None) };
+        let b = match layer != linear && start + out <= b.dim(0)? {
+            true => b.narrow(0, start, out)?.contiguous()?,
+            false => b.clone(),
+        };
+        self.used.borrow_mut().insert(layer.clone());
+        Ok(Some(Delta { layer, a: a.clone(), b }))
+    }
+}
+
 impl TensorSource for MergedTensors<'_> {
     fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
         let weight = self.files.tensor(name, shape)?;
-        let Some(linear) = name.strip_suffix(".weight") else { return Ok(weight) };
-        if self.adapter.deltas.contains_key(linear) {
-            self.used.borrow_mut().insert(linear.to_owned());
+        let delta = match name.strip_suffix(".weight") {
+            Some(linear) => self.delta_of(linear, shape[0])?,
+            None => None,
+        };
+        match delta {
+            Some(delta) => self.adapter.merge(&delta, &weight),
+            None => Ok(weight),
         }
-        self.adapter.merge(linear, &weight)
     }
 
     fn packed(&self, linear: &str, out: usize, input: usize) -> Result<Option<Packed>> {
-        let packed = self.files.packed(linear, out, input)?;
-        let (Some(packed), Some([a, b])) = (&packed, self.adapter.deltas.get(linear)) else { return Ok(packed) };
-        if [b.dim(0)?, a.dim(1)?] != [out, input] {
-            return Ok(None); // merging names the shapes
+        let Some(packed) = self.files.packed(linear, out, input)? else { return Ok(None) };
+        match self.delta_of(linear, out)? {
+            None => Ok(Some(packed)),
+            Some(Delta { a, b, .. }) if [b.dim(0)?, a.dim(1)?] == [out, input] => {
+                packed.with_delta(&a, &b, self.adapter.scale)
+            }
+            Some(_) => Ok(None), // merging names the shapes
         }
-        self.used.borrow_mut().insert(linear.to_owned());
-        packed.clone().with_delta(a, b, self.adapter.scale)
     }
 }

@@ -177,11 +177,6 @@ impl KvCache {
         ChunkKv { shared, own: self.layers[layer].clone(), own_len }
     }
 
-    /// Own positions written so far, without the shared past.
-    pub(crate) fn own_len(&self) -> usize {
-        self.length
-    }
-
     pub(crate) fn advance(&mut self, t: usize) {
         self.length += t;
     }

@@ -1,5 +1,6 @@
 //! The one forward path: a decoder-only transformer with a hook at every site.
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
@@ -22,6 +23,8 @@ pub struct Decoder {
     norm: RmsNorm,
     unembedding: Linear,
     rope: Rope,
+    /// Rotation of layers with a window, where it differs.
+    local_rope: Option<Rope>,
     kernels: Kernels,
     device: Device,
 }
@@ -37,6 +40,8 @@ enum Embedding {
 struct Block {
     attention_norm: RmsNorm,
     attention: Attention,
+    /// Norms of the outputs of attention and MLP, where the model has them.
+    post_norms: Option<[RmsNorm; 2]>,
     mlp_norm: RmsNorm,
     mlp: Mlp,
 }
@@ -104,7 +109,9 @@ impl Decoder {
             let weight = read(&format!("{name}.weight"), &[out, input])?;
             Ok(Linear::new(weight, bias).with_delta(source.delta(&name, out, input)?))
         };
-        let norm = |name: &str| -> Result<RmsNorm> { Ok(RmsNorm::new(read(name, &[hidden])?, config.rms_norm_eps)) };
+        let norm = |name: &str, width: usize| -> Result<RmsNorm> {
+            Ok(RmsNorm::new(read(&format!("{name}.weight"), &[width])?, config.rms_norm_eps))
+        };
 
         let embedding = match packed("model.embed_tokens", config.vocab_size, hidden)? {
             Some(packed) => Embedding::Packed(packed),
@@ -118,32 +125,45 @@ impl Decoder {
         let block = |i: usize| -> Result<Block> {
             let part = |name: &str| format!("model.layers.{i}.{name}");
             let (q_width, kv_width) = (config.n_heads * config.head_dim, config.n_kv_heads * config.head_dim);
-            let bias = config.attention_bias;
+            let bias = config.qkv_bias;
+            let both = |names: [&str; 2], width| -> Result<[RmsNorm; 2]> {
+                Ok([norm(&part(names[0]), width)?, norm(&part(names[1]), width)?])
+            };
+            let mlp_norm = if config.post_norms { "pre_feedforward_layernorm" } else { "post_attention_layernorm" };
+            let post_norms = ["post_attention_layernorm", "post_feedforward_layernorm"];
+            let qk_norms = ["self_attn.q_norm", "self_attn.k_norm"];
             Ok(Block {
-                attention_norm: norm(&part("input_layernorm.weight"))?,
+                attention_norm: norm(&part("input_layernorm"), hidden)?,
                 attention: Attention {
                     q: linear(part("self_attn.q_proj"), q_width, hidden, bias)?,
                     k: linear(part("self_attn.k_proj"), kv_width, hidden, bias)?,
                     v: linear(part("self_attn.v_proj"), kv_width, hidden, bias)?,
-                    o: linear(part("self_attn.o_proj"), hidden, q_width, bias)?,
+                    o: linear(part("self_attn.o_proj"), hidden, q_width, config.output_bias)?,
+                    qk_norms: config.qk_norm.then(|| both(qk_norms, config.head_dim)).transpose()?,
+                    window: config.windows[i],
                     sizes: HeadSizes {
                         n_heads: config.n_heads,
                         n_kv_heads: config.n_kv_heads,
                         head_dim: config.head_dim,
+                        scale: config.attention_scale,
+                        softcap: config.attention_softcap,
                     },
                 },
-                mlp_norm: norm(&part("post_attention_layernorm.weight"))?,
+                post_norms: config.post_norms.then(|| both(post_norms, hidden)).transpose()?,
+                mlp_norm: norm(&part(mlp_norm), hidden)?,
                 mlp: Mlp {
                     gate: linear(part("mlp.gate_proj"), config.intermediate_size, hidden, config.mlp_bias)?,
                     up: linear(part("mlp.up_proj"), config.intermediate_size, hidden, config.mlp_bias)?,
                     down: linear(part("mlp.down_proj"), hidden, config.intermediate_size, config.mlp_bias)?,
+                    activation: config.activation,
                 },
             })
         };
         let mut decoder = Self {
             blocks: (0..config.n_layers).map(block).collect::<Result<_>>()?,
-            norm: norm("model.norm.weight")?,
+            norm: norm("model.norm", hidden)?,
             rope: Rope::new(&config),
+            local_rope: Rope::local(&config),
             embedding,
             unembedding,
             kernels: Kernels::default(),
@@ -177,9 +197,13 @@ impl Decoder {
 
     /// Vectors of tokens: (n, hidden)
     fn embed(&self, tokens: &[u32]) -> Result<Tensor> {
-        match &self.embedding {
-            Embedding::Table(table) => Ok(table.index_select(&Tensor::new(tokens, &self.device)?, 0)?),
-            Embedding::Packed(packed) => packed.select(tokens),
+        let vectors = match &self.embedding {
+            Embedding::Table(table) => table.index_select(&Tensor::new(tokens, &self.device)?, 0)?,
+            Embedding::Packed(packed) => packed.select(tokens)?,
+        };
+        match self.config.embedding_scale {
+            1.0 => Ok(vectors),
+            scale => Ok((vectors * f64::from(scale))?),
         }
     }
 
@@ -255,7 +279,11 @@ impl Decoder {
     /// # Errors
     /// As the tensor library reports.
     pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
-        self.unembedding.forward(states)
+        let logits = self.unembedding.forward(states)?;
+        match self.config.logit_softcap.map(f64::from) {
+            None => Ok(logits),
+            Some(cap) => Ok(((logits / cap)?.tanh()? * cap)?),
+        }
     }
 }
 
@@ -293,7 +321,7 @@ impl Stepwise<'_> {
 impl Block {
     fn linears(&mut self) -> [&mut Linear; 7] {
         let Attention { q, k, v, o, .. } = &mut self.attention;
-        let Mlp { gate, up, down } = &mut self.mlp;
+        let Mlp { gate, up, down, .. } = &mut self.mlp;
         [q, k, v, o, gate, up, down]
     }
 
@@ -310,11 +338,21 @@ impl Block {
         let x = visit(hook, at(Site::ResidPre), x, &pass.layout)?;
         let normed = self.attention_norm.forward(&x, kernels)?;
         let attn_out = self.attend(&normed, layer, pass, chunks, hook, kernels)?;
+        let attn_out = self.post_norm(0, attn_out, kernels)?;
         let attn_out = visit(hook, at(Site::AttnOut), attn_out, &pass.layout)?;
         let x = visit(hook, at(Site::ResidMid), sum(&x, &attn_out, kernels)?, &pass.layout)?;
         let mlp_out = self.mlp.forward(&self.mlp_norm.forward(&x, kernels)?, kernels)?;
+        let mlp_out = self.post_norm(1, mlp_out, kernels)?;
         let mlp_out = visit(hook, at(Site::MlpOut), mlp_out, &pass.layout)?;
         visit(hook, at(Site::ResidPost), sum(&x, &mlp_out, kernels)?, &pass.layout)
+    }
+
+    /// The output of attention (0) or MLP (1) as it is added.
+    fn post_norm(&self, part: usize, x: Tensor, kernels: Kernels) -> Result<Tensor> {
+        match &self.post_norms {
+            None => Ok(x),
+            Some(norms) => norms[part].forward(&x, kernels),
+        }
     }
 
     /// (n_tokens, hidden) → (n_tokens, hidden)
@@ -329,17 +367,18 @@ impl Block {
     ) -> Result<Tensor> {
         let pattern_point = HookPoint::Block { layer, site: Site::AttnPattern };
         let z_point = HookPoint::Block { layer, site: Site::AttnZ };
+        let rotary = pass.rotary(self.attention.window);
         if let Some(spans) = &pass.rows_without_past
             && kernels == Kernels::FusedDifferentiable
             && !hook.wants(pattern_point)
             && !hook.wants(z_point)
+            && self.attention.is_plain_over(spans)
         {
-            return self.attention.o.forward(&self.attention.attend_rows(x, spans, &pass.rotary)?);
+            return self.attention.o.forward(&self.attention.attend_rows(x, spans, rotary)?);
         }
         if kernels == Kernels::Fused && is_plain(x) && !hook.wants(pattern_point) {
-            let z = self
-                .attention
-                .attend_cached(x, &pass.rotary, |k, v| pass.append(layer, [k, v], chunks, &self.attention))?;
+            let z =
+                self.attention.attend_cached(x, rotary, |k, v| pass.append(layer, [k, v], chunks, &self.attention))?;
             let z = match hook.wants(z_point) {
                 true => {
                     let HeadSizes { n_heads, head_dim, .. } = self.attention.sizes;
@@ -350,7 +389,7 @@ impl Block {
             };
             return self.attention.o.forward(&z);
         }
-        let [q, k, v] = self.attention.project(x, &pass.rotary, kernels)?;
+        let [q, k, v] = self.attention.project(x, rotary, kernels)?;
         let mut outputs = Vec::with_capacity(chunks.len());
         for (chunk, plan) in chunks.iter().zip(&pass.plans) {
             let part = |x: &Tensor| x.narrow(0, plan.start, plan.rows * plan.t);
@@ -364,7 +403,8 @@ impl Block {
                 Past::Cache(cache) => cache.append(layer, &k, &v)?,
             };
             let want_pattern = hook.wants(pattern_point);
-            let (z, pattern) = self.attention.attend(&part(&q)?, &kv, plan.mask.as_ref(), want_pattern, kernels)?;
+            let mask = plan.mask(self.attention.window, x.device())?;
+            let (z, pattern) = self.attention.attend(&part(&q)?, &kv, mask.as_ref(), want_pattern, kernels)?;
             if let Some(pattern) = pattern {
                 // read-only: z was computed from the unhooked pattern
                 hook.on(pattern_point, &pattern, &plan.layout)?;
@@ -382,6 +422,8 @@ struct Pass {
     tokens: Vec<u32>,
     layout: TokenLayout,
     rotary: RotaryTables,
+    /// Of layers with a window, where it differs.
+    local_rotary: Option<RotaryTables>,
     plans: Vec<ChunkPlan>,
     /// The packed rows, where none has a past.
     rows_without_past: Option<Arc<[Span]>>,
@@ -391,8 +433,25 @@ struct ChunkPlan {
     start: usize,
     rows: usize,
     t: usize,
-    mask: Option<Tensor>, // (t, own length)
+    /// Position of the first token.
+    position: usize,
+    /// [`causal_mask`] of layers without a window and of those with one, once it was asked for.
+    masks: [OnceCell<Option<Tensor>>; 2],
     layout: TokenLayout,
+}
+
+impl ChunkPlan {
+    /// What a layer with this window sees, (t, positions); `None`: everything.
+    fn mask(&self, window: Option<usize>, device: &Device) -> Result<Option<Tensor>> {
+        let known = &self.masks[usize::from(window.is_some())];
+        match known.get() {
+            Some(mask) => Ok(mask.clone()),
+            None => {
+                let mask = causal_mask(self.position, self.t, window, device)?;
+                Ok(known.get_or_init(|| mask).clone())
+            }
+        }
+    }
 }
 
 impl Pass {
@@ -417,11 +476,11 @@ impl Pass {
                 return Err(Error::Request { what: "tokens of a chunk", got: n.to_string(), expected });
             }
             let t = n / rows.len();
-            let (position, own_len) = match &mut chunk.past {
-                Past::None { .. } => (0, t),
+            let position = match &mut chunk.past {
+                Past::None { .. } => 0,
                 Past::Cache(cache) => {
                     cache.reserve(t)?;
-                    (cache.len(), cache.own_len() + t)
+                    cache.len()
                 }
             };
             if position + t > decoder.config.context {
@@ -436,14 +495,21 @@ impl Pass {
             let chunk_layout = TokenLayout { spans: spans.collect() };
             positions.extend(chunk_layout.spans.iter().flat_map(|span| span.position..span.position + span.len));
             layout.spans.extend_from_slice(&chunk_layout.spans);
-            let mask = if t > 1 { Some(causal_mask(t, own_len, &decoder.device)?) } else { None };
-            plans.push(ChunkPlan { start, rows: rows.len(), t, mask, layout: chunk_layout });
+            let masks = [OnceCell::new(), OnceCell::new()];
+            plans.push(ChunkPlan { start, rows: rows.len(), t, position, masks, layout: chunk_layout });
         }
         let rotary = decoder.rope.tables(&positions, &decoder.device)?;
+        let local_rotary = decoder.local_rope.as_ref().map(|rope| rope.tables(&positions, &decoder.device));
+        let local_rotary = local_rotary.transpose()?;
         let has_past = chunks.iter().any(|chunk| matches!(chunk.past, Past::Cache(_)));
         let spans = || layout.spans.iter().map(|span| Span { start: span.start, len: span.len }).collect();
         let rows_without_past = (!has_past).then(spans);
-        Ok(Self { tokens, layout, rotary, plans, rows_without_past })
+        Ok(Self { tokens, layout, rotary, local_rotary, plans, rows_without_past })
+    }
+
+    /// Cosines and sines for a layer with this window.
+    fn rotary(&self, window: Option<usize>) -> &RotaryTables {
+        self.local_rotary.as_ref().filter(|_| window.is_some()).unwrap_or(&self.rotary)
     }
 
     /// Puts new keys and values of a layer into the caches of the chunks, or beside them where there is none.
@@ -456,7 +522,7 @@ impl Pass {
     ) -> Result<Vec<(ChunkLines, ChunkKv)>> {
         let append_chunk = |(chunk, plan): (&Chunk<'_>, &ChunkPlan)| {
             let lines = ChunkLines { start: plan.start, rows: plan.rows, t: plan.t };
-            let append = Append { lines, sizes: attention.sizes, rotary: &self.rotary };
+            let append = Append { lines, sizes: attention.sizes, rotary: self.rotary(attention.window) };
             let past = match &chunk.past {
                 Past::None { .. } => append.alone(kv)?,
                 Past::Cache(cache) => cache.append_packed(layer, kv, append)?,
@@ -481,10 +547,14 @@ impl Pass {
     }
 }
 
-/// (t, own_len): 0 where the query at own position `own_len − t + i` may look, −∞ after it.
-fn causal_mask(t: usize, own_len: usize, device: &Device) -> Result<Tensor> {
-    let past = own_len - t;
-    let values: Vec<f32> =
-        (0..t).flat_map(|i| (0..own_len).map(move |j| if j > past + i { f32::NEG_INFINITY } else { 0.0 })).collect();
-    Ok(Tensor::from_vec(values, (t, own_len), device)?)
+/// (t, past + t): 0 where the query at position `past + i` may look, −∞ after it and before its window; `None` where it is 0 throughout.
+fn causal_mask(past: usize, t: usize, window: Option<usize>, device: &Device) -> Result<Option<Tensor>> {
+    let (len, window) = (past + t, window.unwrap_or(usize::MAX));
+    if t == 1 && len <= window {
+        return Ok(None);
+    }
+    let is_seen = |query: usize, key: usize| key <= query && query - key < window;
+    let line = |query: usize| (0..len).map(move |key| if is_seen(query, key) { 0.0 } else { f32::NEG_INFINITY });
+    let values: Vec<f32> = (past..len).flat_map(line).collect();
+    Ok(Some(Tensor::from_vec(values, (t, len), device)?))
 }

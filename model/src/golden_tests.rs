@@ -12,7 +12,8 @@ use crate::generate::{GenerateOptions, Prompt, generate, read_prefix};
 use crate::hook::{HookPoint, TokenLayout};
 use crate::*;
 
-const FAMILIES: [&str; 3] = ["llama", "llama_tied", "llama3_rope"];
+const FAMILIES: [&str; 10] =
+    ["llama", "llama_tied", "llama3_rope", "mistral_swa", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3"];
 const TOLERANCE: f32 = 1e-4;
 
 fn golden(family: &str) -> PathBuf {

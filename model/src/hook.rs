@@ -9,16 +9,17 @@ use std::str::FromStr;
 
 use candle_core::Tensor;
 
-use crate::{Error, Result};
+use crate::{Error, ModelConfig, Result};
 
 /// A place inside one block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub enum Site {
     /// Residual stream entering the block.
     ResidPre,
     /// Residual stream between attention and MLP.
     ResidMid,
     /// Residual stream leaving the block.
+    #[default]
     ResidPost,
     /// Output of the attention layer, before it is added.
     AttnOut,
@@ -60,6 +61,19 @@ impl HookPoint {
     /// Residual stream leaving block `layer`.
     pub fn resid_post(layer: usize) -> Self {
         Self::Block { layer, site: Site::ResidPost }
+    }
+}
+
+impl Site {
+    /// Values of an activation here: all heads together at [`Site::AttnZ`]; `None` for attention patterns, which have no fixed width.
+    pub fn width(self, config: &ModelConfig) -> Option<usize> {
+        match self {
+            Self::AttnPattern => None,
+            Self::AttnZ => Some(config.n_heads * config.head_dim),
+            Self::ResidPre | Self::ResidMid | Self::ResidPost | Self::AttnOut | Self::MlpOut => {
+                Some(config.hidden_size)
+            }
+        }
     }
 }
 

@@ -21,6 +21,7 @@ mod log_prob;
 mod model;
 pub mod qac;
 pub mod sampling;
+pub mod summary;
 pub mod template;
 pub mod tokenizer;
 pub mod train;
@@ -28,7 +29,7 @@ mod weights;
 
 pub use adapter::{Adapter, LoraOptions};
 pub use cache::{KvCache, SharedPrefix};
-pub use config::{ModelConfig, RopeScaling, SUPPORTED_ARCHITECTURES};
+pub use config::{Activation, ModelConfig, RopeScaling, SUPPORTED_ARCHITECTURES};
 pub use decoder::{Chunk, Decoder, Past, Wanted};
 pub use error::{Error, Result};
 pub use hook::{Hook, HookPoint, NoHook, Site};

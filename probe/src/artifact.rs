@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use redline_model::files::write_atomically;
-use redline_model::{Error as ModelError, ModelConfig};
+use redline_model::{Error as ModelError, ModelConfig, Site};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,9 @@ pub struct Provenance {
     pub read: String,
     /// Site read.
     pub site: String,
+    /// Values of an activation there; absent where it is the residual stream's width.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site_width: Option<usize>,
     /// Method, scaling and seed.
     pub extract: ExtractOptions,
     /// Pairs the directions were fitted on.
@@ -160,13 +163,13 @@ impl Reading {
             ));
         }
         let file = SafeTensors::deserialize(&bytes).map_err(|e| malformed(path, e.to_string()))?;
-        let hidden = header.provenance.hidden_size;
+        let width = header.provenance.site_width.unwrap_or(header.provenance.hidden_size);
         let layers = header
             .layers
             .into_iter()
             .map(|numbers| {
                 let layer = numbers.layer;
-                let direction = values(path, &file, &format!("direction.{layer}"), hidden)?;
+                let direction = values(path, &file, &format!("direction.{layer}"), width)?;
                 let length = direction.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
                 if (length - 1.0).abs() > UNIT_TOLERANCE {
                     return Err(malformed(path, format!("`direction.{layer}` has length {length}, expected 1")));
@@ -177,7 +180,7 @@ impl Reading {
                 Ok(LayerVector {
                     layer,
                     direction,
-                    centre: values(path, &file, &format!("centre.{layer}"), hidden)?,
+                    centre: values(path, &file, &format!("centre.{layer}"), width)?,
                     gap: numbers.gap,
                     score_std: numbers.score_std,
                     explained_variance_ratio: numbers.explained_variance_ratio,
@@ -189,6 +192,14 @@ impl Reading {
             return Err(malformed(path, "it holds no layer".into()));
         }
         Ok(Self { layers, calibration: header.calibration, provenance: header.provenance })
+    }
+
+    /// The site that was read.
+    ///
+    /// # Errors
+    /// The file names none that is known.
+    pub fn site(&self) -> Result<Site> {
+        Ok(self.provenance.site.parse::<Site>()?)
     }
 
     /// Refuses a model of another shape than the one the vector was made for.

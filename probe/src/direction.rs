@@ -8,6 +8,7 @@
 //! | `pca_diff`, mirrored | top principal component of all `d_i` and all `−d_i` |
 //! | `pca_center` | top principal component of both poles, each less the midpoint of its pair (repeng) |
 //! | `mean_diff` | `mean(d_i)` |
+//! | `logistic` | weights of an L2-regularised logistic regression of the pole on the scaled activations, brought back by division |
 //! | `random` | a seeded Gaussian vector, one per layer, for control |
 //!
 //! Flips matter because principal components are taken of centred rows: without them centring removes `mean(d_i)`, which is
@@ -36,6 +37,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, LayerPairs, Method, Result, Scaling,
+    logistic::logistic_weights,
     pca::{Component, top_component, unit},
     warning::{Warning, doubts},
 };
@@ -113,6 +115,11 @@ pub fn extract_layer(pairs: &LayerPairs, options: &ExtractOptions) -> Result<Lay
             let missing = || Error::NoMeanDifference { layer: pairs.layer(), n_pairs: pairs.n_pairs() };
             let mean = unit(contrast.mean_difference().view()).ok_or_else(missing)?;
             Ok(contrast.orient(mean, None))
+        }
+        Method::Logistic => {
+            let contrast = Contrast::new(pairs, Scaling::PerDimensionFilter)?;
+            let weights = logistic_weights(pairs, &pooled_deviation(pairs))?;
+            Ok(contrast.orient(weights, None))
         }
         Method::Random => {
             let contrast = Contrast::new(pairs, Scaling::None)?;

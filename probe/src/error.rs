@@ -21,6 +21,14 @@ pub enum Error {
         /// The names allowed, separated by commas.
         known: &'static str,
     },
+    /// A logistic regression did not come to an end.
+    #[error("layer {layer}: logistic regression: {problem}")]
+    Regression {
+        /// The layer.
+        layer: usize,
+        /// What the solver said.
+        problem: String,
+    },
     /// No layer was given.
     #[error("there are no layers to read")]
     NoLayers,
@@ -316,7 +324,9 @@ impl Error {
             Self::NoLayers | Self::DuplicateLayer { .. } => "give at least one layer, each once",
             Self::NoResamples => "give 1000 resamples, or at least 1",
             Self::TooFewCalibrationTokens { .. } => "raise --calibration-pairs, or give longer outputs",
-            Self::Pca { .. } | Self::PcaDiverged { .. } => "use --method mean_diff, or give more pairs",
+            Self::Pca { .. } | Self::PcaDiverged { .. } | Self::Regression { .. } => {
+                "use --method mean_diff, or give more pairs"
+            }
             Self::PairOutOfRange { .. }
             | Self::PoleShapes { .. }
             | Self::NoDimensions { .. }

@@ -19,6 +19,7 @@ pub mod capture;
 pub mod direction;
 mod error;
 pub mod layer_pairs;
+mod logistic;
 pub mod method;
 pub mod pair;
 pub mod pca;

@@ -18,13 +18,15 @@ pub enum Method {
     PcaCenter,
     /// The mean of the pair differences.
     MeanDiff,
+    /// The weights of a logistic regression that tells the poles apart, fitted on dimensions divided by their deviations.
+    Logistic,
     /// A random direction, for control.
     Random,
 }
 
 impl Method {
     /// Every method.
-    pub const ALL: [Self; 4] = [Self::PcaDiff, Self::PcaCenter, Self::MeanDiff, Self::Random];
+    pub const ALL: [Self; 5] = [Self::PcaDiff, Self::PcaCenter, Self::MeanDiff, Self::Logistic, Self::Random];
 
     /// The name used on the command line and in files.
     pub fn name(self) -> &'static str {
@@ -32,6 +34,7 @@ impl Method {
             Self::PcaDiff => "pca_diff",
             Self::PcaCenter => "pca_center",
             Self::MeanDiff => "mean_diff",
+            Self::Logistic => "logistic",
             Self::Random => "random",
         }
     }
@@ -55,7 +58,7 @@ impl FromStr for Method {
         let unknown = || Error::UnknownName {
             what: "method",
             name: name.to_owned(),
-            known: "pca_diff, pca_center, mean_diff, random",
+            known: "pca_diff, pca_center, mean_diff, logistic, random",
         };
         Self::ALL.into_iter().find(|method| method.name() == name).ok_or_else(unknown)
     }
@@ -129,7 +132,7 @@ mod tests {
     #[test]
     fn unknown_names_list_the_known_ones() {
         let error = "pca".parse::<Method>().unwrap_err().to_string();
-        assert_eq!(error, "unknown method `pca`; known: pca_diff, pca_center, mean_diff, random");
+        assert_eq!(error, "unknown method `pca`; known: pca_diff, pca_center, mean_diff, logistic, random");
         for method in Method::ALL {
             assert!(error.contains(method.name()));
         }

@@ -59,6 +59,11 @@ impl Calibration {
         let std = scores.iter().zip(&mean).map(|pair| (variance(pair) / (n_tokens - 1) as f64).sqrt()).collect();
         Ok(Self { layers: vectors.iter().map(|vector| vector.layer).collect(), mean, std, n_tokens })
     }
+
+    /// The score of layer number `place` that lies `z` standard deviations above the mean.
+    pub fn score(&self, place: usize, z: f64) -> Option<f64> {
+        Some(self.mean.get(place)? + z * self.std.get(place)?)
+    }
 }
 
 impl LatScan {

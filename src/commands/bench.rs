@@ -9,6 +9,7 @@ use redline::model::{Hook, NoHook, Qac};
 use redline::steer::{Inject, RowSteering, TokenRange, percentile};
 use serde::Serialize;
 
+use crate::cli::steering::OperatorArgs;
 use crate::cli::{BenchArgs, VectorArgs};
 use crate::session::{Session, hinted, read_triples};
 use crate::{interrupt, output};
@@ -118,7 +119,7 @@ impl Bench<'_> {
             let prefix = Some(read_prefix(decoder, &tokens[..tokens.len() - 1], &mut NoHook)?);
             if let Some(inject) = &mut inject {
                 let (coefficient, prompt_len) = (args.coefficient, tokens.len());
-                inject.steer(row, RowSteering { vector: 0, coefficient, prompt_len })?;
+                inject.steer(row, RowSteering::new(0, coefficient, prompt_len))?;
             }
             let draft = self.session.draft(&qac.answer)?;
             prompts.push(Prompt { prefix, draft, ..Prompt::new(tokens, vec![row]) });
@@ -146,7 +147,7 @@ impl Bench<'_> {
             any_model: false,
             from_llama_cpp_generator: false,
         };
-        Ok(Some(self.session.injection(&vector, TokenRange::default())?))
+        Ok(Some(self.session.injection(&vector, TokenRange::default(), &OperatorArgs::default())?))
     }
 
     /// Continues the prompts; the number of tokens chosen, the one that ended each row included.

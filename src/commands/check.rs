@@ -1,17 +1,94 @@
-//! `redline check`: a model against reference numbers.
+//! `redline check`: a model tests itself, or is compared with reference numbers.
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use redline::embedded;
+use redline::model::Qac;
+use redline::model::qac::read_qac;
 use redline::reference::{Comparison, compare};
+use redline::self_test::{Finding, SelfTest, Verdict};
 use serde_json::json;
 
-use crate::cli::CheckArgs;
+use crate::cli::VectorArgs;
+use crate::cli::inspect::CheckArgs;
 use crate::output;
-use crate::session::load_model;
+use crate::progress::Progress;
+use crate::session::{Session, at_strictness, hinted, load_vector, open_model};
 
 pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let model = load_model(&args.model)?;
-    let comparison = compare(&model.decoder, &args.reference)?;
+    match &args.reference {
+        Some(reference) => against(args, reference, json),
+        None => alone(args, json),
+    }
+}
+
+fn alone(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let triples = triples(args)?;
+    let session = Session::open(&args.model_args())?;
+    let vector = args.vector.as_ref().map(|vector| VectorArgs {
+        vector: vector.clone(),
+        layers: args.layers.clone(),
+        unit: args.unit,
+        any_model: false,
+        from_llama_cpp_generator: false,
+    });
+    let vector = vector.map(|args| load_vector(&args, &session.model)).transpose()?;
+    let test = SelfTest {
+        model: &session.model,
+        template: &session.template,
+        triples: &triples,
+        vector: vector.as_ref().map(|loaded| (&loaded.vector, args.range)),
+    };
+    let mut progress = Progress::new("testing", 8);
+    let findings = test.run(&mut |done, total| progress.set(done, total))?;
+    progress.finish();
+    let fails = findings.iter().any(|finding| finding.verdict == Verdict::Failed);
+    if json {
+        output::json(&json!({
+            "schema": "redline.self-test.v1",
+            "model": session.model.path,
+            "template": session.template.name(),
+            "n_triples": triples.len(),
+            "findings": findings,
+            "passes": !fails,
+        }))?;
+    } else {
+        findings.iter().try_for_each(|finding| output::line(&line(finding)))?;
+    }
+    Ok(if fails { ExitCode::from(1) } else { ExitCode::SUCCESS })
+}
+
+fn line(finding: &Finding) -> String {
+    let verdict = match finding.verdict {
+        Verdict::Passed => "ok",
+        Verdict::Failed => "FAILS",
+        Verdict::Doubtful => "DOUBT",
+        Verdict::Skipped => "–",
+    };
+    format!("{verdict:<6} {:<14} {}", finding.test, finding.detail)
+}
+
+/// Triples to test on: flawed and clean ones in turn, as far as there are both.
+fn triples(args: &CheckArgs) -> anyhow::Result<Vec<Qac>> {
+    let all = match &args.data {
+        Some(path) => read_qac(path)?,
+        None => at_strictness(&embedded::rows()?, 1)?,
+    };
+    let n = usize::from(args.prompts);
+    let (clean, flawed): (Vec<Qac>, Vec<Qac>) =
+        all.into_iter().partition(|qac| qac.answer.trim() == qac.correction.trim());
+    let n_clean = clean.len().min((n / 2).max(n.saturating_sub(flawed.len())));
+    let chosen: Vec<Qac> = flawed.into_iter().take(n - n_clean).chain(clean.into_iter().take(n_clean)).collect();
+    match chosen.is_empty() {
+        false => Ok(chosen),
+        true => Err(hinted("there are no triples to test on", "give a file with question, answer and correction")),
+    }
+}
+
+fn against(args: &CheckArgs, reference: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let model = open_model(&args.model_args())?;
+    let comparison = compare(&model.decoder, reference)?;
     let passes = comparison.within(args.tolerance);
     if json {
         let mut value = serde_json::to_value(&comparison)?;

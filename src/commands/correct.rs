@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use redline::model::generate::{Drafting, Finish, GenerateOptions, Generated, Prompt, generate};
 use redline::model::qac::{Question, read_questions};
 use redline::model::{Hook, Result as ModelResult};
-use redline::steer::{EditRatios, Inject, RowSteering};
+use redline::steer::{EditRatios, Inject};
 use serde_json::json;
 
 use crate::cli::{CorrectArgs, VectorArgs};
@@ -48,9 +48,13 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     if proposed > 0 && args.data.is_some() {
         eprintln!("drafted from the answer: {accepted} of {proposed} tokens stood, {passes} passes");
     }
-    if let Some(inject) = inject.filter(|_| args.coefficient != 0.0) {
+    let is_steered = args.operator.terms(args.coefficient, 0).any(|term| term.coefficient != 0.0);
+    if let Some(inject) = inject.filter(|_| is_steered) {
         let edits: u64 = inject.effect().values().map(|effect| effect.edits).sum();
-        if edits == 0 {
+        if let Some(gate) = inject.gate() {
+            let counts = gate.counts();
+            eprintln!("gate at layer {}: fired at {} of {} positions", gate.layer(), counts.fired, counts.scored);
+        } else if edits == 0 {
             return Err(redline::steer::Error::NoEffect { range: args.range.to_string() }.into());
         }
         eprintln!("steered: {edits} activations changed in {} layers", inject.effect().len());
@@ -88,7 +92,7 @@ fn injection(args: &CorrectArgs, session: &Session) -> anyhow::Result<Option<Inj
         any_model: args.any_model,
         from_llama_cpp_generator: false,
     };
-    Ok(Some(session.injection(&vector, args.range)?))
+    Ok(Some(session.injection(&vector, args.range, &args.operator)?))
 }
 
 /// Most rows written together of which the answers are drafts.
@@ -108,8 +112,10 @@ impl Run<'_> {
         let mut prompts = Vec::with_capacity(part.len());
         for (i, tokens) in part.iter().enumerate() {
             if let Some(inject) = inject {
-                let coefficient = self.args.coefficient;
-                inject.steer(first + i, RowSteering { vector: 0, coefficient, prompt_len: tokens.len() })?;
+                inject.clear_row(first + i);
+                for term in self.args.operator.terms(self.args.coefficient, tokens.len()) {
+                    inject.also_steer(first + i, term)?;
+                }
             }
             let draft = self.draft(first + i, part.len())?;
             prompts.push(Prompt { draft, ..Prompt::new(tokens.clone(), vec![first + i]) });

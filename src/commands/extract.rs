@@ -33,7 +33,8 @@ pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
 
     extracted.reading.save(&args.out)?;
     if let Some(path) = &args.gguf {
-        let vector = control_vector(&extracted.reading.layers, &layers, args.unit)?;
+        let reading = &extracted.reading;
+        let vector = control_vector(&reading.layers, &layers, args.unit)?.at(reading.site()?);
         write_control_vector(path, &vector, &session.model.decoder.config().architecture)?;
     }
     for warning in &extracted.warnings {

@@ -9,6 +9,7 @@ pub mod data;
 pub mod evaluate;
 pub mod extract;
 pub mod fit;
+pub mod inspect;
 pub mod layers;
 pub mod plot;
 pub mod ratio;

@@ -48,6 +48,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         "vector_norms": loaded.vector.norms(),
         "unit": loaded.unit,
         "range": args.range.to_string(),
+        "operator": args.operator,
         "coefficients": args.coefficients.0,
         "data": args.data,
         "skip": args.skip,
@@ -59,6 +60,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let vectors = [NamedVector { name: CORRECTION.into(), vector: loaded.vector }];
     let options = SweepOptions {
         range: args.range,
+        operator: args.operator,
         max_new_tokens: args.sampling.max_new_tokens,
         sampling,
         batch_rows: args.batch_rows,

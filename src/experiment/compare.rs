@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use redline_model::{AlignerTemplate, Model, Qac};
+use redline_model::{AlignerTemplate, Model, Qac, Site};
 use redline_probe::{ExtractOptions, LayerVector, Method, Scaling, extract_directions, fit_layers};
 use redline_steer::controls::random_like;
 use redline_steer::{
-    Arm, BootstrapOptions, ControlVector, Interval, Propensity, PropensityOptions, Result, TokenRange, Unit,
+    Arm, BootstrapOptions, ControlVector, Interval, Operator, Propensity, PropensityOptions, Result, TokenRange, Unit,
     bootstrap_sweep, control_vector, percentile, propensity,
 };
 use serde::{Deserialize, Serialize};
@@ -97,7 +97,9 @@ pub fn compare(
     for &(method, scaling) in &options.methods {
         let extraction = ExtractOptions { method, scaling, ..settings.extract };
         let reading = fit_layers(&extract_directions(&train, &extraction)?.directions, &train)?;
-        named.extend(candidates(&reading, method, scaling, model.decoder.config().n_layers, options)?);
+        let site: Site = settings.site.parse()?;
+        let found = candidates(&reading, method, scaling, model.decoder.config().n_layers, options)?;
+        named.extend(found.into_iter().map(|(candidate, vector)| (candidate, vector.at(site))));
     }
     let norms: BTreeMap<usize, f64> = train.iter().map(|pairs| (pairs.layer(), pairs.mean_norm())).collect();
     let strength = named.first().map_or(0.0, |(_, vector)| relative_strength(vector, &norms));
@@ -116,7 +118,7 @@ pub fn compare(
     pairs.truncate(options.n_measured.max(2));
     let plain: Vec<&ControlVector> = vectors.iter().collect();
     let arms = redline_steer::arms(vectors.len(), &options.coefficients)?;
-    let measure = PropensityOptions { range: options.range, max_tokens: options.max_tokens };
+    let measure = PropensityOptions { range: options.range, operator: Operator::Add, max_tokens: options.max_tokens };
     let mut progress = |done: usize, total: usize| Ok(on_progress(done, total)?);
     let values = propensity(&model.decoder, &pairs, &plain, &arms, &measure, &mut progress)?;
 

@@ -139,6 +139,7 @@ pub fn extract(
         design: settings.design,
         read: settings.read.to_string(),
         site: site.to_string(),
+        site_width: site.width(config).filter(|width| *width != config.hidden_size),
         extract: settings.extract,
         n_pairs: train.read.len(),
         questions: questions.iter().map(|question| question_hash(question)).collect(),

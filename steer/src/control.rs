@@ -1,23 +1,25 @@
-//! Control vectors: what one unit of coefficient adds to the residual stream, per layer, and their algebra.
+//! Control vectors: what one unit of coefficient adds to activations, per layer, and their algebra.
 
 use std::collections::BTreeMap;
 use std::ops::{Add, Mul, Neg, Sub};
 
-use redline_model::ModelConfig;
+use redline_model::{ModelConfig, Site};
 
 use crate::{Error, Result};
 
-/// One vector for each steered layer; at coefficient c, c times the vector is added to the layer's output.
+/// One vector for each steered layer; at coefficient c, c times the vector is added at the layer's site, by default its output.
 ///
 /// Scales are part of the vectors: a unit of coefficient means the same wherever the vector goes.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ControlVector {
-    /// Layer → vector of `hidden_size` values.
+    /// Layer → vector, of `hidden_size` values or as wide as the site.
     pub layers: BTreeMap<usize, Vec<f32>>,
+    /// Where in a block it is added.
+    pub site: Site,
 }
 
 impl ControlVector {
-    /// A vector from layers and values.
+    /// A vector for the outputs of blocks.
     ///
     /// # Errors
     /// No layer, layers of different sizes, or a value that is not finite.
@@ -32,7 +34,13 @@ impl ControlVector {
                 return Err(Error::VectorNotFinite { layer, index, value: values[index] });
             }
         }
-        Ok(Self { layers })
+        Ok(Self { layers, site: Site::ResidPost })
+    }
+
+    /// The same for another site.
+    #[must_use]
+    pub fn at(self, site: Site) -> Self {
+        Self { site, ..self }
     }
 
     /// Refuses a vector that does not fit the model.
@@ -40,9 +48,11 @@ impl ControlVector {
     /// # Errors
     /// Another hidden size, or a layer the model does not have.
     pub fn check(&self, config: &ModelConfig) -> Result<()> {
+        let site = self.site;
+        let expected = site.width(config).ok_or(Error::SiteNotSteered { site: site.to_string() })?;
         for (&layer, values) in &self.layers {
-            if values.len() != config.hidden_size {
-                return Err(Error::VectorSize { layer, got: values.len(), expected: config.hidden_size });
+            if values.len() != expected {
+                return Err(Error::VectorSize { layer, got: values.len(), expected });
             }
             if layer >= config.n_layers {
                 return Err(Error::LayerBeyondModel { layer, n_layers: config.n_layers });
@@ -57,7 +67,7 @@ impl ControlVector {
     /// None of them is in the vector.
     pub fn restrict(&self, layers: impl IntoIterator<Item = usize>) -> Result<Self> {
         let kept = layers.into_iter().filter_map(|layer| Some((layer, self.layers.get(&layer)?.clone()))).collect();
-        Self::new(kept)
+        Ok(Self::new(kept)?.at(self.site))
     }
 
     /// Euclidean norm of each layer's vector.
@@ -66,7 +76,11 @@ impl ControlVector {
     }
 
     /// Combines two vectors layer by layer; a layer that one of them lacks counts as zero there.
+    ///
+    /// # Panics
+    /// When they are for different sites.
     fn zip_with(&self, other: &Self, combine: impl Fn(f32, f32) -> f32) -> Self {
+        assert_eq!(self.site, other.site, "vectors for the same site");
         let mut layers = BTreeMap::new();
         for &layer in self.layers.keys().chain(other.layers.keys()) {
             let (a, b) = (self.layers.get(&layer), other.layers.get(&layer));
@@ -74,7 +88,7 @@ impl ControlVector {
             let value = |v: Option<&Vec<f32>>, i: usize| v.and_then(|v| v.get(i)).copied().unwrap_or(0.0);
             layers.entry(layer).or_insert_with(|| (0..size).map(|i| combine(value(a, i), value(b, i))).collect());
         }
-        Self { layers }
+        Self { layers, site: self.site }
     }
 }
 
@@ -108,7 +122,8 @@ impl Mul<f32> for &ControlVector {
     type Output = ControlVector;
     fn mul(self, factor: f32) -> ControlVector {
         let scale = |values: &Vec<f32>| values.iter().map(|value| value * factor).collect();
-        ControlVector { layers: self.layers.iter().map(|(&layer, values)| (layer, scale(values))).collect() }
+        let layers = self.layers.iter().map(|(&layer, values)| (layer, scale(values))).collect();
+        ControlVector { layers, site: self.site }
     }
 }
 

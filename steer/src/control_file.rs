@@ -11,6 +11,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use redline_model::Site;
 use redline_model::gguf::{GgufFile, GgufTensor, GgufValue, write_gguf};
 
 use crate::{ControlVector, Error, Result};
@@ -59,8 +60,11 @@ pub fn read_control_vector(path: &Path) -> Result<ControlFile> {
 /// Writes a control vector; the file appears under its name only when complete.
 ///
 /// # Errors
-/// The folder cannot be written.
+/// A vector for another site than block outputs; the folder cannot be written.
 pub fn write_control_vector(path: &Path, vector: &ControlVector, model_hint: &str) -> Result<()> {
+    if vector.site != Site::ResidPost {
+        return Err(Error::SiteNotWritten { site: vector.site.to_string() });
+    }
     let metadata = [
         ("general.architecture", GgufValue::String(ARCHITECTURE.into())),
         ("controlvector.model_hint", GgufValue::String(model_hint.into())),

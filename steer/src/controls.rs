@@ -19,7 +19,7 @@ pub fn random_like(vector: &ControlVector, seed: u64) -> Result<ControlVector> {
         let draw: Vec<f32> = values.iter().map(|_| gaussian(&mut random)).collect();
         (layer, with_norm_of(&draw, values))
     });
-    ControlVector::new(layers.collect())
+    Ok(ControlVector::new(layers.collect())?.at(vector.site))
 }
 
 /// The mean difference of the same pairs with the poles of a random half exchanged: what is left without labels. Norms
@@ -40,7 +40,7 @@ pub fn shuffled_like(vector: &ControlVector, pairs: &[LayerPairs], seed: u64) ->
         let mean: Vec<f32> = signs.dot(&pairs.differences()).iter().map(|value| *value as f32).collect();
         Some((pairs.layer(), with_norm_of(&mean, values)))
     });
-    ControlVector::new(layers.collect())
+    Ok(ControlVector::new(layers.collect())?.at(vector.site))
 }
 
 /// `values` scaled to the norm of `reference`.

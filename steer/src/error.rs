@@ -197,6 +197,32 @@ pub enum Error {
         /// The name given.
         name: String,
     },
+    /// A name that is not an operator.
+    #[error("`{name}` is not an operator; known: add, piecewise, ablate, clamp, cap, norm-preserving")]
+    UnknownOperator {
+        /// The name given.
+        name: String,
+    },
+    /// A vector for a place that cannot be changed.
+    #[error("activations at `{site}` cannot be steered")]
+    SiteNotSteered {
+        /// The site.
+        site: String,
+    },
+    /// A vector for another place than block outputs, which a format cannot say.
+    #[error("the vector is for `{site}`, but control vectors in GGUF are added to block outputs")]
+    SiteNotWritten {
+        /// The site.
+        site: String,
+    },
+    /// A gate that decides later than the first layer it decides about.
+    #[error("the gate reads layer {gate}, but layer {layer} is steered before it")]
+    GateAfterLayer {
+        /// The gate's layer.
+        gate: usize,
+        /// First steered layer.
+        layer: usize,
+    },
     /// A name that is not a unit of the coefficient.
     #[error("`{name}` is not a unit of the coefficient; known: gap, std, unit")]
     UnknownUnit {
@@ -275,6 +301,8 @@ impl Error {
             Self::LayerNotRead { .. } => "extract the layer too, or choose other --layers",
             Self::CoefficientNotFinite { .. } => "give finite numbers, such as -1,-0.5,0,0.5",
             Self::NoEffect { .. } => "choose another --range, or layers whose gap is not zero",
+            Self::GateAfterLayer { .. } => "read an earlier layer, or steer later ones",
+            Self::SiteNotWritten { .. } => "keep it as .safetensors, or extract at resid_post",
             Self::NotAControlVector { .. } => "give a GGUF file with general.architecture = controlvector",
             Self::NotASweep { .. } => "give a file that `redline sweep` wrote, or name another output",
             Self::OtherSettings { .. } => "name another output, or remove the old one",
@@ -284,8 +312,12 @@ impl Error {
             Self::OutOfRange { .. } => "give a value in the range that is expected",
             Self::CoefficientTwice { .. } => "give each coefficient once",
             Self::NoCoefficients => "give coefficients, such as -1,-0.5,0,0.5",
-            Self::UnknownEditRatioVariant { .. } | Self::UnknownTokenRange { .. } | Self::UnknownUnit { .. } => {
-                "choose one of those known"
+            Self::UnknownEditRatioVariant { .. }
+            | Self::UnknownTokenRange { .. }
+            | Self::UnknownUnit { .. }
+            | Self::UnknownOperator { .. } => "choose one of those known",
+            Self::SiteNotSteered { .. } => {
+                "extract the vector at a site that can be steered: resid_pre, resid_mid, resid_post, attn_out or mlp_out"
             }
             Self::ShiftBelowZero => "leave --from-llama-cpp-generator out: that generator never writes block 0",
             Self::FitOverflow { .. } | Self::LeastSquares(_) => {

@@ -1,16 +1,16 @@
-//! Injection: the add operator, h ← h + c · v, for any number of rows, vectors and coefficients in one batch.
+//! Injection: changes activations along vectors, for any number of rows, vectors, coefficients and operators in one batch.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 use redline_model::hook::{HookPoint, Site, TokenLayout};
 use redline_model::{Hook, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::control::norm;
-use crate::{ControlVector, Error, Result};
+use crate::{ControlVector, Error, Gate, Operator, Result};
 
 /// Which positions of a row are steered. Position p of a prompt of n tokens predicts token p + 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -84,7 +84,7 @@ impl FromStr for TokenRange {
     }
 }
 
-/// How one row is steered.
+/// How one row is steered along one vector.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RowSteering {
     /// Index of the vector.
@@ -93,6 +93,29 @@ pub struct RowSteering {
     pub coefficient: f32,
     /// Tokens of the row's prompt.
     pub prompt_len: usize,
+    /// How the vector meets the activation.
+    pub operator: Operator,
+    /// Positions that are steered; `None`: those that the hook was made for.
+    pub range: Option<TokenRange>,
+}
+
+impl RowSteering {
+    /// Addition of a vector over the hook's own range.
+    pub fn new(vector: usize, coefficient: f32, prompt_len: usize) -> Self {
+        Self { vector, coefficient, prompt_len, operator: Operator::Add, range: None }
+    }
+
+    /// The same by another operator.
+    #[must_use]
+    pub fn by(self, operator: Operator) -> Self {
+        Self { operator, ..self }
+    }
+
+    /// The same over other positions.
+    #[must_use]
+    pub fn over(self, range: TokenRange) -> Self {
+        Self { range: Some(range), ..self }
+    }
 }
 
 /// What an injection did at one layer: the proof of effect.
@@ -120,11 +143,13 @@ pub fn add_effects(sum: &mut BTreeMap<usize, LayerEffect>, more: &BTreeMap<usize
     }
 }
 
-/// The hook that adds control vectors to block outputs. Rows without an entry are left alone.
+/// The hook that changes activations along control vectors. Rows without an entry are left alone.
 pub struct Inject {
     range: TokenRange,
-    rows: HashMap<usize, RowSteering>,
-    layers: BTreeMap<usize, LayerVectors>,
+    n_vectors: usize,
+    rows: HashMap<usize, Vec<RowSteering>>,
+    points: BTreeMap<HookPoint, PointVectors>,
+    gate: Option<Gate>,
     /// Row → layer → what was done.
     effects: BTreeMap<usize, BTreeMap<usize, LayerEffect>>,
 }
@@ -133,48 +158,59 @@ pub struct Inject {
 struct SteeredLine {
     line: u32,
     row: usize,
-    steering: RowSteering,
+    terms: Vec<RowSteering>,
 }
 
-struct LayerVectors {
-    matrix: Tensor,  // (n_vectors, hidden)
-    norms: Vec<f64>, // (n_vectors)
+/// Each vector at one place; without values where it has none there.
+struct PointVectors {
+    vectors: Vec<Vec<f32>>,
+    norms: Vec<f64>,
 }
 
-impl LayerVectors {
-    /// x (n_tokens, hidden) with the steered lines changed, and the squared norm of each of them before.
-    fn add(&self, x: &Tensor, steered: &[SteeredLine]) -> redline_model::Result<(Tensor, Vec<f32>)> {
-        if x.device().is_cpu() && x.dtype() == DType::F32 {
-            return self.add_on_cpu(x, steered);
+impl PointVectors {
+    /// Changes the activation of a line; returns ‖Δ‖.
+    fn change(&self, activation: &mut [f32], terms: &[RowSteering]) -> f64 {
+        if let [term] = terms
+            && term.operator == Operator::Add
+        {
+            let norm = self.norms[term.vector];
+            term.operator.apply(activation, &self.vectors[term.vector], norm, term.coefficient);
+            return f64::from(term.coefficient.abs()) * norm;
         }
-        let n_vectors = self.norms.len();
-        let mut coefficients = vec![0f32; x.dim(0)? * n_vectors];
-        for SteeredLine { line, steering, .. } in steered {
-            coefficients[*line as usize * n_vectors + steering.vector] = steering.coefficient;
+        let before = activation.to_vec();
+        for term in terms {
+            let (vector, norm) = (&self.vectors[term.vector], self.norms[term.vector]);
+            term.operator.apply(activation, vector, norm, term.coefficient);
         }
-        let coefficients = Tensor::from_vec(coefficients, (x.dim(0)?, n_vectors), x.device())?.to_dtype(x.dtype())?;
-        let delta = coefficients.matmul(&self.matrix.to_dtype(x.dtype())?)?; // (n_tokens, hidden)
-        let lines: Vec<u32> = steered.iter().map(|line| line.line).collect();
-        let lines = Tensor::new(lines.as_slice(), x.device())?;
-        let squares = x.index_select(&lines, 0)?.to_dtype(DType::F32)?.sqr()?.sum(1)?.to_vec1()?;
-        Ok(((x + delta)?, squares))
+        let differences = activation.iter().zip(&before).map(|(after, before)| after - before);
+        norm(&differences.collect::<Vec<_>>())
     }
 
-    /// The same in one go.
-    fn add_on_cpu(&self, x: &Tensor, steered: &[SteeredLine]) -> redline_model::Result<(Tensor, Vec<f32>)> {
-        let hidden = x.dim(1)?;
-        let vectors: Vec<Vec<f32>> = self.matrix.to_vec2()?;
-        let mut values: Vec<f32> = x.flatten_all()?.to_vec1()?;
-        let mut squares = Vec::with_capacity(steered.len());
-        for SteeredLine { line, steering, .. } in steered {
-            let activation = &mut values[*line as usize * hidden..][..hidden];
-            squares.push(activation.iter().map(|value| value * value).sum());
-            activation
-                .iter_mut()
-                .zip(&vectors[steering.vector])
-                .for_each(|(value, v)| *value += steering.coefficient * v);
+    /// x (n_tokens, …) with the steered lines changed, and ‖Δ‖ and ‖h‖ of each.
+    fn apply(&self, x: &Tensor, steered: &[SteeredLine]) -> redline_model::Result<(Tensor, Vec<[f64; 2]>)> {
+        let width = x.elem_count() / x.dim(0)?;
+        let mut changes = Vec::with_capacity(steered.len());
+        let mut change = |activation: &mut [f32], terms: &[RowSteering]| {
+            let before = activation.iter().map(|value| value * value).sum::<f32>();
+            changes.push([self.change(activation, terms), f64::from(before).sqrt()]);
+        };
+        if x.device().is_cpu() && x.dtype() == DType::F32 {
+            let mut values: Vec<f32> = x.flatten_all()?.to_vec1()?;
+            for SteeredLine { line, terms, .. } in steered {
+                change(&mut values[*line as usize * width..][..width], terms);
+            }
+            return Ok((Tensor::from_vec(values, x.shape(), x.device())?, changes));
         }
-        Ok((Tensor::from_vec(values, x.shape(), x.device())?, squares))
+        // elsewhere only the steered lines travel
+        let lines: Vec<u32> = steered.iter().map(|line| line.line).collect();
+        let lines = Tensor::new(lines.as_slice(), x.device())?;
+        let before = x.index_select(&lines, 0)?;
+        let mut values: Vec<f32> = before.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?;
+        for (activation, SteeredLine { terms, .. }) in values.chunks_exact_mut(width).zip(steered) {
+            change(activation, terms);
+        }
+        let after = Tensor::from_vec(values, before.shape(), x.device())?.to_dtype(x.dtype())?;
+        Ok((x.index_add(&lines, &(after - before)?, 0)?, changes))
     }
 }
 
@@ -183,37 +219,74 @@ impl Inject {
     ///
     /// # Errors
     /// A vector that does not fit the model.
-    pub fn new(vectors: &[&ControlVector], range: TokenRange, config: &ModelConfig, device: &Device) -> Result<Self> {
+    pub fn new(vectors: &[&ControlVector], range: TokenRange, config: &ModelConfig) -> Result<Self> {
         for vector in vectors {
             vector.check(config)?;
         }
-        let steered = vectors.iter().flat_map(|vector| vector.layers.keys().copied());
-        let mut layers = BTreeMap::new();
-        for layer in steered.collect::<std::collections::BTreeSet<_>>() {
-            let zero = vec![0f32; config.hidden_size];
-            let lines: Vec<&[f32]> =
-                vectors.iter().map(|vector| vector.layers.get(&layer).map_or(zero.as_slice(), Vec::as_slice)).collect();
-            let norms = lines.iter().map(|line| norm(line)).collect();
-            let matrix = Tensor::from_vec(lines.concat(), (vectors.len(), config.hidden_size), device)
-                .map_err(redline_model::Error::from)?;
-            layers.insert(layer, LayerVectors { matrix, norms });
+        let mut points: BTreeMap<HookPoint, PointVectors> = BTreeMap::new();
+        for (index, vector) in vectors.iter().enumerate() {
+            for (&layer, values) in &vector.layers {
+                let none =
+                    || PointVectors { vectors: vec![Vec::new(); vectors.len()], norms: vec![0.0; vectors.len()] };
+                let place = points.entry(HookPoint::Block { layer, site: vector.site }).or_insert_with(none);
+                place.norms[index] = norm(values);
+                place.vectors[index].clone_from(values);
+            }
         }
-        Ok(Self { range, rows: HashMap::new(), layers, effects: BTreeMap::new() })
+        let n_vectors = vectors.len();
+        Ok(Self { range, n_vectors, rows: HashMap::new(), points, gate: None, effects: BTreeMap::new() })
     }
 
-    /// Steers row `row`.
+    /// The same, at positions where a gate fires.
+    ///
+    /// # Errors
+    /// A layer is steered before the gate's.
+    pub fn where_fires(mut self, gate: Gate, config: &ModelConfig) -> Result<Self> {
+        for point in self.points.keys() {
+            let HookPoint::Block { layer, site } = *point else { continue };
+            if layer < gate.layer() || layer == gate.layer() && site != Site::ResidPost {
+                return Err(Error::GateAfterLayer { gate: gate.layer(), layer });
+            }
+        }
+        if gate.layer() >= config.n_layers {
+            return Err(Error::NoSuchLayer { layer: gate.layer(), n_layers: config.n_layers });
+        }
+        self.gate = Some(gate);
+        Ok(self)
+    }
+
+    /// The gate, where there is one.
+    pub fn gate(&self) -> Option<&Gate> {
+        self.gate.as_ref()
+    }
+
+    /// Steers row `row`, in this way only.
     ///
     /// # Errors
     /// A coefficient that is not finite, or a vector index beyond those given.
     pub fn steer(&mut self, row: usize, steering: RowSteering) -> Result<()> {
+        self.check(&steering)?;
+        self.rows.insert(row, vec![steering]);
+        Ok(())
+    }
+
+    /// Steers row `row` in this way too, after those given before.
+    ///
+    /// # Errors
+    /// As [`Inject::steer`].
+    pub fn also_steer(&mut self, row: usize, steering: RowSteering) -> Result<()> {
+        self.check(&steering)?;
+        self.rows.entry(row).or_default().push(steering);
+        Ok(())
+    }
+
+    fn check(&self, steering: &RowSteering) -> Result<()> {
         if !steering.coefficient.is_finite() {
             return Err(Error::CoefficientNotFinite { coefficient: steering.coefficient });
         }
-        let n_vectors = self.layers.values().next().map_or(0, |layer| layer.norms.len());
-        if steering.vector >= n_vectors {
-            return Err(Error::VectorIndex { got: steering.vector, n_vectors });
+        if steering.vector >= self.n_vectors {
+            return Err(Error::VectorIndex { got: steering.vector, n_vectors: self.n_vectors });
         }
-        self.rows.insert(row, steering);
         Ok(())
     }
 
@@ -221,6 +294,12 @@ impl Inject {
     pub fn clear_rows(&mut self) {
         self.rows.clear();
         self.effects.clear();
+    }
+
+    /// Forgets one row and what was done to it.
+    pub fn clear_row(&mut self, row: usize) {
+        self.rows.remove(&row);
+        self.effects.remove(&row);
     }
 
     /// What was done to one row so far, per layer.
@@ -235,17 +314,23 @@ impl Inject {
         sum
     }
 
-    /// The steered lines of a pass.
-    fn steered(&self, layout: &TokenLayout) -> Vec<SteeredLine> {
+    /// The lines of a pass that are steered at a place.
+    fn steered(&self, vectors: &PointVectors, layout: &TokenLayout) -> Vec<SteeredLine> {
         let mut steered = Vec::new();
         for span in &layout.spans {
-            let Some(&steering) = self.rows.get(&span.row) else { continue };
-            if steering.coefficient == 0.0 {
+            let Some(terms) = self.rows.get(&span.row) else { continue };
+            let is_live = |term: &&RowSteering| term.coefficient != 0.0 && vectors.norms[term.vector] > 0.0;
+            let live: Vec<RowSteering> = terms.iter().filter(is_live).copied().collect();
+            if live.is_empty() {
                 continue;
             }
             for offset in 0..span.len {
-                if self.range.contains(span.position + offset, steering.prompt_len) {
-                    steered.push(SteeredLine { line: (span.start + offset) as u32, row: span.row, steering });
+                let (line, position) = ((span.start + offset) as u32, span.position + offset);
+                let reaches =
+                    |term: &&RowSteering| term.range.unwrap_or(self.range).contains(position, term.prompt_len);
+                let terms: Vec<RowSteering> = live.iter().filter(reaches).copied().collect();
+                if !terms.is_empty() && self.gate.as_ref().is_none_or(|gate| gate.fired(line)) {
+                    steered.push(SteeredLine { line, row: span.row, terms });
                 }
             }
         }
@@ -255,26 +340,27 @@ impl Inject {
 
 impl Hook for Inject {
     fn wants(&self, point: HookPoint) -> bool {
-        match point {
-            HookPoint::Block { layer, site: Site::ResidPost } => self.layers.contains_key(&layer),
-            _ => false,
-        }
+        self.points.contains_key(&point) || self.gate.as_ref().is_some_and(|gate| gate.point() == point)
     }
 
     fn on(&mut self, point: HookPoint, x: &Tensor, layout: &TokenLayout) -> redline_model::Result<Option<Tensor>> {
-        let HookPoint::Block { layer, .. } = point else { return Ok(None) };
-        let Some(vectors) = self.layers.get(&layer) else { return Ok(None) };
-        let mut steered = self.steered(layout);
-        steered.retain(|line| vectors.norms[line.steering.vector] > 0.0);
+        if let Some(gate) = self.gate.as_mut().filter(|gate| gate.point() == point) {
+            gate.read(x, layout)?;
+        }
+        let (Some(vectors), HookPoint::Block { layer, .. }) = (self.points.get(&point), point) else {
+            return Ok(None);
+        };
+        let steered = self.steered(vectors, layout);
         if steered.is_empty() {
             return Ok(None);
         }
-        let (changed, squares) = vectors.add(x, &steered)?;
-        for (SteeredLine { row, steering, .. }, square) in steered.iter().zip(squares) {
-            let delta_norm = f64::from(steering.coefficient.abs()) * vectors.norms[steering.vector];
-            let effect = self.effects.entry(*row).or_default().entry(layer).or_default();
-            effect.edits += 1;
-            effect.relative_norm_sum += delta_norm / f64::from(square).sqrt().max(f64::MIN_POSITIVE);
+        let (changed, changes) = vectors.apply(x, &steered)?;
+        for (SteeredLine { row, .. }, [delta, before]) in steered.iter().zip(changes) {
+            if delta > 0.0 {
+                let effect = self.effects.entry(*row).or_default().entry(layer).or_default();
+                effect.edits += 1;
+                effect.relative_norm_sum += delta / before.max(f64::MIN_POSITIVE);
+            }
         }
         Ok(Some(changed))
     }

@@ -14,9 +14,11 @@ pub mod control_file;
 pub mod controls;
 mod edit_ratio;
 mod error;
+mod gate;
 pub mod inject;
 mod levenshtein;
 mod line_fit;
+pub mod operator;
 mod percentile;
 mod propensity;
 mod rank;
@@ -33,9 +35,11 @@ pub use edit_ratio::{
     EditRatioSummary, EditRatioVariant, EditRatios, RatioSummary, edit_ratios, split_words, summarize_edit_ratios,
 };
 pub use error::{Error, Result};
+pub use gate::{Gate, GateCounts};
 pub use inject::{Inject, LayerEffect, RowSteering, TokenRange};
 pub use levenshtein::{levenshtein_distance, levenshtein_distance_tokens};
 pub use line_fit::{LineFit, fit_line};
+pub use operator::Operator;
 pub use percentile::percentile;
 pub use propensity::{Propensity, PropensityOptions, propensity};
 pub use rank::{average_ranks, spearman};

@@ -7,7 +7,7 @@ use redline_probe::ContrastPair;
 use serde::{Deserialize, Serialize};
 
 use crate::inject::{Inject, RowSteering, TokenRange};
-use crate::{Arm, ControlVector, Result};
+use crate::{Arm, ControlVector, Operator, Result};
 
 /// Most rows of one pass.
 const ROWS: usize = 24;
@@ -48,6 +48,8 @@ impl Propensity {
 pub struct PropensityOptions {
     /// Which positions are steered.
     pub range: TokenRange,
+    /// How vectors meet activations.
+    pub operator: Operator,
     /// Score at most this many tokens from the first difference on; the tokens before it are scored as well.
     pub max_tokens: usize,
 }
@@ -66,7 +68,7 @@ pub fn propensity(
     options: &PropensityOptions,
     on_pair: &mut dyn FnMut(usize, usize) -> Result<()>,
 ) -> Result<Vec<Propensity>> {
-    let mut inject = Inject::new(vectors, options.range, decoder.config(), decoder.device())?;
+    let mut inject = Inject::new(vectors, options.range, decoder.config())?;
     let mut results = Vec::with_capacity(pairs.len() * arms.len());
     for (done, pair) in pairs.iter().enumerate() {
         for arms in arms.chunks(ROWS) {
@@ -99,7 +101,7 @@ fn pair_propensity(
     inject.clear_rows();
     let rows: [Vec<usize>; 2] = [(0..arms.len()).collect(), (arms.len()..2 * arms.len()).collect()];
     for (row, arm) in rows.concat().into_iter().zip(arms.iter().cycle()) {
-        let steering = RowSteering { vector: arm.vector, coefficient: arm.coefficient, prompt_len: prompt.len() };
+        let steering = RowSteering::new(arm.vector, arm.coefficient, prompt.len()).by(options.operator);
         inject.steer(row, steering)?;
     }
     let continuation =

@@ -9,7 +9,7 @@ use redline_model::{Continuation, Decoder, NoHook, SharedPrefix, Tokenizer, log_
 use serde::{Deserialize, Serialize};
 
 use crate::inject::{Inject, LayerEffect, RowSteering, TokenRange, add_effects};
-use crate::{Arm, EditRatios, Error, NamedVector, Result, repetition_rate};
+use crate::{Arm, EditRatios, Error, NamedVector, Operator, Result, repetition_rate};
 
 /// Length of the n-grams whose repetition is counted.
 const REPETITION_N: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not 0");
@@ -32,6 +32,8 @@ pub struct SweepPrompt {
 pub struct SweepOptions {
     /// Which positions are steered.
     pub range: TokenRange,
+    /// How vectors meet activations.
+    pub operator: Operator,
     /// Longest output, in tokens.
     pub max_new_tokens: usize,
     /// How tokens are chosen; greedy by default.
@@ -106,7 +108,7 @@ pub fn sweep(
     observer: &mut dyn SweepObserver,
 ) -> Result<()> {
     let plain: Vec<_> = vectors.iter().map(|named| &named.vector).collect();
-    let mut inject = Inject::new(&plain, options.range, decoder.config(), decoder.device())?;
+    let mut inject = Inject::new(&plain, options.range, decoder.config())?;
     let run = Run { decoder, tokenizer, vectors, arms, options };
     let mut edits = 0;
     for batch in prompts.chunks((options.batch_rows / arms.len().max(1)).max(1)) {
@@ -137,7 +139,8 @@ impl Run<'_> {
             let rows: Vec<usize> = (i * self.arms.len()..(i + 1) * self.arms.len()).collect();
             for (&row, arm) in rows.iter().zip(self.arms) {
                 let prompt_len = prompt.tokens.len();
-                inject.steer(row, RowSteering { vector: arm.vector, coefficient: arm.coefficient, prompt_len })?;
+                let steering = RowSteering::new(arm.vector, arm.coefficient, prompt_len).by(self.options.operator);
+                inject.steer(row, steering)?;
             }
             let before = prompt.tokens.len().saturating_sub(1);
             let prefix = read_prefix(self.decoder, &prompt.tokens[..before], &mut NoHook)?;

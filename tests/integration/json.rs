@@ -12,7 +12,7 @@ use crate::program::{golden, repository, run, succeed};
 type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// In an order in which later ones find the files of earlier ones.
-const CASES: [Case; 21] = [
+const CASES: [Case; 23] = [
     (
         "data synth",
         "--rows 40 --seed 3 --out synth.jsonl",
@@ -36,6 +36,8 @@ const CASES: [Case; 21] = [
         "redline.check.v1",
         &["tolerance", "passes", "logits_max_rel"],
     ),
+    ("check", "--prompts 2", "redline.self-test.v1", &["model", "template", "n_triples", "findings", "passes"]),
+    ("inspect", "model", "redline.inspect.v1", &["path", "kind", "content"]),
     (
         "extract",
         "--model model --template template.txt --data triples.jsonl --pairs 24 --out vector.safetensors",

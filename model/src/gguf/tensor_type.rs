@@ -44,7 +44,7 @@ impl GgufTensorType {
     }
 
     /// Bytes that `elements` take, where the type is known; `None` inside when that overflows.
-    pub(super) fn byte_len(self, elements: u64) -> Option<Option<u64>> {
+    pub(crate) fn byte_len(self, elements: u64) -> Option<Option<u64>> {
         self.layout().map(|layout| (elements / layout.block_size).checked_mul(layout.block_bytes))
     }
 

@@ -9,7 +9,7 @@ use candle_core::{D, DType, Tensor};
 
 use super::cached_attention::{ChunkLines, attend_cached};
 use super::gradients::{RopeAttention, Span};
-use super::{Kernels, Linear, RotaryTables};
+use super::{Kernels, Linear, RmsNorm, RotaryTables};
 use crate::Result;
 
 #[derive(Debug, Clone)]
@@ -18,15 +18,23 @@ pub(crate) struct Attention {
     pub(crate) k: Linear,
     pub(crate) v: Linear,
     pub(crate) o: Linear,
+    /// Norms of queries and keys, head by head.
+    pub(crate) qk_norms: Option<[RmsNorm; 2]>,
+    /// Positions a token attends to, its own included; `None`: all before it.
+    pub(crate) window: Option<usize>,
     pub(crate) sizes: HeadSizes,
 }
 
-/// Heads and their width.
+/// Heads, their width, and how scores are made.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HeadSizes {
     pub(crate) n_heads: usize,
     pub(crate) n_kv_heads: usize,
     pub(crate) head_dim: usize,
+    /// Factor of the scores.
+    pub(crate) scale: f32,
+    /// Scores s become cap · tanh(s / cap).
+    pub(crate) softcap: Option<f32>,
 }
 
 impl HeadSizes {
@@ -58,10 +66,21 @@ impl Attention {
     pub(crate) fn project(&self, x: &Tensor, rotary: &RotaryTables, kernels: Kernels) -> Result<[Tensor; 3]> {
         let n = x.dim(0)?;
         let [q, k, v] = Linear::forward_all(x, [&self.q, &self.k, &self.v])?;
+        let [q, k] = self.normalise([q, k], kernels)?;
         let q = q.reshape((n, self.sizes.n_heads, self.sizes.head_dim))?;
         let k = k.reshape((n, self.sizes.n_kv_heads, self.sizes.head_dim))?;
         let v = v.reshape((n, self.sizes.n_kv_heads, self.sizes.head_dim))?;
         Ok([rotary.rotate(&q, kernels)?, rotary.rotate(&k, kernels)?, v])
+    }
+
+    /// Queries and keys of a packed pass, (n_tokens, heads · head_dim) each, normalised where the model does that.
+    fn normalise(&self, [q, k]: [Tensor; 2], kernels: Kernels) -> Result<[Tensor; 2]> {
+        let Some([q_norm, k_norm]) = &self.qk_norms else { return Ok([q, k]) };
+        let by_head = |x: &Tensor, norm: &RmsNorm| -> Result<Tensor> {
+            let heads = x.reshape((x.elem_count() / self.sizes.head_dim, self.sizes.head_dim))?;
+            Ok(norm.forward(&heads, kernels)?.reshape(x.shape())?)
+        };
+        Ok([by_head(&q, q_norm)?, by_head(&k, k_norm)?])
     }
 
     /// Projection, rotation and attention of a packed pass on the CPU, inference only: x (n_tokens, hidden) →
@@ -73,7 +92,14 @@ impl Attention {
         append: impl FnOnce(&Tensor, &Tensor) -> Result<Vec<(ChunkLines, ChunkKv)>>,
     ) -> Result<Tensor> {
         let [q, k, v] = Linear::forward_all(x, [&self.q, &self.k, &self.v])?;
-        attend_cached(&q, rotary, &append(&k, &v)?, self.sizes)
+        let [q, k] = self.normalise([q, k], Kernels::Fused)?;
+        attend_cached(&q, rotary, &append(&k, &v)?, self.sizes, self.window)
+    }
+
+    /// Whether [`Attention::attend_rows`] computes what this layer asks for.
+    pub(crate) fn is_plain_over(&self, spans: &[Span]) -> bool {
+        let is_narrow = |window: usize| spans.iter().any(|span| span.len > window);
+        self.sizes.softcap.is_none() && !self.window.is_some_and(is_narrow)
     }
 
     /// Projection, rotation and attention of rows without a past: (n_tokens, hidden) → (n_tokens, n_heads · head_dim),
@@ -85,12 +111,13 @@ impl Attention {
             sin: rotary.sin.clone(),
             sizes: self.sizes,
         };
-        Ok(self.q.forward(x)?.apply_op3(&self.k.forward(x)?, &self.v.forward(x)?, kernel)?)
+        let [q, k] = self.normalise([self.q.forward(x)?, self.k.forward(x)?], Kernels::FusedDifferentiable)?;
+        Ok(q.apply_op3(&k, &self.v.forward(x)?, kernel)?)
     }
 
     /// Attention of one chunk.
     ///
-    /// `q`: (rows · t, n_heads, head_dim), row after row. `mask`: (t, own length), 0 or −∞; `None` when t = 1.
+    /// `q`: (rows · t, n_heads, head_dim), row after row. `mask`: (t, positions), 0 or −∞; `None` where all is seen.
     /// Returns z (rows · t, n_heads, head_dim) and, when asked for, the probabilities (rows, n_heads, t, positions).
     pub(crate) fn attend(
         &self,
@@ -105,24 +132,28 @@ impl Attention {
         let (rows, kv_heads, _, dim) = own_k.dims4()?;
         let repeat = self.sizes.repeat();
         let t = q.dim(0)? / rows;
-        let q = (q * (1.0 / (dim as f64).sqrt()))?
+        let q = (q * f64::from(self.sizes.scale))?
             .reshape((rows, t, self.sizes.n_heads, dim))?
             .transpose(1, 2)? // (rows, n_heads, t, dim)
             .contiguous()?
             .reshape((rows, kv_heads, repeat * t, dim))?;
 
         // scores and softmax in f32, whatever the rest is in
-        let mut own = q.matmul(&own_k.t()?)?.to_dtype(DType::F32)?; // (rows, kv_heads, repeat · t, own_len)
-        if let Some(mask) = mask {
-            own = own.reshape((rows * self.sizes.n_heads, t, own_len))?.broadcast_add(mask)?.reshape(own.shape())?;
-        }
+        let own = q.matmul(&own_k.t()?)?.to_dtype(DType::F32)?; // (rows, kv_heads, repeat · t, own_len)
         let mut scores = kv
             .shared
             .iter()
             .map(|(k, _)| Ok(shared_product(&q, &k.t()?)?.to_dtype(DType::F32)?))
             .collect::<Result<Vec<_>>>()?;
         scores.push(own);
-        let scores = if scores.len() == 1 { scores.remove(0) } else { Tensor::cat(&scores, D::Minus1)? };
+        let mut scores = if scores.len() == 1 { scores.remove(0) } else { Tensor::cat(&scores, D::Minus1)? };
+        if let Some(cap) = self.sizes.softcap.map(f64::from) {
+            scores = ((scores / cap)?.tanh()? * cap)?;
+        }
+        if let Some(mask) = mask {
+            let by_head = (rows * self.sizes.n_heads, t, scores.dim(D::Minus1)?);
+            scores = scores.reshape(by_head)?.broadcast_add(mask)?.reshape(scores.shape())?;
+        }
         let pattern = match kernels {
             Kernels::Fused => candle_nn::ops::softmax_last_dim(&scores)?,
             Kernels::Differentiable | Kernels::FusedDifferentiable => candle_nn::ops::softmax(&scores, D::Minus1)?,

@@ -40,9 +40,13 @@ struct Pass<'a> {
     sizes: HeadSizes,
     /// (n_tokens, n_heads · head_dim), unrotated.
     q: &'a [f32],
-    /// (n_tokens, head_dim / 2)
+    /// (n_tokens, rotary_dim / 2)
     cos: &'a [f32],
     sin: &'a [f32],
+    /// rotary_dim / 2
+    half: usize,
+    /// Positions a query attends to, its own included.
+    window: usize,
 }
 
 struct Task<'a> {
@@ -61,9 +65,17 @@ pub(crate) fn attend_cached(
     rotary: &RotaryTables,
     chunks: &[(ChunkLines, ChunkKv)],
     sizes: HeadSizes,
+    window: Option<usize>,
 ) -> Result<Tensor> {
     let views = [q, &rotary.cos, &rotary.sin].map(View::new);
-    let pass = Pass { sizes, q: views[0].values()?, cos: views[1].values()?, sin: views[2].values()? };
+    let pass = Pass {
+        sizes,
+        q: views[0].values()?,
+        cos: views[1].values()?,
+        sin: views[2].values()?,
+        half: views[1].length(1),
+        window: window.unwrap_or(usize::MAX),
+    };
     let past: Vec<PastViews<'_>> = chunks.iter().map(|(_, past)| PastViews::new(past)).collect();
     let mut tasks = Vec::new();
     for ((lines, _), past) in chunks.iter().zip(&past) {
@@ -164,7 +176,7 @@ impl Task<'_> {
             let mut target = Target::packed(&mut scores[i * n_row * n_keys + n_shared..], n_keys);
             multiply(&mut target, Matrix::packed(&q[i * n_row * dim..], dim), keys, [n_row, own.len, dim], false);
         }
-        self.normalise(&mut scores, n_keys, pass.sizes.repeat());
+        self.normalise(&mut scores, n_keys, pass);
         let mut z = vec![0f32; n * dim];
         let mut start = 0;
         for (i, Positions { v, len, .. }) in self.shared.iter().enumerate() {
@@ -180,11 +192,10 @@ impl Task<'_> {
         z
     }
 
-    /// The task's queries, rotated and scaled by 1 / √head_dim.
+    /// The task's queries, rotated and scaled.
     fn gather(&self, pass: &Pass<'_>) -> Vec<f32> {
         let HeadSizes { n_heads, head_dim: dim, .. } = pass.sizes;
-        let (repeat, half) = (pass.sizes.repeat(), dim / 2);
-        let scale = 1.0 / (dim as f32).sqrt();
+        let (repeat, half, scale) = (pass.sizes.repeat(), pass.half, pass.sizes.scale);
         let mut q = Vec::with_capacity(self.n_lines(pass.sizes) * dim);
         for (line, _) in self.tokens() {
             let tables = (&pass.cos[line * half..][..half], &pass.sin[line * half..][..half]);
@@ -197,14 +208,19 @@ impl Task<'_> {
     }
 
     /// Softmax over what each query sees; the rest becomes 0.
-    fn normalise(&self, scores: &mut [f32], n_keys: usize, repeat: usize) {
+    fn normalise(&self, scores: &mut [f32], n_keys: usize, pass: &Pass<'_>) {
         let mut lines = scores.chunks_exact_mut(n_keys);
         for (_, query) in self.tokens() {
-            let seen = n_keys - (self.queries.end - 1 - query);
-            for line in lines.by_ref().take(repeat) {
-                let (seen, unseen) = line.split_at_mut(seen);
+            let end = n_keys - (self.queries.end - 1 - query);
+            let start = end.saturating_sub(pass.window);
+            for line in lines.by_ref().take(pass.sizes.repeat()) {
+                let seen = &mut line[start..end];
+                if let Some(cap) = pass.sizes.softcap {
+                    seen.iter_mut().for_each(|score| *score = cap * (*score / cap).tanh());
+                }
                 softmax(seen);
-                unseen.fill(0.0);
+                line[..start].fill(0.0);
+                line[end..].fill(0.0);
             }
         }
     }
@@ -261,7 +277,7 @@ impl InplaceOp2 for AppendOp<'_> {
         };
         let CpuStorage::F32(cache) = cache else { candle_core::bail!("a cache of another type than f32") };
         let (cache, x) = (&mut cache[first..end], &x.as_slice::<f32>()?[x_first..x_end]);
-        let capacity = cl.shape().dims4()?.2;
+        let (capacity, half) = (cl.shape().dims4()?.2, rotary.cos.dim(1)?);
         if self.length + t > capacity || rows * n_kv_heads * capacity * dim != cache.len() {
             candle_core::bail!("{t} more positions after {} do not fit a cache of {capacity}", self.length);
         }
@@ -273,7 +289,7 @@ impl InplaceOp2 for AppendOp<'_> {
                 let target = &mut cache[((row * n_kv_heads + head) * capacity + position) * dim..][..dim];
                 target.copy_from_slice(values);
                 if self.is_rotated {
-                    let tables = (&cos[line * dim / 2..][..dim / 2], &sin[line * dim / 2..][..dim / 2]);
+                    let tables = (&cos[line * half..][..half], &sin[line * half..][..half]);
                     rotate_head(target, tables, 1.0, 1.0);
                 }
             }

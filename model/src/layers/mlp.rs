@@ -1,26 +1,31 @@
-//! Gated MLP (SwiGLU, Shazeer 2020): down(silu(gate(x)) · up(x)).
+//! Gated MLP (SwiGLU and GEGLU, Shazeer 2020): down(f(gate(x)) · up(x)).
 
 use candle_core::Tensor;
 
-use super::gradients::SwiGlu;
+use super::gradients::GatedProduct;
 use super::{Kernels, Linear, is_plain};
 use crate::Result;
+use crate::config::Activation;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Mlp {
     pub(crate) gate: Linear,
     pub(crate) up: Linear,
     pub(crate) down: Linear,
+    /// f
+    pub(crate) activation: Activation,
 }
 
 impl Mlp {
     /// (n, hidden) → (n, hidden)
     pub(crate) fn forward(&self, x: &Tensor, kernels: Kernels) -> Result<Tensor> {
         let [gate, up] = Linear::forward_all(x, [&self.gate, &self.up])?;
-        let gated = match kernels {
-            Kernels::FusedDifferentiable => gate.apply_op2(&up, SwiGlu)?,
-            Kernels::Fused if is_plain(&gate) => gate.apply_op2_no_bwd(&up, &SwiGlu)?,
-            Kernels::Fused | Kernels::Differentiable => (gate.silu()? * up)?,
+        let kernel = GatedProduct { activation: self.activation };
+        let gated = match (kernels, self.activation) {
+            (Kernels::FusedDifferentiable, _) => gate.apply_op2(&up, kernel)?,
+            (Kernels::Fused, _) if is_plain(&gate) => gate.apply_op2_no_bwd(&up, &kernel)?,
+            (_, Activation::Silu) => (gate.silu()? * up)?,
+            (_, Activation::GeluTanh) => (gate.gelu()? * up)?,
         }; // (n, intermediate)
         self.down.forward(&gated)
     }

@@ -9,10 +9,12 @@ use crate::{ModelConfig, Result};
 /// Frequencies of a model.
 #[derive(Debug, Clone)]
 pub(crate) struct Rope {
-    inverse_frequencies: Vec<f32>, // (head_dim / 2)
+    inverse_frequencies: Vec<f32>, // (rotary_dim / 2)
+    /// Factor of cosines and sines.
+    magnitude: f32,
 }
 
-/// Cosines and sines for the positions of one packed pass: each (n_tokens, head_dim / 2).
+/// Cosines and sines for the positions of one packed pass: each (n_tokens, rotary_dim / 2).
 #[derive(Debug, Clone)]
 pub(crate) struct RotaryTables {
     pub(super) cos: Tensor,
@@ -20,24 +22,44 @@ pub(crate) struct RotaryTables {
 }
 
 impl Rope {
+    /// Of layers that look at everything, or of all.
     pub(crate) fn new(config: &ModelConfig) -> Self {
-        let dim = config.head_dim;
-        let plain = (0..dim / 2).map(|i| 1.0 / config.rope_theta.powf((2 * i) as f32 / dim as f32));
-        let inverse_frequencies = match &config.rope_scaling {
-            RopeScaling::None => plain.collect(),
-            RopeScaling::Linear { factor } => plain.map(|f| f / factor).collect(),
-            RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => plain
-                .map(|f| stretch_llama3(f, *factor, *low_freq_factor, *high_freq_factor, *original_context))
-                .collect(),
-            RopeScaling::Factors(factors) => plain.zip(factors).map(|(f, factor)| f / factor).collect(),
+        let plain = Self::plain(config.rotary_dim, config.rope_theta).inverse_frequencies;
+        let (inverse_frequencies, magnitude) = match &config.rope_scaling {
+            RopeScaling::None => (plain, 1.0),
+            RopeScaling::Linear { factor } => (plain.iter().map(|f| f / factor).collect(), 1.0),
+            RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => {
+                let stretch = |f| stretch_llama3(f, *factor, *low_freq_factor, *high_freq_factor, *original_context);
+                (plain.into_iter().map(stretch).collect(), 1.0)
+            }
+            RopeScaling::Yarn { factor, original_context, beta_fast, beta_slow, truncate, attention_factor } => {
+                let turns = [*beta_fast, *beta_slow];
+                let ramp = yarn_ramp(config, turns, *original_context, *truncate);
+                let stretch = |(f, slow): (f32, f32)| f / factor * slow + f * (1.0 - slow);
+                (plain.into_iter().zip(ramp).map(stretch).collect(), *attention_factor)
+            }
+            RopeScaling::Factors { factors, attention_factor } => {
+                (plain.iter().zip(factors).map(|(f, factor)| f / factor).collect(), *attention_factor)
+            }
         };
-        Self { inverse_frequencies }
+        Self { inverse_frequencies, magnitude }
+    }
+
+    /// Of layers with a window, where they differ.
+    pub(crate) fn local(config: &ModelConfig) -> Option<Self> {
+        Some(Self::plain(config.rotary_dim, config.local_rope_theta?))
+    }
+
+    fn plain(dim: usize, theta: f32) -> Self {
+        let frequencies = (0..dim / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / dim as f32));
+        Self { inverse_frequencies: frequencies.collect(), magnitude: 1.0 }
     }
 
     pub(crate) fn tables(&self, positions: &[usize], device: &Device) -> Result<RotaryTables> {
         let shape = (positions.len(), self.inverse_frequencies.len());
         let angles = positions.iter().flat_map(|&p| self.inverse_frequencies.iter().map(move |f| p as f32 * f));
-        let (sin, cos): (Vec<f32>, Vec<f32>) = angles.map(f32::sin_cos).unzip();
+        let scaled = |(sin, cos): (f32, f32)| (sin * self.magnitude, cos * self.magnitude);
+        let (sin, cos): (Vec<f32>, Vec<f32>) = angles.map(f32::sin_cos).map(scaled).unzip();
         Ok(RotaryTables { cos: Tensor::from_vec(cos, shape, device)?, sin: Tensor::from_vec(sin, shape, device)? })
     }
 }
@@ -45,31 +67,38 @@ impl Rope {
 impl RotaryTables {
     /// (n_tokens, heads, head_dim) → (n_tokens, heads, head_dim)
     pub(crate) fn rotate(&self, x: &Tensor, kernels: Kernels) -> Result<Tensor> {
-        let (n, heads, dim) = x.dims3()?;
+        let (n, heads, width) = x.dims3()?;
+        let dim = 2 * self.cos.dim(1)?;
         match kernels {
-            Kernels::Fused => {
+            Kernels::Fused if dim == width => {
                 // one "batch" a token, so that tokens run in parallel
                 let x = x.contiguous()?.reshape((n, 1, heads, dim))?;
                 let cos = self.cos.reshape((n, 1, dim / 2))?;
                 let sin = self.sin.reshape((n, 1, dim / 2))?;
                 Ok(candle_nn::rotary_emb::rope_thd(&x, &cos, &sin)?.reshape((n, heads, dim))?)
             }
-            Kernels::Differentiable | Kernels::FusedDifferentiable => {
+            _ => {
                 let table = |x: &Tensor, table: &Tensor| table.unsqueeze(1)?.to_dtype(x.dtype()); // (n, 1, dim / 2)
                 let (cos, sin) = (table(x, &self.cos)?, table(x, &self.sin)?);
                 let first = x.narrow(2, 0, dim / 2)?;
                 let second = x.narrow(2, dim / 2, dim / 2)?;
                 let rotated_first = (first.broadcast_mul(&cos)? - second.broadcast_mul(&sin)?)?;
                 let rotated_second = (first.broadcast_mul(&sin)? + second.broadcast_mul(&cos)?)?;
-                Ok(Tensor::cat(&[rotated_first, rotated_second], 2)?)
+                let mut parts = vec![rotated_first, rotated_second];
+                if width > dim {
+                    parts.push(x.narrow(2, dim, width - dim)?);
+                }
+                Ok(Tensor::cat(&parts, 2)?)
             }
         }
     }
 }
 
-/// Rotates the halves of a head by its angles times `direction`, and scales.
+/// Rotates the halves of a head's first dimensions, as many as there are angles, by the angles times `direction`; scales all.
 pub(super) fn rotate_head(head: &mut [f32], (cos, sin): (&[f32], &[f32]), direction: f32, scale: f32) {
-    let (first, second) = head.split_at_mut(cos.len());
+    let (rotated, rest) = head.split_at_mut(2 * cos.len());
+    rest.iter_mut().for_each(|x| *x *= scale);
+    let (first, second) = rotated.split_at_mut(cos.len());
     for ((first, second), (cos, sin)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
         let (c, s) = (scale * cos, scale * direction * sin);
         (*first, *second) = (*first * c - *second * s, *first * s + *second * c);
@@ -87,4 +116,19 @@ fn stretch_llama3(frequency: f32, factor: f32, low: f32, high: f32, original_con
         let smooth = (original_context / wavelength - low) / (high - low);
         (1.0 - smooth) * frequency / factor + smooth * frequency
     }
+}
+
+/// YaRN's share of the slow treatment for each frequency: 0 where it turns more than `turns[0]` times within the original context, 1
+/// where it turns less than `turns[1]` times, a ramp over the dimensions between (Peng et al. 2023, section 3.2).
+fn yarn_ramp(config: &ModelConfig, turns: [f32; 2], original_context: f32, truncate: bool) -> Vec<f32> {
+    let (dim, theta) = (config.rotary_dim as f32, config.rope_theta);
+    let dimension =
+        |turns: f32| dim * (original_context / (turns * 2.0 * std::f32::consts::PI)).ln() / (2.0 * theta.ln());
+    let [mut low, mut high] = turns.map(dimension);
+    if truncate {
+        (low, high) = (low.floor(), high.ceil());
+    }
+    let (low, high) = (low.max(0.0), high.min(dim - 1.0));
+    let width = if high == low { 0.001 } else { high - low };
+    (0..config.rotary_dim / 2).map(|i| ((i as f32 - low) / width).clamp(0.0, 1.0)).collect()
 }

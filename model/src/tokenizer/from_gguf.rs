@@ -1,4 +1,4 @@
-//! Rebuilds a byte-level BPE tokenizer from the metadata of a GGUF file.
+//! Rebuilds a tokenizer from the metadata of a GGUF file: byte-level BPE here, SentencePiece in `sentence_piece`.
 
 use std::collections::HashMap;
 
@@ -10,13 +10,15 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior};
 
-use super::Specials;
+use super::{Specials, sentence_piece};
 use crate::error::{Error, Result};
 use crate::gguf::GgufFile;
 
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const QWEN2: &str =
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+const GPT4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 /// What `default` means to llama.cpp: these splits, one after the other.
 const DEFAULT: [&str; 4] = [
     r"[\p{P}\$\+<=>\^~\|]+",
@@ -24,7 +26,7 @@ const DEFAULT: [&str; 4] = [
     r"\p{N}+",
     r"[0-9][0-9][0-9]",
 ];
-const SUPPORTED_PRE: &str = "smollm, gpt-2, default, llama-bpe, qwen2";
+const SUPPORTED_PRE: &str = "smollm, gpt-2, default, llama-bpe, dbrx, qwen2, tekken, gpt-4o";
 
 /// Token types of GGUF that are parsed as one token wherever they stand in a text.
 const UNKNOWN: i64 = 2;
@@ -43,28 +45,36 @@ struct PreTokenization {
 
 /// Builds the tokenizer and reads which tokens are special.
 pub(super) fn build(file: &GgufFile) -> Result<(tokenizers::Tokenizer, Specials)> {
-    let model = required_str(file, "tokenizer.ggml.model")?;
-    if model != "gpt2" {
-        let cure =
-            "only `gpt2` (byte-level BPE) can be rebuilt; use the model's Hugging Face folder with tokenizer.json";
-        return Err(problem(file, format!("`tokenizer.ggml.model` is `{model}`; {cure}")));
-    }
-    let pre = pre_tokenization(file, required_str(file, "tokenizer.ggml.pre")?)?;
     let tokens = file.strings("tokenizer.ggml.tokens").filter(|tokens| !tokens.is_empty());
     let tokens = tokens.ok_or_else(|| problem(file, "`tokenizer.ggml.tokens` is missing or empty"))?;
-    let mut specials = read_specials(file, tokens, pre.add_bos)?;
-    let bpe = build_model(file, tokens, pre.ignore_merges)?;
-    let mut tokenizer = tokenizers::Tokenizer::new(bpe);
-    tokenizer.with_normalizer(pre.normalizer).map_err(|source| problem(file, source))?;
-    tokenizer.with_pre_tokenizer(Some(Sequence::new(pre.splits)));
-    tokenizer.with_decoder(Some(ByteLevel::default()));
+    let (mut tokenizer, mut specials) = match required_str(file, "tokenizer.ggml.model")? {
+        "gpt2" => {
+            let pre = pre_tokenization(file, required_str(file, "tokenizer.ggml.pre")?)?;
+            let specials = read_specials(file, tokens, pre.add_bos)?;
+            (byte_level_bpe(file, tokens, pre)?, specials)
+        }
+        "llama" => (sentence_piece::build(file, tokens)?, read_specials(file, tokens, true)?),
+        other => {
+            let cure = "`gpt2` (byte-level BPE) and `llama` (SentencePiece) can be rebuilt; for others use the model's \
+                        Hugging Face folder with tokenizer.json";
+            return Err(problem(file, format!("`tokenizer.ggml.model` is `{other}`; {cure}")));
+        }
+    };
     let added = added_tokens(file, tokens)?;
     tokenizer.add_tokens(added).map_err(|source| problem(file, source))?;
     specials.chat_template = file.str("tokenizer.chat_template").map(str::to_owned);
     Ok((tokenizer, specials))
 }
 
-fn problem(file: &GgufFile, problem: impl std::fmt::Display) -> Error {
+fn byte_level_bpe(file: &GgufFile, tokens: &[String], pre: PreTokenization) -> Result<tokenizers::Tokenizer> {
+    let mut tokenizer = tokenizers::Tokenizer::new(build_model(file, tokens, pre.ignore_merges)?);
+    tokenizer.with_normalizer(pre.normalizer).map_err(|source| problem(file, source))?;
+    tokenizer.with_pre_tokenizer(Some(Sequence::new(pre.splits)));
+    tokenizer.with_decoder(Some(ByteLevel::default()));
+    Ok(tokenizer)
+}
+
+pub(super) fn problem(file: &GgufFile, problem: impl std::fmt::Display) -> Error {
     Error::Tokenizer { path: file.path().to_path_buf(), problem: problem.to_string() }
 }
 
@@ -81,6 +91,9 @@ fn pre_tokenization(file: &GgufFile, name: &str) -> Result<PreTokenization> {
         "llama-bpe" | "llama3" | "llama-v3" => {
             PreTokenization { ignore_merges: true, add_bos: true, ..plain(split_all(file, &[LLAMA3])?) }
         }
+        "dbrx" | "smaug-bpe" => plain(split_all(file, &[LLAMA3])?),
+        "tekken" => PreTokenization { ignore_merges: true, add_bos: true, ..plain(split_all(file, &[TEKKEN])?) },
+        "gpt-4o" => plain(split_all(file, &[GPT4O])?),
         "qwen2" => PreTokenization { normalizer: Some(NFC.into()), ..plain(split_all(file, &[QWEN2])?) },
         other => {
             let known = format!("supported: {SUPPORTED_PRE}; or use the Hugging Face folder with tokenizer.json");

@@ -7,6 +7,7 @@
 
 mod from_gguf;
 mod from_json;
+mod sentence_piece;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -64,8 +65,8 @@ impl Tokenizer {
         Ok(Self::new(path, from_json::parse(path, bytes)?, Specials::default()))
     }
 
-    /// Rebuilds the tokenizer from the metadata of a GGUF file: byte-level BPE with the pre-tokenizers `smollm`, `gpt-2`, `default`,
-    /// `llama-bpe` and `qwen2`.
+    /// Rebuilds the tokenizer from the metadata of a GGUF file: SentencePiece (`llama`), or byte-level BPE with the pre-tokenizers
+    /// `smollm`, `gpt-2`, `default`, `llama-bpe`, `dbrx`, `qwen2`, `tekken` and `gpt-4o`.
     ///
     /// # Errors
     /// [`Error::Tokenizer`] naming what is missing, unknown or contradictory.

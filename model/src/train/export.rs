@@ -15,7 +15,8 @@ use serde_json::{Value, json};
 use super::bytes::{encode, tensor_values};
 use super::{Method, Parameters};
 use crate::files::write_atomically;
-use crate::{Error, ModelConfig, Result, RopeScaling, Tokenizer};
+use crate::weights::is_norm;
+use crate::{Activation, Error, ModelConfig, Result, RopeScaling, Tokenizer};
 
 pub use gguf::{GgufStored, export_gguf};
 
@@ -79,7 +80,12 @@ pub fn export_hugging_face(
     write_json(&config_path, &config)?;
     write_atomically(&folder.join("tokenizer.json"), tokenizer.to_json()?.as_bytes())?;
     write_json(&folder.join("tokenizer_config.json"), &tokenizer_config(parameters.config(), tokenizer))?;
-    write_tensors(&folder.join("model.safetensors"), &parameters.merged()?, stored)
+    let offset = parameters.config().norm_offset();
+    let mut tensors = parameters.merged()?;
+    for (_, tensor) in tensors.iter_mut().filter(|(name, _)| offset != 0.0 && is_norm(name)) {
+        *tensor = (&*tensor - offset)?;
+    }
+    write_tensors(&folder.join("model.safetensors"), &tensors, stored)
 }
 
 /// Writes `adapter_config.json` and `adapter_model.safetensors`; `model` is the name or path of the model adapted, `stored`
@@ -150,9 +156,9 @@ fn hugging_face_config(path: &Path, config: &ModelConfig, tokenizer: &Tokenizer,
         (Some(id), _) => json!(id),
         (None, ids) => json!(ids),
     };
-    Ok(json!({
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": config.architecture,
+    let mut value = json!({
+        "architectures": [class_name(path, config)?],
+        "model_type": if config.architecture == "gemma3" { "gemma3_text" } else { config.architecture.as_str() },
         "dtype": stored.name(),
         "torch_dtype": stored.name(),
         "vocab_size": config.vocab_size,
@@ -162,19 +168,63 @@ fn hugging_face_config(path: &Path, config: &ModelConfig, tokenizer: &Tokenizer,
         "num_attention_heads": config.n_heads,
         "num_key_value_heads": config.n_kv_heads,
         "head_dim": config.head_dim,
-        "hidden_act": "silu",
         "rms_norm_eps": config.rms_norm_eps,
         "max_position_embeddings": config.context,
-        "rope_theta": config.rope_theta,
-        "rope_parameters": rope,
-        "rope_scaling": if config.rope_scaling == RopeScaling::None { Value::Null } else { rope.clone() },
         "tie_word_embeddings": config.tie_embeddings,
-        "attention_bias": config.attention_bias,
+        "attention_bias": config.output_bias,
         "mlp_bias": config.mlp_bias,
         "bos_token_id": tokenizer.bos_id(),
         "eos_token_id": eos,
         "initializer_range": 0.02,
-    }))
+    });
+    let activation = match config.activation {
+        Activation::Silu => "silu",
+        Activation::GeluTanh => "gelu_pytorch_tanh",
+    };
+    value["hidden_act"] = json!(activation);
+    value["hidden_activation"] = json!(activation);
+    match config.local_rope_theta {
+        Some(local) => {
+            value["rope_parameters"] = json!({
+                "full_attention": rope,
+                "sliding_attention": { "rope_type": "default", "rope_theta": local },
+            });
+        }
+        None => {
+            value["rope_theta"] = json!(config.rope_theta);
+            value["rope_scaling"] = if config.rope_scaling == RopeScaling::None { Value::Null } else { rope.clone() };
+            value["rope_parameters"] = rope;
+        }
+    }
+    value["sliding_window"] = json!(config.window());
+    if config.architecture != "mistral" && config.architecture != "llama" {
+        let kind = |window: &Option<usize>| if window.is_some() { "sliding_attention" } else { "full_attention" };
+        value["layer_types"] = json!(config.windows.iter().map(kind).collect::<Vec<_>>());
+        value["use_sliding_window"] = json!(config.window().is_some());
+    }
+    if config.architecture == "gemma2" || config.architecture == "gemma3" {
+        value["query_pre_attn_scalar"] = json!((1.0 / f64::from(config.attention_scale).powi(2)).round() as u64);
+        value["attn_logit_softcapping"] = json!(config.attention_softcap);
+        value["final_logit_softcapping"] = json!(config.logit_softcap);
+    }
+    Ok(value)
+}
+
+/// The name of the model's class in transformers.
+fn class_name(path: &Path, config: &ModelConfig) -> Result<&'static str> {
+    Ok(match config.architecture.as_str() {
+        "llama" => "LlamaForCausalLM",
+        "mistral" => "MistralForCausalLM",
+        "qwen2" => "Qwen2ForCausalLM",
+        "qwen3" => "Qwen3ForCausalLM",
+        "gemma" => "GemmaForCausalLM",
+        "gemma2" => "Gemma2ForCausalLM",
+        "gemma3" => "Gemma3ForCausalLM",
+        other => {
+            let problem = format!("is `{other}`, of which only the adapter can be written");
+            return Err(Error::ConfigField { path: path.into(), field: "model_type".into(), problem });
+        }
+    })
 }
 
 fn rope_parameters(path: &Path, config: &ModelConfig) -> Result<Value> {
@@ -190,7 +240,17 @@ fn rope_parameters(path: &Path, config: &ModelConfig) -> Result<Value> {
             "high_freq_factor": high_freq_factor,
             "original_max_position_embeddings": *original_context as u64,
         }),
-        RopeScaling::Factors(_) => {
+        RopeScaling::Yarn { factor, original_context, beta_fast, beta_slow, truncate, attention_factor } => json!({
+            "rope_type": "yarn",
+            "rope_theta": theta,
+            "factor": factor,
+            "original_max_position_embeddings": *original_context as u64,
+            "beta_fast": beta_fast,
+            "beta_slow": beta_slow,
+            "truncate": truncate,
+            "attention_factor": attention_factor,
+        }),
+        RopeScaling::Factors { .. } => {
             let problem = "cannot say one factor per frequency, as this GGUF file has".into();
             return Err(Error::ConfigField { path: path.into(), field: "rope_parameters".into(), problem });
         }

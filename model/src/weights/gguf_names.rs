@@ -2,12 +2,13 @@
 
 use candle_core::Tensor;
 
+use super::stored::{Part, Stored};
 use crate::gguf::GgufFile;
 use crate::layers::packed::{FileFormat, PackedMatrix};
 use crate::{Error, ModelConfig, Result};
 
 /// Parts of a block: Hugging Face name, GGUF name.
-const BLOCK_PARTS: [(&str, &str); 9] = [
+const BLOCK_PARTS: [(&str, &str); 15] = [
     ("self_attn.q_proj", "attn_q"),
     ("self_attn.k_proj", "attn_k"),
     ("self_attn.v_proj", "attn_v"),
@@ -15,14 +16,22 @@ const BLOCK_PARTS: [(&str, &str); 9] = [
     ("mlp.gate_proj", "ffn_gate"),
     ("mlp.up_proj", "ffn_up"),
     ("mlp.down_proj", "ffn_down"),
+    ("self_attn.qkv_proj", "attn_qkv"),
+    ("mlp.gate_up_proj", "ffn_up"),
+    ("self_attn.q_norm", "attn_q_norm"),
+    ("self_attn.k_norm", "attn_k_norm"),
     ("input_layernorm", "attn_norm"),
     ("post_attention_layernorm", "ffn_norm"),
+    ("pre_feedforward_layernorm", "ffn_norm"),
+    ("post_feedforward_layernorm", "post_ffw_norm"),
 ];
+/// What Hugging Face calls by the name of another family's part, where outputs are normalised.
+const POST_ATTENTION_NORM: (&str, &str) = ("post_attention_layernorm", "post_attention_norm");
 
 /// Reads a tensor by its Hugging Face name, dequantised to f32.
 pub(super) fn tensor(file: &GgufFile, name: &str, config: &ModelConfig) -> Result<Tensor> {
     let missing = || Error::TensorMissing { path: file.path().into(), tensor: name.into() };
-    let gguf_name = gguf_name(name).ok_or_else(missing)?;
+    let gguf_name = gguf_name(name, config).ok_or_else(missing)?;
     let tensor = file.tensor_f32(&gguf_name)?;
     match rotated_heads(name, config) {
         Some(n_heads) => unpermute(&tensor, n_heads),
@@ -33,18 +42,22 @@ pub(super) fn tensor(file: &GgufFile, name: &str, config: &ModelConfig) -> Resul
 /// The bytes of a matrix of this shape by its Hugging Face name, rows in the decoder's order; `None` for types without a kernel.
 pub(super) fn packed(
     file: &GgufFile,
-    name: &str,
+    stored: &Stored,
     [rows, columns]: [usize; 2],
     config: &ModelConfig,
 ) -> Result<Option<PackedMatrix>> {
+    let name = stored.name.as_str();
     let missing = || Error::TensorMissing { path: file.path().into(), tensor: name.into() };
-    let gguf_name = gguf_name(name).ok_or_else(missing)?;
+    let gguf_name = gguf_name(name, config).ok_or_else(missing)?;
     let info = file.tensor_info(&gguf_name).ok_or_else(missing)?;
     let Some(format) = FileFormat::from_gguf(info.tensor_type.number()) else { return Ok(None) };
-    if info.dims != [rows, columns] {
+    let part = stored.part.unwrap_or(Part { start: 0, of: rows });
+    if info.dims != [part.of, columns] {
         return Ok(None); // reading it as a tensor names the shape
     }
     let bytes = file.tensor_bytes(&gguf_name)?;
+    let row_bytes = bytes.len() / part.of;
+    let bytes = &bytes[part.start * row_bytes..(part.start + rows) * row_bytes];
     let bytes: &[u8] = match rotated_heads(name, config) {
         Some(n_heads) if rows.is_multiple_of(2 * n_heads) && bytes.len().is_multiple_of(rows) => {
             &unpermute_bytes(bytes, rows, n_heads)
@@ -55,12 +68,13 @@ pub(super) fn packed(
     Ok(PackedMatrix::new(format, bytes, rows, columns))
 }
 
-/// Heads of the projections whose rows llama.cpp reorders.
+/// Heads of the projections whose rows llama.cpp reorders: those of the architecture it calls llama.
 fn rotated_heads(name: &str, config: &ModelConfig) -> Option<usize> {
-    match () {
-        () if name.ends_with("self_attn.q_proj.weight") => Some(config.n_heads),
-        () if name.ends_with("self_attn.k_proj.weight") => Some(config.n_kv_heads),
-        () => None,
+    let (_, part) = name.split_once("self_attn.").filter(|_| config.architecture == "llama")?;
+    match part.split_once('.')?.0 {
+        "q_proj" => Some(config.n_heads),
+        "k_proj" => Some(config.n_kv_heads),
+        _ => None,
     }
 }
 
@@ -80,7 +94,7 @@ fn unpermute_bytes(bytes: &[u8], rows: usize, n_heads: usize) -> Vec<u8> {
 }
 
 /// `model.layers.3.mlp.up_proj.weight` → `blk.3.ffn_up.weight`.
-pub(crate) fn gguf_name(name: &str) -> Option<String> {
+pub(crate) fn gguf_name(name: &str, config: &ModelConfig) -> Option<String> {
     match name {
         "model.embed_tokens.weight" => return Some("token_embd.weight".into()),
         "model.norm.weight" => return Some("output_norm.weight".into()),
@@ -89,19 +103,20 @@ pub(crate) fn gguf_name(name: &str) -> Option<String> {
     }
     let (layer, rest) = name.strip_prefix("model.layers.")?.split_once('.')?;
     let (part, kind) = rest.rsplit_once('.')?;
-    let (_, gguf_part) = BLOCK_PARTS.iter().find(|(hugging_face, _)| *hugging_face == part)?;
+    let renamed = config.post_norms.then_some(&POST_ATTENTION_NORM);
+    let (_, gguf_part) = renamed.into_iter().chain(&BLOCK_PARTS).find(|(hugging_face, _)| *hugging_face == part)?;
     Some(format!("blk.{layer}.{gguf_part}.{kind}"))
 }
 
 /// llama.cpp stores q and k of Llama models with each head's rows interleaved, for rotation of neighbouring pairs; the
-/// decoder rotates halves, as Hugging Face does. (out, in) → (out, in)
+/// decoder rotates halves, as Hugging Face does. (out, in) → (out, in), or (out) → (out) for a bias.
 fn unpermute(weight: &Tensor, n_heads: usize) -> Result<Tensor> {
-    let (rows, columns) = weight.dims2()?;
+    let rows = weight.dim(0)?;
     if rows % (2 * n_heads) != 0 {
         return Ok(weight.clone()); // the shape check that follows names the tensor
     }
-    let paired = weight.reshape((n_heads, rows / n_heads / 2, 2, columns))?;
-    Ok(paired.transpose(1, 2)?.contiguous()?.reshape((rows, columns))?)
+    let paired = weight.reshape((n_heads, rows / n_heads / 2, 2, weight.elem_count() / rows))?;
+    Ok(paired.transpose(1, 2)?.contiguous()?.reshape(weight.shape())?)
 }
 
 /// The reverse of [`unpermute`]: halves become neighbouring pairs. (out, in) → (out, in)
@@ -117,9 +132,15 @@ mod tests {
 
     #[test]
     fn names_map() {
-        assert_eq!(gguf_name("model.layers.12.self_attn.o_proj.weight").as_deref(), Some("blk.12.attn_output.weight"));
-        assert_eq!(gguf_name("model.norm.weight").as_deref(), Some("output_norm.weight"));
-        assert_eq!(gguf_name("model.layers.0.unknown.weight"), None);
+        let mut config = ModelConfig::llama([300, 64, 128, 2, 4], 256);
+        let name = |name: &str, config: &ModelConfig| gguf_name(name, config).unwrap_or_default();
+        assert_eq!(name("model.layers.12.self_attn.o_proj.weight", &config), "blk.12.attn_output.weight");
+        assert_eq!(name("model.norm.weight", &config), "output_norm.weight");
+        assert_eq!(name("model.layers.0.unknown.weight", &config), "");
+        assert_eq!(name("model.layers.0.post_attention_layernorm.weight", &config), "blk.0.ffn_norm.weight");
+        config.post_norms = true;
+        assert_eq!(name("model.layers.0.post_attention_layernorm.weight", &config), "blk.0.post_attention_norm.weight");
+        assert_eq!(name("model.layers.0.pre_feedforward_layernorm.weight", &config), "blk.0.ffn_norm.weight");
     }
 
     #[test]

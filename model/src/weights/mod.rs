@@ -2,6 +2,7 @@
 
 pub(crate) mod gguf_names;
 mod safetensors_files;
+mod stored;
 
 use std::path::{Path, PathBuf};
 
@@ -9,12 +10,15 @@ use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::gguf::GgufFile;
+use crate::gguf::{GgufFile, GgufTensorInfo};
 use crate::layers::LoraDelta;
-use crate::layers::packed::{Packed, PackedMatrix};
+use crate::layers::packed::{FileFormat, Packed, PackedMatrix};
+use crate::summary::StoredTensor;
 use crate::{Error, ModelConfig, Result};
 use safetensors_files::SafetensorsFiles;
 pub(crate) use safetensors_files::parse as parse_safetensors;
+use stored::Stored;
+pub(crate) use stored::fused_linear;
 
 /// The files of one model, opened but not yet read.
 pub struct Weights {
@@ -48,10 +52,12 @@ impl Weights {
     /// The tensor is missing, has another shape than `expected`, has a type that cannot be read, or holds a value that
     /// is not finite.
     pub fn tensor(&self, name: &str, expected: &[usize], config: &ModelConfig) -> Result<Tensor> {
+        let stored = Stored::of(name, config);
         let (path, tensor) = match &self.source {
-            Source::Safetensors(files) => files.tensor(name)?,
-            Source::Gguf(file) => (self.path.as_path(), gguf_names::tensor(file, name, config)?),
+            Source::Safetensors(files) => files.tensor(&stored.name)?,
+            Source::Gguf(file) => (self.path.as_path(), gguf_names::tensor(file, &stored.name, config)?),
         };
+        let tensor = stored.rows_of(tensor, expected[0])?;
         if tensor.dims() != expected {
             return Err(Error::TensorShape {
                 path: path.into(),
@@ -62,7 +68,10 @@ impl Weights {
         }
         let tensor = tensor.to_dtype(DType::F32)?;
         check_finite(path, name, &tensor)?;
-        Ok(tensor)
+        match (&self.source, config.norm_offset()) {
+            (Source::Safetensors(_), offset) if offset != 0.0 && is_norm(name) => Ok((tensor + offset)?),
+            _ => Ok(tensor),
+        }
     }
 
     /// A matrix as it lies in the file, by its Hugging Face name; `None` where there is no kernel for its type.
@@ -74,11 +83,22 @@ impl Weights {
         config: &ModelConfig,
     ) -> Result<Option<PackedMatrix>> {
         let Source::Gguf(file) = &self.source else { return Ok(None) };
-        let Some(matrix) = gguf_names::packed(file, name, [rows, columns], config)? else { return Ok(None) };
+        let stored = Stored::of(name, config);
+        let Some(matrix) = gguf_names::packed(file, &stored, [rows, columns], config)? else { return Ok(None) };
         match matrix.first_not_finite() {
             None => Ok(Some(matrix)),
             Some((index, value)) => {
                 Err(Error::TensorNotFinite { path: self.path.clone(), tensor: name.into(), index, value })
+            }
+        }
+    }
+
+    /// Every tensor as it is stored.
+    pub(crate) fn stored(&self) -> Result<Vec<StoredTensor>> {
+        match &self.source {
+            Source::Safetensors(files) => files.stored(),
+            Source::Gguf(file) => {
+                Ok(file.tensor_names().filter_map(|name| file.tensor_info(name)).map(stored).collect())
             }
         }
     }
@@ -102,6 +122,23 @@ impl Weights {
         }
         Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
+}
+
+/// A tensor of a GGUF file; types with a kernel stay small in memory, others become f32.
+fn stored(info: &GgufTensorInfo) -> StoredTensor {
+    let values = info.dims.iter().map(|dim| *dim as u64).product::<u64>();
+    let packed = FileFormat::from_gguf(info.tensor_type.number()).filter(|_| info.dims.len() == 2);
+    StoredTensor {
+        type_name: info.tensor_type.name(),
+        values,
+        bytes: info.tensor_type.byte_len(values).flatten().unwrap_or(0),
+        memory_bytes: packed.map_or(4 * values, |format| format.memory_bytes(values)),
+    }
+}
+
+/// Whether a tensor of this name holds the weights of a norm.
+pub(crate) fn is_norm(name: &str) -> bool {
+    name.ends_with("norm.weight")
 }
 
 /// Where a decoder's tensors come from, by their Hugging Face names.

@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 
+use crate::summary::StoredTensor;
 use crate::{Error, Result};
 
 /// The safetensors files of one folder.
@@ -65,12 +66,34 @@ impl SafetensorsFiles {
         self.shards.iter().map(|shard| shard.path.as_path()).collect()
     }
 
+    /// Every tensor; all become f32 in memory.
+    pub(super) fn stored(&self) -> Result<Vec<StoredTensor>> {
+        let mut stored = Vec::new();
+        for shard in &self.shards {
+            let file = parse(&shard.path, &shard.map)?;
+            stored.extend(file.tensors().into_iter().map(|(_, view)| {
+                let values = view.shape().iter().map(|dim| *dim as u64).product::<u64>();
+                let type_name = format!("{:?}", view.dtype());
+                StoredTensor { type_name, values, bytes: view.data().len() as u64, memory_bytes: 4 * values }
+            }));
+        }
+        Ok(stored)
+    }
+
+    /// The name a tensor stands under: models that also see images put theirs before those of the text part.
+    fn stored_name(&self, name: &str) -> Option<String> {
+        let inner = name.strip_prefix("model.").unwrap_or(name);
+        let names = [name.to_owned(), format!("language_model.{name}"), format!("model.language_model.{inner}")];
+        names.into_iter().find(|name| self.location.contains_key(name))
+    }
+
     /// The tensor in its stored type, and the file it came from.
     pub(super) fn tensor(&self, name: &str) -> Result<(&Path, Tensor)> {
         let missing = || Error::TensorMissing { path: self.main_path.clone(), tensor: name.into() };
-        let shard = &self.shards[*self.location.get(name).ok_or_else(missing)?];
+        let name = self.stored_name(name).ok_or_else(missing)?;
+        let shard = &self.shards[*self.location.get(&name).ok_or_else(missing)?];
         let file = parse(&shard.path, &shard.map)?;
-        let view = file.tensor(name).map_err(|_| missing())?;
+        let view = file.tensor(&name).map_err(|_| missing())?;
         let dtype = match view.dtype() {
             Dtype::F32 => candle_core::DType::F32,
             Dtype::F16 => candle_core::DType::F16,
@@ -79,7 +102,7 @@ impl SafetensorsFiles {
             other => {
                 return Err(Error::UnsupportedType {
                     path: shard.path.clone(),
-                    tensor: name.into(),
+                    tensor: name,
                     got: format!("{other:?}"),
                 });
             }

@@ -71,6 +71,18 @@ fn a_planted_direction_is_recovered_with_its_sign() {
 }
 
 #[test]
+fn a_logistic_regression_tells_held_out_poles_apart_where_dimensions_are_massive() {
+    for massive in [&[][..], &MASSIVE] {
+        let found = extract_layer(&planted(150, massive, 1), &options(Method::Logistic, Scaling::None, false)).unwrap();
+        assert!(cosine(&found.direction, &planted_direction()) > 0.9, "{massive:?}");
+        let held_out = planted(100, massive, 2);
+        let direction: Array1<f64> = found.direction.iter().map(|value| f64::from(*value)).collect();
+        let above = held_out.differences().dot(&direction).iter().filter(|score| **score > 0.0).count();
+        assert!(above >= 99, "{above} of 100 with {massive:?}");
+    }
+}
+
+#[test]
 fn fewer_pairs_than_dimensions_serve() {
     for options in pca_options(Scaling::PerDimensionFilter) {
         let found = extract_layer(&planted(40, &MASSIVE, 2), &options).unwrap();

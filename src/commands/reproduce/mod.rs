@@ -9,6 +9,7 @@ mod summary;
 use std::collections::HashSet;
 use std::process::ExitCode;
 
+use redline::model::Site;
 use redline::probe::split::{PartSizes, normalise, split_by_question};
 use redline::report::check_place;
 use redline::steer::Error as SteerError;
@@ -24,6 +25,10 @@ use stages::Experiment;
 
 pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     let pair_settings = extract::settings(&inputs::pair_args(args), args.seed)?;
+    if pair_settings.site.parse::<Site>()? != Site::default() {
+        let message = format!("--site {}: reproduce reads and steers the outputs of blocks", args.pair.site);
+        return Err(hinted(message, "use extract, sweep and fit one after the other, or leave --site out"));
+    }
     let inputs = Inputs::read(args)?;
     check_options(args, &inputs)?;
     let triples = &inputs.triples;

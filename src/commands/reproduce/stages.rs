@@ -11,8 +11,8 @@ use redline::probe::{LatScan, LayerReading, PairBuilder, PairDesign, Reading};
 use redline::steer::control_file::{read_control_vector, write_control_vector};
 use redline::steer::controls::{random_like, shuffled_like};
 use redline::steer::{
-    Arm, BootstrapOptions, CORRECTION, ControlVector, EditRatioVariant, NamedVector, Propensity, PropensityOptions,
-    SweepLog, SweepOptions, SweepPrompt, SweepRow, arms, control_vector, propensity,
+    Arm, BootstrapOptions, CORRECTION, ControlVector, EditRatioVariant, NamedVector, Operator, Propensity,
+    PropensityOptions, SweepLog, SweepOptions, SweepPrompt, SweepRow, arms, control_vector, propensity,
 };
 use serde_json::json;
 
@@ -106,7 +106,9 @@ impl Experiment<'_> {
     pub fn read(&self, rows: &[usize], settings: &ExtractionSettings) -> anyhow::Result<ReadingStage> {
         let vector_file = self.folder.file("vector.safetensors");
         let shuffled_file = self.folder.file("shuffled.gguf");
-        let control = |reading: &Reading| control_vector(&reading.layers, self.layers, self.args.unit);
+        let control = |reading: &Reading| -> redline::steer::Result<ControlVector> {
+            Ok(control_vector(&reading.layers, self.layers, self.args.unit)?.at(reading.site()?))
+        };
         if let (true, Some(report), Some(scans)) =
             (shuffled_file.exists(), self.folder.read_lines("layers.jsonl")?, self.folder.read_lines("scans.jsonl")?)
         {
@@ -223,6 +225,7 @@ impl Experiment<'_> {
             json!({ "unit": self.args.unit, "vectors": vectors.iter().map(|v| &v.name).collect::<Vec<_>>() });
         let mut log = SweepLog::open(&self.folder.file(&format!("{name}.jsonl")), &settings)?;
         let options = SweepOptions {
+            operator: Operator::Add,
             range: self.inputs.range,
             max_new_tokens: self.inputs.max_new_tokens,
             sampling: SamplingOptions { seed: self.args.seed, ..SamplingOptions::default() },
@@ -294,7 +297,8 @@ impl Experiment<'_> {
         pairs.sort_by_key(|pair| pair.first_difference > PROPENSITY_LEAD);
         pairs.truncate(self.inputs.control_prompts.max(1));
         let plain: Vec<&ControlVector> = vectors.iter().map(|named| &named.vector).collect();
-        let options = PropensityOptions { range: self.inputs.range, max_tokens: PROPENSITY_TOKENS };
+        let options =
+            PropensityOptions { range: self.inputs.range, operator: Operator::Add, max_tokens: PROPENSITY_TOKENS };
         let mut progress = Progress::new("propensity", pairs.len());
         let values = propensity(&self.session.model.decoder, &pairs, &plain, arms, &options, &mut |done, total| {
             Ok(progress.set(done, total)?)

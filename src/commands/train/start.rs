@@ -2,7 +2,7 @@
 
 use redline::model::train::Parameters;
 use redline::model::train::bpe::{BpeOptions, train_bpe};
-use redline::model::{AlignerTemplate, ModelConfig, Qac, RopeScaling, Tokenizer};
+use redline::model::{AlignerTemplate, ModelConfig, Qac, Tokenizer};
 
 use super::options;
 use super::rows::TrainingRows;
@@ -11,8 +11,6 @@ use crate::session::{choose_template, hinted};
 
 /// Texts a tokenizer is learnt from: more change little.
 const TOKENIZER_ROWS: usize = 20_000;
-/// Rotary base of models from scratch.
-const ROPE_THETA: f32 = 10_000.0;
 
 /// What a run starts from.
 pub struct Start {
@@ -56,22 +54,10 @@ fn new_tokenizer(rows: &[Qac], template: &AlignerTemplate, vocab_size: usize) ->
 
 fn config(shape: &ShapeArgs, tokenizer: &Tokenizer) -> ModelConfig {
     let hidden_size = shape.hidden_size;
+    let inner = shape.intermediate_size.unwrap_or((hidden_size * 8).div_ceil(3 * 32) * 32);
     ModelConfig {
-        architecture: "llama".into(),
-        vocab_size: tokenizer.vocab_size(),
-        hidden_size,
-        intermediate_size: shape.intermediate_size.unwrap_or((hidden_size * 8).div_ceil(3 * 32) * 32),
-        n_layers: shape.n_layers,
-        n_heads: shape.heads,
         n_kv_heads: shape.kv_heads.unwrap_or(shape.heads),
-        head_dim: hidden_size / shape.heads,
-        rms_norm_eps: 1e-5,
-        rope_theta: ROPE_THETA,
-        rope_scaling: RopeScaling::None,
-        context: shape.context,
-        tie_embeddings: true,
-        attention_bias: false,
-        mlp_bias: false,
         eos_token_ids: tokenizer.eos_id().into_iter().collect(),
+        ..ModelConfig::llama([tokenizer.vocab_size(), hidden_size, inner, shape.n_layers, shape.heads], shape.context)
     }
 }

@@ -39,11 +39,9 @@ impl Corrections {
         let template = ControlVector::new([(1, like.clone()), (2, like)].into()).unwrap();
         let vector = random_like(&template, 5).unwrap();
         let config = self.decoder.config();
-        let mut inject = Inject::new(&[&vector], TokenRange::Output, config, self.decoder.device()).unwrap();
+        let mut inject = Inject::new(&[&vector], TokenRange::Output, config).unwrap();
         for prompt in &self.prompts {
-            inject
-                .steer(prompt.rows[0], RowSteering { vector: 0, coefficient, prompt_len: prompt.tokens.len() })
-                .unwrap();
+            inject.steer(prompt.rows[0], RowSteering::new(0, coefficient, prompt.tokens.len())).unwrap();
         }
         inject
     }

@@ -1,7 +1,7 @@
 //! Proof of effect: counts are exact, and propensity does not depend on how the prompt is read.
 
 use redline::probe::{ContrastPair, PairBuilder, PairDesign};
-use redline::steer::{Arm, PropensityOptions, TokenRange, propensity};
+use redline::steer::{Arm, Operator, PropensityOptions, TokenRange, propensity};
 
 use super::*;
 
@@ -9,11 +9,11 @@ use super::*;
 fn edits(range: TokenRange) -> (Vec<(usize, u64)>, usize) {
     let (decoder, prompts) = (decoder(), prompts());
     let v = vector(1, 1.0);
-    let mut inject = Inject::new(&[&v], range, decoder.config(), decoder.device()).unwrap();
+    let mut inject = Inject::new(&[&v], range, decoder.config()).unwrap();
     let mut batch = Vec::new();
     for (i, tokens) in prompts[..2].iter().enumerate() {
         for (j, coefficient) in [-1.0, 0.0, 1.0].into_iter().enumerate() {
-            inject.steer(3 * i + j, RowSteering { vector: 0, coefficient, prompt_len: tokens.len() }).unwrap();
+            inject.steer(3 * i + j, RowSteering::new(0, coefficient, tokens.len())).unwrap();
         }
         batch.push(Prompt::new(tokens.clone(), (3 * i..3 * i + 3).collect()));
     }
@@ -71,7 +71,7 @@ fn propensity_with_a_shared_prompt_equals_the_unshared() {
     let v = vector(3, 1.0);
     let arms = [-1.0, 0.0, 1.0].map(|coefficient| Arm { vector: 0, coefficient });
     let measure = |range| {
-        let options = PropensityOptions { range, max_tokens: 32 };
+        let options = PropensityOptions { range, operator: Operator::Add, max_tokens: 32 };
         let pairs = std::slice::from_ref(&pair);
         propensity(&model.decoder, pairs, &[&v], &arms, &options, &mut |_, _| Ok(())).unwrap()
     };
@@ -95,7 +95,7 @@ fn propensity_with_a_shared_prompt_equals_the_unshared() {
 fn propensity_is_the_sum_of_log_softmax() {
     let (model, pair) = pair();
     let v = vector(3, 1.0);
-    let options = PropensityOptions { range: TokenRange::All, max_tokens: 1000 };
+    let options = PropensityOptions { range: TokenRange::All, operator: Operator::Add, max_tokens: 1000 };
     let arms = [Arm { vector: 0, coefficient: 0.5 }];
     let pairs = std::slice::from_ref(&pair);
     let got = propensity(&model.decoder, pairs, &[&v], &arms, &options, &mut |_, _| Ok(())).unwrap()[0];

@@ -52,9 +52,9 @@ fn injection(
     prompt_len: usize,
     rows: &[(usize, usize, f32)],
 ) -> Inject {
-    let mut inject = Inject::new(vectors, range, decoder.config(), decoder.device()).unwrap();
+    let mut inject = Inject::new(vectors, range, decoder.config()).unwrap();
     for &(row, vector, coefficient) in rows {
-        inject.steer(row, RowSteering { vector, coefficient, prompt_len }).unwrap();
+        inject.steer(row, RowSteering::new(vector, coefficient, prompt_len)).unwrap();
     }
     inject
 }

@@ -117,11 +117,11 @@ fn seven_coefficients_in_a_batch_are_seven_single_runs() {
 fn prompts_of_different_length_in_a_batch_are_single_runs() {
     let (decoder, prompts) = (decoder(), prompts());
     let v = vector(3, 2.0);
-    let mut inject = Inject::new(&[&v], TokenRange::Output, decoder.config(), decoder.device()).unwrap();
+    let mut inject = Inject::new(&[&v], TokenRange::Output, decoder.config()).unwrap();
     let mut batch = Vec::new();
     for (i, tokens) in prompts.iter().enumerate() {
         for (row, coefficient) in [(2 * i, -1.0), (2 * i + 1, 1.0)] {
-            inject.steer(row, RowSteering { vector: 0, coefficient, prompt_len: tokens.len() }).unwrap();
+            inject.steer(row, RowSteering::new(0, coefficient, tokens.len())).unwrap();
         }
         batch.push(Prompt::new(tokens.clone(), vec![2 * i, 2 * i + 1]));
     }

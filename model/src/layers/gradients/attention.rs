@@ -26,14 +26,14 @@ pub(crate) struct Span {
 pub(crate) struct RopeAttention {
     /// The rows, in packed order and without gaps.
     pub(crate) spans: Arc<[Span]>,
-    /// (n, head_dim / 2)
+    /// (n, rotary_dim / 2)
     pub(crate) cos: Tensor,
-    /// (n, head_dim / 2)
+    /// (n, rotary_dim / 2)
     pub(crate) sin: Tensor,
     pub(crate) sizes: HeadSizes,
 }
 
-/// Rotated queries (scaled by 1 / √head_dim) and keys of one row.
+/// Rotated queries (scaled) and keys of one row.
 struct RotatedRow {
     q: Vec<f32>,
     k: Vec<f32>,
@@ -57,7 +57,7 @@ impl RopeAttention {
     fn row<'a>(&self, span: Span, [q, k, v, cos, sin]: [&'a [f32]; 5]) -> RowInput<'a> {
         let (q_width, kv_width) = self.widths();
         let part = |x: &'a [f32], width: usize| &x[span.start * width..(span.start + span.len) * width];
-        let half = self.sizes.head_dim / 2;
+        let half = self.cos.dims()[1];
         RowInput {
             len: span.len,
             q: part(q, q_width),
@@ -69,9 +69,8 @@ impl RopeAttention {
     }
 
     fn rotated(&self, row: &RowInput<'_>) -> RotatedRow {
-        let scale = 1.0 / (self.sizes.head_dim as f32).sqrt();
         let (mut q, mut k) = (row.q.to_vec(), row.k.to_vec());
-        rotate(&mut q, row, self.sizes.head_dim, 1.0, scale);
+        rotate(&mut q, row, self.sizes.head_dim, 1.0, self.sizes.scale);
         rotate(&mut k, row, self.sizes.head_dim, 1.0, 1.0);
         RotatedRow { q, k }
     }
@@ -127,7 +126,7 @@ impl RopeAttention {
             multiply(&mut query.target(dq), ds, kv.of(&rotated.k), [t, dim, t], false);
             multiply(&mut kv.target(dk), ds.transposed(), query.of(&rotated.q), [t, dim, t], true);
         }
-        rotate(dq, row, dim, -1.0, 1.0 / (dim as f32).sqrt());
+        rotate(dq, row, dim, -1.0, self.sizes.scale);
         rotate(dk, row, dim, -1.0, 1.0);
     }
 
@@ -191,7 +190,7 @@ impl CustomOp3 for RopeAttention {
 
 /// Rotates the halves of every head of a row by its angles times `direction`, and scales.
 fn rotate(x: &mut [f32], row: &RowInput<'_>, dim: usize, direction: f32, scale: f32) {
-    let half = dim / 2;
+    let half = row.cos.len() / row.len.max(1);
     let width = x.len() / row.len.max(1);
     let tables = row.cos.chunks(half).zip(row.sin.chunks(half));
     for (line, (cos, sin)) in x.chunks_mut(width).zip(tables) {

@@ -5,21 +5,21 @@
 //! the reference and run on other devices.
 
 mod attention;
+mod gated_product;
 mod linear;
 mod lora;
 mod norm;
 pub(super) mod strided;
-mod swiglu;
 #[cfg(test)]
 mod tests;
 
 use candle_core::{CpuStorage, Layout, Result, Storage, StorageRef, Tensor};
 
 pub(crate) use attention::{RopeAttention, Span};
+pub(crate) use gated_product::GatedProduct;
 pub(crate) use linear::{FrozenLinear, TrainedLinear};
 pub(crate) use lora::LoraLinear;
 pub(crate) use norm::RmsNormKernel;
-pub(crate) use swiglu::SwiGlu;
 
 /// Elements or lines that one task works on: fixed, so that sums do not depend on the number of threads.
 pub(super) const TASK_ELEMENTS: usize = 1 << 15;

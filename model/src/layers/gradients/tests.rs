@@ -5,7 +5,11 @@ use std::sync::Arc;
 use candle_core::{D, Device, Tensor, Var};
 
 use super::*;
+use crate::config::Activation;
 use crate::layers::HeadSizes;
+
+/// Factor of attention scores.
+const SCALE: f32 = 0.4;
 
 /// Fixed values between about −1 and 1.
 fn variable(shape: &[usize], phase: f32) -> Var {
@@ -65,10 +69,16 @@ fn norm() {
 }
 
 #[test]
-fn swiglu() {
+fn gated_products() {
     let (gate, up) = (variable(&[9, 6], 0.0), variable(&[9, 6], 1.0));
-    let composed = (gate.silu().unwrap() * up.as_tensor()).unwrap();
-    compare(&[gate.clone(), up.clone()], &gate.apply_op2(&up, SwiGlu).unwrap(), &composed);
+    let gate = Var::from_tensor(&(gate.as_tensor() * 3.0).unwrap()).unwrap();
+    for (activation, function) in
+        [(Activation::Silu, Tensor::silu as fn(&Tensor) -> Result<Tensor>), (Activation::GeluTanh, Tensor::gelu)]
+    {
+        let composed = (function(&gate).unwrap() * up.as_tensor()).unwrap();
+        let fused = gate.apply_op2(&up, GatedProduct { activation }).unwrap();
+        compare(&[gate.clone(), up.clone()], &fused, &composed);
+    }
 }
 
 #[test]
@@ -81,7 +91,8 @@ fn attention() {
     let (cos, sin) = (variable(&[n, dim / 2], 3.0).detach(), variable(&[n, dim / 2], 4.0).detach());
     let rows: Vec<Tensor> = spans.iter().map(|span| composed_row([&q, &k, &v, &cos, &sin], *span, dim)).collect();
     let composed = Tensor::cat(&rows, 0).unwrap();
-    let kernel = RopeAttention { spans, cos, sin, sizes: HeadSizes { n_heads, n_kv_heads, head_dim: dim } };
+    let sizes = HeadSizes { n_heads, n_kv_heads, head_dim: dim, scale: SCALE, softcap: None };
+    let kernel = RopeAttention { spans, cos, sin, sizes };
     compare(&[q.clone(), k.clone(), v.clone()], &q.apply_op3(&k, &v, kernel).unwrap(), &composed);
 }
 
@@ -108,7 +119,7 @@ fn composed_row(all: [&Tensor; 5], span: Span, dim: usize) -> Tensor {
             let scores = part(&q, head).matmul(&part(&k, head / repeat).t().unwrap()).unwrap();
             let mask: Vec<f32> = (0..t * t).map(|i| if i % t > i / t { f32::NEG_INFINITY } else { 0.0 }).collect();
             let mask = Tensor::from_vec(mask, (t, t), &Device::Cpu).unwrap();
-            let scores = ((scores / (dim as f64).sqrt()).unwrap() + mask).unwrap();
+            let scores = ((scores * f64::from(SCALE)).unwrap() + mask).unwrap();
             candle_nn::ops::softmax(&scores, 1).unwrap().matmul(&part(&v, head / repeat)).unwrap()
         })
         .collect();

@@ -1,65 +1,7 @@
-//! How weights are stored: in files, and in memory.
-
-use half::f16;
+//! How weights lie in memory.
 
 /// Weights a block.
 pub(crate) const BLOCK: usize = 32;
-
-/// How a file stores the weights of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FileFormat {
-    /// 16-bit scale d, 32 half-bytes q: d (q − 8).
-    Q4_0,
-    /// 16-bit scale d and minimum m, 32 half-bytes q: d q + m.
-    Q4_1,
-    /// 16-bit scale d, 32 signed bytes q: d q.
-    Q8_0,
-}
-
-impl FileFormat {
-    /// The format of this number in GGUF files, where there is a kernel for it.
-    pub(crate) fn from_gguf(number: u32) -> Option<Self> {
-        Some(match number {
-            2 => Self::Q4_0,
-            3 => Self::Q4_1,
-            8 => Self::Q8_0,
-            _ => return None,
-        })
-    }
-
-    pub(crate) fn block_bytes(self) -> usize {
-        match self {
-            Self::Q4_0 => 2 + BLOCK / 2,
-            Self::Q4_1 => 4 + BLOCK / 2,
-            Self::Q8_0 => 2 + BLOCK,
-        }
-    }
-
-    /// The format in memory of the same weights.
-    pub(super) fn format(self) -> Format {
-        match self {
-            Self::Q4_0 | Self::Q4_1 => Format::HalfBytes,
-            Self::Q8_0 => Format::SignedBytes,
-        }
-    }
-
-    /// Writes a block as it stands in memory.
-    pub(super) fn convert(self, block: &[u8], to: &mut [u8]) {
-        let number = |at: usize| f16::from_le_bytes([block[at], block[at + 1]]).to_f32();
-        to[..4].copy_from_slice(&number(0).to_ne_bytes());
-        match self {
-            Self::Q4_0 => {
-                to[4..8].copy_from_slice(&(-8.0 * number(0)).to_ne_bytes());
-                to[8..].copy_from_slice(&block[2..]);
-            }
-            Self::Q4_1 => {
-                to[4..8].copy_from_slice(&number(2).to_ne_bytes());
-                to[8..].copy_from_slice(&block[4..]);
-            }
-            Self::Q8_0 => to[4..].copy_from_slice(&block[2..]),
-        }
-    }
-}
 
 /// How the weights of a block lie in memory. Scales are widened, so that kernels need not do it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +12,8 @@ pub(crate) enum Format {
     HalfBytes,
     /// Scale d, 32 signed bytes q: d q.
     SignedBytes,
+    /// Two scales d, two minima m, 32 signed bytes q: d q + m, with the first scale and minimum for the first half of the block.
+    ScaledHalves,
 }
 
 impl Format {
@@ -78,6 +22,7 @@ impl Format {
             Self::F32 => 4 * BLOCK,
             Self::HalfBytes => 8 + BLOCK / 2,
             Self::SignedBytes => 4 + BLOCK,
+            Self::ScaledHalves => 16 + BLOCK,
         }
     }
 
@@ -91,6 +36,7 @@ impl Format {
             Self::F32 => BLOCK,
             Self::HalfBytes => 2,
             Self::SignedBytes => 1,
+            Self::ScaledHalves => 4,
         }
     }
 
@@ -117,6 +63,12 @@ impl Format {
             Self::SignedBytes => {
                 let scale = number(0);
                 weights.iter_mut().zip(&block[4..]).for_each(|(weight, byte)| *weight = scale * f32::from(*byte as i8));
+            }
+            Self::ScaledHalves => {
+                for (i, (weight, byte)) in weights.iter_mut().zip(&block[16..]).enumerate() {
+                    let half = i / (BLOCK / 2);
+                    *weight = number(half) * f32::from(*byte as i8) + number(2 + half);
+                }
             }
         }
         weights

@@ -3,7 +3,8 @@
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
-use super::format::{BLOCK, FileFormat, Format};
+use super::file_format::FileFormat;
+use super::format::{BLOCK, Format};
 use super::kernel::{GROUP, VECTOR};
 use crate::Result;
 use crate::layers::is_plain;
@@ -27,20 +28,22 @@ pub(super) enum Bytes {
 impl PackedMatrix {
     /// Takes the bytes of (rows, columns) weights from a file; `None` when rows are no whole blocks or the bytes are not theirs.
     pub(crate) fn new(stored: FileFormat, bytes: &[u8], rows: usize, columns: usize) -> Option<Self> {
-        let fits = columns > 0 && columns.is_multiple_of(BLOCK) && rows > 0;
-        let expected = (columns / BLOCK * stored.block_bytes()).checked_mul(rows)?;
-        if !fits || bytes.len() != expected {
+        let block = BLOCK * stored.parts();
+        let fits = columns > 0 && columns.is_multiple_of(block) && rows > 0;
+        let row_bytes = (columns / block).checked_mul(stored.block_bytes())?;
+        if !fits || bytes.len() != row_bytes.checked_mul(rows)? {
             return None;
         }
         let format = stored.format();
-        let mut converted = vec![0; rows.next_multiple_of(GROUP) * columns / BLOCK * format.block_bytes()];
         let group_bytes = GROUP * columns / BLOCK * format.block_bytes();
-        let row_bytes = columns / BLOCK * stored.block_bytes();
+        let mut converted = vec![0; rows.div_ceil(GROUP) * group_bytes];
         let convert_group = |(group, rows): (&mut [u8], &[u8])| {
             for (row, blocks) in rows.chunks_exact(row_bytes).enumerate() {
                 for (i, block) in blocks.chunks_exact(stored.block_bytes()).enumerate() {
-                    let at = (i * GROUP + row) * format.block_bytes();
-                    stored.convert(block, &mut group[at..at + format.block_bytes()]);
+                    for part in 0..stored.parts() {
+                        let at = ((i * stored.parts() + part) * GROUP + row) * format.block_bytes();
+                        stored.convert(block, part, &mut group[at..at + format.block_bytes()]);
+                    }
                 }
             }
         };

@@ -9,6 +9,7 @@
 //! that reading a group is reading on in memory; the last group is filled up with zeros.
 
 mod delta;
+mod file_format;
 mod format;
 mod kernel;
 mod matrix;
@@ -24,7 +25,7 @@ use rayon::prelude::*;
 use super::gradients::View;
 use crate::Result;
 use delta::Delta;
-pub(crate) use format::FileFormat;
+pub(crate) use file_format::FileFormat;
 use kernel::{GROUP, Kernel, Lines, Target, Task};
 use matrix::Bytes;
 pub(crate) use matrix::PackedMatrix;

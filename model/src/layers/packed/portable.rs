@@ -14,7 +14,7 @@ pub(super) fn group(task: &Task<'_>) {
         Format::F32 => {
             weights.iter_mut().zip(task.weights.as_chunks().0).for_each(|(to, x)| *to = f32::from_ne_bytes(*x))
         }
-        Format::HalfBytes | Format::SignedBytes => {
+        Format::HalfBytes | Format::SignedBytes | Format::ScaledHalves => {
             for (place, block) in task.weights.chunks_exact(task.format.block_bytes()).enumerate() {
                 weights[task.widened_place(place)..][..BLOCK].copy_from_slice(&task.format.widen(block));
             }

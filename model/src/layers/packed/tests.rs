@@ -18,7 +18,14 @@ fn packed(format: Option<FileFormat>, rows: usize, columns: usize) -> (PackedMat
     let ggml = match format {
         FileFormat::Q4_0 => GgmlDType::Q4_0,
         FileFormat::Q4_1 => GgmlDType::Q4_1,
+        FileFormat::Q5_0 => GgmlDType::Q5_0,
+        FileFormat::Q5_1 => GgmlDType::Q5_1,
         FileFormat::Q8_0 => GgmlDType::Q8_0,
+        FileFormat::Q2K => GgmlDType::Q2K,
+        FileFormat::Q3K => GgmlDType::Q3K,
+        FileFormat::Q4K => GgmlDType::Q4K,
+        FileFormat::Q5K => GgmlDType::Q5K,
+        FileFormat::Q6K => GgmlDType::Q6K,
     };
     let quantised = QTensor::quantize(&matrix, ggml).unwrap();
     let dense = quantised.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
@@ -26,12 +33,14 @@ fn packed(format: Option<FileFormat>, rows: usize, columns: usize) -> (PackedMat
 }
 
 /// `None` is f32.
-const FORMATS: [Option<FileFormat>; 4] = [None, Some(FileFormat::Q4_0), Some(FileFormat::Q4_1), Some(FileFormat::Q8_0)];
+fn formats() -> impl Iterator<Item = Option<FileFormat>> {
+    std::iter::once(None).chain(FileFormat::ALL.map(Some))
+}
 
 #[test]
 fn every_kernel_multiplies_as_the_dequantised_matrix_does() {
-    let (n_rows, columns) = (37, 96);
-    for format in FORMATS {
+    let (n_rows, columns) = (37, 512);
+    for format in formats() {
         let (matrix, dense) = packed(format, n_rows, columns);
         let bytes = match &matrix.bytes {
             Bytes::Own(bytes) => bytes.clone(),
@@ -48,7 +57,7 @@ fn every_kernel_multiplies_as_the_dequantised_matrix_does() {
                     for (line, x) in x.chunks_exact(columns).enumerate() {
                         let expected: f64 = weights.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
                         let got = f64::from(y[line * n_rows + row]);
-                        assert!((got - expected).abs() < 2e-5, "{kernel:?} {format:?} {n}: {got} for {expected}");
+                        assert!((got - expected).abs() < 1e-4, "{kernel:?} {format:?} {n}: {got} for {expected}");
                     }
                 }
             }
@@ -58,14 +67,14 @@ fn every_kernel_multiplies_as_the_dequantised_matrix_does() {
 
 #[test]
 fn a_line_has_the_same_bits_alone_and_among_others() {
-    for format in FORMATS {
-        let (matrix, _) = packed(format, 303, 576);
+    for format in formats() {
+        let (matrix, _) = packed(format, 303, 768);
         let product = |x| multiply(&[Product { matrix: &matrix, lines: x }]).unwrap().remove(0);
-        let n = Lines { x: &[], n: 0, columns: 576 }.block() + 11;
-        let x = values(n * 576, 5);
-        let together = product(Lines { x: &x, n, columns: 576 });
-        for (line, x) in x.chunks_exact(576).enumerate() {
-            let alone = product(Lines { x, n: 1, columns: 576 });
+        let n = Lines { x: &[], n: 0, columns: 768 }.block() + 11;
+        let x = values(n * 768, 5);
+        let together = product(Lines { x: &x, n, columns: 768 });
+        for (line, x) in x.chunks_exact(768).enumerate() {
+            let alone = product(Lines { x, n: 1, columns: 768 });
             assert_eq!(alone, together[line * 303..(line + 1) * 303], "{format:?}");
         }
     }
@@ -87,10 +96,10 @@ fn a_delta_is_added() {
 
 #[test]
 fn rows_are_selected_as_from_the_dequantised_table() {
-    for format in FORMATS {
-        let (matrix, dense) = packed(format, 9, 64);
+    for format in formats() {
+        let (matrix, dense) = packed(format, 9, 256);
         let rows: Vec<f32> = matrix.select(&[8, 0, 8]).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-        assert_eq!(rows, [&dense[8 * 64..], &dense[..64], &dense[8 * 64..]].concat());
+        assert_eq!(rows, [&dense[8 * 256..], &dense[..256], &dense[8 * 256..]].concat());
         assert_eq!(matrix.widened().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap(), dense);
     }
 }

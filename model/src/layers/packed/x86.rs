@@ -16,12 +16,14 @@ use super::kernel::{GROUP, Task};
 const F32: u8 = 0;
 const HALF_BYTES: u8 = 1;
 const SIGNED_BYTES: u8 = 2;
+const SCALED_HALVES: u8 = 3;
 
 const fn block_bytes(format: u8) -> usize {
     match format {
         F32 => Format::F32.block_bytes(),
         HALF_BYTES => Format::HalfBytes.block_bytes(),
-        _ => Format::SignedBytes.block_bytes(),
+        SIGNED_BYTES => Format::SignedBytes.block_bytes(),
+        _ => Format::ScaledHalves.block_bytes(),
     }
 }
 
@@ -43,6 +45,7 @@ macro_rules! entry {
                 Format::F32 => of_format::<F32>(task),
                 Format::HalfBytes => of_format::<HALF_BYTES>(task),
                 Format::SignedBytes => of_format::<SIGNED_BYTES>(task),
+                Format::ScaledHalves => of_format::<SCALED_HALVES>(task),
             }
         }
 
@@ -194,6 +197,13 @@ pub(super) mod avx512 {
                     let halves = _mm512_cvtepu8_epi32(_mm_loadu_si128(block.add(8).cast()));
                     [_mm512_permutexvar_ps(halves, table), _mm512_permutexvar_ps(_mm512_srli_epi32::<4>(halves), table)]
                 }
+                SCALED_HALVES => {
+                    let number = |i: usize| _mm512_set1_ps(block.cast::<f32>().add(i).read_unaligned());
+                    let low = _mm512_cvtepi8_epi32(_mm_loadu_si128(block.add(16).cast()));
+                    let high = _mm512_cvtepi8_epi32(_mm_loadu_si128(block.add(32).cast()));
+                    let (low, high) = (_mm512_cvtepi32_ps(low), _mm512_cvtepi32_ps(high));
+                    [_mm512_fmadd_ps(low, number(0), number(2)), _mm512_fmadd_ps(high, number(1), number(3))]
+                }
                 _ => {
                     let scale = _mm512_set1_ps(block.cast::<f32>().read_unaligned());
                     let low = _mm512_cvtepi8_epi32(_mm_loadu_si128(block.add(4).cast()));
@@ -304,6 +314,15 @@ pub(super) mod avx2 {
                     for part in 0..4 {
                         let q = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(eights[part]));
                         parts[part] = _mm256_fmadd_ps(q, scale, minimum);
+                    }
+                }
+                SCALED_HALVES => {
+                    for part in 0..4 {
+                        let numbers = block.cast::<f32>().add(part / 2);
+                        let scale = _mm256_set1_ps(numbers.read_unaligned());
+                        let minimum = _mm256_set1_ps(numbers.add(2).read_unaligned());
+                        let eight = _mm256_cvtepi8_epi32(_mm_loadl_epi64(block.add(16 + 8 * part).cast()));
+                        parts[part] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(eight), scale, minimum);
                     }
                 }
                 _ => {

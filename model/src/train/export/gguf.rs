@@ -38,7 +38,8 @@ pub enum GgufStored {
 pub fn export_gguf(path: &Path, parameters: &Parameters, tokenizer: &Tokenizer, stored: GgufStored) -> Result<()> {
     let config = parameters.config();
     if config.architecture != "llama"
-        || config.attention_bias
+        || config.qkv_bias
+        || config.output_bias
         || config.mlp_bias
         || config.rope_scaling != RopeScaling::None
     {
@@ -51,7 +52,7 @@ pub fn export_gguf(path: &Path, parameters: &Parameters, tokenizer: &Tokenizer, 
     let mut tensors = Vec::new();
     for (name, tensor) in parameters.merged()? {
         let missing = || Error::TensorMissing { path: path.into(), tensor: name.clone() };
-        let gguf_name = gguf_name(&name).ok_or_else(missing)?;
+        let gguf_name = gguf_name(&name, config).ok_or_else(missing)?;
         let tensor = match () {
             () if name.ends_with("self_attn.q_proj.weight") => permute(&tensor, config.n_heads)?,
             () if name.ends_with("self_attn.k_proj.weight") => permute(&tensor, config.n_kv_heads)?,

@@ -11,31 +11,14 @@ use std::path::PathBuf;
 
 use crate::train::bpe::{BpeOptions, train_bpe};
 use crate::train::*;
-use crate::{AlignerTemplate, ModelConfig, Qac, RopeScaling, Tokenizer};
+use crate::{AlignerTemplate, ModelConfig, Qac, Tokenizer};
 
 fn golden_folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(name)
 }
 
 fn tiny_config(vocab_size: usize) -> ModelConfig {
-    ModelConfig {
-        architecture: "llama".into(),
-        vocab_size,
-        hidden_size: 32,
-        intermediate_size: 64,
-        n_layers: 2,
-        n_heads: 4,
-        n_kv_heads: 2,
-        head_dim: 8,
-        rms_norm_eps: 1e-5,
-        rope_theta: 10_000.0,
-        rope_scaling: RopeScaling::None,
-        context: 256,
-        tie_embeddings: true,
-        attention_bias: false,
-        mlp_bias: false,
-        eos_token_ids: vec![0],
-    }
+    ModelConfig { n_kv_heads: 2, eos_token_ids: vec![0], ..ModelConfig::llama([vocab_size, 32, 64, 2, 4], 256) }
 }
 
 /// Rows whose correction replaces a word, and some that are clean.

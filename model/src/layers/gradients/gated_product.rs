@@ -1,30 +1,44 @@
-//! silu(gate) · up, with silu(z) = z σ(z).
+//! f(gate) · up, with f(z) = z σ(u(z)): silu where u(z) = z, gelu by its tanh approximation where u(z) = √(8/π) (z + 0.044715 z³).
 //!
-//! With g = ∂/∂y: ∂/∂up = g silu(gate), ∂/∂gate = g up σ (1 + gate (1 − σ)).
+//! With g = ∂/∂y: ∂/∂up = g f(gate), ∂/∂gate = g up σ (1 + gate (1 − σ) u′(gate)).
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
 use super::{TASK_ELEMENTS, View, contiguous, tensor_like};
-use crate::layers::exp::{sigmoid, swiglu};
+use crate::config::Activation;
+use crate::layers::exp::{GELU_CUBIC, GELU_LINEAR, geglu, gelu_inner, sigmoid, swiglu};
 
 /// Elements of a task that only computes y.
 const FORWARD_ELEMENTS: usize = 1 << 12;
 
 /// Two tensors of one shape → that shape.
-pub(crate) struct SwiGlu;
+pub(crate) struct GatedProduct {
+    pub(crate) activation: Activation,
+}
 
-impl CustomOp2 for SwiGlu {
+impl GatedProduct {
+    /// u(z) and u′(z)
+    fn inner(&self, z: f32) -> (f32, f32) {
+        match self.activation {
+            Activation::Silu => (z, 1.0),
+            Activation::GeluTanh => (gelu_inner(z), GELU_LINEAR * (1.0 + 3.0 * GELU_CUBIC * z * z)),
+        }
+    }
+}
+
+impl CustomOp2 for GatedProduct {
     fn name(&self) -> &'static str {
-        "swiglu"
+        "gated-product"
     }
 
     fn cpu_fwd(&self, gate: &CpuStorage, gl: &Layout, up: &CpuStorage, ul: &Layout) -> Result<(CpuStorage, Shape)> {
         let (gate, up) = (contiguous(gate, gl)?, contiguous(up, ul)?);
         let mut y = vec![0f32; gate.len()];
         let parts = gate.par_chunks(FORWARD_ELEMENTS).zip(up.par_chunks(FORWARD_ELEMENTS));
-        y.par_chunks_mut(FORWARD_ELEMENTS).zip(parts).for_each(|(y, (gate, up))| {
-            swiglu(gate, up, y);
+        y.par_chunks_mut(FORWARD_ELEMENTS).zip(parts).for_each(|(y, (gate, up))| match self.activation {
+            Activation::Silu => swiglu(gate, up, y),
+            Activation::GeluTanh => geglu(gate, up, y),
         });
         Ok((CpuStorage::F32(y), gl.shape().clone()))
     }
@@ -39,9 +53,10 @@ impl CustomOp2 for SwiGlu {
         let results = dgate.par_chunks_mut(TASK_ELEMENTS).zip(dup.par_chunks_mut(TASK_ELEMENTS));
         results.zip(parts).for_each(|((dgate, dup), ((gate, up), g))| {
             for i in 0..g.len() {
-                let s = sigmoid(gate[i]);
+                let (inner, slope) = self.inner(gate[i]);
+                let s = sigmoid(inner);
                 dup[i] = g[i] * gate[i] * s;
-                dgate[i] = g[i] * up[i] * s * (1.0 + gate[i] * (1.0 - s));
+                dgate[i] = g[i] * up[i] * s * (1.0 + gate[i] * (1.0 - s) * slope);
             }
         });
         Ok((Some(tensor_like(dgate, gate)?), Some(tensor_like(dup, up)?)))

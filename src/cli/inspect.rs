@@ -1,0 +1,75 @@
+//! Arguments of the verbs that look at files and models.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use redline::experiment::LayerSpec;
+use redline::steer::{TokenRange, Unit};
+
+use super::ModelArgs;
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline inspect model.gguf
+  redline inspect my-aligner/ --json
+  redline inspect vector.safetensors
+
+Reads headers only, so a model of any size is looked at in no time. Says what the file is (model, adapter, reading vector,
+control vector, sweep), what it holds, and what works with it.")]
+pub struct InspectArgs {
+    /// A model's folder or GGUF file, an adapter's folder, a vector
+    pub path: PathBuf,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline check
+  redline check model.gguf
+  redline check model.gguf vector.safetensors --data triples.jsonl
+  redline check model/ --reference expected.safetensors
+
+Without a reference the model tests itself: coefficient 0 = no hook, cached = read at once, batched = alone, fast = plain
+kernels, texts come back from tokens, the template is the likeliest one, good answers are copied and flawed ones are not; and
+what a vector does. With one, it is compared with numbers of another program: differences are the largest difference divided
+by the reference's largest magnitude, padding left out; scripts/make_reference.py writes a reference with transformers.
+The exit code is 1 when something fails.")]
+pub struct CheckArgs {
+    /// Hugging Face folder, GGUF file, or smollm2 [default: the small Aligner inside the program]
+    pub model: Option<PathBuf>,
+    /// Vector to test: reading vector (.safetensors) or control vector (.gguf)
+    pub vector: Option<PathBuf>,
+    /// PEFT adapter folder, merged into the model's weights
+    #[arg(long, value_name = "DIR", requires = "model")]
+    pub adapter: Option<PathBuf>,
+    /// Prompt template: a built-in name, or a file with {question} and {answer} [default: by the model's tokens]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub template: Option<String>,
+    /// Reference numbers to compare with
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["vector", "data"])]
+    pub reference: Option<PathBuf>,
+    /// Largest difference to the reference that passes
+    #[arg(long, default_value_t = 1e-4, requires = "reference")]
+    pub tolerance: f64,
+    /// Layers of the vector: auto, all, 8-25 or 3,5,7
+    #[arg(long, default_value_t)]
+    pub layers: LayerSpec,
+    /// Unit of the coefficient: gap, std, unit
+    #[arg(long, default_value_t)]
+    pub unit: Unit,
+    /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END
+    #[arg(long, default_value_t)]
+    pub range: TokenRange,
+    /// Triples to test on [default: rows inside the program]
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// Triples to use, half of them with a clean answer where there are such
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(2..=1000))]
+    pub prompts: u16,
+}
+
+impl CheckArgs {
+    /// The model, as other verbs name it.
+    pub fn model_args(&self) -> ModelArgs {
+        ModelArgs { model: self.model.clone(), adapter: self.adapter.clone(), template: self.template.clone() }
+    }
+}

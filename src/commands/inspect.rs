@@ -1,0 +1,243 @@
+//! `redline inspect`: what a file holds, and what works with it.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use redline::model::gguf::GgufFile;
+use redline::model::summary::ModelSummary;
+use redline::model::{Adapter, Error as ModelError};
+use redline::probe::Reading;
+use redline::steer::control_file::read_control_vector;
+use serde_json::{Value, json};
+
+use crate::cli::inspect::InspectArgs;
+use crate::output;
+use crate::session::hinted;
+
+/// A description: what the file is, and its properties, each a name and a text.
+struct Description {
+    kind: &'static str,
+    json: Value,
+    lines: Vec<(&'static str, String)>,
+}
+
+pub fn run(args: &InspectArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let Description { kind, json: value, lines } = describe(&args.path)?;
+    if json {
+        output::json(&json!({ "schema": "redline.inspect.v1", "path": args.path, "kind": kind, "content": value }))?;
+    } else {
+        output::line(&format!("{}: {kind}", args.path.display()))?;
+        let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        lines.iter().try_for_each(|(name, text)| output::line(&format!("  {name:<width$}  {text}")))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(path: &Path) -> anyhow::Result<Description> {
+    let metadata = std::fs::metadata(path).map_err(|error| ModelError::io(path, error))?;
+    if metadata.is_dir() {
+        return match () {
+            () if path.join("adapter_config.json").is_file() => adapter(path),
+            () if path.join("config.json").is_file() => model(path),
+            () => Err(hinted(
+                format!("{}: neither config.json nor adapter_config.json is in it", path.display()),
+                "give a model's folder, an adapter's folder, or a file",
+            )),
+        };
+    }
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
+    match extension.as_deref() {
+        Some("gguf") if is_control_vector(path)? => control_vector(path),
+        Some("gguf") => model(path),
+        Some("safetensors") => reading(path),
+        _ => Err(hinted(
+            format!("{}: no kind of file that is known here", path.display()),
+            "give a folder, a .gguf or a .safetensors file; `redline fit` reads sweeps, `redline ratio` triples",
+        )),
+    }
+}
+
+fn is_control_vector(path: &Path) -> anyhow::Result<bool> {
+    Ok(GgufFile::open(path)?.str("general.architecture") == Some("controlvector"))
+}
+
+fn model(path: &Path) -> anyhow::Result<Description> {
+    let summary = ModelSummary::read(path)?;
+    let config = &summary.config;
+    let types: Vec<String> = summary
+        .types
+        .iter()
+        .map(|(name, stored)| format!("{name} × {} ({})", stored.count, size(stored.bytes)))
+        .collect();
+    let heads = format!("{} ({} for keys and values), {} wide", config.n_heads, config.n_kv_heads, config.head_dim);
+    let mut lines = vec![
+        ("family", config.architecture.clone()),
+        ("parameters", format!("{:.1} million", summary.n_parameters as f64 / 1e6)),
+        ("layers", format!("{} of width {}, MLP {}", config.n_layers, config.hidden_size, config.intermediate_size)),
+        ("heads", heads),
+        ("attention", attention(&summary)),
+        ("context", format!("{} tokens", config.context)),
+        ("stored", types.join(", ")),
+        ("memory", memory(&summary)),
+    ];
+    match &summary.tokenizer {
+        None => lines.push(("tokenizer", "none: put tokenizer.json into the folder".into())),
+        Some(Err(problem)) => lines.push(("tokenizer", format!("cannot be used: {problem}"))),
+        Some(Ok(tokenizer)) => {
+            let bos = tokenizer.bos.as_ref().map_or("no begin token".into(), |bos| format!("begins with {bos}"));
+            let stop = tokenizer.stop.join(" ");
+            lines.push(("tokenizer", format!("{} tokens, {bos}, ends at {stop}", tokenizer.vocab_size)));
+            let chat = if tokenizer.has_chat_template { "yes" } else { "no" };
+            lines.push(("chat template", format!("{chat}; Aligner prompts go by --template")));
+        }
+    }
+    lines.push(("works", works(&summary)));
+    let mut value = serde_json::to_value(&summary)?;
+    value["tokenizer"] = match &summary.tokenizer {
+        None => Value::Null,
+        Some(Ok(tokenizer)) => serde_json::to_value(tokenizer)?,
+        Some(Err(problem)) => json!({ "problem": problem }),
+    };
+    Ok(Description { kind: "model", json: value, lines })
+}
+
+fn attention(summary: &ModelSummary) -> String {
+    let config = &summary.config;
+    let windowed: Vec<usize> = (0..config.n_layers).filter(|&layer| config.windows[layer].is_some()).collect();
+    let mut parts = vec![match windowed.first().and_then(|&layer| config.windows[layer]) {
+        None => "all positions".into(),
+        Some(window) if windowed.len() == config.n_layers => format!("a window of {window}"),
+        Some(window) => format!("a window of {window} in {} of {} layers", windowed.len(), config.n_layers),
+    }];
+    parts.push(format!("rotary base {}", config.rope_theta));
+    if config.qk_norm {
+        parts.push("queries and keys normalised".into());
+    }
+    if let Some(cap) = config.attention_softcap {
+        parts.push(format!("scores capped at {cap}"));
+    }
+    parts.join(", ")
+}
+
+fn memory(summary: &ModelSummary) -> String {
+    let thousand = 1000 * summary.cache_bytes_per_token;
+    format!("{} of weights, {} for each 1,000 tokens of a row", size(summary.memory_bytes), size(thousand))
+}
+
+/// What can be done with a model, and what cannot.
+fn works(summary: &ModelSummary) -> String {
+    let has_tokenizer = matches!(summary.tokenizer, Some(Ok(_)));
+    let mut parts = vec![match has_tokenizer {
+        true => "scan, extract, sweep, correct, check".to_string(),
+        false => "check --reference only: without a tokenizer there are no prompts".to_string(),
+    }];
+    let is_plain_llama = summary.config.architecture == "llama" && !summary.config.qkv_bias;
+    parts.push(match (summary.config.architecture.as_str(), is_plain_llama) {
+        ("phi3", _) => "train --method lora is not possible on fused projections".into(),
+        (_, true) => "train, with export to Hugging Face, PEFT and GGUF".into(),
+        (_, false) => "train, with export to Hugging Face and PEFT".to_string(),
+    });
+    parts.join("; ")
+}
+
+fn adapter(path: &Path) -> anyhow::Result<Description> {
+    let adapter = Adapter::open(path)?;
+    let layers: Vec<&str> = adapter.layers().collect();
+    let mut targets: Vec<&str> = layers.iter().filter_map(|layer| layer.rsplit('.').next()).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    let lines = vec![
+        ("rank", format!("{}, scale {}", adapter.rank(), adapter.scale())),
+        ("adapts", format!("{} linear layers: {}", layers.len(), targets.join(", "))),
+        ("base model", adapter.base_model().unwrap_or("not named").into()),
+        ("works", "--adapter beside --model, merged as it is loaded".into()),
+    ];
+    let value = json!({
+        "rank": adapter.rank(),
+        "scale": adapter.scale(),
+        "layers": layers,
+        "base_model": adapter.base_model(),
+        "fingerprint": adapter.fingerprint(),
+    });
+    Ok(Description { kind: "LoRA adapter", json: value, lines })
+}
+
+fn reading(path: &Path) -> anyhow::Result<Description> {
+    let reading = Reading::load(path)?;
+    let provenance = &reading.provenance;
+    let layers: Vec<usize> = reading.layers.iter().map(|vector| vector.layer).collect();
+    let best = reading.layers.iter().max_by(|a, b| (a.gap / a.score_std).total_cmp(&(b.gap / b.score_std)));
+    let hash: String = provenance.model_hash.chars().take(12).collect();
+    let lines = vec![
+        (
+            "model",
+            format!(
+                "{} ({}, {} layers of {}), {hash}…",
+                provenance.model_name, provenance.architecture, provenance.n_layers, provenance.hidden_size
+            ),
+        ),
+        ("site", format!("{}, layers {}", provenance.site, ranges(&layers))),
+        (
+            "method",
+            format!(
+                "{}, {} pairs ({}), read at {}",
+                provenance.extract.method, provenance.n_pairs, provenance.design, provenance.read
+            ),
+        ),
+        ("template", provenance.template.clone()),
+        (
+            "widest gap",
+            best.map_or_else(String::new, |v| {
+                format!("layer {}, {:.2} standard deviations", v.layer, v.gap / v.score_std)
+            }),
+        ),
+        (
+            "calibration",
+            if reading.calibration.is_some() { "yes: scans and gates work" } else { "none: no scans" }.into(),
+        ),
+    ];
+    let value = json!({ "provenance": provenance, "layers": layers, "is_calibrated": reading.calibration.is_some() });
+    Ok(Description { kind: "reading vector", json: value, lines })
+}
+
+fn control_vector(path: &Path) -> anyhow::Result<Description> {
+    let file = read_control_vector(path)?;
+    let norms = file.vector.norms();
+    let layers: Vec<usize> = norms.keys().copied().collect();
+    let width = file.vector.layers.values().next().map_or(0, Vec::len);
+    let (low, high) = norms.values().fold((f64::MAX, 0f64), |(low, high), norm| (low.min(*norm), high.max(*norm)));
+    let note = match layers.contains(&0) {
+        true => "llama.cpp does not steer layer 0",
+        false => "files of llama.cpp's own generator need --from-llama-cpp-generator: they number layers one too high",
+    };
+    let lines = vec![
+        ("made for", file.model_hint.clone().unwrap_or_else(|| "not named".into())),
+        ("layers", format!("{} of width {width}", ranges(&layers))),
+        ("norms", format!("{low:.3} to {high:.3}, scales included")),
+        ("note", note.into()),
+    ];
+    let value = json!({ "model_hint": file.model_hint, "width": width, "norms": norms });
+    Ok(Description { kind: "control vector", json: value, lines })
+}
+
+/// `0-4, 7` for 0, 1, 2, 3, 4 and 7.
+fn ranges(layers: &[usize]) -> String {
+    let mut runs: Vec<[usize; 2]> = Vec::new();
+    for &layer in layers {
+        match runs.last_mut() {
+            Some([_, end]) if *end + 1 == layer => *end = layer,
+            _ => runs.push([layer, layer]),
+        }
+    }
+    let text = |[first, last]: &[usize; 2]| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    runs.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
+/// Bytes in the largest fitting unit.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.0} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
