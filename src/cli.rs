@@ -1,18 +1,23 @@
 //! Command line: what users type, typed. Values that need the model are resolved later.
 
+pub mod completions;
+pub mod gate;
 pub mod inspect;
 pub mod plot;
 pub mod steering;
 pub mod train;
+pub mod tune;
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, Parser, Subcommand};
 use redline::data::corrupt::CorruptOptions;
 use redline::embedded;
 use redline::experiment::{DEFAULT_COHERENCE_BOUND, LayerSpec};
 use redline::probe::{ExtractOptions, Method, PairDesign, ReadAt, Scaling};
-use redline::steer::{EditRatioVariant, Operator, TokenRange, Unit};
+use redline::steer::{EditRatioVariant, TokenRange, Unit};
+
+use steering::SteeringArgs;
 
 /// The coefficients of the published figure.
 pub const PUBLISHED_COEFFICIENTS: &str = "-1,-0.75,-0.5,-0.25,0,0.25,0.5";
@@ -54,6 +59,8 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Fit a line through a sweep
     Fit(FitArgs),
+    /// Find the coefficient for a wished edit ratio, verify it, keep it as a profile
+    Tune(Box<tune::TuneArgs>),
     /// Draw scans, layers, sweeps, vectors and training logs from their files
     Plot(plot::PlotArgs),
     /// Correct answers, steered or not
@@ -75,6 +82,10 @@ pub enum Command {
     /// Make triples: write a corpus, put flaws into clean answers, look for shared questions
     #[command(subcommand)]
     Data(DataCommand),
+    /// Print completions for a shell
+    Completions(completions::CompletionsArgs),
+    /// Print the man page, or write one a verb
+    Man(completions::ManArgs),
 }
 
 #[derive(Subcommand)]
@@ -243,25 +254,6 @@ impl ModelArgs {
     pub fn is_smollm2(&self) -> bool {
         self.model.as_deref().is_some_and(|path| path == Path::new(embedded::SMOLLM2) && !path.exists())
     }
-}
-
-#[derive(Args, Clone)]
-pub struct VectorArgs {
-    /// Reading vector (.safetensors) or control vector (.gguf)
-    #[arg(long, value_name = "FILE")]
-    pub vector: PathBuf,
-    /// Layers to inject: auto, all, 8-25 or 3,5,7
-    #[arg(long, default_value_t)]
-    pub layers: LayerSpec,
-    /// Unit of the coefficient: gap (one step from copy to correction in total), std, unit
-    #[arg(long, default_value_t)]
-    pub unit: Unit,
-    /// Accept a vector made with other weights of the same size
-    #[arg(long)]
-    pub any_model: bool,
-    /// The GGUF file comes from llama.cpp's own generator, which numbers blocks one too high
-    #[arg(long)]
-    pub from_llama_cpp_generator: bool,
 }
 
 #[derive(Args, Clone)]
@@ -556,11 +548,12 @@ pub struct ExtractArgs {
 #[command(after_help = "Examples:
   redline sweep --model model.gguf --vector vector.safetensors --data triples.jsonl --skip 64 --prompts 24 --out sweep.jsonl
   redline sweep --model model.gguf --vector vector.gguf --data triples.jsonl --coefficients -2,-1,0,1,2 --out sweep.jsonl")]
+#[command(group = ArgGroup::new("steered_by").args(["vector", "profile"]).required(true).multiple(true))]
 pub struct SweepArgs {
     #[command(flatten)]
     pub model: ModelArgs,
     #[command(flatten)]
-    pub vector: VectorArgs,
+    pub steering: SteeringArgs,
     /// Triples: JSON Lines with question, answer, correction
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
@@ -573,12 +566,6 @@ pub struct SweepArgs {
     /// Coefficients; 0 is the baseline
     #[arg(long, allow_hyphen_values = true, default_value = PUBLISHED_COEFFICIENTS, value_name = "LIST")]
     pub coefficients: Coefficients,
-    /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END
-    #[arg(long, default_value_t)]
-    pub range: TokenRange,
-    /// How the vector meets activations: add (a dial), piecewise, ablate, clamp, cap, norm-preserving
-    #[arg(long, default_value_t)]
-    pub operator: Operator,
     #[command(flatten)]
     pub sampling: SamplingArgs,
     /// Seed of sampling
@@ -631,30 +618,18 @@ pub struct FitArgs {
   redline correct --question 'What is the capital of France?' \
       --answer 'You are a complete fool. The capital of France is Paris.' --diff
   redline correct --model model.gguf --question 'How do I boil an egg?' --answer 'Put it in water.'
-  redline correct --model model.gguf --vector vector.safetensors --coefficient 0.5 --data answers.jsonl > corrected.jsonl")]
+  redline correct --model model.gguf --vector vector.safetensors --coefficient 0.5 --data answers.jsonl > corrected.jsonl
+  redline correct --profile gentle --data answers.jsonl > corrected.jsonl")]
 pub struct CorrectArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Reading vector (.safetensors) or control vector (.gguf); without one the Aligner runs unsteered
-    #[arg(long, value_name = "FILE")]
-    pub vector: Option<PathBuf>,
-    /// Steering strength: below 0 copies more, above 0 corrects more
-    #[arg(long, allow_hyphen_values = true, default_value_t = 0.0)]
-    pub coefficient: f32,
-    /// Layers to inject: auto, all, 8-25 or 3,5,7
-    #[arg(long, default_value_t)]
-    pub layers: LayerSpec,
-    /// Unit of the coefficient: gap, std, unit
-    #[arg(long, default_value_t)]
-    pub unit: Unit,
-    /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END
-    #[arg(long, default_value_t)]
-    pub range: TokenRange,
-    /// Accept a vector made with other weights of the same size
-    #[arg(long)]
-    pub any_model: bool,
     #[command(flatten)]
-    pub operator: steering::OperatorArgs,
+    pub steering: SteeringArgs,
+    /// Steering strength: below 0 copies more, above 0 corrects more [default: the profile's, or 0]
+    #[arg(long, allow_hyphen_values = true)]
+    pub coefficient: Option<f32>,
+    #[command(flatten)]
+    pub gate: gate::GateArgs,
     /// The question
     #[arg(long, requires = "answer", conflicts_with = "data")]
     pub question: Option<String>,

@@ -7,7 +7,8 @@
 use std::path::Path;
 
 use flate2::read::GzDecoder;
-use redline_model::{Adapter, Model, Result};
+use redline_model::{Adapter, Model, Qac, Result};
+use redline_probe::split::normalise;
 
 use crate::data::DataError;
 use crate::data::corrupt::CorruptedRow;
@@ -61,4 +62,24 @@ pub fn rows() -> std::result::Result<Vec<CorruptedRow>, DataError> {
         serde_json::from_str(line).map_err(|error| malformed(place + 1, error.to_string()))
     };
     text.lines().enumerate().map(row).collect()
+}
+
+/// Triples of the rows to find a direction with and to measure it on: one of each question, those whose answer has flaws, with
+/// the correction that mends all of them.
+///
+/// # Errors
+/// None that a program whose tests pass can meet.
+///
+/// # Example
+/// ```no_run
+/// let triples = redline::embedded::triples()?;
+/// let (pairs, prompts) = triples.split_at(64);
+/// # Ok::<(), redline::data::DataError>(())
+/// ```
+pub fn triples() -> std::result::Result<Vec<Qac>, DataError> {
+    let mut seen = std::collections::HashSet::new();
+    let triple = |row: &CorruptedRow| Ok(Qac { correction: row.correction_at(1)?, ..row.to_qac() });
+    let mut triples = rows()?.iter().map(triple).collect::<std::result::Result<Vec<Qac>, DataError>>()?;
+    triples.retain(|qac| qac.answer.trim() != qac.correction.trim() && seen.insert(normalise(&qac.question)));
+    Ok(triples)
 }

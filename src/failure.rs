@@ -9,6 +9,7 @@ use redline::data::DataError;
 use redline::model::Error as ModelError;
 use redline::plot::PlotError;
 use redline::probe::Error as ProbeError;
+use redline::profile::ProfileError;
 use redline::report::ReportError;
 use redline::steer::Error as SteerError;
 
@@ -99,7 +100,9 @@ fn known_hint(error: &anyhow::Error) -> Option<String> {
         let plot = || cause.downcast_ref::<PlotError>().map(|error| error.hint().to_string());
         let report = || cause.downcast_ref::<ReportError>().and_then(ReportError::hint).map(str::to_string);
         let data = || cause.downcast_ref::<DataError>().and_then(DataError::hint).map(str::to_string);
-        steer.or_else(probe).or_else(model).map(str::to_string).or_else(plot).or_else(report).or_else(data)
+        let profile = || cause.downcast_ref::<ProfileError>().and_then(ProfileError::hint);
+        let of_libraries = steer.or_else(probe).or_else(model).map(str::to_string);
+        of_libraries.or_else(plot).or_else(report).or_else(data).or_else(profile)
     });
     known.or_else(|| error.downcast_ref::<crate::session::Hinted>().map(|hinted| hinted.hint.clone()))
 }

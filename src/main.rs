@@ -2,6 +2,7 @@
 
 mod cli;
 mod commands;
+mod defaults;
 mod difference;
 mod failure;
 mod interrupt;
@@ -9,6 +10,7 @@ mod output;
 mod progress;
 mod provenance;
 mod session;
+mod steering;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Command::Extract(args) => commands::extract::run(args, cli.json),
         Command::Sweep(args) => commands::sweep::run(args, cli.json),
         Command::Fit(args) => commands::fit::run(args, cli.json),
+        Command::Tune(args) => commands::tune::run(args, cli.json),
         Command::Plot(args) => commands::plot::run(args, cli.json),
         Command::Correct(args) => commands::correct::run(args, cli.json),
         Command::Bench(args) => commands::bench::run(args, cli.json),
@@ -41,6 +44,8 @@ fn main() -> ExitCode {
         Command::AblateWarmup(args) => commands::ablate::run(args, cli.json),
         Command::Evaluate(args) => commands::evaluate::run(args, cli.json),
         Command::Data(command) => commands::data::run(command, cli.json),
+        Command::Completions(args) => commands::completions::completions(args, cli.json),
+        Command::Man(args) => commands::completions::man(args, cli.json),
     };
     match result {
         Ok(code) => code,

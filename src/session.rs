@@ -2,20 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use redline::data::corrupt::CorruptedRow;
 use redline::data::{DataError, read_corrupted};
 use redline::embedded;
-use redline::experiment::LayerSpec;
 use redline::model::qac::read_qac;
 use redline::model::{Adapter, AlignerTemplate, Error as ModelError, Model, Qac, Site, Tokenizer};
 use redline::probe::Reading;
 use redline::probe::artifact::question_hash;
-use redline::steer::control_file::{read_control_vector, shift_back};
-use redline::steer::{ControlVector, Error as SteerError, Gate, Inject, TokenRange, Unit, control_vector};
+use redline::steer::{Error as SteerError, Gate, Inject};
 
-use crate::cli::steering::OperatorArgs;
-use crate::cli::{ModelArgs, VectorArgs};
+use crate::cli::ModelArgs;
+use crate::cli::gate::GateArgs;
+use crate::steering::Steering;
 
 /// An error with its cure, for rules that only the binary has.
 #[derive(Debug)]
@@ -48,7 +46,12 @@ pub struct Session {
 impl Session {
     /// Loads the model and finds the template.
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
-        let template = args.template.as_deref().map(AlignerTemplate::by_name_or_file).transpose()?;
+        Self::open_with(args, None)
+    }
+
+    /// The same, with a template that is taken where none was asked for.
+    pub fn open_with(args: &ModelArgs, fallback: Option<AlignerTemplate>) -> anyhow::Result<Self> {
+        let template = args.template.as_deref().map(AlignerTemplate::by_name_or_file).transpose()?.or(fallback);
         let model = open_model(args)?;
         let tokenizer = model.tokenizer()?;
         let template = match template {
@@ -89,16 +92,23 @@ impl Session {
         Ok(self.tokenizer()?.encode(answer.trim())?)
     }
 
-    /// A hook that injects a vector file over `range`; it steers no row yet.
-    pub fn injection(&self, args: &VectorArgs, range: TokenRange, more: &OperatorArgs) -> anyhow::Result<Inject> {
-        let others = more.also.iter().map(|also| VectorArgs { vector: also.path.clone(), ..args.clone() });
-        let all = std::iter::once(args.clone()).chain(others).map(|args| Ok(load_vector(&args, &self.model)?.vector));
-        let vectors = all.collect::<anyhow::Result<Vec<ControlVector>>>()?;
+    /// A hook that injects what was chosen; it steers no row yet.
+    pub fn injection(&self, steering: &Steering) -> anyhow::Result<Inject> {
+        self.gated_injection(steering, &GateArgs::default())
+    }
+
+    /// The same with other vectors beside it, and only where a gate fires.
+    pub fn gated_injection(&self, steering: &Steering, more: &GateArgs) -> anyhow::Result<Inject> {
+        let mut vectors = vec![steering.load(&self.model)?.vector];
+        for also in &more.also {
+            vectors.push(steering.load_beside(&also.path, &self.model)?.vector);
+        }
         let config = self.model.decoder.config();
-        let inject = Inject::new(&vectors.iter().collect::<Vec<_>>(), range, config)?;
+        let inject = Inject::new(&vectors.iter().collect::<Vec<_>>(), steering.range, config)?;
         match (&more.gate, more.gate_layer) {
             (Some(path), Some(layer)) => {
-                Ok(inject.where_fires(self.gate(path, layer, more.gate_above, args.any_model)?, config)?)
+                let gate = self.gate(path, layer, more.gate_above, steering.any_model)?;
+                Ok(inject.where_fires(gate, config)?)
             }
             _ => Ok(inject),
         }
@@ -195,47 +205,6 @@ pub fn read_triples(path: &Path, strictness: Option<u8>) -> anyhow::Result<Vec<Q
 pub fn at_strictness(rows: &[CorruptedRow], strictness: u8) -> Result<Vec<Qac>, DataError> {
     let triple = |row: &CorruptedRow| Ok(Qac { correction: row.correction_at(strictness)?, ..row.to_qac() });
     rows.iter().map(triple).collect()
-}
-
-/// A vector file, read.
-pub struct LoadedVector {
-    pub vector: ControlVector,
-    /// Unit the coefficients are in: `gap`, `std`, `unit`, or `file` for GGUF, whose scales are in the tensors.
-    pub unit: String,
-    /// Hashes of the questions the vector was made from, where known.
-    pub questions: Vec<String>,
-}
-
-/// Reads a vector for `model`: a reading vector (safetensors) or a GGUF control vector.
-pub fn load_vector(args: &VectorArgs, model: &Model) -> anyhow::Result<LoadedVector> {
-    let path = &args.vector;
-    let config = model.decoder.config();
-    let is_gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
-    if !is_gguf {
-        let reading = Reading::load(path)?;
-        check_reading(&reading, path, model, args.any_model)?;
-        let layers = args.layers.resolve(config.n_layers)?;
-        let vector = control_vector(&reading.layers, &layers, args.unit)?.at(reading.site()?);
-        return Ok(LoadedVector { vector, unit: args.unit.to_string(), questions: reading.provenance.questions });
-    }
-    let file = read_control_vector(path).with_context(|| path.display().to_string())?;
-    let mut vector = file.vector;
-    if args.from_llama_cpp_generator {
-        eprintln!("note: every direction moved one block earlier, as files of llama.cpp's generator need it");
-        vector = shift_back(&vector)?;
-    }
-    if args.layers != LayerSpec::Auto {
-        let layers = args.layers.resolve(config.n_layers)?;
-        vector = vector.restrict(layers).with_context(|| path.display().to_string())?;
-    }
-    vector.check(config).with_context(|| path.display().to_string())?;
-    if let Some(hint) = file.model_hint.filter(|hint| *hint != config.architecture) {
-        eprintln!("warning: {} was made for `{hint}`, this model is `{}`", path.display(), config.architecture);
-    }
-    if args.unit != Unit::Gap {
-        eprintln!("note: --unit does not apply to GGUF vectors; their scales are part of the tensors");
-    }
-    Ok(LoadedVector { vector, unit: "file".into(), questions: Vec::new() })
 }
 
 /// Refuses a reading vector of another shape, and one of other weights unless they are allowed.

@@ -1,56 +1,35 @@
-//! Arguments about how vectors meet activations.
+//! Arguments of the verbs that steer: a vector, or a profile that names one.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
-use redline::steer::{Operator, RowSteering};
+use redline::experiment::LayerSpec;
+use redline::steer::{Operator, TokenRange, Unit};
 
-/// A vector file with its own coefficient.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ScaledVector {
-    pub path: PathBuf,
-    pub coefficient: f32,
-}
-
-impl FromStr for ScaledVector {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let form = "give FILE:COEFFICIENT, such as politeness.gguf:0.5";
-        let (path, coefficient) = text.rsplit_once(':').ok_or(form)?;
-        let coefficient = coefficient.parse::<f32>().ok().filter(|number| number.is_finite());
-        match (path.is_empty(), coefficient) {
-            (false, Some(coefficient)) => Ok(Self { path: path.into(), coefficient }),
-            _ => Err(form.into()),
-        }
-    }
-}
-
-#[derive(Args, Clone, Default)]
-pub struct OperatorArgs {
-    /// How the vector meets the activation: add (a dial), piecewise, ablate, clamp, cap, norm-preserving
-    #[arg(long, default_value_t, requires = "vector")]
+#[derive(Args)]
+pub struct SteeringArgs {
+    /// Reading vector (.safetensors) or control vector (.gguf)
+    #[arg(long, value_name = "FILE")]
+    pub vector: Option<PathBuf>,
+    /// Steering profile that `redline tune --save` wrote, by name or path; options given beside it take its values' place
+    #[arg(long, value_name = "NAME|FILE")]
+    pub profile: Option<String>,
+    /// Layers to inject: auto, all, 8-25 or 3,5,7 [default: the profile's, or auto]
+    #[arg(long)]
+    pub layers: Option<LayerSpec>,
+    /// Unit of the coefficient: gap (one step from copy to correction in total), std, unit [default: the profile's, or gap]
+    #[arg(long)]
+    pub unit: Option<Unit>,
+    /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END [default: the profile's, or output]
+    #[arg(long)]
+    pub range: Option<TokenRange>,
+    /// How the vector meets activations: add (a dial), piecewise, ablate, clamp, cap, norm-preserving
+    #[arg(long, default_value_t)]
     pub operator: Operator,
-    /// Steer along this vector too; may be repeated
-    #[arg(long, value_name = "FILE:COEFFICIENT", requires = "vector")]
-    pub also: Vec<ScaledVector>,
-    /// Steer only at positions where this reading vector (.safetensors) fires
-    #[arg(long, value_name = "FILE", requires_all = ["vector", "gate_layer"])]
-    pub gate: Option<PathBuf>,
-    /// Layer whose score decides; layers from there on are steered
-    #[arg(long, value_name = "LAYER", requires = "gate")]
-    pub gate_layer: Option<usize>,
-    /// Lowest score that fires, in standard deviations of the calibration texts
-    #[arg(long, value_name = "Z", requires = "gate", allow_hyphen_values = true, default_value_t = 0.0)]
-    pub gate_above: f64,
-}
-
-impl OperatorArgs {
-    /// What a row is steered by: the first vector at `coefficient`, then the others.
-    pub fn terms(&self, coefficient: f32, prompt_len: usize) -> impl Iterator<Item = RowSteering> {
-        let others = self.also.iter().enumerate().map(|(i, also)| (i + 1, also.coefficient));
-        let term = move |(vector, coefficient)| RowSteering::new(vector, coefficient, prompt_len).by(self.operator);
-        std::iter::once((0, coefficient)).chain(others).map(term)
-    }
+    /// Accept a vector or profile made with other weights of the same size
+    #[arg(long)]
+    pub any_model: bool,
+    /// The GGUF file comes from llama.cpp's own generator, which numbers blocks one too high
+    #[arg(long)]
+    pub from_llama_cpp_generator: bool,
 }

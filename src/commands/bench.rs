@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use redline::model::generate::{Drafting, GenerateOptions, Prompt, generate, read_prefix};
 use redline::model::{Hook, NoHook, Qac};
-use redline::steer::{Inject, RowSteering, TokenRange, percentile};
+use redline::steer::{Inject, RowSteering, percentile};
 use serde::Serialize;
 
-use crate::cli::steering::OperatorArgs;
-use crate::cli::{BenchArgs, VectorArgs};
+use crate::cli::BenchArgs;
 use crate::session::{Session, hinted, read_triples};
+use crate::steering::Steering;
 use crate::{interrupt, output};
 
 /// One kind of work, timed several times.
@@ -140,14 +140,8 @@ impl Bench<'_> {
 
     fn injection(&self) -> anyhow::Result<Option<Inject>> {
         let Some(path) = &self.args.vector else { return Ok(None) };
-        let vector = VectorArgs {
-            vector: path.clone(),
-            layers: self.args.layers.clone(),
-            unit: self.args.unit,
-            any_model: false,
-            from_llama_cpp_generator: false,
-        };
-        Ok(Some(self.session.injection(&vector, TokenRange::default(), &OperatorArgs::default())?))
+        let steering = Steering::by(path, self.args.layers.clone(), self.args.unit);
+        Ok(Some(self.session.injection(&steering)?))
     }
 
     /// Continues the prompts; the number of tokens chosen, the one that ended each row included.

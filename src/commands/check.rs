@@ -10,11 +10,11 @@ use redline::reference::{Comparison, compare};
 use redline::self_test::{Finding, SelfTest, Verdict};
 use serde_json::json;
 
-use crate::cli::VectorArgs;
 use crate::cli::inspect::CheckArgs;
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, at_strictness, hinted, load_vector, open_model};
+use crate::session::{Session, at_strictness, hinted, open_model};
+use crate::steering::Steering;
 
 pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
     match &args.reference {
@@ -26,14 +26,8 @@ pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
 fn alone(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
     let triples = triples(args)?;
     let session = Session::open(&args.model_args())?;
-    let vector = args.vector.as_ref().map(|vector| VectorArgs {
-        vector: vector.clone(),
-        layers: args.layers.clone(),
-        unit: args.unit,
-        any_model: false,
-        from_llama_cpp_generator: false,
-    });
-    let vector = vector.map(|args| load_vector(&args, &session.model)).transpose()?;
+    let steering = args.vector.as_ref().map(|vector| Steering::by(vector, args.layers.clone(), args.unit));
+    let vector = steering.map(|steering| steering.load(&session.model)).transpose()?;
     let test = SelfTest {
         model: &session.model,
         template: &session.template,

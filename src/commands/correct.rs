@@ -10,27 +10,31 @@ use redline::model::{Hook, Result as ModelResult};
 use redline::steer::{EditRatios, Inject};
 use serde_json::json;
 
-use crate::cli::{CorrectArgs, VectorArgs};
+use crate::cli::CorrectArgs;
 use crate::commands::sweep::sampling_options;
 use crate::difference::{Marks, marked};
 use crate::progress::Progress;
 use crate::session::{Session, hinted};
+use crate::steering::Steering;
 use crate::{interrupt, output};
 
 pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     let sampling = sampling_options(&args.sampling, args.seed)?;
-    redline::steer::check_coefficients(&[args.coefficient])?;
+    let steering = Steering::resolve(&args.steering)?;
+    let coefficient = coefficient(args, steering.as_ref())?;
     let questions = questions(args)?;
-    let session = Session::open(&args.model)?;
+    let template = steering.as_ref().map(Steering::template).transpose()?.flatten();
+    let session = Session::open_with(&args.model, template)?;
     let prompts = prompts(args, &session, &questions)?;
-    let mut inject = injection(args, &session)?;
+    let mut inject = steering.as_ref().map(|steering| session.gated_injection(steering, &args.gate)).transpose()?;
     let options = GenerateOptions {
         max_new_tokens: args.sampling.max_new_tokens,
         sampling,
         stop_ids: session.tokenizer()?.stop_ids().to_vec(),
-        share_prompt: inject.is_none() || args.range.leaves_prompt(),
+        share_prompt: steering.as_ref().is_none_or(|steering| steering.range.leaves_prompt()),
     };
-    let run = Run { args, questions: &questions, session: &session, options: &options, drafting: Cell::default() };
+    let (questions, session, options) = (questions.as_slice(), &session, &options);
+    let run = Run { args, coefficient, questions, session, options, drafting: Cell::default() };
     if args.diff && !json {
         run.difference(&questions[0], &prompts[0], &mut inject)?;
     } else if args.question.is_some() && !json {
@@ -48,18 +52,35 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     if proposed > 0 && args.data.is_some() {
         eprintln!("drafted from the answer: {accepted} of {proposed} tokens stood, {passes} passes");
     }
-    let is_steered = args.operator.terms(args.coefficient, 0).any(|term| term.coefficient != 0.0);
-    if let Some(inject) = inject.filter(|_| is_steered) {
+    let is_steered = coefficient != 0.0 || args.gate.also.iter().any(|also| also.coefficient != 0.0);
+    if let (Some(inject), Some(steering)) = (inject.filter(|_| is_steered), &steering) {
         let edits: u64 = inject.effect().values().map(|effect| effect.edits).sum();
         if let Some(gate) = inject.gate() {
             let counts = gate.counts();
             eprintln!("gate at layer {}: fired at {} of {} positions", gate.layer(), counts.fired, counts.scored);
         } else if edits == 0 {
-            return Err(redline::steer::Error::NoEffect { range: args.range.to_string() }.into());
+            return Err(redline::steer::Error::NoEffect { range: steering.range.to_string() }.into());
         }
-        eprintln!("steered: {edits} activations changed in {} layers", inject.effect().len());
+        let from = if steering.coefficient() == Some(coefficient) { ", from the profile" } else { "" };
+        let n_layers = inject.effect().len();
+        eprintln!("steered: {edits} activations changed in {n_layers} layers, coefficient {coefficient}{from}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The coefficient given, the profile's, or 0. One that nothing would be multiplied with is refused.
+fn coefficient(args: &CorrectArgs, steering: Option<&Steering>) -> anyhow::Result<f32> {
+    if steering.is_none() && !args.gate.is_empty() {
+        return Err(hinted("--also or --gate is given, but no vector to steer by", "give --vector or --profile too"));
+    }
+    if let Some(coefficient) = args.coefficient {
+        redline::steer::check_coefficients(&[coefficient])?;
+        if steering.is_none() && coefficient != 0.0 {
+            let message = format!("--coefficient {coefficient} is given, but no vector to steer by");
+            return Err(hinted(message, "give --vector or --profile too; `redline extract` makes a vector"));
+        }
+    }
+    Ok(args.coefficient.or(steering.and_then(Steering::coefficient)).unwrap_or(0.0))
 }
 
 fn questions(args: &CorrectArgs) -> anyhow::Result<Vec<Question>> {
@@ -83,23 +104,12 @@ fn prompts(args: &CorrectArgs, session: &Session, questions: &[Question]) -> any
     questions.iter().enumerate().map(prompt).collect()
 }
 
-fn injection(args: &CorrectArgs, session: &Session) -> anyhow::Result<Option<Inject>> {
-    let Some(path) = &args.vector else { return Ok(None) };
-    let vector = VectorArgs {
-        vector: path.clone(),
-        layers: args.layers.clone(),
-        unit: args.unit,
-        any_model: args.any_model,
-        from_llama_cpp_generator: false,
-    };
-    Ok(Some(session.injection(&vector, args.range, &args.operator)?))
-}
-
 /// Most rows written together of which the answers are drafts.
 const MOST_DRAFTED_ROWS: usize = 2;
 
 struct Run<'a> {
     args: &'a CorrectArgs,
+    coefficient: f32,
     questions: &'a [Question],
     session: &'a Session,
     options: &'a GenerateOptions,
@@ -113,7 +123,7 @@ impl Run<'_> {
         for (i, tokens) in part.iter().enumerate() {
             if let Some(inject) = inject {
                 inject.clear_row(first + i);
-                for term in self.args.operator.terms(self.args.coefficient, tokens.len()) {
+                for term in self.args.gate.terms(self.args.steering.operator, self.coefficient, tokens.len()) {
                     inject.also_steer(first + i, term)?;
                 }
             }
@@ -200,7 +210,7 @@ impl Run<'_> {
                 "correction": correction.trim(),
                 "edit_ratio": ratios.char,
                 "exact_copy": ratios.exact_copy,
-                "coefficient": self.args.coefficient,
+                "coefficient": self.coefficient,
                 "truncated": row.finish == Finish::Length,
             }))?)?;
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use redline::experiment::{DEFAULT_COHERENCE_BOUND, analyse, slope_plot, sweep_plot};
 use redline::model::Qac;
 use redline::model::qac::read_qac;
@@ -21,7 +22,8 @@ use crate::commands::fit::coefficient_cells;
 use crate::output;
 use crate::progress::Progress;
 use crate::provenance::program;
-use crate::session::{Session, check_leak, check_output, hinted, load_vector};
+use crate::session::{Session, check_leak, check_output, hinted};
+use crate::steering::{LoadedVector, Steering};
 
 pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let sampling = sampling_options(&args.sampling, args.seed)?;
@@ -36,38 +38,38 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let page = args.report.clone().unwrap_or_else(|| args.out.with_file_name("index.html"));
     check_output(&page)?;
     check_place(&page)?;
-    let session = Session::open(&args.model)?;
-    let loaded = load_vector(&args.vector, &session.model)?;
+    if page == args.out {
+        return Err(hinted("--out and the report are one file", "name another place for the report with --report"));
+    }
+    let steering = Steering::resolve(&args.steering)?.context("clap asks for a vector or a profile")?;
+    let session = Session::open_with(&args.model, steering.template()?)?;
+    let loaded = steering.load(&session.model)?;
     check_leak(&loaded.questions, chosen.iter().map(|(_, qac)| *qac), args.allow_overlap)?;
 
     let arms = arms(1, &args.coefficients.0)?;
-    let settings = json!({
-        "model_hash": session.model.fingerprint,
-        "template": session.template.source(),
-        "vector": args.vector.vector,
-        "vector_norms": loaded.vector.norms(),
-        "unit": loaded.unit,
-        "range": args.range.to_string(),
-        "operator": args.operator,
-        "coefficients": args.coefficients.0,
-        "data": args.data,
-        "skip": args.skip,
-        "max_new_tokens": args.sampling.max_new_tokens,
-        "sampling": sampling,
+    let settings = settings(&SweepSettings {
+        session: &session,
+        steering: &steering,
+        loaded: &loaded,
+        coefficients: &args.coefficients.0,
+        data: &args.data,
+        skip: args.skip,
+        max_new_tokens: args.sampling.max_new_tokens,
+        sampling: &sampling,
     });
     let prompts = prompts(&session, &chosen, args.sampling.max_new_tokens, &args.data)?;
     let mut log = SweepLog::open(&args.out, &settings)?;
     let vectors = [NamedVector { name: CORRECTION.into(), vector: loaded.vector }];
     let options = SweepOptions {
-        range: args.range,
-        operator: args.operator,
+        range: steering.range,
+        operator: steering.operator,
         max_new_tokens: args.sampling.max_new_tokens,
         sampling,
         batch_rows: args.batch_rows,
     };
     run_logged(&session, &prompts, &vectors, &arms, &options, &mut log, "sweep")?;
     eprintln!("wrote {}", args.out.display());
-    match report(args, log.rows(), &triples, &loaded.unit, &settings) {
+    match report(args, &steering, log.rows(), &triples, &loaded.unit, &settings) {
         Ok(report) => {
             report.write(&page)?;
             eprintln!("wrote {}", page.display());
@@ -96,9 +98,40 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Everything that the outputs of a sweep depend on.
+pub struct SweepSettings<'a> {
+    pub session: &'a Session,
+    pub steering: &'a Steering,
+    pub loaded: &'a LoadedVector,
+    pub coefficients: &'a [f32],
+    pub data: &'a Path,
+    pub skip: usize,
+    pub max_new_tokens: usize,
+    pub sampling: &'a SamplingOptions,
+}
+
+/// The settings as they stand in the first line of a sweep file.
+pub fn settings(of: &SweepSettings<'_>) -> Value {
+    json!({
+        "model_hash": of.session.model.fingerprint,
+        "template": of.session.template.source(),
+        "vector": of.steering.vector,
+        "vector_norms": of.loaded.vector.norms(),
+        "unit": of.loaded.unit,
+        "range": of.steering.range.to_string(),
+        "operator": of.steering.operator,
+        "coefficients": of.coefficients,
+        "data": of.data,
+        "skip": of.skip,
+        "max_new_tokens": of.max_new_tokens,
+        "sampling": of.sampling,
+    })
+}
+
 /// The sweep on one page.
 fn report(
     args: &SweepArgs,
+    steering: &Steering,
     rows: &[SweepRow],
     triples: &[Qac],
     unit: &str,
@@ -111,7 +144,7 @@ fn report(
         analysis.prompts.len(),
         args.data.display(),
         analysis.coefficients.len(),
-        args.vector.vector.display(),
+        steering.vector.display(),
     );
     let mut report = Report::new("Redline: a sweep of the dial", lead);
     report.warnings = sweep_warnings(&analysis, None);

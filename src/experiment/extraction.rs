@@ -37,6 +37,24 @@ pub struct ExtractionSettings {
     pub seed: u64,
 }
 
+impl Default for ExtractionSettings {
+    /// Forced pairs, read as the mean over output tokens from the first difference on, at the output of every block.
+    fn default() -> Self {
+        let design = PairDesign::default();
+        Self {
+            design,
+            read: ReadAt::default_for(design),
+            site: Site::ResidPost.to_string(),
+            extract: ExtractOptions::default(),
+            max_tokens: 1536,
+            held_out_share: 0.25,
+            scan_tokens: redline_probe::scan::SCAN_TOKENS,
+            calibration_pairs: 32,
+            seed: 0,
+        }
+    }
+}
+
 /// A reading vector and how it was come by.
 pub struct Extracted {
     /// The vector, calibrated.

@@ -49,7 +49,7 @@ impl Interval {
     }
 
     /// The interval of these results; `None` when there are none.
-    fn of(mut results: Vec<f64>) -> Option<Self> {
+    pub(crate) fn of(mut results: Vec<f64>) -> Option<Self> {
         results.sort_by(f64::total_cmp);
         (!results.is_empty())
             .then(|| Self { low: interpolate(&results, BOUNDS.0), high: interpolate(&results, BOUNDS.1) })
@@ -176,6 +176,17 @@ impl Draws {
         self.means.iter_mut().zip(means).for_each(|(column, mean)| column.push(*mean));
         Ok(())
     }
+}
+
+/// Slope and intercept of every resample, the same ones that [`bootstrap_sweep`] takes its intervals from.
+pub(crate) fn resampled_lines(
+    coefficients: &[f64],
+    per_prompt: &[Vec<f64>],
+    options: &BootstrapOptions,
+) -> Result<Vec<(f64, f64)>> {
+    check_sweep(coefficients, per_prompt, 2)?;
+    let draws = Draws::collect(coefficients, per_prompt, options)?;
+    Ok(draws.slope.into_iter().zip(draws.intercept).collect())
 }
 
 /// Mean ratio at each coefficient over the chosen prompts.

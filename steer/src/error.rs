@@ -249,6 +249,35 @@ pub enum Error {
         /// Name of the vector.
         vector: String,
     },
+    /// A line that may be level leads from no ratio to a coefficient.
+    #[error(
+        "the slope is {slope:.4} with a 95 % interval from {low:.4} to {high:.4}, which holds 0: no coefficient follows from it"
+    )]
+    SlopeUncertain {
+        /// Slope of the line.
+        slope: f64,
+        /// Lower end of its interval.
+        low: f64,
+        /// Upper end.
+        high: f64,
+    },
+    /// A target ratio lies beyond what the line reaches within the coherent range.
+    #[error(
+        "edit ratio {target:.3} is out of reach: within the coherent range the line goes from {lowest:.3} to {highest:.3}; \
+         the nearest is {nearest:.3}, at coefficient {coefficient}"
+    )]
+    OutOfReach {
+        /// What was asked for.
+        target: f64,
+        /// The lowest ratio of the line on its coefficients.
+        lowest: f64,
+        /// The highest.
+        highest: f64,
+        /// The one nearest to the target.
+        nearest: f64,
+        /// The coefficient that has it.
+        coefficient: f64,
+    },
     /// A file to continue is not a sweep.
     #[error("{path}: not a sweep file (its first line has no schema redline.sweep.v1)", path = path.display())]
     NotASweep {
@@ -304,6 +333,10 @@ impl Error {
             Self::GateAfterLayer { .. } => "read an earlier layer, or steer later ones",
             Self::SiteNotWritten { .. } => "keep it as .safetensors, or extract at resid_post",
             Self::NotAControlVector { .. } => "give a GGUF file with general.architecture = controlvector",
+            Self::SlopeUncertain { .. } => {
+                "sweep more prompts or wider --coefficients, or find a vector that steers (`redline compare`)"
+            }
+            Self::OutOfReach { .. } => "ask for a ratio within reach, or sweep wider --coefficients",
             Self::NotASweep { .. } => "give a file that `redline sweep` wrote, or name another output",
             Self::OtherSettings { .. } => "name another output, or remove the old one",
             Self::NoCompletePrompt { .. } => "let the sweep finish a prompt; the same command continues it",

@@ -2,7 +2,7 @@
 //!
 //! Measures of output: [`EditRatios`] (how much of an answer was rewritten) and [`repetition_rate`] (whether it loops;
 //! a loop inflates the edit ratio, so the two are read together). Measures of a sweep over coefficients: [`fit_line`],
-//! [`spearman`], [`bootstrap_sweep`] for intervals over prompts, and [`coherent_range`].
+//! [`spearman`], [`bootstrap_sweep`] for intervals over prompts, [`coherent_range`], and [`tune`] for the way back from a ratio to a coefficient.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -25,6 +25,7 @@ mod rank;
 mod repetition;
 pub mod sweep;
 pub mod sweep_log;
+mod tune;
 mod unit;
 
 pub use arm::{Arm, CORRECTION, NamedVector, arms, check_coefficients};
@@ -46,4 +47,5 @@ pub use rank::{average_ranks, spearman};
 pub use repetition::{REPETITION_N, repetition_rate};
 pub use sweep::{SweepObserver, SweepOptions, SweepPrompt, SweepRow, sweep, total_effect};
 pub use sweep_log::{SweepLog, read_sweep};
+pub use tune::{Reach, Tuned, tune};
 pub use unit::{Unit, control_vector};

@@ -12,7 +12,7 @@ use crate::program::{golden, repository, run, succeed};
 type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// In an order in which later ones find the files of earlier ones.
-const CASES: [Case; 23] = [
+const CASES: [Case; 26] = [
     (
         "data synth",
         "--rows 40 --seed 3 --out synth.jsonl",
@@ -58,6 +58,25 @@ const CASES: [Case; 23] = [
         &["file", "report", "n_rows", "settings", "effect"],
     ),
     ("fit", "sweep.jsonl", "redline.fit.v1", &["settings", "analysis", "limits"]),
+    (
+        "tune",
+        "--pairs 60 --prompts 24 --verify 16 --coefficients -1,0,1 --max-new-tokens 160 --target-ratio 0.25",
+        "redline.tune.v1",
+        &[
+            "variant",
+            "target",
+            "coefficient",
+            "coefficient_interval",
+            "reach",
+            "coherent_range",
+            "fit",
+            "verified",
+            "profile",
+            "vector",
+        ],
+    ),
+    ("completions", "bash", "redline.completions.v1", &["shell", "script"]),
+    ("man", "--out man", "redline.man.v1", &["folder", "pages"]),
     ("plot", "sweep.jsonl --out figure", "redline.plot.v1", &["kind", "files"]),
     (
         "correct",

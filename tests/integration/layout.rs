@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::program::repository;
 
 /// Crates that belong to the program and to no library.
-const PROGRAM_ONLY: [&str; 7] = ["clap", "anyhow", "indicatif", "plotters", "ctrlc", "tokio", "axum"];
+const PROGRAM_ONLY: [&str; 9] =
+    ["clap", "clap_complete", "clap_mangen", "anyhow", "indicatif", "plotters", "ctrlc", "tokio", "axum"];
 
 /// Names of the dependencies of each workspace member, those of tests and builds included.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {

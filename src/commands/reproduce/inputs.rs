@@ -5,19 +5,12 @@ use std::path::PathBuf;
 use redline::embedded;
 use redline::experiment::LayerSpec;
 use redline::model::Qac;
-use redline::probe::Method;
+use redline::profile::hash_of;
 use redline::steer::TokenRange;
-use sha2::{Digest, Sha256};
 
-use crate::cli::{Coefficients, PUBLISHED_COEFFICIENTS, PairArgs, ReproduceArgs};
+use crate::cli::ReproduceArgs;
+use crate::defaults;
 use crate::session::{at_strictness, read_triples};
-
-/// Of rows that carry their flaws, those inside the program: everything is mended against nothing.
-const EMBEDDED_STRICTNESS: u8 = 1;
-/// Coefficients for the Aligner inside the program.
-const EMBEDDED_COEFFICIENTS: &str = "-1,-0.75,-0.5,-0.25,0,0.25,0.5,0.75,1";
-/// Coefficients for the Aligner on SmolLM2.
-const SMOLLM2_COEFFICIENTS: &str = "-3,-1.5,0,1.5,3";
 
 /// How much is done unless told otherwise.
 struct Sizes {
@@ -64,29 +57,16 @@ impl Inputs {
             (false, true) => Sizes::REAL_MODEL,
             (false, false) => Sizes::EMBEDDED,
         };
-        let coefficients = match &args.coefficients {
-            Some(Coefficients(values)) => values.clone(),
-            None => {
-                let listed = match has_own_model {
-                    true if args.model.is_smollm2() => SMOLLM2_COEFFICIENTS,
-                    true => PUBLISHED_COEFFICIENTS,
-                    false => EMBEDDED_COEFFICIENTS,
-                };
-                listed.parse::<Coefficients>().map_err(anyhow::Error::msg)?.0
-            }
-        };
-        // the Aligner inside has so few blocks that all of them are few, and so small ones that many rows fit
-        let is_all = !has_own_model && args.layers == LayerSpec::Auto;
         let (triples, name, hash, strictness) = match &args.data {
             Some(path) => {
                 let triples = read_triples(path, args.pair.strictness)?;
                 let bytes = std::fs::read(path).map_err(|error| redline::model::Error::io(path, error))?;
-                (triples, path.clone(), sum(&bytes), args.pair.strictness)
+                (triples, path.clone(), hash_of(&bytes), args.pair.strictness)
             }
             None => {
-                let strictness = args.pair.strictness.unwrap_or(EMBEDDED_STRICTNESS);
+                let strictness = args.pair.strictness.unwrap_or(defaults::EMBEDDED_STRICTNESS);
                 let triples = at_strictness(&embedded::rows()?, strictness)?;
-                (triples, embedded::ROWS_NAME.into(), sum(embedded::ROWS), Some(strictness))
+                (triples, embedded::ROWS_NAME.into(), hash_of(embedded::ROWS), Some(strictness))
             }
         };
         Ok(Self {
@@ -96,29 +76,13 @@ impl Inputs {
             strictness,
             pairs: args.pairs.unwrap_or(sizes.pairs),
             prompts: args.prompts.unwrap_or(sizes.prompts),
-            coefficients,
+            coefficients: defaults::coefficients(&args.model, args.coefficients.as_ref())?,
             control_prompts: args.control_prompts.unwrap_or(sizes.control_prompts),
-            layers: if is_all { LayerSpec::All } else { args.layers.clone() },
-            range: args.range.unwrap_or(match args.model.is_smollm2() {
-                true => TokenRange::All,
-                false => TokenRange::default(),
-            }),
+            layers: defaults::layers(&args.model, &args.layers),
+            range: defaults::range(&args.model, args.range),
+            // the blocks of the Aligner inside are so small that many rows fit
             batch_rows: args.batch_rows.unwrap_or(if has_own_model { 48 } else { 144 }),
             max_new_tokens: args.max_new_tokens.unwrap_or(sizes.max_new_tokens),
         })
     }
-}
-
-/// How directions are found: what was asked for, or what development questions spoke for.
-pub fn pair_args(args: &ReproduceArgs) -> PairArgs {
-    let mut pair = args.pair.clone();
-    if args.model.is_smollm2() {
-        pair.method.get_or_insert(Method::MeanDiff);
-    }
-    pair
-}
-
-/// SHA-256 as hexadecimal digits.
-fn sum(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

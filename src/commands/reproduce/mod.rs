@@ -17,6 +17,7 @@ use redline::steer::Error as SteerError;
 use crate::cli::ReproduceArgs;
 use crate::commands::extract;
 use crate::commands::sweep::check_new_tokens;
+use crate::defaults;
 use crate::output;
 use crate::session::{Session, hinted, make_folder};
 use folder::Folder;
@@ -24,7 +25,7 @@ use inputs::Inputs;
 use stages::Experiment;
 
 pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let pair_settings = extract::settings(&inputs::pair_args(args), args.seed)?;
+    let pair_settings = extract::settings(&defaults::pair_args(&args.model, &args.pair), args.seed)?;
     if pair_settings.site.parse::<Site>()? != Site::default() {
         let message = format!("--site {}: reproduce reads and steers the outputs of blocks", args.pair.site);
         return Err(hinted(message, "use extract, sweep and fit one after the other, or leave --site out"));

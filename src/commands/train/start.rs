@@ -1,16 +1,13 @@
 //! What a run starts from: weights, tokenizer, template.
 
+use redline::aligner::{AlignerShape, from_scratch};
 use redline::model::train::Parameters;
-use redline::model::train::bpe::{BpeOptions, train_bpe};
-use redline::model::{AlignerTemplate, ModelConfig, Qac, Tokenizer};
+use redline::model::{AlignerTemplate, Tokenizer};
 
 use super::options;
 use super::rows::TrainingRows;
 use crate::cli::train::{ShapeArgs, TrainArgs};
 use crate::session::{choose_template, hinted};
-
-/// Texts a tokenizer is learnt from: more change little.
-const TOKENIZER_ROWS: usize = 20_000;
 
 /// What a run starts from.
 pub struct Start {
@@ -25,8 +22,7 @@ impl Start {
         let seed = args.run.seed;
         let Some(path) = &args.model else {
             let template = AlignerTemplate::by_name_or_file(args.template.as_deref().unwrap_or("aligner"))?;
-            let tokenizer = new_tokenizer(&rows.training, &template, args.shape.vocab_size)?;
-            let parameters = Parameters::from_scratch(config(&args.shape, &tokenizer), seed)?;
+            let (parameters, tokenizer) = from_scratch(&rows.training, &template, &shape(&args.shape), seed)?;
             return Ok(Self { parameters, tokenizer, template });
         };
         let (parameters, tokenizer) = Parameters::open(path, options::method(args), seed)?;
@@ -41,23 +37,14 @@ impl Start {
     }
 }
 
-/// Learnt from prompts and corrections as the model will read them.
-fn new_tokenizer(rows: &[Qac], template: &AlignerTemplate, vocab_size: usize) -> anyhow::Result<Tokenizer> {
-    let texts: Vec<String> = rows
-        .iter()
-        .take(TOKENIZER_ROWS)
-        .flat_map(|row| [template.render(&row.question, &row.answer).text, row.correction.clone()])
-        .collect();
-    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-    Ok(train_bpe(&texts, &BpeOptions { vocab_size, ..BpeOptions::default() })?)
-}
-
-fn config(shape: &ShapeArgs, tokenizer: &Tokenizer) -> ModelConfig {
-    let hidden_size = shape.hidden_size;
-    let inner = shape.intermediate_size.unwrap_or((hidden_size * 8).div_ceil(3 * 32) * 32);
-    ModelConfig {
-        n_kv_heads: shape.kv_heads.unwrap_or(shape.heads),
-        eos_token_ids: tokenizer.eos_id().into_iter().collect(),
-        ..ModelConfig::llama([tokenizer.vocab_size(), hidden_size, inner, shape.n_layers, shape.heads], shape.context)
+fn shape(args: &ShapeArgs) -> AlignerShape {
+    AlignerShape {
+        vocab_size: args.vocab_size,
+        hidden_size: args.hidden_size,
+        intermediate_size: args.intermediate_size,
+        n_layers: args.n_layers,
+        n_heads: args.heads,
+        n_kv_heads: args.kv_heads,
+        context: args.context,
     }
 }

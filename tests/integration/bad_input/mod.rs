@@ -5,6 +5,7 @@ mod data;
 mod model;
 mod options;
 mod training;
+mod tuning;
 mod vector;
 
 use std::ffi::OsStr;

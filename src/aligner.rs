@@ -1,0 +1,109 @@
+//! The straight path: an Aligner with its prompt template, and builders with defaults for what is done with it.
+//!
+//! [`Aligner::extract`] finds a direction in triples, [`Aligner::scan`] looks along it, [`Aligner::sweep`] measures what the dial
+//! does, [`Aligner::correct`] uses it, [`from_scratch`] begins a new Aligner. Everything here is made of the parts in
+//! [`crate::model`], [`crate::probe`], [`crate::steer`] and [`crate::experiment`], which are there for what the builders do not
+//! offer; nothing here prints, and nothing checks that questions do not overlap but [`shared_questions`].
+
+mod correct;
+mod extract;
+mod scratch;
+mod sweep;
+
+use std::path::Path;
+
+use redline_model::{AlignerTemplate, Model, Qac};
+use redline_probe::{LatScan, PairBuilder, PairDesign, Reading, split};
+use redline_steer::{ControlVector, Result};
+
+use crate::embedded;
+use crate::experiment::scan_pair;
+
+pub use correct::Correct;
+pub use extract::Extract;
+pub use scratch::{AlignerShape, from_scratch};
+pub use sweep::{Sweep, SweepRun};
+
+/// Output tokens of a scan.
+const SCAN_TOKENS: usize = redline_probe::scan::SCAN_TOKENS;
+
+/// A model and the template it is prompted with.
+pub struct Aligner {
+    /// The model with its tokenizer.
+    pub model: Model,
+    /// How it is prompted. A wrong template silently turns an Aligner off.
+    pub template: AlignerTemplate,
+}
+
+impl Aligner {
+    /// A model with its template.
+    pub fn new(model: Model, template: AlignerTemplate) -> Self {
+        Self { model, template }
+    }
+
+    /// The small Aligner inside the program.
+    ///
+    /// # Errors
+    /// None that a program whose tests pass can meet.
+    pub fn embedded() -> Result<Self> {
+        Ok(Self::new(embedded::model()?, AlignerTemplate::by_name_or_file(embedded::TEMPLATE)?))
+    }
+
+    /// Loads a Hugging Face folder or a GGUF file; `template` is a built-in name (`aligner`, `aligner-7b`, `aligner-2b`, `smollm2`)
+    /// or a file.
+    ///
+    /// # Errors
+    /// Neither is there, or one breaks a rule of its format.
+    pub fn load(path: &Path, template: &str) -> Result<Self> {
+        let template = AlignerTemplate::by_name_or_file(template)?;
+        Ok(Self::new(Model::load(path)?, template))
+    }
+
+    /// Finds a direction from copy to correction in triples.
+    pub fn extract(&self) -> Extract<'_> {
+        Extract::new(self)
+    }
+
+    /// Writes corrections at several coefficients and measures them.
+    pub fn sweep<'a>(&'a self, vector: &'a ControlVector) -> SweepRun<'a> {
+        SweepRun::new(self, vector)
+    }
+
+    /// Corrects answers, steered or not.
+    pub fn correct(&self) -> Correct<'_> {
+        Correct::new(self)
+    }
+
+    /// LAT scans of a triple: its correction and its unchanged answer, each after the same prompt.
+    ///
+    /// # Shapes
+    /// Scores are (layers, output tokens), at most 20 tokens.
+    ///
+    /// # Errors
+    /// The two texts are the same, the vector has no calibration, or it was made for another model.
+    pub fn scan(&self, reading: &Reading, triple: &Qac) -> Result<[LatScan; 2]> {
+        let config = self.model.decoder.config();
+        reading.check_model(Path::new("reading vector"), config, &self.model.fingerprint)?;
+        let builder = PairBuilder {
+            tokenizer: self.model.tokenizer()?,
+            template: &self.template,
+            design: PairDesign::Forced,
+            max_tokens: config.context,
+        };
+        scan_pair(&self.model, reading, &builder.pair(0, triple)?, SCAN_TOKENS)
+    }
+
+    /// Tokens of the prompt.
+    fn prompt(&self, question: &str, answer: &str) -> Result<Vec<u32>> {
+        Ok(self.model.tokenizer()?.encode_prompt(&self.template.render(question, answer).text)?)
+    }
+}
+
+/// Questions that are in both: what a direction was found on must not be what it is measured on.
+pub fn shared_questions(a: &[Qac], b: &[Qac]) -> Vec<String> {
+    let questions = |triples: &[Qac]| triples.iter().map(|qac| qac.question.clone()).collect::<Vec<_>>();
+    split::overlap(&questions(a), &questions(b))
+}
+
+#[cfg(test)]
+mod tests;

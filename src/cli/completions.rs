@@ -1,0 +1,26 @@
+//! Arguments of `redline completions` and `redline man`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap_complete::Shell;
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline completions bash > ~/.local/share/bash-completion/completions/redline
+  redline completions zsh > ~/.zfunc/_redline
+  redline completions fish > ~/.config/fish/completions/redline.fish")]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline man | man -l -
+  redline man --out ~/.local/share/man/man1")]
+pub struct ManArgs {
+    /// Write redline.1 and a page a verb (redline-sweep.1, …) into this folder instead of the first to standard output
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}

@@ -1,0 +1,79 @@
+//! Arguments of `redline tune`.
+
+use std::path::PathBuf;
+
+use clap::{ArgGroup, Args};
+use redline::experiment::DEFAULT_COHERENCE_BOUND;
+use redline::steer::EditRatioVariant;
+
+use super::steering::SteeringArgs;
+use super::{Coefficients, ModelArgs, PairArgs, SamplingArgs};
+
+#[derive(Args)]
+#[command(group = ArgGroup::new("target").args(["target_ratio", "like"]).required(true))]
+#[command(after_help = "Examples:
+  redline tune --target-ratio 0.25 --save gentle
+  redline tune --like wished.jsonl --save gentle
+  redline tune --model model.gguf --vector vector.safetensors --data triples.jsonl --skip 64 --target-ratio 0.4 --save firm
+  redline tune --model model.gguf --sweep sweep.jsonl --target-ratio 0.4 --save firm
+
+Fits the line of a sweep within its coherent range, reads the coefficient for the target from it, writes corrections of other
+prompts at that coefficient and says what came out. --save keeps it as a profile: `redline correct --profile gentle`. Without
+--vector the direction is extracted first, from other questions, and kept beside the profile.")]
+pub struct TuneArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Mean edit ratio to reach
+    #[arg(long, value_name = "R", allow_hyphen_values = true)]
+    pub target_ratio: Option<f64>,
+    /// Rows whose correction is what you wish for: their mean edit ratio is the target
+    #[arg(long, value_name = "FILE")]
+    pub like: Option<PathBuf>,
+    /// Edit ratio: char, token, max, micro
+    #[arg(long, default_value_t)]
+    pub variant: EditRatioVariant,
+    #[command(flatten)]
+    pub steering: SteeringArgs,
+    /// A finished sweep to read the line from; its vector, unit, range, template and data are taken [default: run one]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "coefficients", "prompts", "out"])]
+    pub sweep: Option<PathBuf>,
+    /// Triples: question, answer, correction [default: rows inside the program, whose questions its Aligner was not trained on]
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// Rows of the file to pass over
+    #[arg(long, default_value_t = 0)]
+    pub skip: usize,
+    /// Triples for the direction, where no vector is given [default: 64; of the rows inside the program 160, or 96 with
+    /// --model]
+    #[arg(long)]
+    pub pairs: Option<usize>,
+    /// Other triples, for the sweep [default: 24; of the rows inside the program 96, or 32 with --model]
+    #[arg(long)]
+    pub prompts: Option<usize>,
+    /// Others again, to verify the coefficient on [default: as many as --prompts, with --sweep as many as it has]
+    #[arg(long)]
+    pub verify: Option<usize>,
+    /// Coefficients of the sweep; 0 is the baseline and must be among them [default: -1,-0.75,-0.5,-0.25,0,0.25,0.5; for the
+    /// Aligner inside the program nine from -1 to 1, for smollm2 -3,-1.5,0,1.5,3]
+    #[arg(long, allow_hyphen_values = true, value_name = "LIST")]
+    pub coefficients: Option<Coefficients>,
+    /// Largest change of the mean negative log-likelihood per token that counts as coherent, in nats
+    #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND)]
+    pub coherence_bound: f64,
+    #[command(flatten)]
+    pub pair: PairArgs,
+    #[command(flatten)]
+    pub sampling: SamplingArgs,
+    /// Seed of splits, directions, sampling and intervals
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Rows decoded together; fewer need less memory
+    #[arg(long, default_value_t = 48)]
+    pub batch_rows: usize,
+    /// Keep the sweep in this file; one that is there is continued
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Keep the profile: by NAME in profiles/ (REDLINE_PROFILES names another folder), or as FILE.json
+    #[arg(long, value_name = "NAME|FILE")]
+    pub save: Option<String>,
+}
