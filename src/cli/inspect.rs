@@ -15,9 +15,9 @@ use super::ModelArgs;
   redline inspect vector.safetensors
 
 Reads headers only, so a model of any size is looked at in no time. Says what the file is (model, adapter, reading vector,
-control vector, sweep), what it holds, and what works with it.")]
+control vector, steering profile), what it holds, and what works with it.")]
 pub struct InspectArgs {
-    /// A model's folder or GGUF file, an adapter's folder, a vector
+    /// A model's folder or GGUF file, an adapter's folder, a vector, a steering profile
     pub path: PathBuf,
 }
 

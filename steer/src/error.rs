@@ -263,8 +263,8 @@ pub enum Error {
     },
     /// A target ratio lies beyond what the line reaches within the coherent range.
     #[error(
-        "edit ratio {target:.3} is out of reach: within the coherent range the line goes from {lowest:.3} to {highest:.3}; \
-         the nearest is {nearest:.3}, at coefficient {coefficient}"
+        "edit ratio {target:.4} is out of reach: within the coherent range the line goes from {lowest:.4} to {highest:.4}; \
+         the nearest is {nearest:.4}, at coefficient {coefficient}"
     )]
     OutOfReach {
         /// What was asked for.

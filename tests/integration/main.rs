@@ -6,12 +6,14 @@
 
 mod bad_input;
 mod bench;
+mod book;
 mod check;
 mod choosing;
 mod cli;
 mod completions;
 mod data;
 mod embedded;
+mod examples;
 mod families;
 mod fixture;
 mod fuzz;
