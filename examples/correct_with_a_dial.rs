@@ -4,6 +4,7 @@
 
 use redline::prelude::*;
 
+/// The whole example; public, because a test runs it.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let aligner = Aligner::embedded()?;
     let triples = redline::embedded::triples()?;

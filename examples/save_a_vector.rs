@@ -5,6 +5,7 @@
 use redline::prelude::*;
 use redline::steer::control_file::{read_control_vector, write_control_vector};
 
+/// The whole example; public, because a test runs it.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let aligner = Aligner::embedded()?;
     let triples = redline::embedded::triples()?;

@@ -6,6 +6,7 @@ use redline::experiment::heatmap;
 use redline::plot::ascii::{AsciiOptions, heatmap as draw};
 use redline::prelude::*;
 
+/// The whole example; public, because a test runs it.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let aligner = Aligner::embedded()?;
     let triples = redline::embedded::triples()?;

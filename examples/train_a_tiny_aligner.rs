@@ -22,6 +22,7 @@ impl Observer for Print {
     }
 }
 
+/// The whole example; public, because a test runs it.
 pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     let corruptor = Corruptor::new(CorruptOptions { seed: 1, ..CorruptOptions::default() })?;
     let mut rows = Vec::new();

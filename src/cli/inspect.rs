@@ -73,3 +73,17 @@ impl CheckArgs {
         ModelArgs { model: self.model.clone(), adapter: self.adapter.clone(), template: self.template.clone() }
     }
 }
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline perplexity text.txt
+  redline perplexity text.txt --model model.gguf --json
+
+Perplexity is e to the mean negative log-likelihood of the tokens after the first. --json lists every token with its id and
+log-probability.")]
+pub struct PerplexityArgs {
+    /// Text to read; - is standard input
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub model: ModelArgs,
+}

@@ -331,6 +331,7 @@ impl Error {
             Self::CoefficientNotFinite { .. } => "give finite numbers, such as -1,-0.5,0,0.5",
             Self::NoEffect { .. } => "choose another --range, or layers whose gap is not zero",
             Self::GateAfterLayer { .. } => "read an earlier layer, or steer later ones",
+            Self::SiteNotSteered { .. } => "give a vector for resid_post, attn_out, mlp_out or attn.hook_z",
             Self::SiteNotWritten { .. } => "keep it as .safetensors, or extract at resid_post",
             Self::NotAControlVector { .. } => "give a GGUF file with general.architecture = controlvector",
             Self::SlopeUncertain { .. } => {
@@ -349,7 +350,6 @@ impl Error {
             | Self::UnknownTokenRange { .. }
             | Self::UnknownUnit { .. }
             | Self::UnknownOperator { .. } => "choose one of those known",
-            Self::SiteNotSteered { .. } => "extract at another --site, such as resid_post",
             Self::ShiftBelowZero => "leave --from-llama-cpp-generator out: that generator never writes block 0",
             Self::FitOverflow { .. } | Self::LeastSquares(_) => {
                 "use smaller coefficients, or leave out prompts whose ratio is far off"

@@ -12,7 +12,7 @@ use crate::program::{golden, repository, run, succeed};
 type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// In an order in which later ones find the files of earlier ones.
-const CASES: [Case; 24] = [
+const CASES: [Case; 27] = [
     (
         "data synth",
         "--rows 40 --seed 3 --out synth.jsonl",
@@ -36,6 +36,14 @@ const CASES: [Case; 24] = [
         "redline.check.v1",
         &["tolerance", "passes", "logits_max_rel"],
     ),
+    (
+        "perplexity",
+        "template.txt --model model",
+        "redline.perplexity.v1",
+        &["model", "perplexity", "nll", "n_scored", "tokens"],
+    ),
+    ("check", "--prompts 2", "redline.self-test.v1", &["model", "template", "n_triples", "findings", "passes"]),
+    ("inspect", "model", "redline.inspect.v1", &["path", "kind", "content"]),
     (
         "extract",
         "--model model --template template.txt --data triples.jsonl --pairs 24 --out vector.safetensors",
@@ -77,7 +85,7 @@ const CASES: [Case; 24] = [
         ],
     ),
     ("completions", "bash", "redline.completions.v1", &["shell", "script"]),
-    ("man", "", "redline.man.v1", &["folder", "pages"]),
+    ("man", "--out man", "redline.man.v1", &["folder", "pages"]),
     ("plot", "sweep.jsonl --out figure", "redline.plot.v1", &["kind", "files"]),
     (
         "correct",

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use redline::model::generate::{Finish, GenerateOptions, Generated, Prompt, generate};
 use redline::probe::{LatScan, Reading, TokenText, capture_tokens};
-use redline::steer::{EditRatios, Inject, TokenRange};
+use redline::steer::{EditRatios, Inject};
 use serde_json::{Value, json};
 
 use super::name_of;
@@ -39,12 +39,8 @@ pub struct Corrected {
 
 impl Aligner {
     pub fn open(spec: &AlignerSpec, args: &CorrectArgs) -> anyhow::Result<Self> {
-        let mut steering = Steering::resolve(&spec.steering)?;
+        let steering = Steering::resolve(&spec.steering)?;
         let coefficient = chosen_coefficient(spec.coefficient, steering.as_ref())?;
-        if let Some(steering) = steering.as_mut().filter(|_| spec.model.is_smollm2() && spec.steering.profile.is_none())
-        {
-            steering.range = spec.steering.range.unwrap_or(TokenRange::All);
-        }
         let template = steering.as_ref().map(Steering::template).transpose()?.flatten();
         let session = Session::open_with(&spec.model, template)?;
         // gates and further vectors are empty where Aligners are given one by one
