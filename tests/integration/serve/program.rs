@@ -41,10 +41,10 @@ impl Server {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let stderr = child.stderr.take();
+        let mut stderr = child.stderr.take();
         let facts: Value = serde_json::from_str(&line).unwrap_or_else(|error| {
             let mut told = String::new();
-            stderr.expect("piped").read_to_string(&mut told).unwrap();
+            stderr.as_mut().expect("piped").read_to_string(&mut told).unwrap();
             panic!("{error}: {line:?} {told}")
         });
         let address = facts["address"].as_str().unwrap().parse().unwrap();
