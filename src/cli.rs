@@ -75,6 +75,8 @@ pub enum Command {
     Ratio(RatioArgs),
     /// Say what a model, adapter or vector file holds, and what works with it
     Inspect(inspect::InspectArgs),
+    /// Measure how likely a model finds a text
+    Perplexity(inspect::PerplexityArgs),
     /// Let a model test itself, or compare it with reference numbers of another program
     Check(inspect::CheckArgs),
     /// Train an Aligner: identity warm-up, then corrections

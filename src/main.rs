@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => commands::bench::run(args, cli.json),
         Command::Ratio(args) => commands::ratio::run(args, cli.json),
         Command::Inspect(args) => commands::inspect::run(args, cli.json),
+        Command::Perplexity(args) => commands::perplexity::run(args, cli.json),
         Command::Check(args) => commands::check::run(args, cli.json),
         Command::Train(args) => commands::train::run(args, cli.json),
         Command::AblateWarmup(args) => commands::ablate::run(args, cli.json),

@@ -12,6 +12,7 @@ pub mod extract;
 pub mod fit;
 pub mod inspect;
 pub mod layers;
+pub mod perplexity;
 pub mod plot;
 pub mod ratio;
 pub mod reproduce;

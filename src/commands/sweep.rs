@@ -38,6 +38,9 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let page = args.report.clone().unwrap_or_else(|| args.out.with_file_name("index.html"));
     check_output(&page)?;
     check_place(&page)?;
+    if page == args.out {
+        return Err(hinted("--out and the report are one file", "name another place for the report with --report"));
+    }
     let steering = Steering::resolve(&args.steering)?.context("clap asks for a vector or a profile")?;
     let session = Session::open_with(&args.model, steering.template()?)?;
     let loaded = steering.load(&session.model)?;

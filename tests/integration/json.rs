@@ -12,7 +12,7 @@ use crate::program::{golden, repository, run, succeed};
 type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// In an order in which later ones find the files of earlier ones.
-const CASES: [Case; 21] = [
+const CASES: [Case; 27] = [
     (
         "data synth",
         "--rows 40 --seed 3 --out synth.jsonl",
@@ -37,6 +37,14 @@ const CASES: [Case; 21] = [
         &["tolerance", "passes", "logits_max_rel"],
     ),
     (
+        "perplexity",
+        "template.txt --model model",
+        "redline.perplexity.v1",
+        &["model", "perplexity", "nll", "n_scored", "tokens"],
+    ),
+    ("check", "--prompts 2", "redline.self-test.v1", &["model", "template", "n_triples", "findings", "passes"]),
+    ("inspect", "model", "redline.inspect.v1", &["path", "kind", "content"]),
+    (
         "extract",
         "--model model --template template.txt --data triples.jsonl --pairs 24 --out vector.safetensors",
         "redline.extract.v1",
@@ -56,6 +64,28 @@ const CASES: [Case; 21] = [
         &["file", "report", "n_rows", "settings", "effect"],
     ),
     ("fit", "sweep.jsonl", "redline.fit.v1", &["settings", "analysis", "limits"]),
+    (
+        "tune",
+        "--target-ratio 0.25 --pairs 60 --prompts 24 --verify 4 --coefficients -1,0,1 --max-new-tokens 160",
+        "redline.tune.v1",
+        &[
+            "variant",
+            "target",
+            "target_rows",
+            "coefficient",
+            "coefficient_interval",
+            "n_level_resamples",
+            "reach",
+            "coherent_range",
+            "fit",
+            "verified",
+            "target_in_verified_interval",
+            "profile",
+            "vector",
+        ],
+    ),
+    ("completions", "bash", "redline.completions.v1", &["shell", "script"]),
+    ("man", "--out man", "redline.man.v1", &["folder", "pages"]),
     ("plot", "sweep.jsonl --out figure", "redline.plot.v1", &["kind", "files"]),
     (
         "correct",
@@ -123,7 +153,8 @@ const CASES: [Case; 21] = [
 ];
 
 /// Verbs that print no results, and why.
-const WITHOUT_RESULTS: [(&str, &str); 1] = [("help", "prints help")];
+const WITHOUT_RESULTS: [(&str, &str); 2] =
+    [("help", "prints help"), ("serve", "runs until it is stopped; its own tests read the line that it prints")];
 
 /// Verbs whose results are a JSON value a line.
 const LINES: [&str; 2] = ["scan", "correct"];

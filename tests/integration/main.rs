@@ -6,13 +6,19 @@
 
 mod bad_input;
 mod bench;
+mod book;
 mod check;
 mod choosing;
 mod cli;
 mod completions;
 mod data;
 mod embedded;
+mod examples;
+mod families;
 mod fixture;
+mod fuzz;
+mod gemma3;
+mod inspect;
 mod json;
 mod layout;
 mod plot;

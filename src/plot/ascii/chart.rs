@@ -2,7 +2,7 @@
 
 use super::AsciiOptions;
 use crate::plot::frame::{Axis, extent};
-use crate::plot::label::{plain, rounded};
+use crate::plot::label::{plain, rounded, shorten};
 use crate::plot::{Curve, CurvePanel, PlotError, Profile, SweepPlot, check};
 
 const NAME: &str = "text plot";
@@ -134,7 +134,8 @@ impl Grid {
             let mark = painted(Some((i, MARKS[i % MARKS.len()])), options.color);
             let (low, high) = extent(curve.points.iter().map(|point| point.1)).unwrap_or((0.0, 0.0));
             let range = format!("{} to {}", rounded(low), rounded(high));
-            text.push_str(&format!("  {mark} {} ({range})\n", plain(&curve.name)));
+            let room = options.width.max(40).saturating_sub(range.chars().count() + 7);
+            text.push_str(&format!("  {mark} {} ({range})\n", shorten(&plain(&curve.name), room)));
         }
         text
     }

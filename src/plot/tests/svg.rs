@@ -69,6 +69,18 @@ fn heatmap_has_a_cell_per_value_and_names_clip_and_poles() {
 }
 
 #[test]
+fn heatmap_cells_carry_their_sign() {
+    let strokes = |values: [f32; 3]| {
+        let svg = svg_string(&Heatmap::new("", vec![values.to_vec()], vec!["x".into(); 3])).unwrap();
+        svg.matches("<polyline").count()
+    };
+    let none = strokes([0.0, 0.9, -0.9]);
+    assert_eq!(strokes([1.0, 0.0, 0.0]), none + 2, "a plus");
+    assert_eq!(strokes([-1.0, 0.0, 0.0]), none + 1, "a minus");
+    assert_eq!(strokes([3.5, -3.5, f32::NAN]) - strokes([0.0, 0.0, f32::NAN]), 3, "clipped cells too");
+}
+
+#[test]
 fn heatmap_keeps_absolute_layer_numbers() {
     let mut plot = Heatmap::new("", vec![vec![1.0]; 3], vec!["x".into()]);
     plot.layers = vec![17, 18, 25];

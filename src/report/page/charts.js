@@ -9,7 +9,7 @@ function profileFigure(profile) {
   const drawn = drawing(profile.title, width => {
     const box = plotBox(width, 260);
     const x = placesAxis(profile.layers, "layer (block number, from 0)", box.right - box.left, 0.5);
-    const ends = profile.series.flatMap(series => series.intervals.flatMap(at => at ?? []));
+    const ends = profile.series.flatMap(series => (series.intervals ?? []).flat());
     const y = roundAxis([...profile.series.flatMap(series => series.values), ...ends, profile.chance ?? NaN], 6, profile.y_label);
     const { X, Y, nodes } = panel(box, x, y);
     if (profile.chance !== null) {
@@ -18,13 +18,13 @@ function profileFigure(profile) {
     const values = [];
     profile.series.forEach((series, i) => {
       const paint = colour(COLOURS[i % 6]), known = profile.layers.map((_, at) => at).filter(at => series.values[at] !== null);
-      const banded = known.filter(at => series.intervals[at]);
+      const banded = known.filter(at => series.intervals?.[at]);
       const edge = end => banded.map(at => [X(profile.layers[at]), Y(series.intervals[at][end])]);
-      nodes.push(shape("path", { d: path([...edge(0), ...edge(1).reverse()]) + "Z", fill: paint, opacity: BAND, class: "band" }));
+      if (banded.length) nodes.push(shape("path", { d: path([...edge(0), ...edge(1).reverse()]) + "Z", fill: paint, opacity: BAND, class: "band" }));
       const points = known.map(at => [X(profile.layers[at]), Y(series.values[at])]);
       nodes.push(shape("path", { d: path(points), fill: "none", stroke: paint, "stroke-width": 2 }));
       known.forEach((at, place) => {
-        const [px, py] = points[place], interval = series.intervals[at];
+        const [px, py] = points[place], interval = series.intervals?.[at];
         nodes.push(marker(SHAPES[i % 4], px, py, 4, { fill: paint }));
         const value = interval ? withInterval(series.values[at], ...interval) : number(series.values[at], 3);
         values.push({ x: px, y: py, text: `layer ${profile.layers[at]}, ${series.name}: ${value}` });
@@ -33,10 +33,10 @@ function profileFigure(profile) {
     return { height: box.bottom + 46, nodes, values };
   });
   const keys = profile.series.map((series, i) => [lineKey(COLOURS[i % 6], SHAPES[i % 4]), series.name]);
-  keys.push([areaKey("soft", 0.3), "band: 95 % interval"]);
+  if (profile.series.some(series => series.intervals)) keys.push([areaKey("soft", 0.3), "band: 95 % interval"]);
   if (profile.chance !== null) keys.push([lineKey("soft", null, "8 6"), `chance (${short(profile.chance)})`]);
   const rows = profile.layers.map((layer, at) => [String(layer), ...profile.series.map(series =>
-    series.intervals[at] ? withInterval(series.values[at], ...series.intervals[at]) : number(series.values[at], 3))]);
+    series.intervals?.[at] ? withInterval(series.values[at], ...series.intervals[at]) : number(series.values[at], 3))]);
   return figure("", legend(keys), drawn.nodes, numbers(["layer", ...profile.series.map(series => series.name)], rows));
 }
 

@@ -42,11 +42,14 @@ impl Server {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let mut stderr = child.stderr.take();
-        let facts: Value = serde_json::from_str(&line).unwrap_or_else(|error| {
-            let mut told = String::new();
-            stderr.as_mut().expect("piped").read_to_string(&mut told).unwrap();
-            panic!("{error}: {line:?} {told}")
-        });
+        let facts: Value = match serde_json::from_str(&line) {
+            Ok(facts) => facts,
+            Err(error) => {
+                let mut told = String::new();
+                stderr.take().expect("piped").read_to_string(&mut told).unwrap();
+                panic!("{error}: {line:?} {told}")
+            }
+        };
         let address = facts["address"].as_str().unwrap().parse().unwrap();
         Self { child, stderr, address }
     }

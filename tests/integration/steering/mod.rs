@@ -7,6 +7,7 @@ mod batching;
 mod drafting;
 mod effects;
 mod identities;
+mod operators;
 mod passes;
 mod reading;
 
