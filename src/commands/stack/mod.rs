@@ -137,7 +137,8 @@ impl Stack<'_> {
         let mut texts = answers.clone();
         let mut steps: Vec<Vec<Value>> = vec![Vec::new(); rows.len()];
         let mut ends: Vec<Option<Corrected>> = rows.iter().map(|_| None).collect();
-        let mut errors: Vec<Option<String>> = vec![None; rows.len()];
+        let missing = |answer: &String| answer.trim().is_empty().then(|| "the upstream model wrote nothing".to_owned());
+        let mut errors: Vec<Option<String>> = answers.iter().map(missing).collect();
         for aligner in &mut self.aligners {
             let open: Vec<usize> = (0..rows.len()).filter(|&i| errors[i].is_none()).collect();
             let asked: Vec<[&str; 2]> = open.iter().map(|&i| [rows[i].question.as_str(), texts[i].as_str()]).collect();
