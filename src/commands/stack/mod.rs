@@ -26,6 +26,9 @@ use aligner::{Aligner, Corrected};
 use answers::Answers;
 use file::OutFile;
 
+/// The schema of every row, as of `redline correct` without any of this.
+const SCHEMA: &str = "redline.correct.v1";
+
 /// A row on its way.
 struct Row {
     fields: Map<String, Value>,
@@ -158,6 +161,7 @@ impl Stack<'_> {
         let mut out = Vec::with_capacity(rows.len());
         for (i, row) in rows.iter().enumerate() {
             let mut fields = row.fields.clone();
+            fields.insert("schema".into(), SCHEMA.into());
             fields.insert("answer".into(), answers[i].clone().into());
             match (&errors[i], ends[i].take()) {
                 (None, Some(end)) => self.finish(&mut fields, &answers[i], end, std::mem::take(&mut steps[i])),
