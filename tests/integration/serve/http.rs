@@ -24,8 +24,8 @@ impl Reply {
 
     /// A header's value, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<String> {
-        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_string())
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        lines.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_string())
     }
 
     /// `data` of server-sent events with their names, in order.
