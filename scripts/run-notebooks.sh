@@ -38,8 +38,7 @@ done
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 [ -x "$venv/bin/python" ] || fail "$venv has no Python" "run scripts/install-notebook-kernel.sh"
-model=$root/models/SmolLM2-135M-Instruct.Q4_1.gguf
-[ -e "$model" ] || fail "$model is missing" "run scripts/fetch-smollm2.sh"
+model=models/SmolLM2-135M-Instruct.Q4_1.gguf
 [ $# -gt 0 ] || set -- "$root"/notebooks/*.ipynb
 EVCXR_TMPDIR=${EVCXR_TMPDIR:-${XDG_CACHE_HOME:-$HOME/.cache}/redline/notebooks}
 export EVCXR_TMPDIR
@@ -50,6 +49,10 @@ mkdir -p "$out"
 
 for notebook in "$@"; do
     [ -f "$notebook" ] || fail "$notebook is missing"
+    # one notebook looks at a model that has to be fetched
+    if grep -q "$model" "$notebook" && [ ! -e "$root/$model" ]; then
+        fail "$notebook needs $model" "run scripts/fetch-smollm2.sh, or name other notebooks"
+    fi
     echo "executing $notebook"
     result=$out/$(basename "$notebook")
     "$venv/bin/python" -m nbconvert --to notebook --execute --allow-errors --log-level WARN \

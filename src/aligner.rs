@@ -28,6 +28,16 @@ pub use sweep::{Sweep, SweepRun};
 const SCAN_TOKENS: usize = redline_probe::scan::SCAN_TOKENS;
 
 /// A model and the template it is prompted with.
+///
+/// # Example
+/// ```no_run
+/// use redline::prelude::*;
+///
+/// let aligner = Aligner::load("aligner/".as_ref(), "aligner")?;
+/// let corrected = aligner.correct().run("What is the capital of France?", "The capital of France is Lyon.")?;
+/// println!("{corrected}");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Aligner {
     /// The model with its tokenizer.
     pub model: Model,

@@ -4,6 +4,8 @@ pub mod completions;
 pub mod gate;
 pub mod inspect;
 pub mod plot;
+pub mod serve;
+pub mod stack;
 pub mod steering;
 pub mod train;
 pub mod tune;
@@ -65,12 +67,16 @@ pub enum Command {
     Plot(plot::PlotArgs),
     /// Correct answers, steered or not
     Correct(CorrectArgs),
+    /// Serve an OpenAI-compatible API that corrects an upstream model's answers, with a page to try the dial
+    Serve(Box<serve::ServeArgs>),
     /// Measure how fast a model reads, writes and corrects on this machine
     Bench(BenchArgs),
     /// Measure how much of the answers in a file of triples was rewritten
     Ratio(RatioArgs),
     /// Say what a model, adapter or vector file holds, and what works with it
     Inspect(inspect::InspectArgs),
+    /// Measure how likely a model finds a text
+    Perplexity(inspect::PerplexityArgs),
     /// Let a model test itself, or compare it with reference numbers of another program
     Check(inspect::CheckArgs),
     /// Train an Aligner: identity warm-up, then corrections
@@ -234,7 +240,7 @@ pub struct LeakArgs {
     pub b: PathBuf,
 }
 
-#[derive(Args)]
+#[derive(Args, Clone, Default)]
 pub struct ModelArgs {
     /// Hugging Face folder, GGUF file, or smollm2: the Aligner on SmolLM2-135M [default: the small Aligner inside the
     /// program]
@@ -619,7 +625,10 @@ pub struct FitArgs {
       --answer 'You are a complete fool. The capital of France is Paris.' --diff
   redline correct --model model.gguf --question 'How do I boil an egg?' --answer 'Put it in water.'
   redline correct --model model.gguf --vector vector.safetensors --coefficient 0.5 --data answers.jsonl > corrected.jsonl
-  redline correct --profile gentle --data answers.jsonl > corrected.jsonl")]
+  redline correct --profile gentle --data answers.jsonl > corrected.jsonl
+  redline correct --upstream http://127.0.0.1:8000/v1 --data questions.jsonl --out corrected.jsonl
+  redline correct --upstream-model chat.gguf --question 'How do I boil an egg?'
+  redline correct --aligner embedded --aligner smollm2,vector=v.safetensors,coefficient=1 --data answers.jsonl")]
 pub struct CorrectArgs {
     #[command(flatten)]
     pub model: ModelArgs,
@@ -631,14 +640,16 @@ pub struct CorrectArgs {
     #[command(flatten)]
     pub gate: gate::GateArgs,
     /// The question
-    #[arg(long, requires = "answer", conflicts_with = "data")]
+    #[arg(long, conflicts_with = "data")]
     pub question: Option<String>,
     /// The answer to correct
     #[arg(long, requires = "question")]
     pub answer: Option<String>,
-    /// JSON Lines with question and answer; - is standard input
+    /// JSON Lines with question, or messages as in OpenAI's chat API, and answer; - is standard input
     #[arg(long, value_name = "FILE", required_unless_present = "question")]
     pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub stack: stack::StackArgs,
     /// Show what changed in the answer: deletions and insertions, marked
     #[arg(long, requires = "question")]
     pub diff: bool,

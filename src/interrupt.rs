@@ -1,11 +1,15 @@
 //! Ctrl-C and SIGTERM end long work at the next token or pair, so that every file is left complete.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Code of a process that a second signal ends at once.
 const EXIT_INTERRUPTED: i32 = 130;
+
+/// How often waiting work looks for one.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Listens for signals; the second one ends the process.
 pub fn install() {
@@ -22,4 +26,11 @@ pub fn install() {
 /// An error once a signal came.
 pub fn check() -> redline::model::Result<()> {
     if INTERRUPTED.load(Ordering::SeqCst) { Err(redline::model::Error::Interrupted) } else { Ok(()) }
+}
+
+/// Done once a signal came.
+pub async fn wait() {
+    while check().is_ok() {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }

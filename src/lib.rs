@@ -13,6 +13,7 @@ pub use redline_probe as probe;
 pub use redline_steer as steer;
 
 pub mod aligner;
+pub mod chat;
 pub mod data;
 pub mod embedded;
 pub mod experiment;
@@ -23,3 +24,4 @@ pub mod profile;
 pub mod reference;
 pub mod report;
 pub mod self_test;
+pub mod serve;

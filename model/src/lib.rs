@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod adapter;
+pub mod batch;
 mod cache;
 mod config;
 mod decoder;

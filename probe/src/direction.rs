@@ -92,6 +92,9 @@ pub struct Extraction {
 
 /// Extracts one oriented direction per layer, layers in parallel.
 ///
+/// # Shapes
+/// Each of `layers` holds (pairs, hidden size) activations a pole; each direction is (hidden size).
+///
 /// # Errors
 /// When there are no layers, a layer comes twice, or its pairs hold no difference that the method can use.
 pub fn extract_directions(layers: &[LayerPairs], options: &ExtractOptions) -> Result<Extraction> {

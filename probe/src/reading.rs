@@ -204,6 +204,9 @@ pub fn report_layer(vector: &LayerVector, held_out: &LayerPairs, options: &Repor
 
 /// Reads every layer: `vectors[i]` on `held_out[i]`.
 ///
+/// # Shapes
+/// `vectors` and `held_out` are (layers), in the same order; activations are (pairs, hidden size) a pole.
+///
 /// # Errors
 /// When the lists do not match layer by layer, or no resample is asked for.
 pub fn report_layers(

@@ -23,6 +23,16 @@ pub struct SweepRun<'a> {
 }
 
 /// The outputs of a sweep, measured.
+///
+/// # Example
+/// ```no_run
+/// use redline::prelude::*;
+///
+/// fn coefficient(aligner: &Aligner, vector: &ControlVector, prompts: &[Qac]) -> redline::steer::Result<f64> {
+///     let sweep = aligner.sweep(vector).coefficients(&[-1.0, 0.0, 1.0]).run(prompts)?;
+///     Ok(sweep.tune(0.25)?.coefficient)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sweep {
     /// One output each.

@@ -15,9 +15,9 @@ use super::ModelArgs;
   redline inspect vector.safetensors
 
 Reads headers only, so a model of any size is looked at in no time. Says what the file is (model, adapter, reading vector,
-control vector, sweep), what it holds, and what works with it.")]
+control vector, steering profile), what it holds, and what works with it.")]
 pub struct InspectArgs {
-    /// A model's folder or GGUF file, an adapter's folder, a vector
+    /// A model's folder or GGUF file, an adapter's folder, a vector, a steering profile
     pub path: PathBuf,
 }
 
@@ -72,4 +72,18 @@ impl CheckArgs {
     pub fn model_args(&self) -> ModelArgs {
         ModelArgs { model: self.model.clone(), adapter: self.adapter.clone(), template: self.template.clone() }
     }
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline perplexity text.txt
+  redline perplexity text.txt --model model.gguf --json
+
+Perplexity is e to the mean negative log-likelihood of the tokens after the first. --json lists every token with its id and
+log-probability.")]
+pub struct PerplexityArgs {
+    /// Text to read; - is standard input
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub model: ModelArgs,
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use redline::experiment::LayerSpec;
 use redline::steer::{Operator, TokenRange, Unit};
 
-#[derive(Args)]
+#[derive(Args, Clone, Default)]
 pub struct SteeringArgs {
     /// Reading vector (.safetensors) or control vector (.gguf)
     #[arg(long, value_name = "FILE")]

@@ -11,6 +11,7 @@ use redline::steer::{EditRatios, Inject};
 use serde_json::json;
 
 use crate::cli::CorrectArgs;
+use crate::commands::stack;
 use crate::commands::sweep::sampling_options;
 use crate::difference::{Marks, marked};
 use crate::progress::Progress;
@@ -19,6 +20,9 @@ use crate::steering::Steering;
 use crate::{interrupt, output};
 
 pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
+    if args.stack.is_asked() {
+        return stack::run(args, json);
+    }
     let sampling = sampling_options(&args.sampling, args.seed)?;
     let steering = Steering::resolve(&args.steering)?;
     let coefficient = coefficient(args, steering.as_ref())?;
@@ -73,14 +77,19 @@ fn coefficient(args: &CorrectArgs, steering: Option<&Steering>) -> anyhow::Resul
     if steering.is_none() && !args.gate.is_empty() {
         return Err(hinted("--also or --gate is given, but no vector to steer by", "give --vector or --profile too"));
     }
-    if let Some(coefficient) = args.coefficient {
+    chosen_coefficient(args.coefficient, steering)
+}
+
+/// The same without gates.
+pub fn chosen_coefficient(asked: Option<f32>, steering: Option<&Steering>) -> anyhow::Result<f32> {
+    if let Some(coefficient) = asked {
         redline::steer::check_coefficients(&[coefficient])?;
         if steering.is_none() && coefficient != 0.0 {
             let message = format!("--coefficient {coefficient} is given, but no vector to steer by");
             return Err(hinted(message, "give --vector or --profile too; `redline extract` makes a vector"));
         }
     }
-    Ok(args.coefficient.or(steering.and_then(Steering::coefficient)).unwrap_or(0.0))
+    Ok(asked.or(steering.and_then(Steering::coefficient)).unwrap_or(0.0))
 }
 
 fn questions(args: &CorrectArgs) -> anyhow::Result<Vec<Question>> {
@@ -90,7 +99,10 @@ fn questions(args: &CorrectArgs) -> anyhow::Result<Vec<Question>> {
         }
         (Some(question), Some(answer), _) => Ok(vec![Question { question: question.clone(), answer: answer.clone() }]),
         (_, _, Some(path)) => Ok(read_questions(path)?),
-        _ => Err(hinted("nothing to correct is given", "give --question and --answer, or --data")),
+        _ => Err(hinted(
+            "there is no answer to correct",
+            "give --question with --answer, --data, or an upstream model: --upstream URL or --upstream-model PATH",
+        )),
     }
 }
 

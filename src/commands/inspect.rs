@@ -7,6 +7,7 @@ use redline::model::gguf::GgufFile;
 use redline::model::summary::ModelSummary;
 use redline::model::{Adapter, Error as ModelError};
 use redline::probe::Reading;
+use redline::profile::Profile;
 use redline::steer::control_file::read_control_vector;
 use serde_json::{Value, json};
 
@@ -50,9 +51,10 @@ fn describe(path: &Path) -> anyhow::Result<Description> {
         Some("gguf") if is_control_vector(path)? => control_vector(path),
         Some("gguf") => model(path),
         Some("safetensors") => reading(path),
+        Some("json") => profile(path),
         _ => Err(hinted(
             format!("{}: no kind of file that is known here", path.display()),
-            "give a folder, a .gguf or a .safetensors file; `redline fit` reads sweeps, `redline ratio` triples",
+            "give a folder, a .gguf, .safetensors or profile file; `redline fit` reads sweeps, `redline ratio` triples",
         )),
     }
 }
@@ -218,6 +220,33 @@ fn control_vector(path: &Path) -> anyhow::Result<Description> {
     ];
     let value = json!({ "model_hint": file.model_hint, "width": width, "norms": norms });
     Ok(Description { kind: "control vector", json: value, lines })
+}
+
+fn profile(path: &Path) -> anyhow::Result<Description> {
+    let profile = Profile::load(path)?;
+    let fit = &profile.fit;
+    let (coefficient, reach) = (profile.coefficient_interval, fit.coherent_range);
+    let is_unchanged = profile.check_vector(path).map_or_else(|error| error.to_string(), |()| "unchanged".into());
+    let mut lines = vec![
+        ("model", format!("{} ({})", profile.model.name, profile.model.architecture)),
+        ("vector", format!("{}, {is_unchanged}", profile.vector_path(path).display())),
+        ("layers", format!("{}, {} at {}", ranges(&profile.layers), profile.operator, profile.range)),
+        (
+            "coefficient",
+            format!(
+                "{:.3} [{:.3}, {:.3}], unit {}",
+                profile.coefficient, coefficient.low, coefficient.high, profile.unit
+            ),
+        ),
+        ("for", format!("{} ratio {:.3}, on {} prompts", fit.variant, fit.target, fit.n_prompts)),
+        ("coherent", format!("{} to {}", reach.low, reach.high)),
+        ("template", profile.template.name.clone()),
+    ];
+    if let Some(verified) = &profile.verified {
+        let (steered, unsteered) = (verified.steered.edit_ratio, verified.unsteered.edit_ratio);
+        lines.push(("verified", format!("{steered:.3}, unsteered {unsteered:.3}, on {} prompts", verified.n_prompts)));
+    }
+    Ok(Description { kind: "steering profile", json: serde_json::to_value(&profile)?, lines })
 }
 
 /// `0-4, 7` for 0, 1, 2, 3, 4 and 7.

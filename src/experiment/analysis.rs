@@ -59,6 +59,9 @@ pub struct SweepAnalysis {
 
 /// Analyses the rows of `vector`; prompts that lack a coefficient, or whose ratio is undefined, are left out.
 ///
+/// # Shapes
+/// `per_prompt` of the result is (prompts, coefficients), both ascending.
+///
 /// # Errors
 /// No complete prompt.
 pub fn analyse(

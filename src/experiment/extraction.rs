@@ -110,6 +110,9 @@ impl SplitPairs {
 ///
 /// `triples` come with the row number they shall have in results.
 ///
+/// # Shapes
+/// Directions and centres of the reading vector are (hidden size) each, one a block; `train` holds (pairs, hidden size) a pole and block.
+///
 /// # Errors
 /// No pair is left, the split leaves a part empty, or reading fails; an error of `on_progress` ends the work.
 pub fn extract(
@@ -173,6 +176,9 @@ pub fn extract(
 }
 
 /// Scans of the two texts of a pair: the correction and the copy.
+///
+/// # Shapes
+/// Scores of each scan are (layers, output tokens), at most `n_tokens` of them.
 ///
 /// # Errors
 /// The vector has no calibration, belongs to another model, or the pass fails.

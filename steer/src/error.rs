@@ -263,8 +263,8 @@ pub enum Error {
     },
     /// A target ratio lies beyond what the line reaches within the coherent range.
     #[error(
-        "edit ratio {target:.3} is out of reach: within the coherent range the line goes from {lowest:.3} to {highest:.3}; \
-         the nearest is {nearest:.3}, at coefficient {coefficient}"
+        "edit ratio {target:.4} is out of reach: within the coherent range the line goes from {lowest:.4} to {highest:.4}; \
+         the nearest is {nearest:.4}, at coefficient {coefficient}"
     )]
     OutOfReach {
         /// What was asked for.
@@ -331,6 +331,7 @@ impl Error {
             Self::CoefficientNotFinite { .. } => "give finite numbers, such as -1,-0.5,0,0.5",
             Self::NoEffect { .. } => "choose another --range, or layers whose gap is not zero",
             Self::GateAfterLayer { .. } => "read an earlier layer, or steer later ones",
+            Self::SiteNotSteered { .. } => "give a vector for resid_post, attn_out, mlp_out or attn.hook_z",
             Self::SiteNotWritten { .. } => "keep it as .safetensors, or extract at resid_post",
             Self::NotAControlVector { .. } => "give a GGUF file with general.architecture = controlvector",
             Self::SlopeUncertain { .. } => {
@@ -349,9 +350,6 @@ impl Error {
             | Self::UnknownTokenRange { .. }
             | Self::UnknownUnit { .. }
             | Self::UnknownOperator { .. } => "choose one of those known",
-            Self::SiteNotSteered { .. } => {
-                "extract the vector at a site that can be steered: resid_pre, resid_mid, resid_post, attn_out or mlp_out"
-            }
             Self::ShiftBelowZero => "leave --from-llama-cpp-generator out: that generator never writes block 0",
             Self::FitOverflow { .. } | Self::LeastSquares(_) => {
                 "use smaller coefficients, or leave out prompts whose ratio is far off"

@@ -217,6 +217,9 @@ impl PointVectors {
 impl Inject {
     /// A hook that injects these vectors over `range`.
     ///
+    /// # Shapes
+    /// A vector is (hidden size) at each of its layers; activations it meets are (tokens, hidden size).
+    ///
     /// # Errors
     /// A vector that does not fit the model.
     pub fn new(vectors: &[&ControlVector], range: TokenRange, config: &ModelConfig) -> Result<Self> {

@@ -58,6 +58,9 @@ pub struct PropensityOptions {
 ///
 /// `on_pair(done, total)` is called after each pair and can end the run with an error.
 ///
+/// # Shapes
+/// The result holds (pairs × arms) values, pair by pair.
+///
 /// # Errors
 /// A vector that does not fit the model, a text beyond the context, or whatever `on_pair` returns.
 pub fn propensity(

@@ -95,6 +95,9 @@ pub trait SweepObserver {
 
 /// Runs every prompt under every arm; the observer receives the rows of a prompt as soon as they are complete.
 ///
+/// # Shapes
+/// The observer gets (arms) rows a prompt, in the order of `arms`.
+///
 /// # Errors
 /// A vector that does not fit the model or that touched nothing, a prompt that leaves no room for the output, or
 /// whatever the observer returns.

@@ -8,8 +8,21 @@ use serde_json::Value;
 use crate::fixture::{Tiny, triples, words, write_triples};
 use crate::program::{BINARY, json, lines, run, succeed};
 
-const VERBS: [&str; 12] =
-    ["reproduce", "scan", "layers", "compare", "extract", "sweep", "fit", "plot", "correct", "ratio", "check", "data"];
+const VERBS: [&str; 13] = [
+    "reproduce",
+    "scan",
+    "layers",
+    "compare",
+    "extract",
+    "sweep",
+    "fit",
+    "plot",
+    "correct",
+    "serve",
+    "ratio",
+    "check",
+    "data",
+];
 
 #[test]
 fn help_of_the_program() {

@@ -214,7 +214,7 @@ fn gguf_name(name: &str) -> String {
 }
 
 /// Each head's rows in llama.cpp's order: first half and second half alternate.
-fn interleave(weight: &Tensor, n_heads: usize) -> Tensor {
+pub fn interleave(weight: &Tensor, n_heads: usize) -> Tensor {
     let (rows, columns) = weight.dims2().unwrap();
     let halves = weight.reshape((n_heads, 2, rows / n_heads / 2, columns)).unwrap();
     halves.transpose(1, 2).unwrap().contiguous().unwrap().reshape((rows, columns)).unwrap()

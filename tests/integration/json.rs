@@ -12,7 +12,7 @@ use crate::program::{golden, repository, run, succeed};
 type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// In an order in which later ones find the files of earlier ones.
-const CASES: [Case; 26] = [
+const CASES: [Case; 27] = [
     (
         "data synth",
         "--rows 40 --seed 3 --out synth.jsonl",
@@ -35,6 +35,12 @@ const CASES: [Case; 26] = [
         "model --reference expected.safetensors --tolerance 1e-3",
         "redline.check.v1",
         &["tolerance", "passes", "logits_max_rel"],
+    ),
+    (
+        "perplexity",
+        "template.txt --model model",
+        "redline.perplexity.v1",
+        &["model", "perplexity", "nll", "n_scored", "tokens"],
     ),
     ("check", "--prompts 2", "redline.self-test.v1", &["model", "template", "n_triples", "findings", "passes"]),
     ("inspect", "model", "redline.inspect.v1", &["path", "kind", "content"]),
@@ -60,17 +66,20 @@ const CASES: [Case; 26] = [
     ("fit", "sweep.jsonl", "redline.fit.v1", &["settings", "analysis", "limits"]),
     (
         "tune",
-        "--pairs 60 --prompts 24 --verify 16 --coefficients -1,0,1 --max-new-tokens 160 --target-ratio 0.25",
+        "--target-ratio 0.25 --pairs 60 --prompts 24 --verify 4 --coefficients -1,0,1 --max-new-tokens 160",
         "redline.tune.v1",
         &[
             "variant",
             "target",
+            "target_rows",
             "coefficient",
             "coefficient_interval",
+            "n_level_resamples",
             "reach",
             "coherent_range",
             "fit",
             "verified",
+            "target_in_verified_interval",
             "profile",
             "vector",
         ],
@@ -144,7 +153,8 @@ const CASES: [Case; 26] = [
 ];
 
 /// Verbs that print no results, and why.
-const WITHOUT_RESULTS: [(&str, &str); 1] = [("help", "prints help")];
+const WITHOUT_RESULTS: [(&str, &str); 2] =
+    [("help", "prints help"), ("serve", "runs until it is stopped; its own tests read the line that it prints")];
 
 /// Verbs whose results are a JSON value a line.
 const LINES: [&str; 2] = ["scan", "correct"];

@@ -34,6 +34,10 @@ fn a_ratio_becomes_a_profile_that_corrects() {
     let vector = profile.control_vector(&path, &model).unwrap();
     assert_eq!(vector.layers.keys().copied().collect::<Vec<_>>(), profile.layers);
 
+    let shown = succeed(folder.path(), &["inspect", "profiles/gentle.json"]).stdout;
+    assert!(shown.contains("steering profile") && shown.contains("gentle.safetensors, unchanged"), "{shown}");
+    assert_eq!(json(folder.path(), &["inspect", "profiles/gentle.json"])["content"]["name"], "gentle");
+
     // the profile is the vector at its coefficient
     let text = ["--question", "What is the capital of France?", "--answer", "Um, teh capital of France is Paris."];
     let correct = |how: &str| json(folder.path(), &[&words(&format!("correct {how}"))[..], &text[..]].concat());
@@ -88,7 +92,7 @@ fn what_lies_out_of_reach_is_refused_with_the_nearest() {
     let folder = tempfile::tempdir().unwrap();
     let ran = run(folder.path(), &words(&format!("tune {SMALL} --target-ratio 3 --save wild")));
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""));
-    assert!(ran.stderr.contains("edit ratio 3.000 is out of reach"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("edit ratio 3.0000 is out of reach"), "{}", ran.stderr);
     assert!(ran.stderr.contains("at coefficient 1\n"), "{}", ran.stderr);
     assert!(ran.stderr.contains("hint: "), "{}", ran.stderr);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is left behind");

@@ -132,3 +132,38 @@ fn yarn_ramp(config: &ModelConfig, turns: [f32; 2], original_context: f32, trunc
     let width = if high == low { 0.001 } else { high - low };
     (0..config.rotary_dim / 2).map(|i| ((i as f32 - low) / width).clamp(0.0, 1.0)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Tolerance 1e-6 relative: both sides compute in f32 or better.
+    #[test]
+    fn frequencies_of_every_kind_equal_transformers() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/rope.json");
+        let cases: Vec<Value> = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        assert_eq!(cases.len(), 7);
+        let folder = tempfile::tempdir().unwrap();
+        for case in cases {
+            let path = folder.path().join("config.json");
+            std::fs::write(&path, case["config"].to_string()).unwrap();
+            let config = ModelConfig::from_hugging_face(&path).unwrap();
+            let rope = Rope::new(&config);
+            let expected = case["inverse_frequencies"].as_array().unwrap();
+            assert_eq!(rope.inverse_frequencies.len(), expected.len(), "{}", case["name"]);
+            for (got, expected) in rope.inverse_frequencies.iter().zip(expected) {
+                let expected = expected.as_f64().unwrap();
+                assert!((f64::from(*got) - expected).abs() < 2e-6 * expected, "{}: {got} for {expected}", case["name"]);
+            }
+            let factor = case["attention_factor"].as_f64().unwrap();
+            assert!((f64::from(rope.magnitude) - factor).abs() < 1e-6, "{}: {}", case["name"], rope.magnitude);
+            // texts beyond the original context would need other frequencies, so there are none
+            let is_bounded = case["name"] == "longrope";
+            assert_eq!(config.context, if is_bounded { 512 } else { 4096 }, "{}", case["name"]);
+        }
+    }
+}

@@ -106,7 +106,6 @@ fn coefficients(args: &TuneArgs) -> anyhow::Result<Vec<f32>> {
     }
 }
 
-/// Refuses options before anything is loaded.
 /// Only additions are read from a line and kept in profiles.
 fn only_add(operator: Operator) -> anyhow::Result<()> {
     match operator {
@@ -115,6 +114,7 @@ fn only_add(operator: Operator) -> anyhow::Result<()> {
     }
 }
 
+/// Refuses options before anything is loaded.
 fn check_options(args: &TuneArgs) -> anyhow::Result<()> {
     if let Some(ratio) = args.target_ratio.filter(|ratio| !(ratio.is_finite() && *ratio >= 0.0)) {
         return Err(hinted(format!("--target-ratio is {ratio}"), "give a ratio of at least 0, such as 0.25"));

@@ -8,6 +8,8 @@ mod training;
 mod tuning;
 mod vector;
 
+pub use tuning::prepared as tuned;
+
 use std::ffi::OsStr;
 use std::path::Path;
 

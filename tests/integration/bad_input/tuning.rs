@@ -10,7 +10,7 @@ const TUNE: &str = "tune --model model --template template.txt --data triples.js
 const CORRECT: &str = "correct --model model --template template.txt --question Why --answer So --max-new-tokens 4";
 
 /// The tiny model with a vector, a sweep and a profile written by hand.
-fn prepared() -> Tiny {
+pub fn prepared() -> Tiny {
     let tiny = Tiny::new();
     tiny.extract();
     let sweep = "sweep --model model --template template.txt --data triples.jsonl --vector vector.safetensors --skip 24 \

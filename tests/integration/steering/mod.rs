@@ -3,9 +3,11 @@
 //! Tolerance 1e-5 of the largest magnitude where the same numbers are summed in another order (another batch, another
 //! split into passes); where they are not, bits must agree.
 
+mod batching;
 mod drafting;
 mod effects;
 mod identities;
+mod operators;
 mod passes;
 mod reading;
 

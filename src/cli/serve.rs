@@ -1,0 +1,135 @@
+//! Options of the server.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+use redline::experiment::LayerSpec;
+use redline::serve::ServeOptions;
+use redline::steer::{TokenRange, Unit};
+
+use super::ModelArgs;
+
+/// What a client gets when the Aligner fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum FailName {
+    /// An error: nothing uncorrected gets through
+    #[default]
+    Closed,
+    /// The original answer, marked
+    Open,
+}
+
+/// A vector file and what requests call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedVector {
+    pub name: String,
+    pub path: PathBuf,
+}
+
+impl FromStr for NamedVector {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('=') {
+            Some((name, path)) if !name.trim().is_empty() && !path.is_empty() => {
+                Ok(Self { name: name.trim().into(), path: path.into() })
+            }
+            _ => Err(format!("`{text}` is not NAME=FILE")),
+        }
+    }
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline serve
+  redline serve --upstream http://127.0.0.1:8000/v1
+  OPENAI_API_KEY=… redline serve --upstream https://api.openai.com/v1 --upstream-key-env OPENAI_API_KEY
+  redline serve --profile gentle --upstream http://127.0.0.1:8000/v1
+  redline serve --model smollm2 --vector correction=vector.safetensors --range all --upstream http://127.0.0.1:8000/v1
+
+The page is at /, the API under /v1: point a client of OpenAI's API at http://127.0.0.1:8080/v1. docs/serve.md is the
+manual.")]
+pub struct ServeArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Vector that requests can name, the first one unless they do; can be given several times [default: for the Aligner
+    /// inside the program, its direction is extracted when the server starts]
+    #[arg(long, value_name = "NAME=FILE")]
+    pub vector: Vec<NamedVector>,
+    /// Steering profile that `redline tune --save` wrote, by name or path; requests can name it, and its line predicts edit
+    /// ratios; can be given several times
+    #[arg(long, value_name = "NAME|FILE")]
+    pub profile: Vec<String>,
+    /// Coefficient of requests that give none [default: the profile's, or 0]
+    #[arg(long, allow_hyphen_values = true)]
+    pub coefficient: Option<f32>,
+    /// Layers to inject unless a request says otherwise: auto, all, 8-25 or 3,5,7 [default: auto; all for the Aligner inside
+    /// the program]
+    #[arg(long)]
+    pub layers: Option<LayerSpec>,
+    /// Unit of the coefficient: gap, std, unit
+    #[arg(long, default_value_t)]
+    pub unit: Unit,
+    /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END [default: output; all for smollm2]
+    #[arg(long)]
+    pub range: Option<TokenRange>,
+    /// Accept vectors made with other weights of the same size
+    #[arg(long)]
+    pub any_model: bool,
+    /// Base URL of the OpenAI-compatible server whose answers are corrected, with /v1 where it has that
+    #[arg(long, value_name = "URL")]
+    pub upstream: Option<String>,
+    /// Environment variable that holds the upstream server's key; without one, clients' own keys are passed on
+    #[arg(long, value_name = "NAME", requires = "upstream")]
+    pub upstream_key_env: Option<String>,
+    /// Longest wait for the upstream server, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
+    pub upstream_timeout: f64,
+    /// What a client gets when the Aligner fails
+    #[arg(long, value_enum, default_value_t)]
+    pub fail: FailName,
+    /// Address to listen on; beyond this machine only with keys
+    #[arg(long, default_value = "127.0.0.1")]
+    pub host: IpAddr,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    pub port: u16,
+    /// File with the API keys of clients, one a line; the variable REDLINE_API_KEYS holds more, separated by commas
+    #[arg(long, value_name = "FILE")]
+    pub api_keys: Option<PathBuf>,
+    /// Serve everyone who reaches an address beyond this machine
+    #[arg(long)]
+    pub no_keys: bool,
+    /// Name under which the server is reached besides localhost, by a proxy for one; can be given several times
+    #[arg(long, value_name = "NAME")]
+    pub allow_host: Vec<String>,
+    /// Origin of another site whose pages may ask (CORS), such as https://example.org; can be given several times
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<String>,
+    /// Corrections written together
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub max_rows: u16,
+    /// Tokens drafted from answers in a pass, all rows together; 0 turns drafting off, which changes no reply
+    #[arg(long, default_value_t = ServeOptions::default().most_drafted)]
+    pub max_drafted: usize,
+    /// Corrections that may wait; further ones are refused with 429
+    #[arg(long, default_value_t = 256)]
+    pub max_waiting: u16,
+    /// Connections at a time
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
+    pub max_connections: u16,
+    /// Longest correction, in tokens
+    #[arg(long, default_value_t = 1024)]
+    pub max_new_tokens: usize,
+    /// Longest body of a request, in bytes
+    #[arg(long, default_value_t = 4 << 20)]
+    pub max_body_bytes: usize,
+    /// Longest time for a correction, its wait included, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
+    pub timeout: f64,
+    /// How long requests may go on once the server is asked to stop, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    pub stop_timeout: f64,
+}

@@ -1,0 +1,104 @@
+//! Options of Aligners in a row, after an upstream model.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+
+use super::ModelArgs;
+use super::steering::SteeringArgs;
+
+/// What can be said of an Aligner.
+const KEYS: [&str; 9] =
+    ["adapter", "template", "profile", "vector", "coefficient", "layers", "unit", "range", "operator"];
+
+/// One Aligner of several: `MODEL[,KEY=VALUE]…`.
+#[derive(Clone, Default)]
+pub struct AlignerSpec {
+    pub model: ModelArgs,
+    pub steering: SteeringArgs,
+    pub coefficient: Option<f32>,
+}
+
+impl FromStr for AlignerSpec {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.split(',');
+        let model = parts.next().unwrap_or_default();
+        if model.is_empty() || model.contains('=') {
+            return Err(format!("`{text}` does not begin with a model; write embedded, smollm2, a folder or a file"));
+        }
+        let mut spec = Self::default();
+        spec.model.model = (model != "embedded").then(|| model.into());
+        for part in parts {
+            let (key, value) = part.split_once('=').ok_or_else(|| format!("`{part}` is not KEY=VALUE"))?;
+            spec.set(key, value).map_err(|rule| format!("`{part}`: {rule}"))?;
+        }
+        Ok(spec)
+    }
+}
+
+impl AlignerSpec {
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let told = |error: redline::steer::Error| error.to_string();
+        match key {
+            "adapter" => self.model.adapter = Some(value.into()),
+            "template" => self.model.template = Some(value.into()),
+            "profile" => self.steering.profile = Some(value.into()),
+            "vector" => self.steering.vector = Some(value.into()),
+            "coefficient" => {
+                let number = value.parse::<f32>().ok().filter(|number| number.is_finite());
+                self.coefficient = Some(number.ok_or("it is no finite number")?);
+            }
+            // a comma ends the value
+            "layers" => self.steering.layers = Some(value.replace('+', ",").parse()?),
+            "unit" => self.steering.unit = Some(value.parse().map_err(told)?),
+            "range" => self.steering.range = Some(value.parse().map_err(told)?),
+            "operator" => self.steering.operator = value.parse().map_err(told)?,
+            _ => return Err(format!("known are {}", KEYS.join(", "))),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Args)]
+pub struct StackArgs {
+    /// Another Aligner: embedded, smollm2, a folder or a file, with ,KEY=VALUE for adapter, template, profile, vector,
+    /// coefficient, layers (3+5+7), unit, range, operator; each corrects what the one before wrote
+    #[arg(long, value_name = "MODEL[,KEY=VALUE]", conflicts_with_all = ["model", "vector", "profile", "coefficient", "also", "gate"])]
+    pub aligner: Vec<AlignerSpec>,
+    /// Base URL of an OpenAI-compatible server that answers rows without answer
+    #[arg(long, value_name = "URL", conflicts_with = "upstream_model")]
+    pub upstream: Option<String>,
+    /// Name of its model
+    #[arg(long, value_name = "NAME", requires = "upstream")]
+    pub upstream_name: Option<String>,
+    /// Environment variable that holds its key
+    #[arg(long, value_name = "NAME", requires = "upstream", default_value = "OPENAI_API_KEY")]
+    pub upstream_key_env: String,
+    /// Questions asked at a time
+    #[arg(long, value_name = "N", requires = "upstream", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub upstream_at_a_time: u16,
+    /// A chat model, folder or file, that answers rows without answer
+    #[arg(long, value_name = "PATH")]
+    pub upstream_model: Option<PathBuf>,
+    /// Write the rows to a file; the same command continues it
+    #[arg(long, value_name = "FILE", requires = "data")]
+    pub out: Option<PathBuf>,
+    /// Add the LAT scan of each correction along the vector, which has to be a reading vector
+    #[arg(long)]
+    pub with_scan: bool,
+}
+
+impl StackArgs {
+    /// Whether any of it is asked for.
+    pub fn is_asked(&self) -> bool {
+        !self.aligner.is_empty() || self.has_upstream() || self.out.is_some() || self.with_scan
+    }
+
+    /// Whether rows may lack an answer.
+    pub fn has_upstream(&self) -> bool {
+        self.upstream.is_some() || self.upstream_model.is_some()
+    }
+}

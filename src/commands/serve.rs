@@ -1,0 +1,213 @@
+//! `redline serve`: the server, with the model on this thread and connections on others.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redline::embedded;
+use redline::experiment::LayerSpec;
+use redline::model::Qac;
+use redline::probe::Reading;
+use redline::profile::{Profile, ProfileFit, find};
+use redline::serve::{
+    Aligner, ApiKeys, Dial, DialVector, Dials, FailMode, MeasuredDial, ServeOptions, Service, Upstream, bind, listen,
+    own_reading,
+};
+use redline::steer::{EditRatioVariant, Unit};
+
+use crate::cli::serve::{FailName, NamedVector, ServeArgs};
+use crate::progress::Progress;
+use crate::session::{Session, check_reading, hinted};
+use crate::steering::Steering;
+use crate::{defaults, interrupt, output};
+
+/// Name of the vector that the server extracts itself.
+const OWN_VECTOR: &str = "correction";
+/// Triples it is extracted from, as many as `redline reproduce` takes.
+const OWN_PAIRS: usize = 160;
+/// Threads for connections; the model has this one and those of its pool.
+const CONNECTION_THREADS: usize = 2;
+
+pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let options = options(args)?;
+    args.coefficient.map_or(Ok(()), |coefficient| redline::steer::check_coefficients(&[coefficient]))?;
+    let profiles = args.profile.iter().map(|name| open_profile(name)).collect::<anyhow::Result<Vec<_>>>()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(CONNECTION_THREADS).enable_all().build()?;
+    let upstream = upstream(args)?;
+    let listener = runtime.block_on(bind(options.address)).map_err(|error| {
+        hinted(
+            format!("cannot listen on {}: {error}", options.address),
+            "choose another address with --host and --port",
+        )
+    })?;
+    let address = listener.local_addr()?;
+    let template = profiles.first().map(|(_, profile)| profile.aligner_template()).transpose()?;
+    let session = Session::open_with(&args.model, template)?;
+    let files = args.vector.iter().map(|named| file_dial(args, named, &session));
+    let tuned = profiles.iter().map(|(path, profile)| profile_dial(args, path, profile, &session));
+    let files = files.chain(tuned).collect::<anyhow::Result<Vec<_>>>()?;
+    let name = session.model.path.file_stem().map_or("aligner".into(), |name| name.to_string_lossy().into_owned());
+    let Session { model, template } = session;
+    let service = Arc::new(Service::new(Aligner { name, model, template }, options, upstream));
+    let server = runtime.spawn(listen(service.clone(), listener, stopped()));
+    if json {
+        output::line(&serde_json::json!({ "schema": "redline.serve.v1", "address": address, "url": format!("http://{address}") }).to_string())?;
+    }
+    eprintln!("listening on http://{address}");
+    let dials = match files.is_empty() && args.model.model.is_none() {
+        true => vec![own_dial(args, &service)?],
+        false => files,
+    };
+    let config = service.aligner().model.decoder.config().clone();
+    service.begin(Dials::new(dials, config)?);
+    eprintln!("ready");
+    service.worker()?.run();
+    runtime.block_on(server)?;
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    eprintln!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Done when a signal asks the server to stop.
+async fn stopped() {
+    interrupt::wait().await;
+    eprintln!("stopping: what runs is finished first; a second signal ends it at once");
+}
+
+fn options(args: &ServeArgs) -> anyhow::Result<ServeOptions> {
+    let mut keys = std::env::var("REDLINE_API_KEYS").unwrap_or_default();
+    if let Some(path) = &args.api_keys {
+        let text = std::fs::read_to_string(path).map_err(|error| redline::model::Error::io(path, error))?;
+        keys = format!("{keys}\n{text}");
+    }
+    let keys = ApiKeys::parse(&keys);
+    if args.api_keys.is_some() && keys.is_empty() {
+        return Err(hinted("--api-keys names a file without keys", "write one key a line into it"));
+    }
+    if !args.host.is_loopback() && keys.is_empty() && !args.no_keys {
+        return Err(hinted(
+            format!("{} can be reached from other machines, and no API keys are set", args.host),
+            "give --api-keys FILE, or --no-keys when something in front of the server checks who asks",
+        ));
+    }
+    Ok(ServeOptions {
+        address: (args.host, args.port).into(),
+        fail: match args.fail {
+            FailName::Closed => FailMode::Closed,
+            FailName::Open => FailMode::Open,
+        },
+        keys,
+        hosts: args.allow_host.clone(),
+        origins: args.allow_origin.clone(),
+        most_rows: args.max_rows.into(),
+        most_drafted: args.max_drafted,
+        most_waiting: args.max_waiting.into(),
+        most_connections: args.max_connections.into(),
+        most_body_bytes: args.max_body_bytes,
+        most_new_tokens: args.max_new_tokens.max(1),
+        timeout: seconds("--timeout", args.timeout)?,
+        stop_timeout: seconds("--stop-timeout", args.stop_timeout)?,
+        ..ServeOptions::default()
+    })
+}
+
+fn seconds(option: &str, value: f64) -> anyhow::Result<Duration> {
+    let duration = Duration::try_from_secs_f64(value).ok().filter(|duration| !duration.is_zero());
+    // a day is longer than any client waits
+    let duration = duration.filter(|duration| *duration <= Duration::from_secs(86_400));
+    duration.ok_or_else(|| hinted(format!("{option} is {value}"), "give seconds above 0, a day at most"))
+}
+
+fn upstream(args: &ServeArgs) -> anyhow::Result<Option<Upstream>> {
+    let Some(url) = &args.upstream else { return Ok(None) };
+    let key =
+        match &args.upstream_key_env {
+            None => None,
+            Some(name) => Some(std::env::var(name).ok().filter(|key| !key.is_empty()).ok_or_else(|| {
+                hinted(format!("the variable {name} is not set"), "set it to the upstream server's key")
+            })?),
+        };
+    let timeout = seconds("--upstream-timeout", args.upstream_timeout)?;
+    let upstream = Upstream::new(url, key.as_deref(), timeout);
+    Ok(Some(
+        upstream.map_err(|error| {
+            hinted(format!("--upstream: {error}"), "give a base URL such as http://127.0.0.1:8000/v1")
+        })?,
+    ))
+}
+
+/// A vector from a file.
+fn file_dial(args: &ServeArgs, named: &NamedVector, session: &Session) -> anyhow::Result<Dial> {
+    let path = &named.path;
+    let layers = args.layers.clone().unwrap_or_default();
+    let is_gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
+    let vector = if is_gguf {
+        let steering = Steering { any_model: args.any_model, ..Steering::by(path, LayerSpec::Auto, args.unit) };
+        DialVector::Control(steering.load(&session.model)?.vector)
+    } else {
+        let reading = Reading::load(path)?;
+        check_reading(&reading, path, &session.model, args.any_model)?;
+        DialVector::Reading(Arc::new(reading), args.unit)
+    };
+    Ok(dial(args, named.name.clone(), vector, layers))
+}
+
+fn open_profile(name: &str) -> anyhow::Result<(PathBuf, Profile)> {
+    let path = find(name)?;
+    let profile = Profile::load(&path)?;
+    profile.check_vector(&path)?;
+    Ok((path, profile))
+}
+
+/// A tuned vector, with the line that it was tuned by.
+fn profile_dial(args: &ServeArgs, path: &Path, profile: &Profile, session: &Session) -> anyhow::Result<Dial> {
+    if profile.template.text != session.template.source() {
+        return Err(hinted(
+            format!("{}: it was made with another template than this server's", path.display()),
+            "a server has one template: leave --template out, or serve profiles of one template",
+        ));
+    }
+    if !args.any_model {
+        profile.check_model(path, &session.model)?;
+    }
+    let file = profile.vector_path(path);
+    let vector = match profile.unit.parse::<Unit>() {
+        Ok(unit) => {
+            let reading = Reading::load(&file)?;
+            check_reading(&reading, &file, &session.model, true)?;
+            DialVector::Reading(Arc::new(reading), unit)
+        }
+        Err(_) => DialVector::Control(Steering::by(&file, LayerSpec::Auto, Unit::Gap).load(&session.model)?.vector),
+    };
+    let ProfileFit { variant, slope, intercept, coherent_range, .. } = profile.fit;
+    let measured = MeasuredDial { coherent_range: [coherent_range.low, coherent_range.high], intercept, slope };
+    Ok(Dial {
+        name: profile.name.clone(),
+        vector,
+        layers: LayerSpec::List(profile.layers.clone()),
+        range: profile.range,
+        coefficient: args.coefficient.unwrap_or(profile.coefficient),
+        // replies tell this ratio
+        measured: (variant == EditRatioVariant::Char).then_some(measured),
+    })
+}
+
+fn dial(args: &ServeArgs, name: String, vector: DialVector, layers: LayerSpec) -> Dial {
+    let range = defaults::range(&args.model, args.range);
+    Dial { name, vector, layers, range, coefficient: args.coefficient.unwrap_or(0.0), measured: None }
+}
+
+/// The direction of the Aligner inside the program.
+fn own_dial(args: &ServeArgs, service: &Service) -> anyhow::Result<Dial> {
+    let triples: Vec<Qac> = embedded::triples()?.into_iter().take(OWN_PAIRS).collect();
+    let mut progress = Progress::new("extracting the direction", triples.len());
+    let reading = own_reading(service.aligner(), &triples, &mut |done, total| {
+        service.set_progress(done, total);
+        progress.set(done, total)
+    })?;
+    progress.finish();
+    let vector = DialVector::Reading(Arc::new(reading), args.unit);
+    Ok(dial(args, OWN_VECTOR.into(), vector, args.layers.clone().unwrap_or(LayerSpec::All)))
+}

@@ -1,0 +1,204 @@
+//! One Aligner of the row, with its own vector.
+
+use std::ops::ControlFlow;
+
+use redline::model::generate::{Finish, GenerateOptions, Generated, Prompt, generate};
+use redline::probe::{LatScan, Reading, TokenText, capture_tokens};
+use redline::steer::{EditRatios, Inject};
+use serde_json::{Value, json};
+
+use super::name_of;
+use crate::cli::CorrectArgs;
+use crate::cli::stack::AlignerSpec;
+use crate::commands::correct::chosen_coefficient;
+use crate::commands::sweep::sampling_options;
+use crate::interrupt;
+use crate::session::{Session, check_reading, hinted};
+use crate::steering::Steering;
+
+/// Most rows written together of which the answers are drafts.
+const MOST_DRAFTED_ROWS: usize = 2;
+
+/// A loaded Aligner.
+pub struct Aligner {
+    session: Session,
+    steering: Option<Steering>,
+    coefficient: f32,
+    inject: Option<Inject>,
+    /// Scans are made along it.
+    reading: Option<Reading>,
+    n_edits: u64,
+}
+
+/// What an Aligner wrote.
+pub struct Corrected {
+    pub text: String,
+    pub truncated: bool,
+    pub scan: Option<Value>,
+}
+
+impl Aligner {
+    pub fn open(spec: &AlignerSpec, args: &CorrectArgs) -> anyhow::Result<Self> {
+        let steering = Steering::resolve(&spec.steering)?;
+        let coefficient = chosen_coefficient(spec.coefficient, steering.as_ref())?;
+        let template = steering.as_ref().map(Steering::template).transpose()?.flatten();
+        let session = Session::open_with(&spec.model, template)?;
+        // gates and further vectors are empty where Aligners are given one by one
+        let inject = steering.as_ref().map(|steering| session.gated_injection(steering, &args.gate)).transpose()?;
+        let reading = match args.stack.with_scan {
+            true => Some(reading(steering.as_ref(), &session)?),
+            false => None,
+        };
+        Ok(Self { session, steering, coefficient, inject, reading, n_edits: 0 })
+    }
+
+    pub fn coefficient(&self) -> f32 {
+        self.coefficient
+    }
+
+    /// What its outputs depend on.
+    pub fn settings(&self) -> Value {
+        let steering = self.steering.as_ref().map(|steering| {
+            json!({
+                "vector": steering.vector,
+                "layers": steering.layers.to_string(),
+                "unit": steering.unit.to_string(),
+                "range": steering.range.to_string(),
+                "operator": steering.operator,
+            })
+        });
+        json!({
+            "model": self.session.model.fingerprint,
+            "template": self.session.template.source(),
+            "steering": steering,
+            "coefficient": self.coefficient,
+        })
+    }
+
+    fn leaves_prompt(&self) -> bool {
+        self.steering.as_ref().is_none_or(|steering| steering.range.leaves_prompt())
+    }
+
+    /// A step of a row's way, for its result.
+    pub fn step(&self, before: &str, corrected: &Corrected) -> Value {
+        json!({
+            "aligner": name_of(&self.session.model),
+            "coefficient": self.coefficient,
+            "correction": corrected.text,
+            "edit_ratio": EditRatios::new(before.trim(), &corrected.text).char,
+            "truncated": corrected.truncated,
+        })
+    }
+
+    /// Corrects answers to questions, the rows `numbers` of the data; `Err` says why a row cannot be.
+    pub fn correct(
+        &mut self,
+        numbers: &[usize],
+        texts: &[[&str; 2]],
+        args: &CorrectArgs,
+    ) -> anyhow::Result<Vec<Result<Corrected, String>>> {
+        let mut outcomes = Vec::with_capacity(texts.len());
+        let mut prompts = Vec::new();
+        for (&row, text) in numbers.iter().zip(texts) {
+            match self.session.prompt_with_room(*text, args.sampling.max_new_tokens, &self.name()) {
+                Ok(tokens) => {
+                    prompts.push(self.prompt(row, tokens, text[1], texts.len(), args)?);
+                    outcomes.push(Err(String::new()));
+                }
+                Err(error) => outcomes.push(Err(error.to_string())),
+            }
+        }
+        let options = GenerateOptions {
+            max_new_tokens: args.sampling.max_new_tokens,
+            sampling: sampling_options(&args.sampling, args.seed)?,
+            stop_ids: self.session.tokenizer()?.stop_ids().to_vec(),
+            share_prompt: self.leaves_prompt(),
+        };
+        let rows = generate(&self.session.model.decoder, &prompts, &options, &mut self.inject, &mut |_, _| {
+            interrupt::check()?;
+            Ok(ControlFlow::Continue(()))
+        })?;
+        if let Some(inject) = &mut self.inject {
+            self.n_edits += inject.effect().values().map(|effect| effect.edits).sum::<u64>();
+            inject.clear_rows();
+        }
+        for (row, prompt) in rows.into_iter().zip(&prompts) {
+            let place = numbers.iter().position(|number| *number == row.row);
+            let corrected = self.corrected(row, &prompt.tokens)?;
+            if let Some(place) = place {
+                outcomes[place] = Ok(corrected);
+            }
+        }
+        Ok(outcomes)
+    }
+
+    fn prompt(
+        &mut self,
+        row: usize,
+        tokens: Vec<u32>,
+        answer: &str,
+        n_together: usize,
+        args: &CorrectArgs,
+    ) -> anyhow::Result<Prompt> {
+        if let (Some(inject), Some(steering)) = (&mut self.inject, &self.steering) {
+            for term in args.gate.terms(steering.operator, self.coefficient, tokens.len()) {
+                inject.also_steer(row, term)?;
+            }
+        }
+        let is_drafted = !args.no_draft && n_together <= MOST_DRAFTED_ROWS;
+        let draft = if is_drafted { self.session.draft(answer)? } else { Vec::new() };
+        Ok(Prompt { draft, ..Prompt::new(tokens, vec![row]) })
+    }
+
+    fn corrected(&self, row: Generated, prompt: &[u32]) -> anyhow::Result<Corrected> {
+        let text = self.session.tokenizer()?.decode(&row.tokens, true)?.trim().to_owned();
+        let truncated = row.finish == Finish::Length;
+        let scan = match &self.reading {
+            None => None,
+            Some(reading) => Some(self.scan(reading, row, prompt)?),
+        };
+        Ok(Corrected { text, truncated, scan })
+    }
+
+    /// The scan of what was written, unsteered.
+    fn scan(&self, reading: &Reading, row: Generated, prompt: &[u32]) -> anyhow::Result<Value> {
+        let calibration = reading.calibration.as_ref().ok_or(redline::probe::Error::NoCalibration)?;
+        let layers: Vec<usize> = reading.layers.iter().map(|vector| vector.layer).collect();
+        let text = TokenText { prompt: prompt.to_vec(), output: row.tokens };
+        let n = redline::probe::scan::SCAN_TOKENS.min(text.output.len());
+        let activations = capture_tokens(&self.session.model.decoder, &text, reading.site()?, &layers, n)?;
+        let tokenizer = self.session.tokenizer()?;
+        let names = text.output.iter().take(activations.len()).map(|&id| tokenizer.token_text(id).unwrap_or_default());
+        let scan = LatScan::new("correction", row.row, &reading.layers, calibration, &activations, names.collect())?;
+        Ok(json!({ "layers": scan.layers, "tokens": scan.tokens, "z": scan.z }))
+    }
+
+    fn name(&self) -> String {
+        name_of(&self.session.model)
+    }
+
+    /// Refuses a vector that touched nothing.
+    pub fn check_effect(&self) -> anyhow::Result<()> {
+        let Some(steering) = &self.steering else { return Ok(()) };
+        let has_gate = self.inject.as_ref().is_some_and(|inject| inject.gate().is_some());
+        match self.coefficient != 0.0 && self.n_edits == 0 && !has_gate {
+            true => Err(redline::steer::Error::NoEffect { range: steering.range.to_string() }.into()),
+            false => Ok(()),
+        }
+    }
+}
+
+fn reading(steering: Option<&Steering>, session: &Session) -> anyhow::Result<Reading> {
+    let needs = |what: &str| hinted(what.to_owned(), "give a reading vector: redline extract writes one");
+    let steering = steering.ok_or_else(|| needs("--with-scan needs a vector"))?;
+    let path = &steering.vector;
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
+        return Err(needs("--with-scan: a control vector (.gguf) makes no scans"));
+    }
+    let reading = Reading::load(path)?;
+    check_reading(&reading, path, &session.model, steering.any_model)?;
+    match reading.calibration {
+        Some(_) => Ok(reading),
+        None => Err(anyhow::Error::from(redline::probe::Error::NoCalibration).context(path.display().to_string())),
+    }
+}

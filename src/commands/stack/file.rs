@@ -1,0 +1,79 @@
+//! A file of rows that a stopped run left and the same command continues.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use redline::model::Error as ModelError;
+use serde_json::{Map, Value};
+
+use super::Row;
+use crate::session::hinted;
+
+/// Key of the hash of what outputs depend on.
+const RUN: &str = "run";
+/// Keys that a run writes, whatever stood there.
+const WRITTEN: [&str; 9] =
+    ["schema", "correction", "edit_ratio", "exact_copy", "truncated", "coefficient", "steps", "scan", "error"];
+
+/// The file, open at its end.
+pub struct OutFile {
+    path: PathBuf,
+    file: File,
+    hash: String,
+    /// Rows that were there.
+    done: Vec<Map<String, Value>>,
+}
+
+impl OutFile {
+    /// Opens the file and cuts off a last line that a kill left half.
+    pub fn open(path: &Path, hash: String) -> anyhow::Result<Self> {
+        let io = |source| ModelError::io(path, source);
+        let file = OpenOptions::new().create(true).append(true).read(true).open(path).map_err(io)?;
+        let text = std::fs::read(path).map_err(io)?;
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        file.set_len(whole as u64).map_err(io)?;
+        let mut done = Vec::new();
+        for (index, line) in text[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
+            let row: Option<Map<String, Value>> = serde_json::from_slice(line).ok();
+            let row = row.filter(|row| row.get(RUN).and_then(Value::as_str) == Some(&hash));
+            done.push(row.ok_or_else(|| other_run(path, index))?);
+        }
+        Ok(Self { path: path.into(), file, hash, done })
+    }
+
+    /// Refuses a file whose rows are not the first ones of `rows`.
+    pub fn check(&self, rows: &[Row]) -> anyhow::Result<()> {
+        let same = |(done, row): (&Map<String, Value>, &Row)| {
+            row.fields.iter().all(|(name, value)| done.get(name) == Some(value) || WRITTEN.contains(&name.as_str()))
+        };
+        match self.done.iter().zip(rows).position(|pair| !same(pair)) {
+            Some(index) => Err(other_run(&self.path, index)),
+            None if self.done.len() > rows.len() => Err(other_run(&self.path, rows.len())),
+            None => Ok(()),
+        }
+    }
+
+    pub fn n_done(&self) -> usize {
+        self.done.len()
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a row in one go.
+    pub fn write(&mut self, mut row: Map<String, Value>) -> anyhow::Result<()> {
+        row.insert(RUN.into(), self.hash.as_str().into());
+        let line = serde_json::to_string(&row)? + "\n";
+        self.file.write_all(line.as_bytes()).map_err(|source| ModelError::io(&self.path, source))?;
+        Ok(())
+    }
+}
+
+fn other_run(path: &Path, index: usize) -> anyhow::Error {
+    hinted(
+        format!("{}: line {} is not of this run", path.display(), index + 1),
+        "its rows were made with other data or settings; give another --out, or remove the file",
+    )
+}

@@ -1,0 +1,331 @@
+//! One correction: from texts to a job, from the model's events to a result.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use redline_model::generate::Finish;
+use redline_probe::Reading;
+use redline_steer::{EditRatios, Operator};
+use serde::Serialize;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::{Instant, timeout_at};
+
+use super::dial::{DialVector, SteeringRequest};
+use super::engine::{EngineError, Event, ScanColumn, Task, Written};
+use super::error::ApiError;
+use super::state::Service;
+
+/// Bytes of text for each position of the context that are worth tokenising: no text with more of them fits.
+const MOST_BYTES_A_TOKEN: usize = 32;
+/// Tokens a correction may have beyond twice the answer's.
+const SPARE_TOKENS: usize = 64;
+/// Longest feedback, in bytes.
+const MOST_FEEDBACK_BYTES: usize = 2000;
+
+/// What shall be corrected, and how.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Asked {
+    pub(super) question: String,
+    pub(super) answer: String,
+    pub(super) steering: SteeringRequest,
+    pub(super) feedback: Option<String>,
+    pub(super) max_tokens: Option<usize>,
+    pub(super) scan: bool,
+}
+
+/// A correction on its way.
+pub(super) struct Pending {
+    service: Arc<Service>,
+    events: UnboundedReceiver<Event>,
+    deadline: Instant,
+    answer: String,
+    coefficient: f32,
+    vector: Option<String>,
+    operator: &'static str,
+    predicted_ratio: Option<f64>,
+    layers: Option<Vec<usize>>,
+    columns: Vec<ScanColumn>,
+}
+
+/// What a step of a correction brings.
+pub(super) enum Step {
+    Text(String),
+    Column(ScanColumn),
+    Done(Box<Correction>),
+}
+
+/// A corrected answer with its measures.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Correction {
+    pub(super) correction: String,
+    pub(super) edit_ratio: f64,
+    pub(super) exact_copy: bool,
+    pub(super) coefficient: f32,
+    pub(super) vector: Option<String>,
+    pub(super) operator: &'static str,
+    pub(super) predicted_ratio: Option<f64>,
+    pub(super) truncated: bool,
+    pub(super) steered: Steered,
+    pub(super) drafted: Drafted,
+    pub(super) usage: Usage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) scan: Option<Scan>,
+}
+
+/// Proof of effect.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Steered {
+    activations: u64,
+    layers: usize,
+}
+
+/// What drafting from the answer brought.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Drafted {
+    passes: usize,
+    proposed: usize,
+    accepted: usize,
+}
+
+/// Tokens of the Aligner.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(super) struct Usage {
+    prompt_tokens: usize,
+    completion_tokens: usize,
+    total_tokens: usize,
+}
+
+/// z-values of output tokens.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Scan {
+    pub(super) layers: Vec<usize>,
+    pub(super) columns: Vec<ScanColumn>,
+}
+
+/// Hands a correction to the model.
+pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pending, ApiError> {
+    let deadline = Instant::now() + service.options.timeout;
+    let dials = service.dials()?;
+    let steering = dials.steering(&asked.steering)?;
+    let reading = match asked.scan {
+        true => Some(reading(service, asked.steering.vector.as_deref())?),
+        false => None,
+    };
+    let layers = reading.as_ref().map(|reading| layers(reading));
+    let Asked { question, answer, feedback, max_tokens, .. } = asked;
+    let tokens = Tokens::of(service, question, answer.clone(), feedback).await?;
+    let max_new_tokens = tokens.room(service, max_tokens)?;
+    let coefficient = steering.as_ref().map_or(0.0, |steering| steering.coefficient);
+    let vector = steering.as_ref().map(|steering| steering.name.clone());
+    let operator = steering.as_ref().map_or(Operator::Add, |steering| steering.operator).name();
+    let predicted_ratio = steering.as_ref().and_then(|steering| steering.predicted_ratio);
+    let task = Task::Write { draft: tokens.answer, max_new_tokens, steering };
+    let events = service.submit(tokens.prompt, task, reading)?;
+    let service = service.clone();
+    Ok(Pending {
+        service,
+        events,
+        deadline,
+        answer,
+        coefficient,
+        vector,
+        operator,
+        predicted_ratio,
+        layers,
+        columns: Vec::new(),
+    })
+}
+
+/// Scans a text that is there already.
+pub(super) async fn scan(
+    service: &Arc<Service>,
+    texts: [String; 3],
+    vector: Option<&str>,
+    most: usize,
+) -> Result<Scan, ApiError> {
+    let deadline = Instant::now() + service.options.timeout;
+    let reading = reading(service, vector)?;
+    let layers = layers(&reading);
+    let [question, answer, output] = texts;
+    check_length(service, "correction", &output)?;
+    let tokens = Tokens::of(service, question, answer, None).await?;
+    let mut output = encode(service, output).await?;
+    output.truncate(most);
+    let (n, context) = (tokens.prompt.len() + output.len(), service.aligner.model.decoder.config().context);
+    if n > context {
+        return Err(too_long(format!("the text has {n} tokens; the Aligner's context holds {context}")));
+    }
+    let mut events = service.submit(tokens.prompt, Task::Read { output }, Some(reading))?;
+    let mut columns = Vec::new();
+    loop {
+        match next(service, &mut events, deadline).await? {
+            Event::Column(column) => columns.push(column),
+            Event::Done(_) => return Ok(Scan { layers, columns }),
+            Event::Failed(error) => return Err(error.into()),
+            Event::Text(_) => {}
+        }
+    }
+}
+
+impl Pending {
+    /// The next step; nothing comes after `Done` or an error.
+    pub(super) async fn next(&mut self) -> Result<Step, ApiError> {
+        match next(&self.service, &mut self.events, self.deadline).await? {
+            Event::Text(text) => Ok(Step::Text(text)),
+            Event::Column(column) => {
+                self.columns.push(column.clone());
+                Ok(Step::Column(column))
+            }
+            Event::Failed(error) => Err(error.into()),
+            Event::Done(written) => Ok(Step::Done(Box::new(self.measure(*written).await?))),
+        }
+    }
+
+    /// The result, once it is there.
+    pub(super) async fn finish(mut self) -> Result<Correction, ApiError> {
+        loop {
+            if let Step::Done(correction) = self.next().await? {
+                return Ok(*correction);
+            }
+        }
+    }
+
+    async fn measure(&mut self, written: Written) -> Result<Correction, ApiError> {
+        let answer = std::mem::take(&mut self.answer);
+        let correction = written.text.clone();
+        let measured = tokio::task::spawn_blocking(move || EditRatios::new(answer.trim(), &correction)).await;
+        let ratios = measured.map_err(|error| broken(&error))?;
+        // only an empty answer has no ratio, and those are refused
+        let edit_ratio = ratios.char.unwrap_or_default();
+        self.service.metrics.corrected(edit_ratio, ratios.exact_copy);
+        let scan = self.layers.take().map(|layers| Scan { layers, columns: std::mem::take(&mut self.columns) });
+        Ok(Correction {
+            correction: written.text,
+            edit_ratio,
+            exact_copy: ratios.exact_copy,
+            coefficient: self.coefficient,
+            vector: self.vector.take(),
+            operator: self.operator,
+            predicted_ratio: self.predicted_ratio,
+            truncated: written.finish == Finish::Length,
+            steered: Steered { activations: written.n_edits, layers: written.n_layers },
+            drafted: Drafted {
+                passes: written.drafting.passes,
+                proposed: written.drafting.proposed,
+                accepted: written.drafting.accepted,
+            },
+            usage: Usage {
+                prompt_tokens: written.n_prompt_tokens,
+                completion_tokens: written.n_tokens,
+                total_tokens: written.n_prompt_tokens + written.n_tokens,
+            },
+            scan,
+        })
+    }
+}
+
+/// The next event before the deadline.
+async fn next(service: &Service, events: &mut UnboundedReceiver<Event>, deadline: Instant) -> Result<Event, ApiError> {
+    let event = timeout_at(deadline, events.recv()).await.map_err(|_| service.timeout_error())?;
+    event.ok_or_else(|| EngineError::Broken { reason: "its thread has ended".into() }.into())
+}
+
+/// Tokens of a prompt and of the answer in it.
+struct Tokens {
+    prompt: Vec<u32>,
+    answer: Vec<u32>,
+}
+
+impl Tokens {
+    async fn of(
+        service: &Arc<Service>,
+        question: String,
+        answer: String,
+        feedback: Option<String>,
+    ) -> Result<Self, ApiError> {
+        for (param, text) in [("question", &question), ("answer", &answer)] {
+            if text.trim().is_empty() {
+                return Err(ApiError::invalid(param, format!("{param} is empty: there is nothing to correct")));
+            }
+            check_length(service, param, text)?;
+        }
+        let instruction = feedback.as_deref().map(instruction).transpose()?.unwrap_or_default();
+        let rendered = service.aligner.template.render_with_instruction(&question, &answer, &instruction);
+        let text = rendered.map_err(|error| ApiError::invalid("feedback", error.to_string()))?.text;
+        let service = service.clone();
+        let encoded = tokio::task::spawn_blocking(move || {
+            let tokenizer = service.tokenizer()?;
+            let failed = |error: redline_model::Error| ApiError::invalid("answer", error.to_string());
+            let prompt = tokenizer.encode_prompt(&text).map_err(failed)?;
+            Ok(Self { prompt, answer: tokenizer.encode(answer.trim()).map_err(failed)? })
+        });
+        encoded.await.map_err(|error| broken(&error))?
+    }
+
+    /// Most new tokens: what was asked for, as far as the server allows, and the context has room.
+    fn room(&self, service: &Service, asked: Option<usize>) -> Result<usize, ApiError> {
+        let context = service.aligner.model.decoder.config().context;
+        let room = context.saturating_sub(self.prompt.len());
+        if room <= self.answer.len() {
+            let (n, answer) = (self.prompt.len(), self.answer.len());
+            return Err(too_long(format!(
+                "the Aligner's prompt has {n} tokens and a correction needs {answer} more, as many as the answer; its \
+                 context holds {context}"
+            )));
+        }
+        if asked == Some(0) {
+            return Err(ApiError::invalid("max_tokens", "max_tokens is 0: nothing can be written"));
+        }
+        let usual = 2 * self.answer.len() + SPARE_TOKENS;
+        Ok(asked.unwrap_or(usual).min(service.options.most_new_tokens).min(room))
+    }
+}
+
+/// Feedback as a sentence in the prompt.
+fn instruction(feedback: &str) -> Result<String, ApiError> {
+    let feedback = feedback.trim();
+    if feedback.len() > MOST_FEEDBACK_BYTES {
+        let message = format!("feedback has {} bytes, at most {MOST_FEEDBACK_BYTES} are allowed", feedback.len());
+        return Err(ApiError::invalid("feedback", message));
+    }
+    let end = if feedback.ends_with(['.', '!', '?']) { " " } else { ". " };
+    Ok(if feedback.is_empty() { String::new() } else { format!("{feedback}{end}") })
+}
+
+async fn encode(service: &Arc<Service>, text: String) -> Result<Vec<u32>, ApiError> {
+    let service = service.clone();
+    let encoded = tokio::task::spawn_blocking(move || {
+        service.tokenizer()?.encode(text.trim()).map_err(|error| ApiError::invalid("correction", error.to_string()))
+    });
+    encoded.await.map_err(|error| broken(&error))?
+}
+
+/// Refuses a text that cannot fit before time is spent on it.
+fn check_length(service: &Service, param: &str, text: &str) -> Result<(), ApiError> {
+    let most = service.aligner.model.decoder.config().context * MOST_BYTES_A_TOKEN;
+    match text.len() > most {
+        true => Err(too_long(format!("{param} has {} bytes; no more than {most} fit the Aligner", text.len()))),
+        false => Ok(()),
+    }
+}
+
+fn too_long(message: String) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "context_length_exceeded", message)
+}
+
+fn broken(error: &tokio::task::JoinError) -> ApiError {
+    EngineError::Broken { reason: error.to_string() }.into()
+}
+
+/// The vector that scans are made along.
+fn reading(service: &Service, name: Option<&str>) -> Result<Arc<Reading>, ApiError> {
+    let dial = service.dials()?.dial(name)?;
+    match &dial.vector {
+        DialVector::Reading(reading, _) if reading.calibration.is_some() => Ok(reading.clone()),
+        _ => Err(ApiError::invalid("vector", format!("`{}` has no calibration, which scans need", dial.name))),
+    }
+}
+
+fn layers(reading: &Reading) -> Vec<usize> {
+    reading.layers.iter().map(|vector| vector.layer).collect()
+}

@@ -1,0 +1,58 @@
+//! Redline between a client and its upstream model: an OpenAI-compatible server, with the dial in every request.
+//!
+//! A chat request goes on to the upstream model; its answer goes through the Aligner, steered as the request asks; the corrected
+//! answer comes back, with the original beside it. Handlers run on tokio's threads, the model on one of its own
+//! ([`Worker`]), where requests with different vectors and coefficients are written in one batch. `docs/serve.md` is
+//! the manual, `docs/openapi.json` the reference.
+
+mod auth;
+mod body;
+mod chat;
+mod chat_stream;
+mod conversation;
+mod correct;
+mod correction;
+mod dial;
+mod engine;
+mod error;
+mod facts;
+mod listen;
+mod metrics;
+mod options;
+mod own;
+mod page;
+mod router;
+mod sse;
+mod state;
+mod upstream;
+
+pub use auth::ApiKeys;
+pub use conversation::{Conversation, ConversationError};
+pub use dial::{
+    Dial, DialError, DialVector, Dials, LayersRequest, MeasuredDial, ReadyVector, Steering, SteeringRequest,
+};
+pub use engine::{EngineError, Event, Job, Queue, Refused, ScanColumn, Task, Worker, Written};
+pub use listen::{bind, listen};
+pub use metrics::Metrics;
+pub use options::{FailMode, ServeOptions};
+pub use own::own_reading;
+pub use router::{ROUTES, router};
+pub use state::{Aligner, Service};
+pub use upstream::{Upstream, UpstreamError};
+
+impl Service {
+    /// The Aligner.
+    pub fn aligner(&self) -> &Aligner {
+        &self.aligner
+    }
+
+    /// The worker for this server's jobs; it runs until the server has stopped.
+    ///
+    /// # Errors
+    /// The model has no tokenizer.
+    pub fn worker(&self) -> redline_model::Result<Worker<'_>> {
+        let model = &self.aligner.model;
+        let (rows, drafted) = (self.options.most_rows.max(1), self.options.most_drafted);
+        Ok(Worker::new(&model.decoder, model.tokenizer()?, &self.queue, &self.metrics, rows, drafted))
+    }
+}

@@ -1,0 +1,71 @@
+//! What a server allows and how it fails.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::auth::ApiKeys;
+
+/// What a client gets when the Aligner fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FailMode {
+    /// An error: nothing uncorrected gets through.
+    #[default]
+    Closed,
+    /// The original answer, marked.
+    Open,
+}
+
+/// Settings of a server.
+#[derive(Clone)]
+pub struct ServeOptions {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What happens when the Aligner fails.
+    pub fail: FailMode,
+    /// Keys of clients; without one, everyone may ask.
+    pub keys: ApiKeys,
+    /// Names under which it is reached besides the loopback ones; empty where it listens on another address than
+    /// loopback and takes any.
+    pub hosts: Vec<String>,
+    /// Origins of other sites whose pages may ask.
+    pub origins: Vec<String>,
+    /// Corrections written together.
+    pub most_rows: usize,
+    /// Tokens drafted from answers in a pass, all rows together; 0 turns drafting off.
+    pub most_drafted: usize,
+    /// Corrections that may wait.
+    pub most_waiting: usize,
+    /// Connections at a time.
+    pub most_connections: usize,
+    /// Longest body of a request, in bytes.
+    pub most_body_bytes: usize,
+    /// Longest correction, in tokens.
+    pub most_new_tokens: usize,
+    /// Longest time for a correction, the queue included.
+    pub timeout: Duration,
+    /// Longest time in which a request has to arrive.
+    pub read_timeout: Duration,
+    /// How long requests may go on once the server is to stop.
+    pub stop_timeout: Duration,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            address: ([127, 0, 0, 1], 8080).into(),
+            fail: FailMode::Closed,
+            keys: ApiKeys::default(),
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            most_rows: 64,
+            most_drafted: 46,
+            most_waiting: 256,
+            most_connections: 512,
+            most_body_bytes: 4 << 20,
+            most_new_tokens: 1024,
+            timeout: Duration::from_secs(120),
+            read_timeout: Duration::from_secs(20),
+            stop_timeout: Duration::from_secs(30),
+        }
+    }
+}

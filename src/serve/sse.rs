@@ -1,0 +1,78 @@
+//! Server-sent events from a task of their own, which ends when the client leaves.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Frame;
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// How often an idle stream shows that it is alive, so that no proxy closes it.
+pub(super) const ALIVE_EVERY: Duration = Duration::from_secs(10);
+
+/// Where events are written.
+pub(super) struct Events(UnboundedSender<Bytes>);
+
+/// The client has left.
+pub(super) struct Left;
+
+impl Events {
+    /// An event without name, as OpenAI's API has them.
+    pub(super) fn data(&self, value: &Value) -> Result<(), Left> {
+        self.raw(format!("data: {value}\n\n"))
+    }
+
+    /// A named event.
+    pub(super) fn event(&self, name: &str, value: &Value) -> Result<(), Left> {
+        self.raw(format!("event: {name}\ndata: {value}\n\n"))
+    }
+
+    pub(super) fn raw(&self, text: String) -> Result<(), Left> {
+        self.0.send(text.into()).map_err(|_| Left)
+    }
+
+    /// Waits for `work`, with signs of life, as long as the client is there.
+    pub(super) async fn while_there<T>(&self, work: impl Future<Output = T>) -> Result<T, Left> {
+        let mut work = std::pin::pin!(work);
+        let mut alive = tokio::time::interval(ALIVE_EVERY);
+        alive.tick().await;
+        loop {
+            tokio::select! {
+                result = &mut work => return Ok(result),
+                () = self.0.closed() => return Err(Left),
+                _ = alive.tick() => self.raw(": waiting\n\n".into())?,
+            }
+        }
+    }
+}
+
+/// A reply whose events `write` writes.
+pub(super) fn stream<F, W>(write: W) -> Response
+where
+    F: Future<Output = Result<(), Left>> + Send + 'static,
+    W: FnOnce(Events) -> F,
+{
+    let (sender, receiver) = unbounded_channel();
+    tokio::spawn(write(Events(sender)));
+    let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache")];
+    (headers, Body::new(Channel(receiver))).into_response()
+}
+
+/// A body that comes from a channel.
+struct Channel(UnboundedReceiver<Bytes>);
+
+impl hyper::body::Body for Channel {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        self.0.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}

@@ -1,0 +1,145 @@
+//! What all requests share.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use redline_model::{AlignerTemplate, Model, Tokenizer};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::dial::Dials;
+use super::engine::{Event, Job, Queue, Refused, Task};
+use super::error::ApiError;
+use super::metrics::Metrics;
+use super::options::ServeOptions;
+use super::upstream::{Upstream, UpstreamError};
+
+/// An Aligner as a server knows it.
+pub struct Aligner {
+    /// What clients call it.
+    pub name: String,
+    /// Weights and tokenizer.
+    pub model: Model,
+    /// How it is prompted.
+    pub template: AlignerTemplate,
+}
+
+/// A server: an Aligner, its vectors once they are there, and what waits for it.
+pub struct Service {
+    pub(super) aligner: Aligner,
+    pub(super) options: ServeOptions,
+    pub(super) upstream: Option<Upstream>,
+    pub(super) metrics: Metrics,
+    pub(super) queue: Queue,
+    dials: OnceLock<Dials>,
+    progress: [AtomicUsize; 2],
+    is_stopping: AtomicBool,
+}
+
+impl Service {
+    /// A server that is not ready: its vectors come with [`Service::begin`].
+    pub fn new(aligner: Aligner, options: ServeOptions, upstream: Option<Upstream>) -> Self {
+        Self {
+            queue: Queue::new(options.most_waiting),
+            aligner,
+            options,
+            upstream,
+            metrics: Metrics::default(),
+            dials: OnceLock::new(),
+            progress: Default::default(),
+            is_stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// Says how far the preparation is.
+    pub fn set_progress(&self, done: usize, total: usize) {
+        self.progress[0].store(done, Ordering::Relaxed);
+        self.progress[1].store(total, Ordering::Relaxed);
+    }
+
+    /// Takes requests from now on.
+    pub fn begin(&self, dials: Dials) {
+        // a second call changes nothing: the vectors of running requests stay
+        let _ = self.dials.set(dials);
+    }
+
+    /// Refuses new connections' requests for readiness; what runs is finished.
+    pub(super) fn stop(&self) {
+        self.is_stopping.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::SeqCst)
+    }
+
+    /// How much of the preparation is done, from 0 to 1; `None` when it is over.
+    pub(super) fn preparing(&self) -> Option<f64> {
+        let [done, total] = [0, 1].map(|i| self.progress[i].load(Ordering::Relaxed));
+        self.dials.get().is_none().then(|| done as f64 / total.max(1) as f64)
+    }
+
+    pub(super) fn dials(&self) -> Result<&Dials, ApiError> {
+        self.dials.get().ok_or_else(ApiError::starting)
+    }
+
+    pub(super) fn tokenizer(&self) -> Result<&Tokenizer, ApiError> {
+        let failed = |error: redline_model::Error| {
+            ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "aligner_failed", error.to_string())
+        };
+        self.aligner.model.tokenizer().map_err(failed)
+    }
+
+    /// Hands work to the model and returns what it will say.
+    pub(super) fn submit(
+        &self,
+        prompt: Vec<u32>,
+        task: Task,
+        scan: Option<std::sync::Arc<redline_probe::Reading>>,
+    ) -> Result<UnboundedReceiver<Event>, ApiError> {
+        let (events, receiver) = unbounded_channel();
+        let job = Job { prompt, task, scan, events, submitted: Instant::now() };
+        match self.queue.submit(job) {
+            Ok(()) => Ok(receiver),
+            Err(Refused::Closed) => Err(ApiError::stopping()),
+            Err(Refused::Full) => {
+                self.metrics.refused();
+                let message = format!("{} corrections wait already", self.options.most_waiting);
+                Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "queue_full", message)
+                    .retry_after(self.wait_seconds()))
+            }
+        }
+    }
+
+    /// In how many seconds the queue will likely have gone down.
+    fn wait_seconds(&self) -> u64 {
+        let rounds = self.queue.len() as f64 / self.options.most_rows as f64;
+        (self.metrics.mean_seconds() * rounds).ceil().clamp(1.0, 60.0) as u64
+    }
+
+    /// The client's own key, where it is for the upstream server: this one has no keys, and none for the upstream.
+    pub(super) fn passed_key<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
+        let is_passed = self.options.keys.is_empty() && self.upstream.as_ref().is_some_and(|other| !other.has_key());
+        headers.get(header::AUTHORIZATION).filter(|_| is_passed)
+    }
+
+    /// An upstream error as the client shall see it: where this server's own key was refused, nothing is wrong with the
+    /// client's.
+    pub(super) fn upstream_error(&self, error: UpstreamError) -> ApiError {
+        self.metrics.upstream_error(error.kind());
+        let has_own_key = self.upstream.as_ref().is_some_and(Upstream::has_key);
+        match &error {
+            UpstreamError::Status { status: 401 | 403, .. } if has_own_key => {
+                let message = format!("{error}; it was asked with the key that this server was started with");
+                ApiError::new(StatusCode::BAD_GATEWAY, "upstream_key", message)
+            }
+            _ => error.into(),
+        }
+    }
+
+    pub(super) fn timeout_error(&self) -> ApiError {
+        let limit: Duration = self.options.timeout;
+        let message = format!("the correction was not done within {} s", limit.as_secs_f64());
+        ApiError::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
+    }
+}

@@ -1,0 +1,166 @@
+//! Upstream models that fail, Aligners that fail, clients that leave, and servers that stop.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::http::{open, parse, post};
+use super::program::Server;
+use super::upstream::Mock;
+use super::{CLEAN, FLAWED, QUESTION, chat_body};
+
+/// An answer that is longer than the context of the embedded Aligner.
+fn too_long() -> String {
+    "The capital of France is Paris. ".repeat(400)
+}
+
+#[test]
+fn an_upstream_model_that_fails_is_an_error_whatever_the_mode() {
+    let mock = Mock::start();
+    for mode in ["closed", "open"] {
+        let server = Server::start(&format!("{} --fail {mode}", mock.arguments()));
+        for is_stream in [false, true] {
+            let cases = [
+                ("hang", 504),
+                ("reset", 502),
+                ("garbage", 502),
+                ("half", 502),
+                ("half-chunk", 502),
+                ("no-json", 502),
+                ("no-choices", 502),
+                ("huge", 502),
+            ];
+            for (model, status) in cases {
+                let mut body = chat_body(model, FLAWED);
+                body["stream"] = json!(is_stream);
+                let started = Instant::now();
+                let reply = server.post("/v1/chat/completions", &body);
+                assert_eq!(reply.status, status, "{model}: {reply:?}");
+                assert_eq!(reply.json()["error"]["type"], "server_error");
+                assert!(started.elapsed() < Duration::from_secs(20), "{model} takes {:?}", started.elapsed());
+            }
+        }
+        let good = server.post("/v1/chat/completions", &chat_body("ok", CLEAN)).json();
+        assert_eq!(good["choices"][0]["message"]["content"], CLEAN, "the server goes on");
+    }
+    let nobody = Server::start("--upstream http://127.0.0.1:9/v1");
+    let reply = nobody.post("/v1/chat/completions", &chat_body("ok", FLAWED));
+    assert_eq!(reply.status, 502);
+    assert!(reply.body.contains("cannot be reached"), "{reply:?}");
+}
+
+#[test]
+fn an_aligner_that_fails_closes_or_lets_through() {
+    let mock = Mock::start();
+    let answer = too_long();
+    let closed = Server::start(&mock.arguments());
+    let refused = closed.post("/v1/chat/completions", &chat_body("ok", &answer));
+    assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (400, Some("context_length_exceeded")));
+    assert!(!refused.body.contains(&answer), "nothing uncorrected gets through");
+    drop(closed);
+
+    let open = Server::start(&format!("{} --fail open", mock.arguments()));
+    let passed = open.post("/v1/chat/completions", &chat_body("ok", &answer)).json();
+    assert_eq!(passed["choices"][0]["message"]["content"].as_str(), Some(answer.as_str()));
+    let extension = &passed["choices"][0]["redline"];
+    assert_eq!(extension["status"], "uncorrected");
+    assert!(extension["reason"].as_str().unwrap().contains("context"), "{extension}");
+    let mut body = chat_body("ok", &answer);
+    body["stream"] = json!(true);
+    let events = open.post("/v1/chat/completions", &body).events();
+    let first: Value = serde_json::from_str(&events[0].1).unwrap();
+    assert_eq!(first["choices"][0]["delta"]["content"].as_str(), Some(answer.as_str()));
+    assert_eq!(open.metric("redline_uncorrected_total"), 2.0);
+}
+
+/// A request that takes the Aligner a while.
+fn long_body(is_stream: bool) -> Value {
+    json!({
+        "question": QUESTION, "answer": format!("You fool. {}", "The capital of France is Paris. ".repeat(12)),
+        "stream": is_stream, "scan": is_stream,
+    })
+}
+
+#[test]
+fn clients_that_leave_cost_nothing_more() {
+    let server = Server::start("--max-rows 4");
+    let body = long_body(true).to_string();
+    for _ in 0..24 {
+        let mut stream = open(server.address, "POST", "/v1/correct", &[], &body);
+        let mut first = [0; 64];
+        let n = stream.read(&mut first).unwrap();
+        assert!(n > 0);
+        drop(stream);
+    }
+    let started = Instant::now();
+    while server.metric("redline_batch_rows_now") + server.metric("redline_queue_length") > 0.0 {
+        assert!(started.elapsed() < Duration::from_secs(60), "rows without clients go on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(server.metric("redline_cancelled_total") >= 1.0, "{}", server.get("/metrics").body);
+    assert_eq!(server.post("/v1/correct", &json!({ "question": QUESTION, "answer": CLEAN })).status, 200);
+}
+
+#[test]
+fn a_full_queue_refuses_and_says_when_to_come_back() {
+    let server = Server::start("--max-rows 1 --max-waiting 1");
+    let address = server.address;
+    let ask = move || std::thread::spawn(move || post(address, "/v1/correct", &long_body(false)));
+    let replies: Vec<_> = (0..24).map(|_| ask()).collect::<Vec<_>>().into_iter().map(|it| it.join().unwrap()).collect();
+    let refused: Vec<_> = replies.iter().filter(|reply| reply.status == 429).collect();
+    let done: Vec<_> = replies.iter().filter(|reply| reply.status == 200).collect();
+    assert_eq!(refused.len() + done.len(), 24, "{replies:?}");
+    assert!(done.len() >= 2 && !refused.is_empty(), "{} done", done.len());
+    for reply in &refused {
+        let seconds: u64 = reply.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=60).contains(&seconds));
+        assert_eq!(reply.json()["error"]["type"], "rate_limit_error");
+    }
+    assert!(done.iter().all(|reply| reply.json()["correction"] == done[0].json()["correction"]));
+    assert_eq!(server.metric("redline_refused_total"), refused.len() as f64);
+}
+
+#[test]
+fn a_correction_that_takes_too_long_is_given_up() {
+    let server = Server::start("--timeout 0.001");
+    let reply = server.post("/v1/correct", &long_body(false));
+    assert_eq!((reply.status, reply.json()["error"]["code"].as_str()), (504, Some("timeout")), "{reply:?}");
+}
+
+#[test]
+fn a_server_that_stops_finishes_what_runs() {
+    let mock = Mock::start();
+    let server = Server::start(&mock.arguments());
+    let address = server.address;
+    let running = std::thread::spawn(move || post(address, "/v1/chat/completions", &chat_body("slow", FLAWED)));
+    while mock.received.lock().unwrap().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    server.terminate();
+    let reply = running.join().unwrap();
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert!(reply.json()["choices"][0]["message"]["content"].as_str().unwrap().contains(CLEAN));
+    let (status, told) = server.wait();
+    assert!(status.success() && told.ends_with("stopped\n"), "{status} {told}");
+    assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens any more");
+}
+
+#[test]
+fn a_killed_server_leaves_nothing_half_that_looks_whole() {
+    let mut server = Server::start("");
+    let whole = server.post("/v1/correct", &long_body(false)).json();
+    let mut stream = open(server.address, "POST", "/v1/correct", &[], &long_body(true).to_string());
+    let mut bytes = vec![0; 256];
+    let n = stream.read(&mut bytes).unwrap();
+    bytes.truncate(n);
+    server.kill();
+    // a reset is as good as an end
+    let _ = stream.read_to_end(&mut bytes);
+    let cut = parse(&bytes);
+    let done = cut.events().iter().any(|(name, _)| name == "done");
+    assert!(!done || cut.body.contains(whole["correction"].as_str().unwrap()), "{cut:?}");
+    drop(server);
+    let again = Server::start("");
+    assert_eq!(again.post("/v1/correct", &long_body(false)).json()["correction"], whole["correction"]);
+}
