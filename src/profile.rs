@@ -170,7 +170,7 @@ impl Profile {
     /// # Errors
     /// Any broken rule of the format, with the file and the key.
     pub fn load(path: &Path) -> Result<Self> {
-        let io = |source| ProfileError::Read(ModelError::io(path, source));
+        let io = |source| ProfileError::from(ModelError::io(path, source));
         let bytes = std::fs::metadata(path).map_err(io)?.len();
         if bytes > MAX_BYTES {
             return Err(ProfileError::TooLarge { path: path.into(), bytes, most: MAX_BYTES });
@@ -196,7 +196,7 @@ impl Profile {
         self.check(path)?;
         let malformed = |source: serde_json::Error| ProfileError::Malformed { path: path.into(), source };
         let text = serde_json::to_string_pretty(self).map_err(malformed)? + "\n";
-        write_atomically(path, text.as_bytes()).map_err(ProfileError::Read)
+        write_atomically(path, text.as_bytes()).map_err(ProfileError::from)
     }
 
     /// Where the vector lies, for a profile that was read from `path`.
@@ -209,7 +209,7 @@ impl Profile {
     /// # Errors
     /// A text that breaks a rule of templates, which a loaded profile does not have.
     pub fn aligner_template(&self) -> Result<AlignerTemplate> {
-        AlignerTemplate::from_text(&self.template.name, &self.template.text).map_err(ProfileError::Read)
+        AlignerTemplate::from_text(&self.template.name, &self.template.text).map_err(ProfileError::from)
     }
 
     /// Refuses a model of other weights than the profile was made with.

@@ -41,7 +41,7 @@ impl Profile {
         if self.model.fingerprint.is_empty() {
             return refuse("model.fingerprint", "empty".into(), "the fingerprint of the model");
         }
-        AlignerTemplate::from_text(&self.template.name, &self.template.text).map_err(ProfileError::Read)?;
+        AlignerTemplate::from_text(&self.template.name, &self.template.text).map_err(ProfileError::from)?;
         self.check_numbers(path)
     }
 

@@ -11,10 +11,10 @@ pub type Result<T> = std::result::Result<T, ProfileError>;
 pub enum ProfileError {
     /// A file cannot be read or written, or the template breaks a rule.
     #[error(transparent)]
-    Read(#[from] redline_model::Error),
+    Read(Box<redline_model::Error>),
     /// The vector cannot be used.
     #[error(transparent)]
-    Steer(#[from] redline_steer::Error),
+    Steer(Box<redline_steer::Error>),
     /// There is no profile of that name.
     #[error("there is no profile `{name}`: neither a file of that name nor {}", place.display())]
     Unknown {
@@ -117,5 +117,17 @@ impl ProfileError {
             Self::VectorChanged { .. } => "put the old vector back, or tune again with the new one".into(),
             Self::OtherModel { .. } => "give --model the weights it was made with, or tune again with these".into(),
         })
+    }
+}
+
+impl From<redline_model::Error> for ProfileError {
+    fn from(error: redline_model::Error) -> Self {
+        Self::Read(Box::new(error))
+    }
+}
+
+impl From<redline_steer::Error> for ProfileError {
+    fn from(error: redline_steer::Error) -> Self {
+        Self::Steer(Box::new(error))
     }
 }

@@ -56,7 +56,7 @@ impl MeasuredDial {
     /// The mean edit ratio at a coefficient; `None` outside the coherent range.
     pub fn predict(&self, coefficient: f64) -> Option<f64> {
         let [low, high] = self.coherent_range;
-        (low..=high).contains(&coefficient).then(|| self.intercept + self.slope * coefficient)
+        (low..=high).contains(&coefficient).then_some(self.intercept + self.slope * coefficient)
     }
 }
 
@@ -197,7 +197,7 @@ impl Dials {
         let dial = self.dial(asked.vector.as_deref())?;
         let coefficient = asked.coefficient.unwrap_or(dial.coefficient);
         // a comparison that NaN fails
-        if !(coefficient.abs() <= LARGEST_COEFFICIENT) {
+        if coefficient.is_nan() || coefficient.abs() > LARGEST_COEFFICIENT {
             return Err(DialError::Coefficient { coefficient });
         }
         let layers = asked.layers.as_ref().map(LayersRequest::spec).transpose()?;

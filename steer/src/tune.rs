@@ -179,7 +179,8 @@ mod tests {
     #[test]
     fn a_slope_that_may_be_zero_leads_nowhere() {
         // half of the prompts rise, half fall
-        let prompt = |i: usize| COEFFICIENTS.iter().map(|c| 0.3 + if i % 2 == 0 { 0.1 } else { -0.09 } * c).collect();
+        let prompt =
+            |i: usize| COEFFICIENTS.iter().map(|c| 0.3 + if i.is_multiple_of(2) { 0.1 } else { -0.09 } * c).collect();
         let per_prompt: Vec<Vec<f64>> = (0..12).map(prompt).collect();
         let error = tune(&fitted(&per_prompt), &per_prompt, 0.3).unwrap_err();
         assert!(matches!(error, Error::SlopeUncertain { .. }), "{error:?}");

@@ -49,9 +49,8 @@ fn a_ratio_becomes_a_profile_that_corrects() {
     assert_eq!(correct("--profile profiles/gentle.json --coefficient 0")["coefficient"], 0.0);
 
     let data = crate::program::repository().join("assets/aligner/held-out.jsonl.gz");
-    let sweep =
-        format!("sweep --profile gentle --skip 500 --prompts 2 --max-new-tokens 8 --coefficients -1,0,1 --data");
-    succeed(folder.path(), &[&words(&sweep)[..], &[data.to_str().unwrap()]].concat());
+    let sweep = "sweep --profile gentle --skip 500 --prompts 2 --max-new-tokens 8 --coefficients -1,0,1 --data";
+    succeed(folder.path(), &[&words(sweep)[..], &[data.to_str().unwrap()]].concat());
     let settings = &lines(&folder.path().join("sweep.jsonl"))[0]["settings"];
     assert_eq!((settings["unit"].as_str(), settings["range"].as_str()), (Some("gap"), Some("output")));
     assert_eq!(settings["vector_norms"].as_object().unwrap().len(), profile.layers.len());

@@ -42,7 +42,7 @@ pub(super) fn swiglu(gate: &[f32], up: &[f32], y: &mut [f32]) {
 }
 
 /// √(8/π): tanh(x) = 2 σ(2x) − 1 makes gelu's ½ z (1 + tanh(√(2/π) (z + 0.044715 z³))) a product with a sigmoid.
-pub(super) const GELU_LINEAR: f32 = 1.595_769_1;
+pub(super) const GELU_LINEAR: f32 = 2.0 * std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2;
 /// 0.044715
 pub(super) const GELU_CUBIC: f32 = 0.044_715;
 

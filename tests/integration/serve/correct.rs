@@ -135,7 +135,8 @@ fn refusals(server: &Server) {
         edit(&mut body);
         error(&server.post("/v1/correct", &body))
     };
-    let cases: [(&str, &dyn Fn(&mut Value)); 9] = [
+    type Case<'a> = (&'a str, &'a dyn Fn(&mut Value));
+    let cases: [Case<'_>; 9] = [
         ("there is no vector `x`; this server has correction", &|body| body["steering"]["vector"] = json!("x")),
         ("coefficient 1000000 is not within ±1000", &|body| body["steering"]["coefficient"] = json!(1e6)),
         ("layer 9", &|body| body["steering"]["layers"] = json!([9])),

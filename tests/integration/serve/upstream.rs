@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+/// A body, and the key that came with it.
+pub type Received = (Value, Option<String>);
+
 /// A server that runs until the test program ends.
 pub struct Mock {
     pub address: SocketAddr,
     /// Bodies and `Authorization` headers received.
-    pub received: Arc<Mutex<Vec<(Value, Option<String>)>>>,
+    pub received: Arc<Mutex<Vec<Received>>>,
 }
 
 impl Mock {
