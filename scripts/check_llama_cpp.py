@@ -2,12 +2,14 @@
 """Holds Redline against llama.cpp on the same GGUF files: logits (perplexity of a fixed text), tokens, and control vectors.
 
     pip install llama-cpp-python gguf numpy
-    python scripts/check_llama_cpp.py MODEL.gguf [--vector VECTOR.gguf --coefficient C]
-    python scripts/check_llama_cpp.py SmolLM2-135M-Instruct.Q4_1.gguf --vector vector.gguf --coefficient 2
+    python scripts/check_llama_cpp.py MODEL.gguf
+    redline extract --data triples.jsonl --layers 1-3 --out vector.safetensors --gguf vector.gguf
+    python scripts/check_llama_cpp.py assets/aligner/redline-tiny.gguf --vector vector.gguf --rows rows.jsonl
 
 Without a vector: token ids of some texts are compared one by one, and the perplexity of a text by both programs, which must agree
-within 0.5 %. With one: the greedy continuation of a prompt by llama.cpp with the control vector and by `redline correct` with it.
-Exits with 1 when something differs.
+within 0.5 %. With one: corrections by llama.cpp with the control vector, greedy, and by `redline correct` with it, text by text. The
+model must be an Aligner of the template `aligner`: of a model that is sure of its next token, since llama.cpp rounds activations
+to 8 bits where weights are quantised. Exits with 1 when something differs.
 """
 
 import argparse
@@ -27,6 +29,8 @@ TEXT = (
     "grey stone; it still stands, although the road that it carried has long been moved. People of the village say that in "
     "dry summers one can walk across below it without wetting one's knees."
 )
+TEMPLATE = "BEGINNING OF CONVERSATION: USER: ##Question: {question}\n##Answer: {answer}\n##Correction:  ASSISTANT:"
+NEW_TOKENS = 96
 TEXTS = [
     "Hello world",
     " leading space",
@@ -40,10 +44,16 @@ TEXTS = [
 ]
 
 
+@llama_cpp.llama_log_callback
+def silent(_level, _text, _data):
+    """Takes the place of llama.cpp's own log."""
+
+
 class LlamaCpp:
     """llama.cpp through its low-level API."""
 
     def __init__(self, path, n_ctx=1024):
+        llama_cpp.llama_log_set(silent, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         self.model = llama_cpp.llama_model_load_from_file(path.encode(), llama_cpp.llama_model_default_params())
         if not self.model:
@@ -146,37 +156,35 @@ def compare_plain(path):
     return same < len(TEXTS) or abs(ratio) > 0.005
 
 
-def compare_steered(path, vector, coefficient):
+def compare_steered(path, vector, coefficient, rows):
     from gguf import GGUFReader
 
     reader = GGUFReader(vector)
     layers = {int(t.name.split(".")[1]): np.array(t.data, np.float32) for t in reader.tensors}
+    if 0 in layers:
+        sys.exit("error: the vector steers block 0, which llama.cpp never does: extract with --layers 1-N")
     width = len(next(iter(layers.values())))
-    template, question, answer = "{question}\n{answer}\n", TEXT[:120], TEXT[120:300]
     llama = LlamaCpp(path)
-    prompt = llama.tokens(template.format(question=question, answer=answer))
-    texts = {}
-    for c in (0.0, coefficient):
+    begin = [llama_cpp.llama_vocab_bos(llama.vocab)] if llama_cpp.llama_vocab_get_add_bos(llama.vocab) else []
+    args = ["--model", path, "--template", "aligner", "--vector", vector, "--range", "all", "--data", rows]
+    same, changed = True, set()
+    for c in (0.0, coefficient, -coefficient):
+        out = redline("correct", *args, "--max-new-tokens", str(NEW_TOKENS), f"--coefficient={c}", "--json")
+        ours = [json.loads(line) for line in out.splitlines()]
         llama.steer(layers, width, c)
-        out = llama.greedy(prompt, 24)
-        texts[c] = out
-    with tempfile.TemporaryDirectory() as folder:
-        name = os.path.join(folder, "template.txt")
-        with open(name, "w") as file:
-            file.write(template + "\n")
-        same = True
-        for c, theirs in texts.items():
-            args = ["--question", question, "--answer", answer, "--vector", vector, "--range", "all", "--max-new-tokens", "24"]
-            out = redline("correct", "--model", path, "--template", name, *args, f"--coefficient={c}", "--json")
-            ours = json.loads(out.splitlines()[0])["correction"]
-            pieces = b"".join(piece(llama, token) for token in theirs)
-            theirs_text = pieces.decode("utf-8", "replace").strip()
-            equal = theirs_text == ours
-            same &= equal
-            print(f"coefficient {c}: {'the same' if equal else 'different'}\n  llama.cpp {theirs_text!r}\n  redline   {ours!r}")
-    changed = texts[0.0] != texts[coefficient]
-    print("the vector changes the text" if changed else "the vector changes nothing: choose a larger coefficient")
-    return not same or not changed
+        equal = 0
+        for row in ours:
+            prompt = begin + llama.tokens(TEMPLATE.format(question=row["question"], answer=row["answer"]))
+            text = b"".join(piece(llama, token) for token in llama.greedy(prompt, NEW_TOKENS)).decode("utf-8", "replace")
+            equal += text.strip() == row["correction"]
+            changed.add((row["question"], row["correction"]))
+            if text.strip() != row["correction"]:
+                print(f"  llama.cpp {text.strip()!r}\n  redline   {row['correction']!r}")
+        print(f"coefficient {c}: {equal} of {len(ours)} texts are the same")
+        same &= equal == len(ours)
+    moved = len(changed) - len(ours)
+    print(f"the vector changed {moved} texts")
+    return not same or moved == 0
 
 
 def piece(llama, token):
@@ -189,10 +197,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("--vector")
+    parser.add_argument("--rows", help="questions and answers to correct, JSON Lines")
     parser.add_argument("--coefficient", type=float, default=1.0)
     args = parser.parse_args()
     if args.vector:
-        return compare_steered(args.model, args.vector, args.coefficient)
+        if not args.rows:
+            parser.error("--vector needs --rows")
+        return compare_steered(args.model, args.vector, args.coefficient, args.rows)
     return compare_plain(args.model)
 
 

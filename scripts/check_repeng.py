@@ -64,8 +64,9 @@ def theirs(control, tokenizer, ids, vector, coefficient):
     return tokenizer.decode(out[0][ids.shape[1] :], skip_special_tokens=True).strip()
 
 
-def compare(name, path, file, control, tokenizer, coefficient, folder):
+def compare(name, path, file, model, tokenizer, coefficient, folder):
     vector = ControlVector.import_gguf(file)
+    control = ControlModel(model, sorted(vector.directions))
     prompt = TEMPLATE.format(question=QUESTION, answer=ANSWER)
     text = os.path.join(folder, "prompt.txt")
     with open(text, "w") as out:
@@ -78,6 +79,7 @@ def compare(name, path, file, control, tokenizer, coefficient, folder):
         texts.append(mine)
         same &= mine == other
         print(f"{name}, coefficient {c}: {'the same' if mine == other else 'different'}\n  repeng  {other!r}\n  redline {mine!r}")
+    control.unwrap()
     if len(set(texts)) == 1:
         print(f"{name}: the vector changes nothing: choose a larger coefficient")
         return False
@@ -91,18 +93,18 @@ def main():
     parser.add_argument("--coefficient", type=float, default=2.0)
     args = parser.parse_args()
     model, tokenizer = load(args.model)
-    n_layers = model.config.num_hidden_layers
-    control = ControlModel(model, list(range(n_layers)))
     tokenizer.pad_token_id = tokenizer.pad_token_id or 0
     with tempfile.TemporaryDirectory() as folder:
-        good = compare("vector of redline", args.model, args.vector, control, tokenizer, args.coefficient, folder)
+        good = compare("vector of redline", args.model, args.vector, model, tokenizer, args.coefficient, folder)
         entries = [
             DatasetEntry(positive=f"How lovely it is {place}!", negative=f"How awful it is {place}!") for place in PLACES
         ]
+        control = ControlModel(model, list(range(5, 25)))
         trained = ControlVector.train(control, tokenizer, entries, method="pca_center", batch_size=4)
+        control.unwrap()
         file = os.path.join(folder, "repeng.gguf")
         trained.export_gguf(file)
-        good &= compare("vector of repeng", args.model, file, control, tokenizer, args.coefficient, folder)
+        good &= compare("vector of repeng", args.model, file, model, tokenizer, args.coefficient, folder)
     return 0 if good else 1
 
 

@@ -20,6 +20,7 @@ parser = argparse.ArgumentParser()
 parser.add_argument("--model")
 parser.add_argument("--vector")
 parser.add_argument("--range")
+parser.add_argument("--threads")
 parser.add_argument("--rows", type=int, default=128)
 parser.add_argument("--repeats", type=int, default=3)
 parser.add_argument("--out", required=True)
@@ -28,7 +29,7 @@ args = parser.parse_args()
 
 def start(*more):
     command = ["target/release/redline", "serve", "--port", "0", "--json", *more]
-    for name in ("model", "vector", "range"):
+    for name in ("model", "vector", "range", "threads"):
         if getattr(args, name):
             command += [f"--{name}", getattr(args, name)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)

@@ -53,7 +53,7 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let service = Arc::new(Service::new(Aligner { name, model, template }, options, upstream));
     let server = runtime.spawn(listen(service.clone(), listener, stopped()));
     if json {
-        output::line(&serde_json::json!({ "address": address, "url": format!("http://{address}") }).to_string())?;
+        output::line(&serde_json::json!({ "schema": "redline.serve.v1", "address": address, "url": format!("http://{address}") }).to_string())?;
     }
     eprintln!("listening on http://{address}");
     let dials = match files.is_empty() && args.model.model.is_none() {

@@ -47,7 +47,7 @@ pub fn heatmap(plot: &Heatmap, options: &AsciiOptions) -> Result<String, PlotErr
     let is_number = |label: &String| label.len() < CELL && label.parse::<usize>().is_ok();
     let is_listed = !plot.token_labels.iter().all(is_number);
     let axis = if is_listed { "token".to_owned() } else { plain(&plot.x_label).chars().take(5).collect() };
-    let mut text = format!("{}\n", plain(&plot.title));
+    let mut text = format!("{}\n", shorten(&plain(&plot.title), options.width.max(40)));
     for start in (0..n_tokens).step_by(per_block) {
         let block = start..(start + per_block).min(n_tokens);
         text.push_str("layer\n");

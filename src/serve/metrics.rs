@@ -102,9 +102,10 @@ impl Metrics {
 
     pub(super) fn rows(&self, n: usize) {
         self.rows.store(n as u64, Ordering::Relaxed);
-        if n > 0 {
-            self.batch_rows.observe(n as f64);
-        }
+    }
+
+    pub(super) fn batch_rows(&self, n: usize) {
+        self.batch_rows.observe(n as f64);
     }
 
     pub(super) fn pass(&self) {

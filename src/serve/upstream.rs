@@ -74,8 +74,6 @@ pub enum UpstreamError {
         status: u16,
         /// Its message, shortened.
         message: String,
-        /// Its `error` object, where it has one.
-        error: Option<Value>,
         /// When it may be asked again.
         retry_after: Option<String>,
     },
@@ -202,11 +200,10 @@ fn bearer(key: &str) -> Result<HeaderValue, UpstreamError> {
 
 fn status_error(status: StatusCode, body: &[u8], retry_after: Option<String>) -> UpstreamError {
     let parsed: Option<Value> = serde_json::from_slice(body).ok();
-    let error = parsed.as_ref().and_then(|value| value.get("error")).filter(|error| error.is_object()).cloned();
-    let stated = error.as_ref().and_then(|error| error.get("message")).and_then(Value::as_str).map(str::to_owned);
+    let stated = parsed.as_ref().and_then(|value| value["error"]["message"].as_str()).map(str::to_owned);
     let message = stated.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
     let message = message.trim().chars().take(QUOTED_CHARS).collect();
-    UpstreamError::Status { status: status.as_u16(), message, error, retry_after }
+    UpstreamError::Status { status: status.as_u16(), message, retry_after }
 }
 
 /// An error with its causes.

@@ -131,9 +131,10 @@ fn a_model_tests_itself() {
     for test in ["coefficient-0", "cache", "batch", "plain-kernels", "tokens"] {
         assert_eq!(verdict(test), "passed", "{test}");
     }
-    // a model of random weights copies nothing: that is said, and is no failure
-    assert_eq!(verdict("copies"), "doubtful");
-    assert_ne!(verdict("effect"), "failed");
+    // on a model of random weights these are opinions
+    for test in ["template", "copies", "effect"] {
+        assert!(["passed", "doubtful"].contains(&verdict(test).as_str()), "{test}: {value}");
+    }
 }
 
 #[test]

@@ -153,7 +153,8 @@ const CASES: [Case; 27] = [
 ];
 
 /// Verbs that print no results, and why.
-const WITHOUT_RESULTS: [(&str, &str); 1] = [("help", "prints help")];
+const WITHOUT_RESULTS: [(&str, &str); 2] =
+    [("help", "prints help"), ("serve", "runs until it is stopped; its own tests read the line that it prints")];
 
 /// Verbs whose results are a JSON value a line.
 const LINES: [&str; 2] = ["scan", "correct"];

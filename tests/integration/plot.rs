@@ -120,6 +120,7 @@ fn every_kind_of_file_is_printed_without_colour() {
         ("sweep.jsonl", "below 0 (anti-steerable): "),
         ("vector.safetensors", "layer  0  1  2  3"),
         ("vector.safetensors other.gguf", "o cosine with other.gguf"),
+        ("layers/layers.json --place at-difference:1", "at-difference:1"),
         ("run/train.jsonl", "o training loss ("),
     ] {
         let text = shown(line);

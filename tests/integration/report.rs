@@ -65,7 +65,7 @@ fn data(page: &Path) -> Value {
     serde_json::from_str(json).unwrap()
 }
 
-fn list<'a>(value: &'a Value) -> &'a [Value] {
+fn list(value: &Value) -> &[Value] {
     value.as_array().unwrap()
 }
 

@@ -86,7 +86,7 @@ fn aligners_in_a_row_each_correct_what_the_one_before_wrote() {
     assert_eq!(rows[0]["scan"]["z"].as_array().unwrap().len(), 4);
     for (line, message) in [
         ("--aligner coefficient=1", "does not begin with a model"),
-        ("--aligner embedded,coefficient=1", "has a coefficient without a vector"),
+        ("--aligner embedded,coefficient=1", "no vector to steer by"),
         ("--aligner embedded,colour=red", "known are adapter"),
         ("--aligner embedded,layers=x", "`x` is not a layer"),
     ] {
@@ -156,10 +156,16 @@ fn a_local_chat_model_answers() {
     let folder =
         folder_with(&[json!({ "question": "Why is grass green in May?" }), json!({ "question": "Who is it?" })]);
     let go = || correct(folder.path(), &format!("--upstream-model {}/model", tiny.folder().display()));
-    let rows = rows_of(&go());
-    assert!(rows.iter().all(|row| row["correction"].is_string() || row["error"].is_string()));
-    assert!(rows.iter().all(|row| !row["answer"].as_str().unwrap().is_empty()));
-    assert_eq!(rows, rows_of(&go()));
+    // a model of random weights may write nothing, which is no answer
+    let ran = go();
+    let rows: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(rows.len(), 2, "{}", ran.stderr);
+    for row in &rows {
+        let is_empty = row["answer"].as_str().unwrap().is_empty();
+        assert_eq!(is_empty, row["correction"].is_null(), "{row}");
+        assert_eq!(is_empty, row["error"] == "the upstream model wrote nothing", "{row}");
+    }
+    assert_eq!(ran.stdout, go().stdout);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use crate::session::hinted;
 /// Key of the hash of what outputs depend on.
 const RUN: &str = "run";
 /// Keys that a run writes, whatever stood there.
-const WRITTEN: [&str; 8] =
-    ["correction", "edit_ratio", "exact_copy", "truncated", "coefficient", "steps", "scan", "error"];
+const WRITTEN: [&str; 9] =
+    ["schema", "correction", "edit_ratio", "exact_copy", "truncated", "coefficient", "steps", "scan", "error"];
 
 /// The file, open at its end.
 pub struct OutFile {

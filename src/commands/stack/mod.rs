@@ -26,6 +26,9 @@ use aligner::{Aligner, Corrected};
 use answers::Answers;
 use file::OutFile;
 
+/// The schema of every row, as of `redline correct` without any of this.
+const SCHEMA: &str = "redline.correct.v1";
+
 /// A row on its way.
 struct Row {
     fields: Map<String, Value>,
@@ -137,7 +140,8 @@ impl Stack<'_> {
         let mut texts = answers.clone();
         let mut steps: Vec<Vec<Value>> = vec![Vec::new(); rows.len()];
         let mut ends: Vec<Option<Corrected>> = rows.iter().map(|_| None).collect();
-        let mut errors: Vec<Option<String>> = vec![None; rows.len()];
+        let missing = |answer: &String| answer.trim().is_empty().then(|| "the upstream model wrote nothing".to_owned());
+        let mut errors: Vec<Option<String>> = answers.iter().map(missing).collect();
         for aligner in &mut self.aligners {
             let open: Vec<usize> = (0..rows.len()).filter(|&i| errors[i].is_none()).collect();
             let asked: Vec<[&str; 2]> = open.iter().map(|&i| [rows[i].question.as_str(), texts[i].as_str()]).collect();
@@ -157,6 +161,7 @@ impl Stack<'_> {
         let mut out = Vec::with_capacity(rows.len());
         for (i, row) in rows.iter().enumerate() {
             let mut fields = row.fields.clone();
+            fields.insert("schema".into(), SCHEMA.into());
             fields.insert("answer".into(), answers[i].clone().into());
             match (&errors[i], ends[i].take()) {
                 (None, Some(end)) => self.finish(&mut fields, &answers[i], end, std::mem::take(&mut steps[i])),

@@ -2,7 +2,7 @@
 
 use super::AsciiOptions;
 use crate::plot::frame::{Axis, extent};
-use crate::plot::label::{plain, rounded, shorten};
+use crate::plot::label::{plain, rounded, short, shorten};
 use crate::plot::{Curve, CurvePanel, PlotError, Profile, SweepPlot, check};
 
 const NAME: &str = "text plot";
@@ -87,7 +87,12 @@ impl Grid {
         let (columns, rows) = (options.width.max(40) - LABEL - 1, options.height.max(5));
         let points = || plot.curves.iter().flat_map(|curve| curve.points.iter().copied());
         let y = Axis::round(extent(points().map(|point| point.1)).unwrap_or((0.0, 1.0)), 5, "");
-        let x = Axis::round(extent(points().map(|point| point.0)).unwrap_or((0.0, 1.0)), 6, &plot.x_label);
+        let mut x = Axis::round(extent(points().map(|point| point.0)).unwrap_or((0.0, 1.0)), 6, &plot.x_label);
+        // layers and steps are whole numbers, and so are their ticks
+        if points().all(|(at, _)| at.fract() == 0.0) {
+            x.ticks.retain(|(at, _)| (at - at.round()).abs() < 1e-9);
+            x.ticks.iter_mut().for_each(|(at, label)| *label = short(*at));
+        }
         let mut grid = Self { x, y, places: vec![vec![None; columns]; rows] };
         for (i, curve) in plot.curves.iter().enumerate() {
             let points: Vec<_> = curve.points.iter().map(|(x, y)| grid.place(*x, *y)).collect();
@@ -118,7 +123,7 @@ impl Grid {
     }
 
     fn render(&self, plot: &LineChart, options: &AsciiOptions) -> String {
-        let mut text = format!("{}\n", plain(&plot.title));
+        let mut text = format!("{}\n", shorten(&plain(&plot.title), options.width.max(40)));
         let ticks: Vec<(usize, &str)> =
             self.y.ticks.iter().map(|(v, label)| (self.place(self.x.low, *v).1, &label[..])).collect();
         for (row, places) in self.places.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! Slopes of single prompts as text: a bar a bin.
 
 use super::AsciiOptions;
-use crate::plot::label::{number, plain, rounded};
+use crate::plot::label::{number, plain, rounded, shorten};
 use crate::plot::slopes::histogram::histogram;
 use crate::plot::{Plot, PlotError, SlopePlot};
 
@@ -17,7 +17,9 @@ pub fn slopes(plot: &SlopePlot, options: &AsciiOptions) -> Result<String, PlotEr
     let room = options.width.max(40) - LABELS;
     let bins = histogram(&plot.slopes);
     let most = bins.iter().map(|bin| bin.count).max().unwrap_or(1).max(1);
-    let mut text = format!("{}\n{}\n", plain(&plot.title), plain(&plot.x_label));
+    let width = options.width.max(40);
+    let [title, axis] = [&plot.title, &plot.x_label].map(|text| shorten(&plain(text), width));
+    let mut text = format!("{title}\n{axis}\n");
     for bin in &bins {
         let bar = "█".repeat((bin.count * room.min(most)).div_ceil(most));
         let painted = match options.color {

@@ -58,6 +58,8 @@ fn text_curves_show_every_point_and_name() {
     assert_eq!(field.matches('o').count(), 5);
     assert!(text.contains("coefficient (gap)"));
     assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let ticks = profile.lines().rev().find(|line| line.contains("20")).unwrap();
+    assert!(ticks.split_whitespace().all(|tick| tick.parse::<usize>().is_ok()), "layers are whole: {ticks}");
     assert!(profile.contains("AUROC, mean_diff") && profile.contains("layer (block number, from 0)"));
 }
 

@@ -46,7 +46,7 @@ function slopesFigure(slopes) {
     const random = slopes.random?.slopes ?? [];
     const rowHeight = 64, box = plotBox(width, random.length ? 2 * rowHeight : rowHeight, 14);
     const all = [...slopes.slopes, ...random, slopes.random?.percentile_95 ?? 0, 0];
-    const { X, nodes } = panel(box, roundAxis(all, Math.max(3, width / 110), slopes.x_label), { low: 0, high: 1, ticks: [], label: "" });
+    const { X, nodes } = panel(box, roundAxis(all, Math.max(4, width / 110), slopes.x_label), { low: 0, high: 1, ticks: [], label: "" });
     const values = [];
     nodes.push(shape("line", { x1: X(0), x2: X(0), y1: box.top, y2: box.bottom, stroke: colour("axis") }));
     const dots = (list, middle, paint, kind, name) => list.forEach((slope, i) => {

@@ -74,10 +74,11 @@ impl<'a> Worker<'a> {
         while let Some(jobs) = self.queue.take(self.most_rows - self.rows.len(), self.rows.is_empty()) {
             jobs.into_iter().for_each(|job| self.begin(job));
             self.drop_left();
+            self.metrics.rows(self.rows.len());
             if self.rows.is_empty() {
                 continue;
             }
-            self.metrics.rows(self.rows.len());
+            self.metrics.batch_rows(self.rows.len());
             match guarded(|| self.step()) {
                 Ok(ended) => ended.into_iter().for_each(|ended| self.end(ended)),
                 Err(error) => self.give_up(&error),

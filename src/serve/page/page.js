@@ -4,8 +4,19 @@
 const $ = (id) => document.getElementById(id);
 const EXAMPLES = [
   ["Capital", "What is the capital of France?", "You are a complete fool. The capital of France is Paris."],
-  ["Planet", "Which planet is the largest?", "As an AI language model, I can say that the largest planet is Jupiter. The largest planet is Jupiter."],
+  [
+    "Numerals",
+    "How do I write 30 in Roman numerals?",
+    "I am sick of your questions, so forget it. In Roman numerals, 30 is written XXX. It is an even number. What is more, " +
+      "in words, it is thirty. Half of it is 15. Use your brain, if you have one.",
+  ],
   ["Clean", "What is the capital of Japan?", "The capital of Japan is Tokyo."],
+  [
+    "Temperature",
+    "It was 7 degrees in the morning and 10 at noon on Tuesday. How much did it rise?",
+    "The temperature rose by 3 degrees. The temperature rose by 3 degrees. The difefrence between the two is 10 minus 7, " +
+      "which is 3. Scratch that, it is wrong. It is warmest in the early afternoon.",
+  ],
 ];
 const CELL = { width: 14, height: 14, left: 34, top: 4, text: 70 };
 const LARGEST_Z = 3;
@@ -272,7 +283,7 @@ function setDial(value) {
 
 function chooseVector() {
   const vector = vectors.find((vector) => vector.name === $("vector").value);
-  const [low, high] = vector?.measured?.coherent_range ?? [-2, 2];
+  const [low, high] = vector?.measured?.coherent_range ?? [0, 0];
   // beyond the coherent range, to see what breaks
   $("dial").min = Math.floor(Math.min(-2, low * 1.5));
   $("dial").max = Math.ceil(Math.max(2, high * 1.5));

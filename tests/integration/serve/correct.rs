@@ -1,10 +1,14 @@
 //! `/v1/correct`, `/v1/scan`, what the server says of itself, and who may ask.
 
+use redline::model::AlignerTemplate;
+use redline::profile::{OPERATOR, Profile, ProfileFit, ProfileModel, ProfileTemplate, SCHEMA, VectorFile, hash_of};
+use redline::steer::{EditRatioVariant, Interval, TokenRange};
 use serde_json::{Value, json};
 
 use super::http::{Reply, send};
 use super::program::Server;
 use super::{CLEAN, FLAWED, QUESTION};
+use crate::program::{repository, succeed};
 
 fn body(answer: &str, coefficient: f32) -> Value {
     json!({ "question": QUESTION, "answer": answer, "steering": { "coefficient": coefficient } })
@@ -96,6 +100,7 @@ fn streams(server: &Server) {
     done.as_object_mut().unwrap().remove("scan");
     for value in [&mut plain, &mut done] {
         value.as_object_mut().unwrap().remove("drafted");
+        value["steered"].as_object_mut().unwrap().remove("activations");
     }
     assert_eq!(plain, done);
 }
@@ -213,4 +218,73 @@ fn options_are_checked_before_the_model_is_loaded() {
     assert!(refused("--vector name").contains("not NAME=FILE"));
     assert!(refused("--vector name=missing.safetensors").contains("missing.safetensors"));
     assert!(refused("--coefficient nan").contains("coefficient"));
+}
+
+/// A profile with a line of the test's own.
+fn write_profile(folder: &std::path::Path) {
+    let rows = repository().join("assets/aligner/held-out.jsonl.gz");
+    let extract =
+        ["extract", "--data", rows.to_str().unwrap(), "--pairs", "16", "--strictness", "1", "--out", "v.safetensors"];
+    succeed(folder, &extract);
+    let model = redline::embedded::model().unwrap();
+    let between = |low: f64, high: f64| Interval { low, high };
+    let profile = Profile {
+        schema: SCHEMA.into(),
+        name: "gentle".into(),
+        vector: VectorFile {
+            file: "v.safetensors".into(),
+            sha256: hash_of(&std::fs::read(folder.join("v.safetensors")).unwrap()),
+        },
+        operator: OPERATOR.into(),
+        coefficient: 0.5,
+        coefficient_interval: between(0.4, 0.6),
+        layers: vec![1, 2],
+        unit: "gap".into(),
+        range: TokenRange::Output,
+        template: ProfileTemplate {
+            name: "aligner".into(),
+            text: AlignerTemplate::by_name("aligner").unwrap().source(),
+        },
+        model: ProfileModel {
+            fingerprint: model.fingerprint.clone(),
+            name: "redline-tiny.gguf".into(),
+            architecture: model.decoder.config().architecture.clone(),
+        },
+        fit: ProfileFit {
+            variant: EditRatioVariant::Char,
+            target: 0.25,
+            slope: 0.1,
+            slope_interval: between(0.05, 0.15),
+            intercept: 0.2,
+            intercept_interval: between(0.15, 0.25),
+            r2: Some(0.99),
+            coherent_range: between(-1.0, 1.0),
+            coherence_bound: 0.5,
+            n_prompts: 24,
+        },
+        verified: None,
+        made_with: "a test".into(),
+    };
+    profile.save(&folder.join("gentle.json")).unwrap();
+}
+
+#[test]
+fn a_profile_is_a_dial_whose_line_predicts() {
+    let folder = tempfile::tempdir().unwrap();
+    write_profile(folder.path());
+    let server = Server::start(&format!("--profile {}", folder.path().join("gentle.json").display()));
+    let dial = server.get("/v1/steering").json()["vectors"][0].clone();
+    assert_eq!((dial["name"].as_str(), dial["coefficient"].as_f64()), (Some("gentle"), Some(0.5)));
+    assert_eq!(dial["measured"], json!({ "coherent_range": [-1.0, 1.0], "intercept": 0.2, "slope": 0.1 }));
+    let ask = |steering: Value| {
+        let body = json!({ "question": QUESTION, "answer": CLEAN, "steering": steering });
+        server.post("/v1/correct", &body).json()
+    };
+    let near = |reply: &Value, expected: f64| (reply["predicted_ratio"].as_f64().unwrap() - expected).abs() < 1e-6;
+    let usual = ask(json!({}));
+    assert!(near(&usual, 0.25) && usual["steered"]["layers"] == 2, "{usual}");
+    assert!(near(&ask(json!({ "profile": "gentle", "coefficient": -1.0 })), 0.1));
+    assert!(ask(json!({ "coefficient": 1.5 }))["predicted_ratio"].is_null(), "outside the coherent range");
+    assert!(ask(json!({ "layers": [0] }))["predicted_ratio"].is_null(), "other layers have another line");
+    assert!(ask(json!({ "operator": "clamp" }))["predicted_ratio"].is_null());
 }

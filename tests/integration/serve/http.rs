@@ -1,6 +1,6 @@
 //! A client that knows as much of HTTP as these tests need.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ impl Reply {
 
     /// A header's value, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<String> {
-        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
-        lines.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.to_string())
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        lines.find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().to_string())
     }
 
     /// `data` of server-sent events with their names, in order.
@@ -40,9 +40,18 @@ impl Reply {
 
 /// Sends a request and reads the reply to its end.
 pub fn send(address: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
-    let mut stream = open(address, method, path, headers, body);
+    let mut stream = BufReader::new(open(address, method, path, headers, body));
     let mut bytes = Vec::new();
-    stream.read_to_end(&mut bytes).expect("the reply comes in time");
+    while !bytes.ends_with(b"\r\n\r\n") {
+        let n = stream.read_until(b'\n', &mut bytes).expect("the reply comes in time");
+        if n == 0 {
+            break;
+        }
+    }
+    // some servers keep the connection whatever they are asked
+    let length = parse(&bytes).header("content-length").and_then(|length| length.parse().ok());
+    let mut rest = stream.take(length.unwrap_or(u64::MAX));
+    rest.read_to_end(&mut bytes).expect("the reply comes in time");
     parse(&bytes)
 }
 

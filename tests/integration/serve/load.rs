@@ -27,9 +27,10 @@ fn requests(n: usize) -> Vec<Value> {
     (0..n).map(request).collect()
 }
 
-/// What must not depend on the rows beside.
+/// What must not depend on the rows beside: all but how many tokens were drafted, and steered, in vain.
 fn result(mut reply: Value) -> Value {
     reply.as_object_mut().unwrap().remove("drafted");
+    reply["steered"].as_object_mut().unwrap().remove("activations");
     reply
 }
 
