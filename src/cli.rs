@@ -66,7 +66,7 @@ pub enum Command {
     /// Draw scans, layers, sweeps, vectors and training logs from their files
     Plot(plot::PlotArgs),
     /// Correct answers, steered or not
-    Correct(CorrectArgs),
+    Correct(Box<CorrectArgs>),
     /// Serve an OpenAI-compatible API that corrects an upstream model's answers, with a page to try the dial
     Serve(Box<serve::ServeArgs>),
     /// Measure how fast a model reads, writes and corrects on this machine

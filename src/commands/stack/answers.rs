@@ -31,6 +31,12 @@ pub enum Answers {
     Model(Box<Model>),
 }
 
+/// An upstream server and the threads to ask it on.
+pub struct Server {
+    upstream: Upstream,
+    runtime: Runtime,
+}
+
 impl Answers {
     pub fn open(args: &CorrectArgs) -> anyhow::Result<Self> {
         if let Some(path) = &args.stack.upstream_model {
@@ -51,7 +57,7 @@ impl Answers {
         let answered = match self {
             _ if open.is_empty() => Vec::new(),
             Self::Rows => Vec::new(),
-            Self::Server { upstream, runtime } => runtime.block_on(ask_all(upstream, &open, args))?,
+            Self::Server(server) => server.runtime.block_on(ask_all(&server.upstream, &open, args))?,
             Self::Model(model) => write_all(model, &open, args)?,
         };
         let mut answered = answered.into_iter();
