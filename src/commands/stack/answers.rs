@@ -26,7 +26,7 @@ pub enum Answers {
     /// The rows alone.
     Rows,
     /// A server.
-    Server { upstream: Box<Upstream>, runtime: Runtime },
+    Server(Box<Server>),
     /// A model in this program.
     Model(Box<Model>),
 }
@@ -48,7 +48,7 @@ impl Answers {
         let upstream = Upstream::new(url, key.as_deref(), TIMEOUT).map_err(|error| {
             hinted(format!("--upstream: {error}"), "give a base URL such as http://127.0.0.1:8000/v1")
         })?;
-        Ok(Self::Server { upstream: Box::new(upstream), runtime })
+        Ok(Self::Server(Box::new(Server { upstream, runtime })))
     }
 
     /// An answer for every row: its own, or one of the upstream model.
