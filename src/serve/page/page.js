@@ -305,10 +305,14 @@ function showExamples() {
   }
 }
 
-async function showUpstream() {
+// the controls come before "Ready", so that nothing moves under a pointer; the names of models when the upstream answers
+function showUpstream() {
+  ["ask", "upstream-model", "upstream-model-label"].forEach((id) => ($(id).hidden = false));
+}
+
+async function listModels() {
   const list = await (await request("v1/models")).json();
   for (const model of list.data ?? []) $("upstream-model").append(new Option(model.id));
-  ["ask", "upstream-model", "upstream-model-label"].forEach((id) => ($(id).hidden = false));
 }
 
 async function begin() {
@@ -321,8 +325,9 @@ async function begin() {
     $("feedback-row").hidden = !facts.takes_feedback;
     $("about").textContent = `The Aligner ${facts.model}, with one knob for how strongly it corrects.`;
     chooseVector();
+    if (facts.has_upstream) showUpstream();
     say("Ready. Choose an example, or write a question and an answer.");
-    if (facts.has_upstream) await showUpstream();
+    if (facts.has_upstream) await listModels();
   } catch (error) {
     if (error.status === 503) {
       const ready = await fetch("readyz").then((response) => response.json()).catch(() => ({}));

@@ -112,6 +112,7 @@ fn the_page_in_chromium() {
     let server = Server::start(&mock.arguments());
     browser.open(&format!("http://{}/", server.address));
     browser.wait("return document.getElementById('status').textContent.startsWith('Ready')");
+    browser.wait("return document.getElementById('upstream-model').options.length > 0");
     // from the beginning of the page, the keyboard first reaches the link to the dial
     browser.press("body", TAB);
     assert_eq!(browser.run("return document.activeElement.className"), "skip");
