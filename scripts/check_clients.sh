@@ -19,4 +19,4 @@ if command -v npm > /dev/null; then
 else
     echo "NOT TESTED: no npm"
 fi
-cargo test --release --test integration serve::clients -- --nocapture
+cargo test --workspace --release --test integration serve::clients -- --nocapture

@@ -164,12 +164,12 @@ fn pre_tokenizers_differ_as_their_names_say() {
 #[test]
 fn errors_name_what_is_wrong() {
     let message = |key, value| tiny_with(key, value).unwrap_err().to_string();
-    let pre = message("tokenizer.ggml.pre", Some("tekken".into()));
-    assert!(pre.starts_with("x.gguf: tokenizer: `tokenizer.ggml.pre` is `tekken`; supported: smollm, gpt-2"), "{pre}");
+    let pre = message("tokenizer.ggml.pre", Some("falcon".into()));
+    assert!(pre.starts_with("x.gguf: tokenizer: `tokenizer.ggml.pre` is `falcon`; supported: smollm, gpt-2"), "{pre}");
     assert_eq!(message("tokenizer.ggml.pre", None), "x.gguf: tokenizer: `tokenizer.ggml.pre` is missing");
     assert!(
-        message("tokenizer.ggml.model", Some("llama".into()))
-            .contains("`tokenizer.ggml.model` is `llama`; only `gpt2`")
+        message("tokenizer.ggml.model", Some("bert".into()))
+            .contains("`tokenizer.ggml.model` is `bert`; `gpt2` (byte-level BPE) and `llama`")
     );
     assert!(message("tokenizer.ggml.model", None).contains("`tokenizer.ggml.model` is missing"));
     assert!(message("tokenizer.ggml.tokens", None).contains("`tokenizer.ggml.tokens` is missing or empty"));
