@@ -25,7 +25,7 @@ use redline_model::files::write_atomically;
 use redline_model::{AlignerTemplate, Error as ModelError, Model};
 use redline_probe::Reading;
 use redline_steer::control_file::read_control_vector;
-use redline_steer::{ControlVector, EditRatioVariant, Interval, TokenRange, Unit, control_vector};
+use redline_steer::{ControlVector, EditRatioVariant, Interval, TokenRange, Unit, reading_control_vector};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -249,7 +249,7 @@ impl Profile {
             Ok(unit) => {
                 let reading = Reading::load(&file).map_err(redline_steer::Error::from)?;
                 reading.check_shape(&file, model.decoder.config()).map_err(redline_steer::Error::from)?;
-                control_vector(&reading.layers, &self.layers, unit)?
+                reading_control_vector(&reading, &self.layers, unit)?
             }
             Err(_) => read_control_vector(&file)?.vector.restrict(self.layers.iter().copied())?,
         };

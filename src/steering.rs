@@ -8,7 +8,7 @@ use redline::model::{AlignerTemplate, Model};
 use redline::probe::Reading;
 use redline::profile::{Profile, find};
 use redline::steer::control_file::{read_control_vector, shift_back};
-use redline::steer::{ControlVector, Operator, TokenRange, Unit, control_vector};
+use redline::steer::{ControlVector, Operator, TokenRange, Unit, reading_control_vector};
 
 use crate::cli::steering::SteeringArgs;
 use crate::session::check_reading;
@@ -128,7 +128,7 @@ fn load_vector(steering: &Steering, model: &Model) -> anyhow::Result<LoadedVecto
         let reading = Reading::load(path)?;
         check_reading(&reading, path, model, steering.any_model)?;
         let layers = steering.layers.resolve(config.n_layers)?;
-        let vector = control_vector(&reading.layers, &layers, steering.unit)?.at(reading.site()?);
+        let vector = reading_control_vector(&reading, &layers, steering.unit)?;
         return Ok(LoadedVector { vector, unit: steering.unit.to_string(), questions: reading.provenance.questions });
     }
     let file = read_control_vector(path).with_context(|| path.display().to_string())?;

@@ -2,7 +2,7 @@
 
 use redline_model::Qac;
 use redline_probe::{Method, PairDesign, ReadAt, Scaling};
-use redline_steer::{ControlVector, Result, Unit, control_vector};
+use redline_steer::{ControlVector, Result, Unit, reading_control_vector};
 
 use super::Aligner;
 use crate::experiment::{Extracted, ExtractionSettings, LayerSpec, extract};
@@ -87,6 +87,6 @@ impl Extracted {
     /// A layer the model does not have.
     pub fn control_vector(&self, layers: &LayerSpec, unit: Unit) -> Result<ControlVector> {
         let layers = layers.resolve(self.reading.provenance.n_layers)?;
-        control_vector(&self.reading.layers, &layers, unit)
+        reading_control_vector(&self.reading, &layers, unit)
     }
 }

@@ -1,7 +1,8 @@
+use redline_model::Site;
 use redline_steer::Unit;
 
 use super::*;
-use crate::experiment::LayerSpec;
+use crate::experiment::{ExtractionSettings, LayerSpec};
 use crate::notebook::EvcxrDisplay;
 
 #[test]
@@ -27,6 +28,15 @@ fn builders_chain_from_triples_to_a_coefficient() {
     let alone = aligner.correct().steered(&vector, 1.0).max_new_tokens(48).run(&qac.question, &qac.answer).unwrap();
     let swept = sweep.rows.iter().find(|row| row.row == 0 && row.coefficient == 1.0).unwrap();
     assert_eq!(alone, swept.output.trim());
+}
+
+#[test]
+fn a_direction_is_injected_at_the_site_where_it_was_read() {
+    let aligner = Aligner::embedded().unwrap();
+    let triples = embedded::triples().unwrap();
+    let settings = ExtractionSettings { site: Site::AttnOut.to_string(), ..ExtractionSettings::default() };
+    let extracted = aligner.extract().settings(settings).run(&triples[..24]).unwrap();
+    assert_eq!(extracted.control_vector(&LayerSpec::All, Unit::Gap).unwrap().site, Site::AttnOut);
 }
 
 #[test]

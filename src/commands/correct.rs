@@ -117,7 +117,7 @@ fn prompts(args: &CorrectArgs, session: &Session, questions: &[Question]) -> any
 }
 
 /// Most rows written together of which the answers are drafts.
-const MOST_DRAFTED_ROWS: usize = 2;
+pub const MOST_DRAFTED_ROWS: usize = 2;
 
 struct Run<'a> {
     args: &'a CorrectArgs,

@@ -7,7 +7,7 @@ use redline::experiment::{ExtractionSettings, extract};
 use redline::model::Qac;
 use redline::probe::{ExtractOptions, LayerReading, ReadAt, Skip};
 use redline::steer::control_file::write_control_vector;
-use redline::steer::control_vector;
+use redline::steer::reading_control_vector;
 use serde_json::json;
 
 use crate::cli::{ExtractArgs, PairArgs};
@@ -33,8 +33,7 @@ pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
 
     extracted.reading.save(&args.out)?;
     if let Some(path) = &args.gguf {
-        let reading = &extracted.reading;
-        let vector = control_vector(&reading.layers, &layers, args.unit)?.at(reading.site()?);
+        let vector = reading_control_vector(&extracted.reading, &layers, args.unit)?;
         write_control_vector(path, &vector, &session.model.decoder.config().architecture)?;
     }
     for warning in &extracted.warnings {

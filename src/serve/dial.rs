@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redline_model::ModelConfig;
 use redline_probe::Reading;
-use redline_steer::{ControlVector, Operator, TokenRange, Unit, control_vector};
+use redline_steer::{ControlVector, Operator, TokenRange, Unit, reading_control_vector};
 use serde::{Deserialize, Serialize};
 
 use crate::experiment::LayerSpec;
@@ -196,7 +196,6 @@ impl Dials {
         }
         let dial = self.dial(asked.vector.as_deref())?;
         let coefficient = asked.coefficient.unwrap_or(dial.coefficient);
-        // a comparison that NaN fails
         if coefficient.is_nan() || coefficient.abs() > LARGEST_COEFFICIENT {
             return Err(DialError::Coefficient { coefficient });
         }
@@ -225,8 +224,7 @@ impl Dials {
         let vector = match (&dial.vector, layers) {
             (DialVector::Reading(reading, unit), layers) => {
                 let layers = layers.resolve(self.config.n_layers).map_err(wrong)?;
-                let site = reading.site().map_err(|error| wrong(error.into()))?;
-                control_vector(&reading.layers, &layers, *unit).map(|vector| vector.at(site))
+                reading_control_vector(reading, &layers, *unit)
             }
             (DialVector::Control(vector), LayerSpec::Auto) => Ok(vector.clone()),
             (DialVector::Control(vector), layers) => {

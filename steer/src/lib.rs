@@ -48,4 +48,4 @@ pub use repetition::{REPETITION_N, repetition_rate};
 pub use sweep::{SweepObserver, SweepOptions, SweepPrompt, SweepRow, sweep, total_effect};
 pub use sweep_log::{SweepLog, read_sweep};
 pub use tune::{Reach, Tuned, tune};
-pub use unit::{Unit, control_vector};
+pub use unit::{Unit, control_vector, reading_control_vector};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use redline_probe::LayerVector;
+use redline_probe::{LayerVector, Reading};
 use serde::{Deserialize, Serialize};
 
 use crate::{ControlVector, Error, Result};
@@ -55,6 +55,14 @@ pub fn control_vector(reading: &[LayerVector], layers: &[usize], unit: Unit) -> 
         Ok((layer, vector.direction.iter().map(|value| (f64::from(*value) * scale) as f32).collect()))
     };
     ControlVector::new(layers.iter().map(scaled).collect::<Result<BTreeMap<_, Vec<f32>>>>()?)
+}
+
+/// Scaled directions of the layers in `layers` of a reading vector, injected at the site where it was read.
+///
+/// # Errors
+/// A layer that the reading vector lacks, no layer, or an unknown site.
+pub fn reading_control_vector(reading: &Reading, layers: &[usize], unit: Unit) -> Result<ControlVector> {
+    Ok(control_vector(&reading.layers, layers, unit)?.at(reading.site()?))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use redline::steer::control_file::{read_control_vector, write_control_vector};
 use redline::steer::controls::{random_like, shuffled_like};
 use redline::steer::{
     Arm, BootstrapOptions, CORRECTION, ControlVector, EditRatioVariant, NamedVector, Operator, Propensity,
-    PropensityOptions, SweepLog, SweepOptions, SweepPrompt, SweepRow, arms, control_vector, propensity,
+    PropensityOptions, SweepLog, SweepOptions, SweepPrompt, SweepRow, arms, propensity, reading_control_vector,
 };
 use serde_json::json;
 
@@ -106,9 +106,7 @@ impl Experiment<'_> {
     pub fn read(&self, rows: &[usize], settings: &ExtractionSettings) -> anyhow::Result<ReadingStage> {
         let vector_file = self.folder.file("vector.safetensors");
         let shuffled_file = self.folder.file("shuffled.gguf");
-        let control = |reading: &Reading| -> redline::steer::Result<ControlVector> {
-            Ok(control_vector(&reading.layers, self.layers, self.args.unit)?.at(reading.site()?))
-        };
+        let control = |reading: &Reading| reading_control_vector(reading, self.layers, self.args.unit);
         if let (true, Some(report), Some(scans)) =
             (shuffled_file.exists(), self.folder.read_lines("layers.jsonl")?, self.folder.read_lines("scans.jsonl")?)
         {

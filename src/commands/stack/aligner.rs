@@ -10,14 +10,11 @@ use serde_json::{Value, json};
 use super::name_of;
 use crate::cli::CorrectArgs;
 use crate::cli::stack::AlignerSpec;
-use crate::commands::correct::chosen_coefficient;
+use crate::commands::correct::{MOST_DRAFTED_ROWS, chosen_coefficient};
 use crate::commands::sweep::sampling_options;
 use crate::interrupt;
 use crate::session::{Session, check_reading, hinted};
 use crate::steering::Steering;
-
-/// Most rows written together of which the answers are drafts.
-const MOST_DRAFTED_ROWS: usize = 2;
 
 /// A loaded Aligner.
 pub struct Aligner {

@@ -6,7 +6,7 @@ use anyhow::Context;
 use redline::experiment::{LayerSpec, extract};
 use redline::probe::{Method, Reading};
 use redline::steer::control_file::write_control_vector;
-use redline::steer::control_vector;
+use redline::steer::reading_control_vector;
 
 use super::past_sweep::PastSweep;
 use super::rows::{Chosen, Counts, Rows, Taken};
@@ -108,7 +108,7 @@ fn extracted(
     let asked = args.steering.layers.clone().unwrap_or_default();
     let layers = defaults::layers(&args.model, &asked).resolve(session.model.decoder.config().n_layers)?;
     let unit = args.steering.unit.unwrap_or_default();
-    let vector = control_vector(&extracted.reading.layers, &layers, unit)?;
+    let vector = reading_control_vector(&extracted.reading, &layers, unit)?;
     let questions = extracted.reading.provenance.questions.clone();
     let mut steering = Steering::by(Path::new(NOWHERE), LayerSpec::List(layers), unit);
     steering.range = defaults::range(&args.model, args.steering.range);
