@@ -6,8 +6,8 @@ use redline_probe::reading::ReportOptions;
 use redline_probe::split::{PartSizes, split_by_question};
 use redline_probe::{
     Calibration, CaptureOptions, ContrastPair, ExtractOptions, LatScan, LayerPairs, LayerReading, PairBuilder,
-    PairDesign, Provenance, ReadAt, Reading, Skip, Warning, capture_pairs, capture_tokens, extract_directions,
-    fit_layers, report_layers,
+    PairDesign, Provenance, ReadAt, Reading, Skip, TokenText, Warning, capture_pairs, capture_tokens,
+    extract_directions, fit_layers, report_layers,
 };
 use redline_steer::Result;
 use serde::{Deserialize, Serialize};
@@ -183,14 +183,29 @@ pub fn extract(
 /// # Errors
 /// The vector has no calibration, belongs to another model, or the pass fails.
 pub fn scan_pair(model: &Model, reading: &Reading, pair: &ContrastPair, n_tokens: usize) -> Result<[LatScan; 2]> {
+    let scan = |label, text| scan_text(model, reading, label, pair.row, text, n_tokens);
+    Ok([scan("correction", &pair.positive)?, scan("copy", &pair.negative)?])
+}
+
+/// The scan of one text, of the row `row`.
+///
+/// # Shapes
+/// Scores are (layers, output tokens), at most `n_tokens` of them.
+///
+/// # Errors
+/// As for [`scan_pair`].
+pub fn scan_text(
+    model: &Model,
+    reading: &Reading,
+    label: &str,
+    row: usize,
+    text: &TokenText,
+    n_tokens: usize,
+) -> Result<LatScan> {
     let calibration = reading.calibration.as_ref().ok_or(redline_probe::Error::NoCalibration)?;
     let layers: Vec<usize> = reading.layers.iter().map(|vector| vector.layer).collect();
-    let site: Site = reading.provenance.site.parse()?;
     let tokenizer = model.tokenizer()?;
-    let scan = |label: &str, text: &redline_probe::TokenText| {
-        let tokens = capture_tokens(&model.decoder, text, site, &layers, n_tokens)?;
-        let names = text.output.iter().take(tokens.len()).map(|&id| tokenizer.token_text(id).unwrap_or_default());
-        LatScan::new(label, pair.row, &reading.layers, calibration, &tokens, names.collect())
-    };
-    Ok([scan("correction", &pair.positive)?, scan("copy", &pair.negative)?])
+    let tokens = capture_tokens(&model.decoder, text, reading.site()?, &layers, n_tokens)?;
+    let names = text.output.iter().take(tokens.len()).map(|&id| tokenizer.token_text(id).unwrap_or_default());
+    Ok(LatScan::new(label, row, &reading.layers, calibration, &tokens, names.collect())?)
 }

@@ -2,8 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use redline::experiment::scan_text;
 use redline::model::generate::{Finish, GenerateOptions, Generated, Prompt, generate};
-use redline::probe::{LatScan, Reading, TokenText, capture_tokens};
+use redline::probe::{Reading, TokenText};
 use redline::steer::{EditRatios, Inject};
 use serde_json::{Value, json};
 
@@ -159,14 +160,9 @@ impl Aligner {
 
     /// The scan of what was written, unsteered.
     fn scan(&self, reading: &Reading, row: Generated, prompt: &[u32]) -> anyhow::Result<Value> {
-        let calibration = reading.calibration.as_ref().ok_or(redline::probe::Error::NoCalibration)?;
-        let layers: Vec<usize> = reading.layers.iter().map(|vector| vector.layer).collect();
         let text = TokenText { prompt: prompt.to_vec(), output: row.tokens };
         let n = redline::probe::scan::SCAN_TOKENS.min(text.output.len());
-        let activations = capture_tokens(&self.session.model.decoder, &text, reading.site()?, &layers, n)?;
-        let tokenizer = self.session.tokenizer()?;
-        let names = text.output.iter().take(activations.len()).map(|&id| tokenizer.token_text(id).unwrap_or_default());
-        let scan = LatScan::new("correction", row.row, &reading.layers, calibration, &activations, names.collect())?;
+        let scan = scan_text(&self.session.model, reading, "correction", row.row, &text, n)?;
         Ok(json!({ "layers": scan.layers, "tokens": scan.tokens, "z": scan.z }))
     }
 

@@ -9,10 +9,10 @@ use std::process::ExitCode;
 
 use redline::model::Model;
 use redline::model::qac::read_objects;
+use redline::profile::hash_of;
 use redline::serve::Conversation;
 use redline::steer::EditRatios;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::cli::CorrectArgs;
 use crate::cli::stack::AlignerSpec;
@@ -123,7 +123,7 @@ fn run_hash(args: &CorrectArgs, aligners: &[Aligner]) -> String {
         "seed": args.seed,
         "scan": args.stack.with_scan,
     });
-    Sha256::digest(settings.to_string()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hash_of(settings.to_string().as_bytes())[..16].into()
 }
 
 struct Stack<'a> {

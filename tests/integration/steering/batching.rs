@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use redline::embedded;
-use redline::model::AlignerTemplate;
 use redline::model::batch::Batch;
 use redline::model::generate::{Finish, Generated};
 
@@ -18,21 +16,13 @@ struct Prompts {
 
 impl Prompts {
     fn new(n: usize) -> Self {
-        let model = embedded::model().unwrap();
-        let tokenizer = model.tokenizer().unwrap();
-        let template = AlignerTemplate::by_name_or_file(embedded::TEMPLATE).unwrap();
-        let rows = embedded::rows().unwrap();
-        let prompt = |(row, qac): (usize, &redline::data::corrupt::CorruptedRow)| {
-            let tokens = tokenizer.encode_prompt(&template.render(&qac.question, &qac.answer).text).unwrap();
-            Prompt { draft: tokenizer.encode(&qac.answer).unwrap(), ..Prompt::new(tokens, vec![row]) }
-        };
+        let (model, prompts) = drafted_prompts(n);
         let options = GenerateOptions {
             max_new_tokens: 64,
-            stop_ids: tokenizer.stop_ids().to_vec(),
+            stop_ids: model.tokenizer().unwrap().stop_ids().to_vec(),
             share_prompt: false,
             ..GenerateOptions::default()
         };
-        let prompts = rows[..n].iter().enumerate().map(prompt).collect();
         Self { prompts, options: Arc::new(options), decoder: model.decoder }
     }
 

@@ -1,7 +1,5 @@
 //! Copy-draft: the tokens of plain decoding, in fewer passes.
 
-use redline::embedded;
-use redline::model::AlignerTemplate;
 use redline::model::generate::Generated;
 
 use super::*;
@@ -15,16 +13,9 @@ struct Corrections {
 
 impl Corrections {
     fn new() -> Self {
-        let model = embedded::model().unwrap();
-        let tokenizer = model.tokenizer().unwrap();
-        let template = AlignerTemplate::by_name_or_file(embedded::TEMPLATE).unwrap();
-        let rows = embedded::rows().unwrap();
-        let prompt = |(row, qac): (usize, &redline::data::corrupt::CorruptedRow)| {
-            let tokens = tokenizer.encode_prompt(&template.render(&qac.question, &qac.answer).text).unwrap();
-            Prompt { draft: tokenizer.encode(&qac.answer).unwrap(), ..Prompt::new(tokens, vec![row]) }
-        };
-        let prompts = rows[..12].iter().enumerate().map(prompt).collect();
-        Self { prompts, stop_ids: tokenizer.stop_ids().to_vec(), decoder: model.decoder }
+        let (model, prompts) = drafted_prompts(12);
+        let stop_ids = model.tokenizer().unwrap().stop_ids().to_vec();
+        Self { prompts, stop_ids, decoder: model.decoder }
     }
 
     fn write(&self, prompts: &[Prompt], sampling: SamplingOptions, hook: &mut dyn Hook) -> Vec<Generated> {

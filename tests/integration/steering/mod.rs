@@ -14,9 +14,10 @@ mod reading;
 use std::ops::ControlFlow;
 
 use candle_core::Tensor;
+use redline::embedded;
 use redline::model::generate::{GenerateOptions, Prompt, generate};
 use redline::model::sampling::SamplingOptions;
-use redline::model::{Chunk, Decoder, Hook, NoHook, Past, Wanted};
+use redline::model::{AlignerTemplate, Chunk, Decoder, Hook, Model, NoHook, Past, Wanted};
 use redline::steer::controls::random_like;
 use redline::steer::{ControlVector, Inject, RowSteering, TokenRange};
 
@@ -28,6 +29,20 @@ const TOLERANCE: f32 = 1e-5;
 
 fn decoder() -> Decoder {
     Tiny::new().load().decoder
+}
+
+/// The embedded Aligner and its prompts for the first `n` rows inside, with the answers as drafts.
+fn drafted_prompts(n: usize) -> (Model, Vec<Prompt>) {
+    let model = embedded::model().unwrap();
+    let tokenizer = model.tokenizer().unwrap();
+    let template = AlignerTemplate::by_name_or_file(embedded::TEMPLATE).unwrap();
+    let rows = embedded::rows().unwrap();
+    let prompt = |(row, qac): (usize, &redline::data::corrupt::CorruptedRow)| {
+        let tokens = tokenizer.encode_prompt(&template.render(&qac.question, &qac.answer).text).unwrap();
+        Prompt { draft: tokenizer.encode(&qac.answer).unwrap(), ..Prompt::new(tokens, vec![row]) }
+    };
+    let prompts = rows[..n].iter().enumerate().map(prompt).collect();
+    (model, prompts)
 }
 
 /// Prompts of different length.
