@@ -274,8 +274,8 @@ pub struct PairArgs {
     /// Site in each block: resid_pre, resid_mid, resid_post, attn_out, mlp_out, or attn.hook_z (all heads)
     #[arg(long, default_value = "resid_post")]
     pub site: String,
-    /// How the direction is found: pca_diff, pca_center, mean_diff, logistic, random [default: pca_diff; mean_diff where the Aligner
-    /// smollm2 is reproduced]
+    /// How the direction is found: pca_diff, pca_center, mean_diff, logistic, random [default: pca_diff; mean_diff for `reproduce` on the
+    /// embedded Aligner and on smollm2]
     #[arg(long)]
     pub method: Option<Method>,
     /// Scaling before PCA: per-dimension (a direction to steer by), per-dimension-filter (one to read by), none
@@ -669,6 +669,7 @@ pub struct CorrectArgs {
 #[derive(Args)]
 #[command(after_help = "Examples:
   redline bench --model model.gguf
+  redline bench --model model.gguf --prefill 0 --rows 1,4,16,64
   redline bench --model smollm2 --data triples.jsonl --vector vector.safetensors --coefficient 1
 
 Reports the median of the tokens per second of several runs, after one that does not count.")]
@@ -678,9 +679,12 @@ pub struct BenchArgs {
     /// Tokens of the prompt to read; 0 leaves it out
     #[arg(long, default_value_t = 512)]
     pub prefill: usize,
-    /// Tokens to write, one row; 0 leaves it out
+    /// Tokens to write; 0 leaves it out
     #[arg(long, default_value_t = 64)]
     pub decode: usize,
+    /// Rows to write together, several numbers one after the other
+    #[arg(long, value_delimiter = ',', value_name = "N,…", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub rows: Vec<u16>,
     /// Triples to correct, with the answer as draft and without
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,

@@ -2,7 +2,7 @@
 
     peer_llama.py WORK MODEL REPEATS [THREADS] < JSON
 
-Prints the seconds of each run as JSON. Batch sizes are llama.cpp's own defaults; threads as many as processors.
+Prints the seconds of each run as JSON; `log_probs` prints those of the tokens. Batch sizes are llama.cpp's own defaults; threads as many as processors.
 """
 
 import ctypes
@@ -19,7 +19,34 @@ def load(model, threads, context):
     return Llama(model, n_ctx=context, n_threads=threads, n_threads_batch=threads, n_batch=512, n_ubatch=512, verbose=False)
 
 
-def steer(llama, path, coefficient):
+class Streams:
+    """A context that many rows share, each a sequence of its own."""
+
+    def __init__(self, model, n_rows, threads, context):
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx, params.n_seq_max, params.kv_unified = context, n_rows, True
+        params.n_batch = params.n_ubatch = self.most = 512
+        params.n_threads = params.n_threads_batch = threads
+        self.ctx = llama_cpp.llama_init_from_model(model, params)
+        assert self.ctx, "no context"
+        self.batch = llama_cpp.llama_batch_init(self.most, 0, 1)
+
+    def clear(self):
+        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.ctx), True)
+
+    def read(self, lines):
+        """Lines of (row, position, token, whether logits are wanted)."""
+        for first in range(0, len(lines), self.most):
+            part = lines[first : first + self.most]
+            for i, (row, position, token, wanted) in enumerate(part):
+                self.batch.token[i], self.batch.pos[i] = token, position
+                self.batch.n_seq_id[i], self.batch.seq_id[i][0], self.batch.logits[i] = 1, row, wanted
+            self.batch.n_tokens = len(part)
+            assert llama_cpp.llama_decode(self.ctx, self.batch) == 0, "a pass failed"
+
+
+
+def steer(llama, path, coefficient, ctx=None):
     """Sets the vector of a GGUF file times a coefficient, as llama.cpp's tools do: layers 1 to the last, block 0 never."""
     from gguf import GGUFReader
 
@@ -30,8 +57,13 @@ def steer(llama, path, coefficient):
         if 1 <= layer < n_layers:
             values[layer - 1] = coefficient * tensor.data
     pointer = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
-    failed = llama_cpp.llama_set_adapter_cvec(llama.ctx, pointer, values.size, width, 1, n_layers)
+    failed = llama_cpp.llama_set_adapter_cvec(ctx or llama.ctx, pointer, values.size, width, 1, n_layers)
     assert failed == 0, "the vector was refused"
+
+
+def likeliest(ctx, n_vocab, i=-1):
+    """The token that greedy decoding takes after line `i` of the last pass."""
+    return int(numpy.argmax(numpy.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(ctx, i), (n_vocab,))))
 
 
 def prefill(llama, given):
@@ -44,7 +76,7 @@ def decode(llama, given):
     token = 1
     for _ in range(given["n"]):
         llama.eval([token])
-        token = int(numpy.argmax(llama.scores[llama.n_tokens - 1]))
+        token = likeliest(llama.ctx, llama.n_vocab())
 
 
 def rows(llama, given):
@@ -63,15 +95,52 @@ def rows(llama, given):
             started = time.perf_counter()
         for token in row["output"]:
             llama.eval([token])
-            numpy.argmax(llama.scores[llama.n_tokens - 1])
+            likeliest(llama.ctx, llama.n_vocab())
         seconds += time.perf_counter() - started
     return seconds
+
+
+def batched(llama, given):
+    """All rows of a coefficient in one batch: prompts, then a token of each row a pass, rows leaving as they end."""
+    by_coefficient = {}
+    for row in given["rows"]:
+        by_coefficient.setdefault(row["coefficient"], []).append(row)
+    most = max(map(len, by_coefficient.values()))
+    streams = Streams(llama.model, most, llama.n_threads, given["context"])
+    n_vocab, seconds = llama.n_vocab(), 0.0
+    for coefficient, rows in by_coefficient.items():
+        steer(llama, given["vector"], coefficient, streams.ctx)
+        started = time.perf_counter()
+        streams.clear()
+        prompts = [(i, p, token, False) for i, row in enumerate(rows) for p, token in enumerate(row["prompt"])]
+        streams.read(prompts)
+        for step in range(max(len(row["output"]) for row in rows)):
+            alive = [(i, len(row["prompt"]) + step, row["output"][step], True) for i, row in enumerate(rows) if step < len(row["output"])]
+            streams.read(alive)
+            for i in range(len(alive)):
+                likeliest(streams.ctx, n_vocab, i)
+        seconds += time.perf_counter() - started
+    return seconds
+
+
+def log_probs(llama, given):
+    """Of each token after the first of a row, a token a pass."""
+    found = []
+    for row in given["rows"]:
+        llama.reset()
+        for token, following in zip(row, row[1:]):
+            llama.eval([token])
+            logits = numpy.ctypeslib.as_array(llama_cpp.llama_get_logits_ith(llama.ctx, -1), (llama.n_vocab(),)).astype(numpy.float64)
+            found.append(float(logits[following] - logits.max() - numpy.log(numpy.exp(logits - logits.max()).sum())))
+    return found
 
 
 def main(work, model, repeats, threads):
     given = json.load(sys.stdin)
     llama = load(model, threads, given.get("context", 1024))
-    run = {"prefill": prefill, "decode": decode, "rows": rows}[work]
+    if work == "log_probs":
+        return print(json.dumps(log_probs(llama, given)))
+    run = {"prefill": prefill, "decode": decode, "rows": rows, "batched": batched}[work]
     seconds = []
     for i in range(repeats + given.get("warmup", 1)):
         started = time.perf_counter()

@@ -2,7 +2,7 @@
 
     peer_torch.py WORK MODEL REPEATS [THREADS] < JSON
 
-Prints the seconds of each run as JSON.
+Prints the seconds of each run as JSON; `log_probs` prints those of the tokens, `vectors` directions by layer.
 """
 
 import json
@@ -33,21 +33,99 @@ def decode(model, _, given):
         )
 
 
-def directions(model, tokenizer, given):
+def trained(model, tokenizer, pairs, method):
     from repeng import ControlModel, ControlVector, DatasetEntry
 
-    entries = [DatasetEntry(positive=positive, negative=negative) for positive, negative in given["pairs"]]
+    entries = [DatasetEntry(positive=positive, negative=negative) for positive, negative in pairs]
     tokenizer.pad_token_id = tokenizer.pad_token_id or 0
     control = ControlModel(model, list(range(model.config.num_hidden_layers)))
-    ControlVector.train(control, tokenizer, entries, method="pca_diff", batch_size=32)
+    vector = ControlVector.train(control, tokenizer, entries, method=method, batch_size=32)
     control.unwrap()
+    return vector
+
+
+def directions(model, tokenizer, given):
+    trained(model, tokenizer, given["pairs"], "pca_diff")
+
+
+def truncations(model, tokenizer, given):
+    """A training for each length of output, as RepE's and repeng's notebooks do it: the last token of a text is what is read."""
+
+    def cut(text, prompt, n):
+        output = tokenizer(text[len(prompt) :], add_special_tokens=False).input_ids
+        return prompt + tokenizer.decode(output[:n])
+
+    for n in range(1, given["n"] + 1):
+        pairs = [[cut(text, prompt, n) for text in pair] for pair, prompt in zip(given["pairs"], given["prompts"])]
+        trained(model, tokenizer, pairs, "pca_diff")
+
+
+def generate(model, tokenizer, given):
+    """A text at a time under a control vector, as repeng's notebooks do it."""
+    from repeng import ControlModel, ControlVector
+
+    control = ControlModel(model, list(range(model.config.num_hidden_layers)))
+    control.set_control(ControlVector.import_gguf(given["vector"]), given["coefficient"])
+    with torch.inference_mode():
+        for prompt in given["prompts"]:
+            ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
+            control.generate(**ids, max_new_tokens=given["n"], do_sample=False, pad_token_id=0)
+    control.unwrap()
+
+
+def steps(model, tokenizer, given):
+    """Seconds of each step but the first: rows sorted by length and padded to the longest, loss on the correction only, AdamW, clipping."""
+    from peft import LoraConfig, get_peft_model
+
+    targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+    model = get_peft_model(model, LoraConfig(r=16, lora_alpha=32, target_modules=targets)).train()
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=1e-4, betas=(0.9, 0.95))
+    rows = [[tokenizer(text, add_special_tokens=False).input_ids for text in row] for row in given["rows"]]
+    rows.sort(key=lambda row: sum(map(len, row)))
+    batches = [rows[i : i + given["batch"]] for i in range(0, len(rows), given["batch"])]
+    seconds = []
+    for step in range(given["steps"] + 1):
+        batch = batches[step % len(batches)]
+        width = max(sum(map(len, row)) for row in batch)
+        padded = lambda row, fill, prompt: prompt + row[1] + [fill] * (width - len(prompt) - len(row[1]))
+        ids = torch.tensor([padded(row, 0, row[0]) for row in batch])
+        labels = torch.tensor([padded(row, -100, [-100] * len(row[0])) for row in batch])
+        mask = torch.tensor([padded([0, [1] * len(row[1])], 0, [1] * len(row[0])) for row in batch])
+        started = time.perf_counter()
+        model(input_ids=ids, attention_mask=mask, labels=labels).loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        seconds.append(time.perf_counter() - started)
+    return seconds[1:]
+
+
+def log_probs(model, _, given):
+    """Of each token after the first of a row."""
+    found = []
+    with torch.inference_mode():
+        for row in given["rows"]:
+            ids = torch.tensor([row])
+            of_all = torch.log_softmax(model(ids).logits[0, :-1].double(), dim=-1)
+            found.extend(of_all.gather(1, ids[0, 1:, None])[:, 0].tolist())
+    return found
+
+
+def vectors(model, tokenizer, given):
+    vector = trained(model, tokenizer, given["pairs"], given["method"])
+    return {layer: direction.tolist() for layer, direction in vector.directions.items()}
 
 
 def main(work, path, repeats, threads):
     torch.set_num_threads(threads)
     given = json.load(sys.stdin)
     model, tokenizer = load(path)
-    run = {"prefill": prefill, "decode": decode, "directions": directions}[work]
+    printed = {"log_probs": log_probs, "vectors": vectors, "steps": steps}
+    if work in printed:
+        return print(json.dumps(printed[work](model, tokenizer, given)))
+    timed = {"prefill": prefill, "decode": decode, "directions": directions, "truncations": truncations, "generate": generate}
+    run = timed[work]
     seconds = []
     for _ in range(repeats + given.get("warmup", 1)):
         started = time.perf_counter()

@@ -19,7 +19,9 @@ use crate::{interrupt, output};
 struct Timing {
     /// `prefill`, `decode`, `correct` or `correct-drafted`, as llama-bench has pp and tg.
     work: &'static str,
-    /// Tokens of one run.
+    /// Rows that are written together.
+    rows: usize,
+    /// Tokens of one run, of all rows.
     n_tokens: usize,
     /// Of each run, in order.
     tokens_per_second: Vec<f64>,
@@ -45,7 +47,8 @@ pub fn run(args: &BenchArgs, json: bool) -> anyhow::Result<ExitCode> {
         timings.push(bench.prefill()?);
     }
     if args.decode > 0 {
-        timings.push(bench.decode()?);
+        let rows = args.rows.iter().map(|&n| bench.decode(n.into()));
+        timings.extend(rows.collect::<anyhow::Result<Vec<_>>>()?);
     }
     if let Some(path) = &args.data {
         let triples: Vec<Qac> = read_triples(path, None)?.into_iter().take(args.prompts).collect();
@@ -89,17 +92,15 @@ impl Bench<'_> {
             anyhow::ensure!(prefix.len() == tokens.len(), "the prompt was read in part");
             Ok((tokens.len(), None))
         };
-        self.repeat("prefill", run)
+        self.repeat("prefill", 1, run)
     }
 
-    fn decode(&self) -> anyhow::Result<Timing> {
-        let tokens = self.tokens(1)?;
+    /// Tokens for each of several rows that have nothing in common, from a prompt of one token each.
+    fn decode(&self, n_rows: usize) -> anyhow::Result<Timing> {
         let options = GenerateOptions { max_new_tokens: self.args.decode, ..GenerateOptions::default() };
-        let run = || {
-            let prompts = [Prompt::new(tokens.clone(), vec![0])];
-            Ok((self.write(&prompts, &options, &mut NoHook)?.0, None))
-        };
-        self.repeat("decode", run)
+        let tokens = self.tokens(n_rows)?.into_iter().enumerate();
+        let prompts: Vec<Prompt> = tokens.map(|(row, token)| Prompt::new(vec![token], vec![row])).collect();
+        self.repeat("decode", n_rows, || Ok((self.write(&prompts, &options, &mut NoHook)?.0, None)))
     }
 
     /// Corrections, one after the other, from prompts that were read before the clock starts: plain, and with the answer as draft.
@@ -135,7 +136,7 @@ impl Bench<'_> {
             }
             Ok((n_tokens, (sum.proposed > 0).then_some(sum)))
         };
-        Ok([self.repeat("correct", || all(&undrafted))?, self.repeat("correct-drafted", || all(&prompts))?])
+        Ok([self.repeat("correct", 1, || all(&undrafted))?, self.repeat("correct-drafted", 1, || all(&prompts))?])
     }
 
     fn injection(&self) -> anyhow::Result<Option<Inject>> {
@@ -163,6 +164,7 @@ impl Bench<'_> {
     fn repeat(
         &self,
         work: &'static str,
+        rows: usize,
         mut run: impl FnMut() -> anyhow::Result<(usize, Option<Drafting>)>,
     ) -> anyhow::Result<Timing> {
         let (n_tokens, drafting) = run()?;
@@ -179,7 +181,7 @@ impl Bench<'_> {
             tokens_per_pass: n_tokens as f64 / drafting.passes as f64,
             accepted_share: drafting.accepted as f64 / drafting.proposed as f64,
         });
-        Ok(Timing { work, n_tokens, median: percentile(&sorted, 50.0)?, tokens_per_second, drafting })
+        Ok(Timing { work, rows, n_tokens, median: percentile(&sorted, 50.0)?, tokens_per_second, drafting })
     }
 }
 
@@ -194,9 +196,10 @@ fn table(timings: &[Timing]) -> String {
                 100.0 * shares.accepted_share
             )
         });
-        let cells = [timing.work.to_owned(), timing.n_tokens.to_string(), format!("{:.1}", timing.median)];
+        let [rows, n_tokens] = [timing.rows, timing.n_tokens].map(|n| n.to_string());
+        let cells = [timing.work.to_owned(), rows, n_tokens, format!("{:.1}", timing.median)];
         cells.into_iter().chain([format!("{low:.1} to {high:.1}"), drafting]).collect()
     };
     let rows: Vec<Vec<String>> = timings.iter().map(row).collect();
-    output::table(&["work", "tokens", "tokens/s", "all runs", "drafting"], &rows)
+    output::table(&["work", "rows", "tokens", "tokens/s", "all runs", "drafting"], &rows)
 }

@@ -6,21 +6,22 @@ const ROWS: &str = "assets/demo/triples.jsonl";
 
 #[test]
 fn reading_writing_and_correcting_are_timed() {
-    let args = ["bench", "--prefill", "40", "--decode", "6", "--repeats", "2", "--data", ROWS, "--prompts", "3"];
+    let args = ["bench", "--prefill", "40", "--decode", "6", "--rows", "1,3", "--repeats", "2", "--data", ROWS, "--prompts", "3"];
     let report = json(&repository(), &args);
     assert!(report["load_seconds"].as_f64().unwrap() > 0.0);
     let timings = report["timings"].as_array().unwrap();
     let works: Vec<&str> = timings.iter().map(|timing| timing["work"].as_str().unwrap()).collect();
-    assert_eq!(works, ["prefill", "decode", "correct", "correct-drafted"]);
+    assert_eq!(works, ["prefill", "decode", "decode", "correct", "correct-drafted"]);
     for timing in timings {
         assert_eq!(timing["tokens_per_second"].as_array().unwrap().len(), 2);
         assert!(timing["median"].as_f64().unwrap() > 0.0);
     }
     assert_eq!(timings[0]["n_tokens"], 40);
-    assert_eq!(timings[1]["n_tokens"], 6);
-    assert_eq!(timings[2]["n_tokens"], timings[3]["n_tokens"], "drafting changes no text");
-    assert!(timings[2].get("drafting").is_none());
-    let drafting = &timings[3]["drafting"];
+    assert_eq!((&timings[1]["rows"], &timings[1]["n_tokens"]), (&1.into(), &6.into()));
+    assert_eq!((&timings[2]["rows"], &timings[2]["n_tokens"]), (&3.into(), &18.into()));
+    assert_eq!(timings[3]["n_tokens"], timings[4]["n_tokens"], "drafting changes no text");
+    assert!(timings[3].get("drafting").is_none());
+    let drafting = &timings[4]["drafting"];
     assert!(drafting["tokens_per_pass"].as_f64().unwrap() > 1.5, "{drafting}");
     assert!((0.2..=1.0).contains(&drafting["accepted_share"].as_f64().unwrap()), "{drafting}");
 }

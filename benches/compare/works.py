@@ -1,0 +1,187 @@
+"""The works that are timed. Each returns its name, its sides in turn, ours first, and the least ratio aimed at by peer."""
+
+import collections
+import json
+import shutil
+import statistics
+
+from common import MODEL, TEMPLATE, peer, read_lines, redline, seconds_of
+
+N_PREFILL, N_DECODE = 512, 64
+N_CORRECTED, MAX_NEW = 16, 96
+SWEEP_PROMPTS, SWEEP_COEFFICIENTS = 24, [-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5]
+N_PAIRS = 64
+# a pass per truncation takes its time: fewer pairs
+N_SCANNED_PAIRS, N_OUTPUT_TOKENS = 16, 20
+STEP_ROWS, STEP_TOKENS, N_STEPS = 8, 256, 6
+
+Work = collections.namedtuple("Work", "name sides targets")
+
+
+class Side:
+    """What one side needed, in seconds, over all rounds."""
+
+    def __init__(self, name, once):
+        self.name, self.once, self.seconds = name, once, []
+
+    def median(self):
+        return statistics.median(self.seconds)
+
+
+class Works:
+    """The works over one file of triples, with files of their own in `folder`."""
+
+    def __init__(self, data, folder):
+        self.data, self.folder = data, folder
+        self.triples = read_lines(data)
+
+    def all(self):
+        return [self.prefill, self.decode, self.correct, self.directions, self.every_token, self.sweep, self.training_step]
+
+    def prefill(self):
+        given = {"tokens": tokens(N_PREFILL)}
+        ours = lambda: per_token(bench("prefill", "--model", MODEL, "--prefill", N_PREFILL, "--decode", 0, "--repeats", 5))
+        sides = [
+            Side("redline", ours),
+            Side("llama.cpp", lambda: peer("llama", "prefill", given, 5)),
+            Side("PyTorch f32", lambda: peer("torch", "prefill", given, 5)),
+        ]
+        return Work(f"prefill of {N_PREFILL} tokens", sides, {"llama.cpp": 1.3, "PyTorch f32": 1.0})
+
+    def decode(self):
+        given = {"n": N_DECODE}
+        ours = lambda: per_token(bench("decode", "--model", MODEL, "--prefill", 0, "--decode", N_DECODE, "--repeats", 5))
+        sides = [
+            Side("redline", ours),
+            Side("llama.cpp", lambda: peer("llama", "decode", given, 5)),
+            Side("PyTorch f32", lambda: peer("torch", "decode", given, 2)),
+        ]
+        return Work(f"decode of {N_DECODE} tokens, one stream", sides, {"llama.cpp": 1.0})
+
+    def correct(self):
+        rows = self.written(N_CORRECTED, [1])
+        n_tokens = sum(len(row["output"]) for row in rows)
+        given = {"rows": rows, "vector": str(self.folder / "vector.gguf"), "prompts_untimed": True, "warmup": 0}
+        options = ["--model", "smollm2", "--prefill", 0, "--decode", 0, "--data", self.data, "--prompts", N_CORRECTED,
+                   "--vector", self.folder / "vector.safetensors", "--max-new-tokens", MAX_NEW, "--repeats", 3]
+        # both sides by the token: the rows of the two may differ in length by a few
+        ours = lambda: [1 / rate for rate in bench("correct-drafted", *options)["tokens_per_second"]]
+        theirs = lambda: [seconds / n_tokens for seconds in peer("llama", "rows", given)]
+        name = f"corrections with the answer as draft, steered, by the token ({N_CORRECTED} rows)"
+        return Work(name, [Side("redline", ours), Side("llama.cpp", theirs)], {"llama.cpp": 3.0})
+
+    def directions(self):
+        pairs = self.pairs(N_PAIRS)
+        ours = lambda: [seconds_of(*self.extract_options(N_PAIRS), "--out", self.folder / "timed.safetensors")]
+        theirs = lambda: peer("torch", "directions", {"pairs": pairs, "warmup": 0})
+        name = f"directions of {N_PAIRS} pairs, all layers, one position"
+        return Work(name, [Side("redline", ours), Side("repeng", theirs)], {"repeng": 4.0})
+
+    def every_token(self):
+        """Ours also reports, on held-out pairs, how well each direction reads: more work than the peer's."""
+        pairs = self.pairs(N_SCANNED_PAIRS)
+        given = {"pairs": pairs, "prompts": [prompt(t) for t in self.triples[:N_SCANNED_PAIRS]], "n": N_OUTPUT_TOKENS, "warmup": 0}
+        ours = lambda: [self.layers(N_OUTPUT_TOKENS)]
+        sides = [Side("redline", ours), Side("repeng, a pass per truncation", lambda: peer("torch", "truncations", given))]
+        name = f"directions of {N_SCANNED_PAIRS} pairs, all layers, at each of the first {N_OUTPUT_TOKENS} output tokens"
+        return Work(name, sides, {"repeng, a pass per truncation": 30.0})
+
+    def sweep(self):
+        rows = self.written(SWEEP_PROMPTS, SWEEP_COEFFICIENTS)
+        given = {"rows": rows, "vector": str(self.folder / "vector.gguf"), "prompts_untimed": False, "warmup": 0}
+        prompts = [prompt(t) for t in self.triples[64 : 64 + SWEEP_PROMPTS]]
+        generated = {"prompts": prompts, "vector": given["vector"], "coefficient": 0.5, "n": MAX_NEW, "warmup": 0}
+        times_all = lambda seconds: [s * len(SWEEP_COEFFICIENTS) for s in seconds]
+        sides = [
+            Side("redline", lambda: [self.timed_sweep(SWEEP_PROMPTS, SWEEP_COEFFICIENTS)]),
+            Side("llama.cpp, a stream at a time", lambda: peer("llama", "rows", given)),
+            Side("llama.cpp, batched by hand", lambda: peer("llama", "batched", {**given, "context": 16384})),
+            Side("transformers with repeng, one coefficient × 7", lambda: times_all(peer("torch", "generate", generated))),
+        ]
+        targets = [6.0, 1.5, 8.0]
+        name = f"sweep of {SWEEP_PROMPTS} prompts × {len(SWEEP_COEFFICIENTS)} coefficients × up to {MAX_NEW} tokens"
+        return Work(name, sides, {side.name: target for side, target in zip(sides[1:], targets)})
+
+    def training_step(self):
+        texts = self.step_texts()
+        path = self.folder / "step.jsonl"
+        path.write_text("".join(json.dumps(t) + "\n" for t in texts), encoding="utf-8")
+        given = {"rows": [[prompt(t), " " + t["correction"]] for t in texts], "batch": STEP_ROWS, "steps": N_STEPS, "warmup": 0}
+        sides = [Side("redline", lambda: self.steps(path)), Side("PyTorch with peft", lambda: peer("torch", "steps", given))]
+        name = f"training step of LoRA, {STEP_ROWS} rows of up to {STEP_TOKENS} tokens"
+        return Work(name, sides, {"PyTorch with peft": 1.0})
+
+    # what the works do on our side
+
+    def extract_options(self, n_pairs, *more):
+        return ["extract", "--model", MODEL, "--template", "aligner", "--data", self.data, "--pairs", n_pairs,
+                "--read", "last-token", "--held-out-share", 0.05, *more]
+
+    def layers(self, n_tokens, n_pairs=N_SCANNED_PAIRS):
+        return seconds_of("layers", "--model", MODEL, "--template", "aligner", "--data", self.data, "--pairs", n_pairs,
+                          "--tokens", n_tokens, "--around", 0, "--out", self.folder / "layers")
+
+    def sweep_options(self, out, prompts, coefficients):
+        return ["sweep", "--model", "smollm2", "--vector", self.folder / "vector.safetensors", "--data", self.data, "--skip", 64,
+                "--prompts", prompts, f"--coefficients={','.join(map(str, coefficients))}", "--max-new-tokens", MAX_NEW,
+                "--range", "output", "--batch-rows", prompts * len(coefficients), "--allow-overlap", "--out", out]
+
+    def timed_sweep(self, prompts, coefficients):
+        out = self.folder / "timed.jsonl"
+        out.unlink(missing_ok=True)
+        return seconds_of(*self.sweep_options(out, prompts, coefficients))
+
+    def written(self, prompts, coefficients):
+        """Prompts and outputs of our side as tokens, by coefficient, as llama.cpp shall read and write them."""
+        from llama_cpp import Llama
+
+        out = self.folder / f"rows-{prompts}-{len(coefficients)}.jsonl"
+        out.unlink(missing_ok=True)
+        redline(*self.sweep_options(out, prompts, coefficients))
+        vocabulary = Llama(MODEL, vocab_only=True, verbose=False)
+        encode = lambda text: vocabulary.tokenize(text.encode(), add_bos=False, special=False)
+        rows = [row for row in read_lines(out) if "output" in row]
+        rows.sort(key=lambda row: (row["coefficient"], row["row"]))
+        return [{"coefficient": row["coefficient"], "prompt": encode(prompt(self.triples[row["row"]])),
+                 "output": encode(row["output"])} for row in rows]
+
+    def steps(self, path):
+        """Seconds of each step but the first, from the log of a training."""
+        out = self.folder / "steps"
+        shutil.rmtree(out, ignore_errors=True)
+        redline("train", "--data", path, "--model", MODEL, "--method", "lora", "--template", "aligner", "--warmup-share", 0,
+                "--steps", N_STEPS + 1, "--epochs", 100, "--batch-rows", STEP_ROWS, "--max-tokens", STEP_TOKENS, "--generate", 0,
+                "--held-out-rows", 1, "--evaluate-every", 1000, "--checkpoint-every", 1000, "--out", out)
+        log = [row for row in read_lines(out / "train.jsonl") if row["kind"] == "step"]
+        return [row["n_tokens"] / row["tokens_per_second"] for row in log[1:]]
+
+    # what the sides are given
+
+    def pairs(self, n):
+        return [[prompt(t) + t["correction"], prompt(t) + t["answer"]] for t in self.triples[:n]]
+
+    def step_texts(self):
+        """Rows of nearly as many tokens as a step may have."""
+        from llama_cpp import Llama
+
+        vocabulary = Llama(MODEL, vocab_only=True, verbose=False)
+        length = lambda t: len(vocabulary.tokenize((prompt(t) + t["correction"]).encode(), add_bos=False, special=False))
+        fitting = [t for t in self.triples if 0.75 * STEP_TOKENS < length(t) < STEP_TOKENS - 8]
+        return [{key: t[key] for key in ("question", "answer", "correction")} for t in fitting[: 2 * STEP_ROWS]]
+
+
+def bench(work, *options):
+    timings = json.loads(redline("bench", "--json", *options))["timings"]
+    return next(timing for timing in timings if timing["work"] == work)
+
+
+def per_token(timing):
+    return [timing["n_tokens"] / rate for rate in timing["tokens_per_second"]]
+
+
+def tokens(n):
+    return [(i * 7919 + 13) % 49152 for i in range(n)]
+
+
+def prompt(triple):
+    return TEMPLATE.format(question=triple["question"], answer=triple["answer"])
