@@ -113,8 +113,9 @@ def log_probs(model, _, given):
 
 
 def vectors(model, tokenizer, given):
-    vector = trained(model, tokenizer, given["pairs"], given["method"])
-    return {layer: direction.tolist() for layer, direction in vector.directions.items()}
+    """Directions by layer, for each set of pairs."""
+    found = [trained(model, tokenizer, pairs, given["method"]) for pairs in given["sets"]]
+    return [{layer: direction.tolist() for layer, direction in vector.directions.items()} for vector in found]
 
 
 def main(work, path, repeats, threads):

@@ -15,6 +15,8 @@ N_PAIRS = 64
 N_SCANNED_PAIRS, N_OUTPUT_TOKENS = 16, 20
 STEP_ROWS, STEP_TOKENS, N_STEPS = 8, 256, 6
 
+END = "<|im_end|>"
+
 Work = collections.namedtuple("Work", "name sides targets")
 
 
@@ -158,7 +160,8 @@ class Works:
     # what the sides are given
 
     def pairs(self, n):
-        return [[prompt(t) + t["correction"], prompt(t) + t["answer"]] for t in self.triples[:n]]
+        """Correction and answer after the prompt, with the end token, which is the last of an output on our side."""
+        return [[prompt(t) + t["correction"] + END, prompt(t) + t["answer"] + END] for t in self.triples[:n]]
 
     def step_texts(self):
         """Rows of nearly as many tokens as a step may have."""
