@@ -10,6 +10,7 @@ mod load;
 mod openapi;
 mod page;
 mod program;
+mod tls;
 pub mod upstream;
 
 use serde_json::{Value, json};
