@@ -106,7 +106,7 @@ def main(data, folder, rounds, docs):
     for make in works.all():
         work = make()
         print(work.name, file=sys.stderr, flush=True)
-        alternate(work.sides, rounds)
+        alternate(work.sides, work.rounds or rounds)
         results.extend(compared(work))
     processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
     machine = {"processor": processor, "threads": THREADS, "system": platform.system()}

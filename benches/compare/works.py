@@ -17,7 +17,8 @@ STEP_ROWS, STEP_TOKENS, N_STEPS = 8, 256, 6
 
 END = "<|im_end|>"
 
-Work = collections.namedtuple("Work", "name sides targets")
+# rounds: None for as many as were asked for
+Work = collections.namedtuple("Work", "name sides targets rounds", defaults=[None])
 
 
 class Side:
@@ -86,7 +87,7 @@ class Works:
         ours = lambda: [self.layers(N_OUTPUT_TOKENS)]
         sides = [Side("redline", ours), Side("repeng, a pass per truncation", lambda: peer("torch", "truncations", given))]
         name = f"directions of {N_SCANNED_PAIRS} pairs, all layers, at each of the first {N_OUTPUT_TOKENS} output tokens"
-        return Work(name, sides, {"repeng, a pass per truncation": 30.0})
+        return Work(name, sides, {"repeng, a pass per truncation": 30.0}, rounds=1)
 
     def sweep(self):
         rows = self.written(SWEEP_PROMPTS, SWEEP_COEFFICIENTS)
