@@ -2,6 +2,7 @@
 # Makes the corpus and trains the Aligner that the program carries, from the first seed to the last byte. Stopped at any
 # time, the same command goes on where it was. Usage: scripts/train-embedded.sh [FOLDER]
 #
+# With WITHOUT_WARMUP=1 the same Aligner is also trained without identity warm-up, which takes another hour (no-warmup.gguf).
 # FOLDER (by default build/embedded) then holds the data, the run with its log and curves, and redline-tiny.gguf, which
 # belongs into assets/aligner, as do the first 800 rows of test.jsonl.
 set -eu
@@ -24,8 +25,14 @@ if [ ! -e "$folder/copies.jsonl" ]; then
     "$redline" data scramble "$folder/train.jsonl" --rows 10000 --seed $seed --out "$folder/copies.jsonl"
 fi
 
-"$redline" train --from-scratch --n-layers 4 --hidden-size 256 --heads 4 --vocab-size 4096 --context 1024 \
-    --data "$folder/rows.jsonl" --validation "$folder/dev.jsonl" --warmup-data "$folder/copies.jsonl" \
-    --epochs 1 --batch-rows 16 --max-tokens 512 --learning-rate 1e-3 --weight-decay 0.01 \
-    --evaluate-every 400 --generate 64 --checkpoint-every 200 --seed $seed \
-    --out "$folder/run" --store f16 --gguf "$folder/redline-tiny.gguf" --gguf-store q8_0
+train() { # NAME OPTION…
+    name=$1
+    shift
+    "$redline" train --from-scratch --n-layers 4 --hidden-size 256 --heads 4 --vocab-size 4096 --context 1024 \
+        --data "$folder/rows.jsonl" --validation "$folder/dev.jsonl" "$@" \
+        --batch-rows 16 --max-tokens 512 --learning-rate 1e-3 --weight-decay 0.01 \
+        --evaluate-every 400 --generate 64 --checkpoint-every 200 --seed $seed --store f16 --gguf-store q8_0 --gguf "$folder/$name.gguf"
+}
+train redline-tiny --warmup-data "$folder/copies.jsonl" --epochs 1 --out "$folder/run"
+# as many steps, all on corrections
+[ -z "${WITHOUT_WARMUP:-}" ] || train no-warmup --warmup-share 0 --epochs 3 --steps 4138 --out "$folder/run-no-warmup"
