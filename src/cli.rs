@@ -12,7 +12,7 @@ pub mod tune;
 
 use std::path::{Path, PathBuf};
 
-use clap::{ArgGroup, Args, Parser, Subcommand};
+use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use redline::data::corrupt::CorruptOptions;
 use redline::embedded;
 use redline::experiment::{DEFAULT_COHERENCE_BOUND, LayerSpec};
@@ -23,6 +23,49 @@ use steering::SteeringArgs;
 
 /// The coefficients of the published figure.
 pub const PUBLISHED_COEFFICIENTS: &str = "-1,-0.75,-0.5,-0.25,0,0.25,0.5";
+
+/// What was asked for on the command line.
+///
+/// # Errors
+/// clap's, for everything else.
+pub fn parse() -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&command().try_get_matches()?).map_err(|error| error.format(&mut command()))
+}
+
+/// The command line's description.
+pub fn command() -> clap::Command {
+    with_whole_paragraphs(Cli::command())
+}
+
+/// Joins the lines of the paragraphs after the options: the terminal's width breaks them.
+fn with_whole_paragraphs(command: clap::Command) -> clap::Command {
+    let text = command.get_after_help().map(|text| whole_paragraphs(&text.to_string()));
+    let command = text.into_iter().fold(command, clap::Command::after_help);
+    let names: Vec<String> = command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, with_whole_paragraphs))
+}
+
+/// Examples are indented and stay as they are.
+fn whole_paragraphs(text: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for line in text.lines() {
+        let is_plain = |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.ends_with(':');
+        match lines.last_mut().filter(|before| is_plain(before) && is_plain(line)) {
+            Some(before) => *before += &format!(" {line}"),
+            None => lines.push(line.to_owned()),
+        }
+    }
+    lines.join("\n")
+}
+
+/// A number above 0.
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("give 1 or more".into()),
+        Ok(n) => Ok(n),
+        Err(error) => Err(error.to_string()),
+    }
+}
 
 #[derive(Parser)]
 #[command(
@@ -118,7 +161,7 @@ pub struct ScrambleArgs {
     /// Rows of any kind, whose words are taken
     pub file: PathBuf,
     /// Rows to write
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
     pub rows: usize,
     /// Seed of the order
     #[arg(long, default_value_t = 0)]
@@ -181,13 +224,13 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Rows to use, from the first
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 500, value_parser = at_least_one)]
     pub prompts: usize,
     /// Longest output, in tokens
     #[arg(long, default_value_t = 256)]
     pub max_new_tokens: usize,
     /// Rows decoded together; fewer need less memory
-    #[arg(long, default_value_t = 48)]
+    #[arg(long, default_value_t = 48, value_parser = at_least_one)]
     pub batch_rows: usize,
     /// Write every output (JSON Lines)
     #[arg(long, value_name = "FILE")]
@@ -201,7 +244,7 @@ pub struct EvaluateArgs {
 The same seed writes the same bytes on every machine.")]
 pub struct SynthArgs {
     /// Rows to write
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
     pub rows: usize,
     /// Seed of texts and flaws
     #[arg(long, default_value_t = 0)]
@@ -274,8 +317,8 @@ pub struct PairArgs {
     /// Site in each block: resid_pre, resid_mid, resid_post, attn_out, mlp_out, or attn.hook_z (all heads)
     #[arg(long, default_value = "resid_post")]
     pub site: String,
-    /// How the direction is found: pca_diff, pca_center, mean_diff, logistic, random [default: pca_diff; mean_diff for `reproduce` on the
-    /// embedded Aligner and on smollm2]
+    /// How the direction is found: pca_diff, pca_center, mean_diff, logistic, random [default: pca_diff; mean_diff for `tune`, and for
+    /// `reproduce` on the embedded Aligner and on smollm2]
     #[arg(long)]
     pub method: Option<Method>,
     /// Scaling before PCA: per-dimension (a direction to steer by), per-dimension-filter (one to read by), none
@@ -399,7 +442,7 @@ pub struct ReproduceArgs {
     #[arg(long)]
     pub control_prompts: Option<usize>,
     /// Rows decoded together; fewer need less memory [default: 48; of the Aligner inside the program 144]
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     pub batch_rows: Option<usize>,
 }
 
@@ -450,7 +493,7 @@ pub struct LayersArgs {
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Triples to use, from the first
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = at_least_one)]
     pub pairs: usize,
     #[command(flatten)]
     pub pair: PairArgs,
@@ -482,7 +525,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Triples to use, from the first
-    #[arg(long, default_value_t = 128)]
+    #[arg(long, default_value_t = 128, value_parser = at_least_one)]
     pub pairs: usize,
     #[command(flatten)]
     pub pair: PairArgs,
@@ -529,7 +572,7 @@ pub struct ExtractArgs {
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Triples to use, from the first
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = at_least_one)]
     pub pairs: usize,
     #[command(flatten)]
     pub pair: PairArgs,
@@ -567,7 +610,7 @@ pub struct SweepArgs {
     #[arg(long, default_value_t = 0)]
     pub skip: usize,
     /// Rows to sweep
-    #[arg(long, default_value_t = 24)]
+    #[arg(long, default_value_t = 24, value_parser = at_least_one)]
     pub prompts: usize,
     /// Coefficients; 0 is the baseline
     #[arg(long, allow_hyphen_values = true, default_value = PUBLISHED_COEFFICIENTS, value_name = "LIST")]
@@ -584,7 +627,7 @@ pub struct SweepArgs {
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Rows decoded together; fewer need less memory
-    #[arg(long, default_value_t = 48)]
+    #[arg(long, default_value_t = 48, value_parser = at_least_one)]
     pub batch_rows: usize,
     /// Measure on questions that the vector was extracted from
     #[arg(long)]
@@ -659,7 +702,7 @@ pub struct CorrectArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Rows decoded together
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = at_least_one)]
     pub batch_rows: usize,
     /// Write one token a pass instead of checking several of the answer's at once; the output is the same
     #[arg(long)]
@@ -689,7 +732,7 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
     /// Triples to correct
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = at_least_one)]
     pub prompts: usize,
     /// Longest correction, in tokens
     #[arg(long, default_value_t = 96)]

@@ -4,7 +4,6 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
-use clap::CommandFactory;
 use redline::data::DataError;
 use redline::model::Error as ModelError;
 use redline::plot::PlotError;
@@ -13,7 +12,7 @@ use redline::profile::ProfileError;
 use redline::report::ReportError;
 use redline::steer::Error as SteerError;
 
-use crate::cli::Cli;
+use crate::cli::command;
 
 /// Prints what clap says, errors by the rule of all others; help and version are no errors.
 pub fn usage(error: &clap::Error) -> ExitCode {
@@ -22,7 +21,7 @@ pub fn usage(error: &clap::Error) -> ExitCode {
         let _ = error.print();
         return ExitCode::SUCCESS;
     }
-    let command = Cli::command();
+    let command = command();
     let verb = std::env::args().skip(1).find(|argument| command.find_subcommand(argument).is_some());
     eprint!("{}", usage_message(&error.render().to_string(), verb.as_deref()));
     ExitCode::from(1)

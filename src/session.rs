@@ -254,6 +254,37 @@ pub fn check_output(path: &Path) -> anyhow::Result<()> {
     check_folder(folder, path)
 }
 
+/// Makes sure, before long work, that a folder can be made or is there, without making it.
+pub fn check_output_folder(path: &Path) -> anyhow::Result<()> {
+    let place = std::path::absolute(path).map_err(|error| cannot_write(path, &error))?;
+    let there = place.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
+    if !there.is_dir() {
+        return Err(cannot_write(path, &std::io::ErrorKind::NotADirectory.into()));
+    }
+    check_folder(there, path)
+}
+
+/// Refuses outputs that would replace each other, or what is read.
+pub fn check_distinct(outputs: &[&Path], input: &Path) -> anyhow::Result<()> {
+    let place = |path: &Path| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let resolved = path.canonicalize().ok();
+        resolved.or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
+    };
+    for (i, output) in outputs.iter().enumerate() {
+        let is_same = |other: &Path| place(output).is_some_and(|place_of| place(other) == Some(place_of));
+        if is_same(input) {
+            let message = format!("{}: it would replace the rows that are read", output.display());
+            return Err(hinted(message, "name another output"));
+        }
+        if outputs[..i].iter().any(|other| is_same(other)) {
+            let message = format!("{}: two outputs have this name", output.display());
+            return Err(hinted(message, "name a file for each"));
+        }
+    }
+    Ok(())
+}
+
 fn check_folder(folder: &Path, path: &Path) -> anyhow::Result<()> {
     tempfile::NamedTempFile::new_in(folder).map_err(|error| cannot_write(path, &error))?;
     Ok(())

@@ -148,6 +148,9 @@ impl Reading {
     /// Any broken rule of the format, with the file and the tensor.
     pub fn load(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|e| ModelError::io(path, e))?;
+        if bytes.starts_with(b"GGUF") {
+            return Err(Error::NotAReading { path: path.to_owned() });
+        }
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| malformed(path, e.to_string()))?;
         let header = metadata.metadata().as_ref().and_then(|map| map.get(KEY));
         let header = header

@@ -21,6 +21,12 @@ pub enum Error {
         /// The names allowed, separated by commas.
         known: &'static str,
     },
+    /// A control vector stands where a reading vector is needed.
+    #[error("{path}: a control vector (GGUF), which has no calibration to score by", path = path.display())]
+    NotAReading {
+        /// The file.
+        path: std::path::PathBuf,
+    },
     /// A logistic regression did not come to an end.
     #[error("layer {layer}: logistic regression: {problem}")]
     Regression {
@@ -303,6 +309,7 @@ impl Error {
             Self::IdenticalPairs { .. } => {
                 "the answer and its correction are the same, or the positions read lie before their first difference"
             }
+            Self::NotAReading { .. } => "give a reading vector: `redline extract --out vector.safetensors` writes one",
             Self::NoVariance { .. } => "use mirrored differences, or mean_diff",
             Self::NoMeanDifference { .. } => "use pca_diff or pca_center, or check which pole is which",
             Self::SplitShare { .. } | Self::SplitShares { .. } => "shares add up to at most 1, such as 0.7,0.15,0.15",

@@ -7,7 +7,7 @@ use redline::experiment::DEFAULT_COHERENCE_BOUND;
 use redline::steer::EditRatioVariant;
 
 use super::steering::SteeringArgs;
-use super::{Coefficients, ModelArgs, PairArgs, SamplingArgs};
+use super::{Coefficients, ModelArgs, PairArgs, SamplingArgs, at_least_one};
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("target").args(["target_ratio", "like"]).required(true))]
@@ -68,7 +68,7 @@ pub struct TuneArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Rows decoded together; fewer need less memory
-    #[arg(long, default_value_t = 48)]
+    #[arg(long, default_value_t = 48, value_parser = at_least_one)]
     pub batch_rows: usize,
     /// Keep the sweep in this file; one that is there is continued
     #[arg(long, value_name = "FILE")]

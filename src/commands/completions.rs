@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::{Command, CommandFactory};
+use clap::Command;
 use clap_mangen::Man;
 use redline::model::files::write_atomically;
 use serde_json::json;
 
-use crate::cli::Cli;
+use crate::cli::command;
 use crate::cli::completions::{CompletionsArgs, ManArgs};
 use crate::output;
 use crate::session::make_folder;
@@ -15,7 +15,7 @@ use crate::session::make_folder;
 /// Prints the completions of a shell.
 pub fn completions(args: &CompletionsArgs, json: bool) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "redline", &mut script);
+    clap_complete::generate(args.shell, &mut command(), "redline", &mut script);
     let script = String::from_utf8(script)?;
     match json {
         true => output::json(&json!({
@@ -30,7 +30,7 @@ pub fn completions(args: &CompletionsArgs, json: bool) -> anyhow::Result<ExitCod
 
 /// Prints the man page, or writes all of them into a folder.
 pub fn man(args: &ManArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let mut command = Cli::command();
+    let mut command = command();
     command.build();
     let pages = match &args.out {
         None => vec![page(&command)?],

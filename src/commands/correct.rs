@@ -5,10 +5,9 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use redline::model::generate::{Drafting, Finish, GenerateOptions, Generated, Prompt, generate};
-use redline::model::qac::{Question, read_questions};
 use redline::model::{Hook, Result as ModelResult};
 use redline::steer::{EditRatios, Inject};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::cli::CorrectArgs;
 use crate::commands::stack;
@@ -40,7 +39,9 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (questions, session, options) = (questions.as_slice(), &session, &options);
     let run = Run { args, coefficient, questions, session, options, drafting: Cell::default() };
     if args.diff && !json {
-        run.difference(&questions[0], &prompts[0], &mut inject)?;
+        for row in 0..questions.len() {
+            run.difference(row, &prompts[row], &mut inject)?;
+        }
     } else if args.question.is_some() && !json {
         run.stream(&prompts[0], &mut inject)?;
     } else {
@@ -92,23 +93,39 @@ pub fn chosen_coefficient(asked: Option<f32>, steering: Option<&Steering>) -> an
     Ok(asked.or(steering.and_then(Steering::coefficient)).unwrap_or(0.0))
 }
 
-fn questions(args: &CorrectArgs) -> anyhow::Result<Vec<Question>> {
-    match (&args.question, &args.answer, &args.data) {
-        (Some(question), Some(answer), _) if question.trim().is_empty() || answer.trim().is_empty() => {
-            Err(hinted("--question or --answer is empty", "give text in both; there is nothing to correct otherwise"))
-        }
-        (Some(question), Some(answer), _) => Ok(vec![Question { question: question.clone(), answer: answer.clone() }]),
-        (_, _, Some(path)) => Ok(read_questions(path)?),
-        _ => Err(hinted(
+fn questions(args: &CorrectArgs) -> anyhow::Result<Vec<Row>> {
+    let is_empty = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
+    if is_empty(&args.question) || is_empty(&args.answer) {
+        return Err(hinted(
+            "--question or --answer is empty",
+            "give text in both; there is nothing to correct otherwise",
+        ));
+    }
+    if args.data.is_none() && (args.question.is_none() || args.answer.is_none()) {
+        return Err(hinted(
             "there is no answer to correct",
             "give --question with --answer, --data, or an upstream model: --upstream URL or --upstream-model PATH",
-        )),
+        ));
+    }
+    Ok(stack::rows(args)?.into_iter().map(Row::from).collect())
+}
+
+/// A row to correct, and what else it holds.
+struct Row {
+    fields: Map<String, Value>,
+    question: String,
+    answer: String,
+}
+
+impl From<stack::Row> for Row {
+    fn from(row: stack::Row) -> Self {
+        Self { fields: row.fields, question: row.question, answer: row.answer.unwrap_or_default() }
     }
 }
 
 /// Token ids of all prompts, so that one without room is refused before anything is written.
-fn prompts(args: &CorrectArgs, session: &Session, questions: &[Question]) -> anyhow::Result<Vec<Vec<u32>>> {
-    let prompt = |(row, question): (usize, &Question)| {
+fn prompts(args: &CorrectArgs, session: &Session, questions: &[Row]) -> anyhow::Result<Vec<Vec<u32>>> {
+    let prompt = |(row, question): (usize, &Row)| {
         let origin = args.data.as_ref().map_or("--answer".into(), |path| format!("{}: row {row}", path.display()));
         let texts = [question.question.as_str(), question.answer.as_str()];
         session.prompt_with_room(texts, args.sampling.max_new_tokens, &origin)
@@ -122,7 +139,7 @@ pub const MOST_DRAFTED_ROWS: usize = 2;
 struct Run<'a> {
     args: &'a CorrectArgs,
     coefficient: f32,
-    questions: &'a [Question],
+    questions: &'a [Row],
     session: &'a Session,
     options: &'a GenerateOptions,
     drafting: Cell<Drafting>,
@@ -187,22 +204,22 @@ impl Run<'_> {
     }
 
     /// Shows what the correction changed.
-    fn difference(&self, question: &Question, prompt: &[u32], inject: &mut Option<Inject>) -> anyhow::Result<()> {
-        let prompts = self.prompts(0, &[prompt.to_vec()], inject)?;
+    fn difference(&self, row: usize, prompt: &[u32], inject: &mut Option<Inject>) -> anyhow::Result<()> {
+        let prompts = self.prompts(row, &[prompt.to_vec()], inject)?;
         let rows = self.write(&prompts, inject, &mut |_, _| {
             interrupt::check()?;
             Ok(ControlFlow::Continue(()))
         })?;
         let tokens = rows.first().map(|row| row.tokens.as_slice()).unwrap_or_default();
         let correction = self.session.tokenizer()?.decode(tokens, true)?;
-        output::line(&marked(question.answer.trim(), correction.trim(), Marks::for_stdout()))
+        output::line(&marked(self.questions[row].answer.trim(), correction.trim(), Marks::for_stdout()))
     }
 
     /// Writes one JSON line a row.
     fn batch(
         &self,
         first: usize,
-        part: &[Question],
+        part: &[Row],
         prompts: &[Vec<u32>],
         inject: &mut Option<Inject>,
     ) -> anyhow::Result<()> {
@@ -215,16 +232,15 @@ impl Run<'_> {
         for (question, row) in part.iter().zip(rows) {
             let correction = tokenizer.decode(&row.tokens, true)?;
             let ratios = EditRatios::new(question.answer.trim(), correction.trim());
-            output::line(&serde_json::to_string(&json!({
-                "schema": "redline.correct.v1",
-                "question": question.question,
-                "answer": question.answer,
-                "correction": correction.trim(),
-                "edit_ratio": ratios.char,
-                "exact_copy": ratios.exact_copy,
-                "coefficient": self.coefficient,
-                "truncated": row.finish == Finish::Length,
-            }))?)?;
+            let mut fields = question.fields.clone();
+            let mut put = |name: &str, value: Value| fields.insert(name.into(), value);
+            put("schema", stack::SCHEMA.into());
+            put("correction", correction.trim().into());
+            put("edit_ratio", json!(ratios.char));
+            put("exact_copy", ratios.exact_copy.into());
+            put("coefficient", json!(self.coefficient));
+            put("truncated", (row.finish == Finish::Length).into());
+            output::line(&serde_json::to_string(&fields)?)?;
         }
         Ok(())
     }

@@ -7,13 +7,15 @@ use anyhow::Context;
 use redline::data::corrupt::CorruptedRow;
 use redline::data::read_corrupted;
 use redline::experiment::{SlopeDependence, SweepAnalysis, analyse, best_fit, slope_dependences, sweep_plot};
+use redline::model::qac::read_qac;
 use redline::plot::write_both;
 use redline::report::Table;
 use redline::steer::{BootstrapOptions, CORRECTION, Interval, SweepFit, SweepRow, read_sweep};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::FitArgs;
+use crate::commands::sweep::rows_hash;
 use crate::difference::{Marks, marked};
 use crate::output;
 use crate::session::{check_output, hinted};
@@ -31,7 +33,7 @@ pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
         write_both(&sweep_plot(&analysis, unit, Vec::new(), Vec::new()), stem)?;
         eprintln!("wrote {0}.png and {0}.svg", stem.display());
     }
-    let rows_of = args.rows.as_deref().map(corrupted_rows).transpose()?;
+    let rows_of = args.rows.as_deref().map(|path| corrupted_rows(path, &settings, &rows)).transpose()?;
     let limits = rows_of.as_ref().map(|corrupted| Limits::new(&analysis, &rows, corrupted, args.examples, &bootstrap));
     let limits = limits.transpose().with_context(|| format!("{:?}", args.rows))?;
     if json {
@@ -51,11 +53,26 @@ pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn corrupted_rows(path: &Path) -> anyhow::Result<Vec<CorruptedRow>> {
-    read_corrupted(path)?.ok_or_else(|| {
-        let message = format!("{}: the rows carry no flaws", path.display());
-        hinted(message, "give the rows of `redline data corrupt` or `synth` that were swept, or leave --rows out")
-    })
+/// The rows that were swept, with their flaws.
+fn corrupted_rows(path: &Path, settings: &Value, swept: &[SweepRow]) -> anyhow::Result<Vec<CorruptedRow>> {
+    let hint = "give the rows of `redline data corrupt` or `synth` that were swept, or leave --rows out";
+    let Some(corrupted) = read_corrupted(path)? else {
+        return Err(hinted(format!("{}: the rows carry no flaws", path.display()), hint));
+    };
+    let is_same = match settings["data_hash"].as_str() {
+        Some(hash) => hash == rows_hash(&read_qac(path)?),
+        None => swept.iter().all(|swept| has_its_length(swept, &corrupted)),
+    };
+    match is_same {
+        true => Ok(corrupted),
+        false => Err(hinted(format!("{}: these are not the rows that were swept", path.display()), hint)),
+    }
+}
+
+/// Whether a row of a sweep can be of these. An output that was cut was compared with a part of the answer.
+fn has_its_length(swept: &SweepRow, rows: &[CorruptedRow]) -> bool {
+    let answer = rows.get(swept.row).map(|row| row.answer.trim().chars().count());
+    answer.is_some_and(|length| swept.truncated || length == swept.ratios.original_length)
 }
 
 /// What the slopes depend on, and where the dial fails.

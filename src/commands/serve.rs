@@ -48,6 +48,13 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let files = args.vector.iter().map(|named| file_dial(args, named, &session));
     let tuned = profiles.iter().map(|(path, profile)| profile_dial(args, path, profile, &session));
     let files = files.chain(tuned).collect::<anyhow::Result<Vec<_>>>()?;
+    refuse_equal_names(&files)?;
+    // what cannot be served is said before anything is announced
+    let config = session.model.decoder.config().clone();
+    let own_layers = args.layers.clone().unwrap_or(LayerSpec::All);
+    own_layers.resolve(config.n_layers)?;
+    let served =
+        Dials::new(files, config.clone()).map_err(|error| hinted(error.to_string(), "choose other --layers"))?;
     let name = session.model.path.file_stem().map_or("aligner".into(), |name| name.to_string_lossy().into_owned());
     let Session { model, template } = session;
     let service = Arc::new(Service::new(Aligner { name, model, template }, options, upstream));
@@ -56,12 +63,11 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
         output::line(&serde_json::json!({ "schema": "redline.serve.v1", "address": address, "url": format!("http://{address}") }).to_string())?;
     }
     eprintln!("listening on http://{address}");
-    let dials = match files.is_empty() && args.model.model.is_none() {
-        true => vec![own_dial(args, &service)?],
-        false => files,
+    let dials = match served.all().is_empty() && args.model.model.is_none() {
+        true => Dials::new(vec![own_dial(args, own_layers, &service)?], config)?,
+        false => served,
     };
-    let config = service.aligner().model.decoder.config().clone();
-    service.begin(Dials::new(dials, config)?);
+    service.begin(dials);
     eprintln!("ready");
     service.worker()?.run();
     runtime.block_on(server)?;
@@ -138,6 +144,17 @@ fn upstream(args: &ServeArgs) -> anyhow::Result<Option<Upstream>> {
     ))
 }
 
+fn refuse_equal_names(dials: &[Dial]) -> anyhow::Result<()> {
+    let is_again = |(i, dial): &(usize, &Dial)| dials[..*i].iter().any(|other| other.name == dial.name);
+    match dials.iter().enumerate().find(is_again) {
+        Some((_, dial)) => Err(hinted(
+            format!("two vectors are called `{}`", dial.name),
+            "requests choose a vector by its name: give --vector OTHER=FILE",
+        )),
+        None => Ok(()),
+    }
+}
+
 /// A vector from a file.
 fn file_dial(args: &ServeArgs, named: &NamedVector, session: &Session) -> anyhow::Result<Dial> {
     let path = &named.path;
@@ -200,7 +217,7 @@ fn dial(args: &ServeArgs, name: String, vector: DialVector, layers: LayerSpec) -
 }
 
 /// The direction of the Aligner inside the program.
-fn own_dial(args: &ServeArgs, service: &Service) -> anyhow::Result<Dial> {
+fn own_dial(args: &ServeArgs, layers: LayerSpec, service: &Service) -> anyhow::Result<Dial> {
     let triples: Vec<Qac> = embedded::triples()?.into_iter().take(OWN_PAIRS).collect();
     let mut progress = Progress::new("extracting the direction", triples.len());
     let reading = own_reading(service.aligner(), &triples, &mut |done, total| {
@@ -209,5 +226,5 @@ fn own_dial(args: &ServeArgs, service: &Service) -> anyhow::Result<Dial> {
     })?;
     progress.finish();
     let vector = DialVector::Reading(Arc::new(reading), args.unit);
-    Ok(dial(args, OWN_VECTOR.into(), vector, args.layers.clone().unwrap_or(LayerSpec::All)))
+    Ok(dial(args, OWN_VECTOR.into(), vector, layers))
 }

@@ -8,6 +8,7 @@ use redline::experiment::{DEFAULT_COHERENCE_BOUND, analyse, slope_plot, sweep_pl
 use redline::model::Qac;
 use redline::model::qac::read_qac;
 use redline::model::sampling::SamplingOptions;
+use redline::profile::hash_of;
 use redline::report::{
     Examples, Report, SettingsGroup, SlopesPart, SweepPart, check_place, flattened, sweep_findings, sweep_warnings,
 };
@@ -34,6 +35,9 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
             format!("{} has {} rows; none is left after --skip {}", args.data.display(), triples.len(), args.skip);
         return Err(hinted(message, "lower --skip, or raise --prompts above 0"));
     }
+    if !args.coefficients.0.contains(&0.0) {
+        eprintln!("warning: coefficient 0 is not among them: there will be no coherent range, and no line within it");
+    }
     check_output(&args.out)?;
     let page = args.report.clone().unwrap_or_else(|| args.out.with_file_name("index.html"));
     check_output(&page)?;
@@ -53,6 +57,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         loaded: &loaded,
         coefficients: &args.coefficients.0,
         data: &args.data,
+        triples: &triples,
         skip: args.skip,
         max_new_tokens: args.sampling.max_new_tokens,
         sampling: &sampling,
@@ -98,6 +103,12 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// SHA-256 of the texts of all rows, whatever file they stand in.
+pub fn rows_hash(rows: &[Qac]) -> String {
+    let texts: Vec<[&str; 3]> = rows.iter().map(|row| [row.question.as_str(), &row.answer, &row.correction]).collect();
+    hash_of(json!(texts).to_string().as_bytes())
+}
+
 /// Everything that the outputs of a sweep depend on.
 pub struct SweepSettings<'a> {
     pub session: &'a Session,
@@ -105,6 +116,8 @@ pub struct SweepSettings<'a> {
     pub loaded: &'a LoadedVector,
     pub coefficients: &'a [f32],
     pub data: &'a Path,
+    /// All rows of `data`: a sweep goes on only where they are the same.
+    pub triples: &'a [Qac],
     pub skip: usize,
     pub max_new_tokens: usize,
     pub sampling: &'a SamplingOptions,
@@ -122,6 +135,7 @@ pub fn settings(of: &SweepSettings<'_>) -> Value {
         "operator": of.steering.operator,
         "coefficients": of.coefficients,
         "data": of.data,
+        "data_hash": rows_hash(of.triples),
         "skip": of.skip,
         "max_new_tokens": of.max_new_tokens,
         "sampling": of.sampling,

@@ -6,7 +6,21 @@ const ROWS: &str = "assets/demo/triples.jsonl";
 
 #[test]
 fn reading_writing_and_correcting_are_timed() {
-    let args = ["bench", "--prefill", "40", "--decode", "6", "--rows", "1,3", "--repeats", "2", "--data", ROWS, "--prompts", "3"];
+    let args = [
+        "bench",
+        "--prefill",
+        "40",
+        "--decode",
+        "6",
+        "--rows",
+        "1,3",
+        "--repeats",
+        "2",
+        "--data",
+        ROWS,
+        "--prompts",
+        "3",
+    ];
     let report = json(&repository(), &args);
     assert!(report["load_seconds"].as_f64().unwrap() > 0.0);
     let timings = report["timings"].as_array().unwrap();

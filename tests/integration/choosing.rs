@@ -110,7 +110,7 @@ fn fit_tells_what_slopes_depend_on() {
     std::fs::write(folder.path().join("one.jsonl"), first_line(&file)).unwrap();
     let ran = run(folder.path(), &words("fit sweep.jsonl --rows one.jsonl"));
     assert_eq!(ran.code, 1);
-    assert!(ran.stderr.contains("the data has 1 rows") && ran.stderr.contains("hint: "), "{}", ran.stderr);
+    assert!(ran.stderr.contains("not the rows that were swept") && ran.stderr.contains("hint: "), "{}", ran.stderr);
     let tiny = Tiny::new();
     let plain = tiny.path("triples.jsonl");
     let ran = run(folder.path(), &[&words("fit sweep.jsonl --rows")[..], &[plain.to_str().unwrap()]].concat());

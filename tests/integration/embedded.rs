@@ -89,6 +89,23 @@ fn it_corrects_at_once() {
 }
 
 #[test]
+fn it_corrects_every_row_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = [
+        r#"{"id": 7, "question": "What is the capital of France?", "answer": "The capital of France is Paris."}"#,
+        r#"{"messages": [{"role": "user", "content": "What is the capital of France?"}], "answer": "It is Paris."}"#,
+    ];
+    std::fs::write(folder.path().join("rows.jsonl"), rows.join("\n")).unwrap();
+    let lines = succeed(folder.path(), &["correct", "--data", "rows.jsonl"]).stdout;
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!((&lines[0]["id"], &lines[0]["correction"]), (&7.into(), &"The capital of France is Paris.".into()));
+    assert_eq!(lines[1]["messages"][0]["role"], "user", "rows keep what they held");
+    let shown = succeed(folder.path(), &["correct", "--data", "rows.jsonl", "--diff"]).stdout;
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+}
+
+#[test]
 fn it_shows_what_it_changed() {
     let folder = tempfile::tempdir().unwrap();
     let (question, answer) =

@@ -163,7 +163,11 @@ fn at_place(args: &PlotArgs, places: &[PlaceProfile]) -> anyhow::Result<Picture>
     let read = read.collect::<Vec<_>>().join(", ");
     let Some(place) = found.filter(|place| !place.layers.is_empty()) else {
         let message = args.place.as_ref().map_or("no place was read".into(), |place| format!("{place} was not read"));
-        return Err(hinted(message, format!("places with enough pairs: {read}")));
+        let hint = match read.is_empty() {
+            true => "no place had enough pairs: give `redline layers` more of them".into(),
+            false => format!("places with enough pairs: {read}"),
+        };
+        return Err(hinted(message, hint));
     };
     let mut profile = layer_profile(&place.layers);
     profile.title = format!("{}: {}", profile.title, place.place);

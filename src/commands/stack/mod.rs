@@ -27,16 +27,18 @@ use answers::Answers;
 use file::OutFile;
 
 /// The schema of every row, as of `redline correct` without any of this.
-const SCHEMA: &str = "redline.correct.v1";
+pub const SCHEMA: &str = "redline.correct.v1";
 
 /// A row on its way.
-struct Row {
-    fields: Map<String, Value>,
+pub struct Row {
+    /// What it holds, as read.
+    pub fields: Map<String, Value>,
     /// What the Aligners read as the question.
-    question: String,
+    pub question: String,
     /// What the upstream model reads.
     messages: Value,
-    answer: Option<String>,
+    /// There, unless an upstream model answers.
+    pub answer: Option<String>,
 }
 
 pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
@@ -70,7 +72,7 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// The rows, each with a question and, unless an upstream model answers, an answer.
-fn rows(args: &CorrectArgs) -> anyhow::Result<Vec<Row>> {
+pub fn rows(args: &CorrectArgs) -> anyhow::Result<Vec<Row>> {
     let Some(path) = &args.data else {
         let mut fields = Map::new();
         let named = [("question", &args.question), ("answer", &args.answer)];

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::cli::train::{GgufName, StoredName, TrainArgs};
 use crate::output;
-use crate::session::{check_output, make_folder};
+use crate::session::{check_output, check_output_folder, make_folder};
 
 use rows::TrainingRows;
 use start::Start;
@@ -38,8 +38,9 @@ pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<ExitCode> {
 /// Trains and exports; returns the summary that is also in the folder.
 pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
     options::check(args)?;
-    let rows = TrainingRows::read(args)?;
+    check_output_folder(&args.out)?;
     args.gguf.as_deref().map_or(Ok(()), check_output)?;
+    let rows = TrainingRows::read(args)?;
     let start = Start::new(args, &rows)?;
     if let Some(path) = &args.export {
         let state = load_parameters(path, &start.parameters)?;

@@ -23,6 +23,9 @@ pub fn check(args: &TrainArgs) -> anyhow::Result<()> {
         return Err(hinted("--method lora needs a model to stand beside", "give --model, or leave --method out"));
     }
     let shape = &args.shape;
+    if shape.n_layers == 0 || shape.intermediate_size == Some(0) {
+        return Err(hinted("--n-layers or --intermediate-size is 0", "a model has at least one of either"));
+    }
     let kv_heads = shape.kv_heads.unwrap_or(shape.heads);
     let divides = |whole: usize, part: usize| part > 0 && whole > 0 && whole.is_multiple_of(part);
     if !divides(shape.hidden_size, shape.heads) || !(shape.hidden_size / shape.heads).is_multiple_of(2) {

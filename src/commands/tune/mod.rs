@@ -160,6 +160,7 @@ impl Run<'_> {
             loaded: &self.dial.loaded,
             coefficients,
             data: &self.rows.name,
+            triples: &self.rows.triples,
             skip: self.args.skip,
             max_new_tokens: self.max_new_tokens,
             sampling: &self.sampling,

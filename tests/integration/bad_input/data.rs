@@ -163,3 +163,44 @@ fn too_few_rows_for_reproduce() {
     std::fs::create_dir(tiny.path("report")).unwrap();
     refused_line(&tiny, "data_reproduce_rows", &format!("{line} --pairs 40 --prompts 40"));
 }
+
+#[test]
+fn outputs_that_replace_something() {
+    let tiny = Tiny::new();
+    refused_line(
+        &tiny,
+        "data_split_into_one",
+        "data split triples.jsonl --share 0.5 --out a.jsonl --held-out ./a.jsonl",
+    );
+    refused_line(
+        &tiny,
+        "data_split_onto_itself",
+        "data split triples.jsonl --share 0.5 --out triples.jsonl --held-out b.jsonl",
+    );
+    refused_line(&tiny, "data_clean_onto_itself", "data clean triples.jsonl --out ./triples.jsonl");
+}
+
+#[test]
+fn a_sweep_of_other_rows() {
+    let tiny = Tiny::new();
+    tiny.extract();
+    let sweep = |prompts: usize| {
+        let line =
+            "sweep --model model --template template.txt --data triples.jsonl --vector vector.safetensors --skip 24";
+        format!("{line} --coefficients -1,0,1 --max-new-tokens 4 --out sweep.jsonl --prompts {prompts}")
+    };
+    crate::program::succeed(tiny.folder(), &words(&sweep(2)));
+    let mut others = triples(48);
+    others[40].answer.push('!');
+    write_triples(&tiny.path("triples.jsonl"), &others);
+    refused_line(&tiny, "data_sweep_of_other_rows", &sweep(4));
+    std::fs::write(tiny.path("flawed.jsonl"), flawed_rows()).unwrap();
+    refused_line(&tiny, "data_fit_of_other_rows", "fit sweep.jsonl --rows flawed.jsonl");
+}
+
+/// Rows of `data synth`, which nothing was swept on.
+fn flawed_rows() -> String {
+    let folder = tempfile::tempdir().unwrap();
+    crate::program::succeed(folder.path(), &words("data synth --rows 40 --out rows.jsonl"));
+    std::fs::read_to_string(folder.path().join("rows.jsonl")).unwrap()
+}

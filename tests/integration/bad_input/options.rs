@@ -126,3 +126,16 @@ fn fit_of_something_else() {
     std::fs::write(tiny.path("damaged.jsonl"), damaged.concat()).unwrap();
     refused_line(&tiny, "fit_damaged", "fit damaged.jsonl");
 }
+
+#[test]
+fn nothing_to_do() {
+    let tiny = Tiny::new();
+    for (name, line) in [
+        ("pairs", "extract --model model --data triples.jsonl --pairs 0".to_owned()),
+        ("prompts", sweep("--prompts 0").replace("--prompts 2 ", "")),
+        ("batch_rows", sweep("--batch-rows 0")),
+        ("rows", "data synth --rows 0 --out rows.jsonl".to_owned()),
+    ] {
+        refused_line(&tiny, &format!("option_no_{name}"), &line);
+    }
+}

@@ -62,6 +62,9 @@ fn options_out_of_range() {
     let scratch = "train --from-scratch --data triples.jsonl --out run";
     refused_line(&tiny, "train_heads", &format!("{scratch} --hidden-size 30 --heads 4"));
     refused_line(&tiny, "train_kv_heads", &format!("{scratch} --kv-heads 3"));
+    refused_line(&tiny, "train_no_layers", &format!("{scratch} --n-layers 0"));
+    refused_line(&tiny, "train_no_width", &format!("{scratch} --intermediate-size 0"));
+    refused_line(&tiny, "train_out", "train --from-scratch --data triples.jsonl --out triples.jsonl/run");
     refused_line(&tiny, "train_vocabulary", &format!("{scratch} --vocab-size 100"));
     refused_line(&tiny, "train_scratch_lora", &format!("{scratch} --method lora"));
     refused_line(&tiny, "train_no_model", "train --data triples.jsonl --out run");

@@ -137,6 +137,17 @@ fn that_touches_nothing() {
 }
 
 #[test]
+fn scan_by_a_control_vector() {
+    let tiny = Tiny::new();
+    succeed(
+        tiny.folder(),
+        &words("extract --model model --template template.txt --data triples.jsonl --pairs 24 --gguf vector.gguf"),
+    );
+    let line = "scan --model model --template template.txt --data triples.jsonl --vector vector.gguf";
+    refused_line(&tiny, "vector_scan_by_gguf", line);
+}
+
+#[test]
 fn scan_without_calibration() {
     let tiny = edited(|reading| reading.calibration = None);
     scan(&tiny, "vector_no_calibration", "");

@@ -9,6 +9,8 @@ use super::http::{open, parse, post};
 use super::program::Server;
 use super::upstream::Mock;
 use super::{CLEAN, FLAWED, QUESTION, chat_body};
+use crate::fixture::words;
+use crate::program::{repository, run, succeed};
 
 /// An answer that is longer than the context of the embedded Aligner.
 fn too_long() -> String {
@@ -163,4 +165,19 @@ fn a_killed_server_leaves_nothing_half_that_looks_whole() {
     drop(server);
     let again = Server::start("");
     assert_eq!(again.post("/v1/correct", &long_body(false)).json()["correction"], whole["correction"]);
+}
+
+#[test]
+fn what_cannot_be_served_is_said_before_anything_is_announced() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = repository().join("assets/demo/triples.jsonl");
+    let extract = ["extract", "--data", rows.to_str().unwrap(), "--pairs", "40", "--out", "v.safetensors"];
+    succeed(folder.path(), &extract);
+    for arguments in
+        ["--layers 9", "--vector a=v.safetensors --vector a=v.safetensors", "--vector a=v.safetensors --layers 9"]
+    {
+        let ran = run(folder.path(), &words(&format!("serve --port 0 --json {arguments}")));
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{arguments}: {ran:?}");
+        assert!(!ran.stderr.contains("listening") && !ran.stderr.contains("unexpected"), "{arguments}: {ran:?}");
+    }
 }
