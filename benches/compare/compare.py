@@ -1,6 +1,9 @@
-"""Runs every work on both sides in turn and writes speed.md and speed.json; see compare.sh.
+"""Runs works on both sides in turn and writes speed.md and speed.json; see compare.sh.
 
-    compare.py DATA FOLDER ROUNDS DOCS
+    compare.py DATA FOLDER ROUNDS DOCS [PART…]
+
+A part is `limits`, `agreement`, or a work of works.py; without any, all are run. Every part is written as soon as it is measured, and takes the
+place of what stood there: a run that was stopped goes on with the parts that are missing.
 """
 
 import json
@@ -28,10 +31,10 @@ def summary(seconds):
     return {"median": statistics.median(seconds), "low": min(seconds), "high": max(seconds), "n": len(seconds)}
 
 
-def compared(work):
+def compared(part, work, rounds):
     ours = work.sides[0]
     return [
-        {"work": work.name, "ours": summary(ours.seconds), "peer": summary(side.seconds), "peer_name": side.name,
+        {"part": part, "work": work.name, "rounds": rounds, "ours": summary(ours.seconds), "peer": summary(side.seconds), "peer_name": side.name,
          "ratio": side.median() / ours.median(), "target": work.targets.get(side.name)}
         for side in work.sides[1:]
     ]
@@ -78,39 +81,51 @@ def versions():
 
 def write(docs, result):
     docs.mkdir(parents=True, exist_ok=True)
+    order = [*Works.NAMES]
+    result["results"].sort(key=lambda row: order.index(row["part"]))
     (docs / "speed.json").write_text(json.dumps(result, indent=1) + "\n")
     page = docs / "speed.md"
     text = page.read_text()
     start, end = "<!-- table -->", "<!-- end -->"
-    same, machine = result["agreement"], result["machine"]
-    differences = " and ".join(f"{name}'s by {x:+.3%}" for name, x in same["likelihood_differences"].items())
-    made = [
-        start,
-        compared_table(result["results"]),
-        limits_table(result["limits"]),
-        f"Before that, the sides were held against each other: mean log-likelihoods of {agreement.N_TEXTS} texts differ from ours, "
-        f"{differences}; the lowest cosine of a layer's direction with repeng's is {same['lowest_cosine']:.6f}.",
-        f"{machine['processor']}, {THREADS} threads, {result['rounds']} rounds in turn; {', '.join(result['versions'])}.",
-        end,
-    ]
+    made = [start, compared_table(result["results"])]
+    if result.get("limits"):
+        made.append(limits_table(result["limits"]))
+    if same := result.get("agreement"):
+        differences = " and ".join(f"{name}'s by {x:+.3%}" for name, x in same["likelihood_differences"].items())
+        made.append(
+            f"The sides were held against each other: mean log-likelihoods of {agreement.N_TEXTS} texts differ from ours, "
+            f"{differences}; the lowest cosine of a layer's direction with repeng's is {same['lowest_cosine']:.6f}."
+        )
+    machine = result["machine"]
+    made += [f"{machine['processor']}, {THREADS} threads; {', '.join(result['versions'])}.", end]
     page.write_text(text[: text.index(start)] + "\n\n".join(made) + text[text.index(end) + len(end):])
 
 
-def main(data, folder, rounds, docs):
-    works = Works(data, pathlib.Path(folder))
-    bounds = limits(works)
-    differences = agreement.likelihoods(works.triples, works.folder)
-    same = {"likelihood_differences": differences, "lowest_cosine": agreement.direction_cosines(works)}
-    print(same, file=sys.stderr, flush=True)
-    results = []
-    for make in works.all():
-        work = make()
-        print(work.name, file=sys.stderr, flush=True)
-        alternate(work.sides, work.rounds or rounds)
-        results.extend(compared(work))
+def measure(part, works, rounds, result):
+    print(part, file=sys.stderr, flush=True)
+    if part == "limits":
+        result["limits"] = limits(works)
+    elif part == "agreement":
+        differences = agreement.likelihoods(works.triples, works.folder)
+        result["agreement"] = {"likelihood_differences": differences, "lowest_cosine": agreement.direction_cosines(works)}
+    else:
+        work = getattr(works, part)()
+        rounds = work.rounds or rounds
+        alternate(work.sides, rounds)
+        kept = [row for row in result["results"] if row["part"] != part]
+        result["results"] = kept + compared(part, work, rounds)
+
+
+def main(data, folder, rounds, docs, *parts):
+    works, docs = Works(data, pathlib.Path(folder)), pathlib.Path(docs)
+    path = docs / "speed.json"
+    result = json.loads(path.read_text()) if path.exists() else {"results": []}
     processor = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
-    machine = {"processor": processor, "threads": THREADS, "system": platform.system()}
-    write(pathlib.Path(docs), {"results": results, "limits": bounds, "agreement": same, "machine": machine, "versions": versions(), "rounds": rounds})
+    result["machine"] = {"processor": processor, "threads": THREADS, "system": platform.system()}
+    result["versions"] = versions()
+    for part in parts or ("limits", "agreement", *Works.NAMES):
+        measure(part, works, int(rounds), result)
+        write(docs, result)
 
 
-main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4])
+main(*sys.argv[1:])

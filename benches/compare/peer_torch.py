@@ -64,8 +64,9 @@ def generate(model, tokenizer, given):
     """A text at a time under a control vector, as repeng's notebooks do it."""
     from repeng import ControlModel, ControlVector
 
-    control = ControlModel(model, list(range(model.config.num_hidden_layers)))
-    control.set_control(ControlVector.import_gguf(given["vector"]), given["coefficient"])
+    vector = ControlVector.import_gguf(given["vector"])
+    control = ControlModel(model, sorted(vector.directions))
+    control.set_control(vector, given["coefficient"])
     with torch.inference_mode():
         for prompt in given["prompts"]:
             ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)

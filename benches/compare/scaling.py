@@ -70,7 +70,7 @@ def seconds_a_token(work, model, *options):
 
 
 def measure(works, rounds):
-    extract = lambda n: seconds_of(*works.extract_options(n), "--out", works.folder / "scaling.safetensors")
+    extract = lambda n: seconds_of(*works.extract_options(n, 0.25), "--out", works.folder / "scaling.safetensors")
     prefill = lambda model, n: seconds_a_token("prefill", model, "--prefill", n, "--decode", 0)
     decode = lambda model: seconds_a_token("decode", model, "--prefill", 0, "--decode", 64)
     sizes = [(TINY_PARAMETERS, TINY), (SMOLLM2_PARAMETERS, MODEL)]

@@ -12,7 +12,7 @@ N_CORRECTED, MAX_NEW = 16, 96
 SWEEP_PROMPTS, SWEEP_COEFFICIENTS = 24, [-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5]
 N_PAIRS = 64
 # a pass per truncation takes its time: fewer pairs
-N_SCANNED_PAIRS, N_OUTPUT_TOKENS = 16, 20
+N_SCANNED_PAIRS, N_OUTPUT_TOKENS = 12, 20
 STEP_ROWS, STEP_TOKENS, N_STEPS = 8, 256, 6
 
 END = "<|im_end|>"
@@ -38,8 +38,7 @@ class Works:
         self.data, self.folder = data, folder
         self.triples = read_lines(data)
 
-    def all(self):
-        return [self.prefill, self.decode, self.correct, self.directions, self.every_token, self.sweep, self.training_step]
+    NAMES = ("prefill", "decode", "correct", "directions", "every_token", "sweep", "training_step")
 
     def prefill(self):
         given = {"tokens": tokens(N_PREFILL)}
@@ -116,9 +115,9 @@ class Works:
 
     # what the works do on our side
 
-    def extract_options(self, n_pairs, *more):
+    def extract_options(self, n_pairs, held_out_share=0.05):
         return ["extract", "--model", MODEL, "--template", "aligner", "--data", self.data, "--pairs", n_pairs,
-                "--read", "last-token", "--held-out-share", 0.05, *more]
+                "--read", "last-token", "--held-out-share", held_out_share]
 
     def layers(self, n_tokens, n_pairs=N_SCANNED_PAIRS):
         return seconds_of("layers", "--model", MODEL, "--template", "aligner", "--data", self.data, "--pairs", n_pairs,
