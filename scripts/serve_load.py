@@ -6,6 +6,7 @@ Python's standard library. Every reply is compared with the one that a single cl
 import argparse
 import gzip
 import json
+import math
 import os
 import platform
 import subprocess
@@ -15,6 +16,7 @@ import urllib.request
 
 CLIENTS = [1, 2, 4, 8, 16, 32, 64]
 COEFFICIENTS = [-1, -0.5, 0, 0.5, 1]
+COLOURS = ["#b3122a", "#3b62be"]
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--model")
@@ -100,7 +102,7 @@ def measure(name, *more):
 
 def figure(lines):
     width, height, left, bottom = 640, 360, 60, 50
-    most = 1.1 * max(point["corrections_per_second"] for points in lines.values() for point in points)
+    most = 40 * math.ceil(max(point["corrections_per_second"] for points in lines.values() for point in points) / 40)
     x = lambda clients: left + (width - left - 150) * CLIENTS.index(clients) / (len(CLIENTS) - 1)
     y = lambda value: height - bottom - (height - bottom - 20) * value / most
     parts = [
@@ -115,11 +117,15 @@ def figure(lines):
         parts.append(f'<text x="{left - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{value:.0f}</text>')
     parts.append(f'<text x="{(left + width - 150) / 2}" y="{height - 10}" text-anchor="middle">clients at a time</text>')
     parts.append(f'<text x="14" y="14">corrections a second</text>')
-    for (name, points), colour in zip(lines.items(), ["#b3122a", "#3b62be"]):
+    for (name, points), colour in zip(lines.items(), COLOURS):
         path = " ".join(f"{x(p['clients']):.1f},{y(p['corrections_per_second']):.1f}" for p in points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        last = points[-1]
-        parts.append(f'<text x="{width - 144}" y="{y(last["corrections_per_second"]) + 4:.1f}" fill="{colour}">{name}</text>')
+    # names beside the ends of their lines, one above the other
+    ends = sorted((y(points[-1]["corrections_per_second"]), name, colour) for (name, points), colour in zip(lines.items(), COLOURS))
+    above = -math.inf
+    for end, name, colour in ends:
+        above = max(end, above + 16)
+        parts.append(f'<text x="{width - 144}" y="{above + 4:.1f}" fill="{colour}">{name}</text>')
     return "\n".join([*parts, "</svg>\n"])
 
 
