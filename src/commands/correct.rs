@@ -39,8 +39,8 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (questions, session, options) = (questions.as_slice(), &session, &options);
     let run = Run { args, coefficient, questions, session, options, drafting: Cell::default() };
     if args.diff && !json {
-        for row in 0..questions.len() {
-            run.difference(row, &prompts[row], &mut inject)?;
+        for (row, prompt) in prompts.iter().enumerate() {
+            run.difference(row, prompt, &mut inject)?;
         }
     } else if args.question.is_some() && !json {
         run.stream(&prompts[0], &mut inject)?;
