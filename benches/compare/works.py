@@ -34,11 +34,11 @@ class Side:
 class Works:
     """The works over one file of triples, with files of their own in `folder`."""
 
+    NAMES = ("prefill", "decode", "correct", "directions", "every_token", "sweep", "training_step")
+
     def __init__(self, data, folder):
         self.data, self.folder = data, folder
         self.triples = read_lines(data)
-
-    NAMES = ("prefill", "decode", "correct", "directions", "every_token", "sweep", "training_step")
 
     def prefill(self):
         given = {"tokens": tokens(N_PREFILL)}

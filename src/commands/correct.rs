@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use redline::model::generate::{Drafting, Finish, GenerateOptions, Generated, Prompt, generate};
 use redline::model::{Hook, Result as ModelResult};
-use redline::steer::{EditRatios, Inject};
-use serde_json::{Map, Value, json};
+use redline::steer::Inject;
+use serde_json::json;
 
 use crate::cli::CorrectArgs;
-use crate::commands::stack;
+use crate::commands::stack::{self, Row};
 use crate::commands::sweep::sampling_options;
 use crate::difference::{Marks, marked};
 use crate::progress::Progress;
@@ -93,6 +93,7 @@ pub fn chosen_coefficient(asked: Option<f32>, steering: Option<&Steering>) -> an
     Ok(asked.or(steering.and_then(Steering::coefficient)).unwrap_or(0.0))
 }
 
+/// The rows of the file, or the one of the command line, each with an answer.
 fn questions(args: &CorrectArgs) -> anyhow::Result<Vec<Row>> {
     let is_empty = |text: &Option<String>| text.as_ref().is_some_and(|text| text.trim().is_empty());
     if is_empty(&args.question) || is_empty(&args.answer) {
@@ -107,27 +108,14 @@ fn questions(args: &CorrectArgs) -> anyhow::Result<Vec<Row>> {
             "give --question with --answer, --data, or an upstream model: --upstream URL or --upstream-model PATH",
         ));
     }
-    Ok(stack::rows(args)?.into_iter().map(Row::from).collect())
-}
-
-/// A row to correct, and what else it holds.
-struct Row {
-    fields: Map<String, Value>,
-    question: String,
-    answer: String,
-}
-
-impl From<stack::Row> for Row {
-    fn from(row: stack::Row) -> Self {
-        Self { fields: row.fields, question: row.question, answer: row.answer.unwrap_or_default() }
-    }
+    stack::rows(args)
 }
 
 /// Token ids of all prompts, so that one without room is refused before anything is written.
 fn prompts(args: &CorrectArgs, session: &Session, questions: &[Row]) -> anyhow::Result<Vec<Vec<u32>>> {
     let prompt = |(row, question): (usize, &Row)| {
         let origin = args.data.as_ref().map_or("--answer".into(), |path| format!("{}: row {row}", path.display()));
-        let texts = [question.question.as_str(), question.answer.as_str()];
+        let texts = [question.question.as_str(), question.answer()];
         session.prompt_with_room(texts, args.sampling.max_new_tokens, &origin)
     };
     questions.iter().enumerate().map(prompt).collect()
@@ -167,7 +155,7 @@ impl Run<'_> {
         if self.args.no_draft || n_together > MOST_DRAFTED_ROWS {
             return Ok(Vec::new());
         }
-        self.session.draft(&self.questions[row].answer)
+        self.session.draft(self.questions[row].answer())
     }
 
     fn write(
@@ -212,7 +200,7 @@ impl Run<'_> {
         })?;
         let tokens = rows.first().map(|row| row.tokens.as_slice()).unwrap_or_default();
         let correction = self.session.tokenizer()?.decode(tokens, true)?;
-        output::line(&marked(self.questions[row].answer.trim(), correction.trim(), Marks::for_stdout()))
+        output::line(&marked(self.questions[row].answer().trim(), correction.trim(), Marks::for_stdout()))
     }
 
     /// Writes one JSON line a row.
@@ -231,15 +219,9 @@ impl Run<'_> {
         let tokenizer = self.session.tokenizer()?;
         for (question, row) in part.iter().zip(rows) {
             let correction = tokenizer.decode(&row.tokens, true)?;
-            let ratios = EditRatios::new(question.answer.trim(), correction.trim());
-            let mut fields = question.fields.clone();
-            let mut put = |name: &str, value: Value| fields.insert(name.into(), value);
-            put("schema", stack::SCHEMA.into());
-            put("correction", correction.trim().into());
-            put("edit_ratio", json!(ratios.char));
-            put("exact_copy", ratios.exact_copy.into());
-            put("coefficient", json!(self.coefficient));
-            put("truncated", (row.finish == Finish::Length).into());
+            let mut fields = question.output();
+            stack::put_correction(&mut fields, question.answer(), correction.trim(), row.finish == Finish::Length);
+            fields.insert("coefficient".into(), json!(self.coefficient));
             output::line(&serde_json::to_string(&fields)?)?;
         }
         Ok(())

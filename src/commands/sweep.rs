@@ -103,10 +103,9 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// SHA-256 of the texts of all rows, whatever file they stand in.
-pub fn rows_hash(rows: &[Qac]) -> String {
-    let texts: Vec<[&str; 3]> = rows.iter().map(|row| [row.question.as_str(), &row.answer, &row.correction]).collect();
-    hash_of(json!(texts).to_string().as_bytes())
+/// SHA-256 of question, answer and correction of all rows, whatever file they stand in.
+pub fn rows_hash<'a>(rows: impl Iterator<Item = [&'a str; 3]>) -> String {
+    hash_of(json!(rows.collect::<Vec<_>>()).to_string().as_bytes())
 }
 
 /// Everything that the outputs of a sweep depend on.
@@ -135,7 +134,7 @@ pub fn settings(of: &SweepSettings<'_>) -> Value {
         "operator": of.steering.operator,
         "coefficients": of.coefficients,
         "data": of.data,
-        "data_hash": rows_hash(of.triples),
+        "data_hash": rows_hash(of.triples.iter().map(|row| [row.question.as_str(), &row.answer, &row.correction])),
         "skip": of.skip,
         "max_new_tokens": of.max_new_tokens,
         "sampling": of.sampling,

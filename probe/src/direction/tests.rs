@@ -73,10 +73,11 @@ fn a_planted_direction_is_recovered_with_its_sign() {
 #[test]
 fn a_logistic_regression_tells_held_out_poles_apart_where_dimensions_are_massive() {
     for massive in [&[][..], &MASSIVE] {
-        let found = extract_layer(&planted(150, massive, 1), &options(Method::Logistic, Scaling::None, false)).unwrap();
+        // many pairs: a boundary fitted to a few in 96 dimensions also follows their noise
+        let found =
+            extract_layer(&planted(1500, massive, 1), &options(Method::Logistic, Scaling::None, false)).unwrap();
         let cosine = cosine(&found.direction, &planted_direction());
-        // a boundary fitted to 300 points in 96 dimensions also follows their noise; a random direction has 0.1
-        assert!(cosine > 0.7, "{cosine} with {massive:?}");
+        assert!(cosine > 0.9, "{cosine} with {massive:?}");
         let held_out = planted(100, massive, 2);
         let direction: Array1<f64> = found.direction.iter().map(|value| f64::from(*value)).collect();
         let above = held_out.differences().dot(&direction).iter().filter(|score| **score > 0.0).count();

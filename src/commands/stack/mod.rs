@@ -27,18 +27,41 @@ use answers::Answers;
 use file::OutFile;
 
 /// The schema of every row, as of `redline correct` without any of this.
-pub const SCHEMA: &str = "redline.correct.v1";
+const SCHEMA: &str = "redline.correct.v1";
 
 /// A row on its way.
 pub struct Row {
     /// What it holds, as read.
-    pub fields: Map<String, Value>,
+    fields: Map<String, Value>,
     /// What the Aligners read as the question.
     pub question: String,
     /// What the upstream model reads.
     messages: Value,
-    /// There, unless an upstream model answers.
-    pub answer: Option<String>,
+    answer: Option<String>,
+}
+
+impl Row {
+    /// The answer; empty where an upstream model has yet to give it.
+    pub fn answer(&self) -> &str {
+        self.answer.as_deref().unwrap_or_default()
+    }
+
+    /// The row that is written: what it holds, under the schema.
+    pub fn output(&self) -> Map<String, Value> {
+        let mut fields = self.fields.clone();
+        fields.insert("schema".into(), SCHEMA.into());
+        fields
+    }
+}
+
+/// Puts a correction into a row, and how it differs from the answer.
+pub fn put_correction(fields: &mut Map<String, Value>, answer: &str, correction: &str, truncated: bool) {
+    let ratios = EditRatios::new(answer.trim(), correction);
+    let mut put = |name: &str, value: Value| fields.insert(name.into(), value);
+    put("correction", correction.into());
+    put("edit_ratio", json!(ratios.char));
+    put("exact_copy", ratios.exact_copy.into());
+    put("truncated", truncated.into());
 }
 
 pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
@@ -162,8 +185,7 @@ impl Stack<'_> {
         }
         let mut out = Vec::with_capacity(rows.len());
         for (i, row) in rows.iter().enumerate() {
-            let mut fields = row.fields.clone();
-            fields.insert("schema".into(), SCHEMA.into());
+            let mut fields = row.output();
             fields.insert("answer".into(), answers[i].clone().into());
             match (&errors[i], ends[i].take()) {
                 (None, Some(end)) => self.finish(&mut fields, &answers[i], end, std::mem::take(&mut steps[i])),
@@ -178,12 +200,8 @@ impl Stack<'_> {
     }
 
     fn finish(&self, fields: &mut Map<String, Value>, answer: &str, end: Corrected, steps: Vec<Value>) {
-        let ratios = EditRatios::new(answer.trim(), &end.text);
+        put_correction(fields, answer, &end.text, end.truncated);
         let mut put = |name: &str, value: Value| fields.insert(name.into(), value);
-        put("correction", end.text.into());
-        put("edit_ratio", json!(ratios.char));
-        put("exact_copy", ratios.exact_copy.into());
-        put("truncated", end.truncated.into());
         if let [aligner] = self.aligners.as_slice() {
             put("coefficient", json!(aligner.coefficient()));
         } else {
