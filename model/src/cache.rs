@@ -35,6 +35,24 @@ impl SharedPrefix {
         self.segments.is_empty()
     }
 
+    /// The first `len` positions, at most all.
+    pub(crate) fn truncated(&self, len: usize) -> Result<Self> {
+        let mut left = len;
+        let mut segments = Vec::with_capacity(self.segments.len());
+        for segment in &self.segments {
+            let length = segment.length.min(left);
+            left -= length;
+            if length == segment.length {
+                segments.push(segment.clone());
+            } else if length > 0 {
+                let narrow = |x: &Tensor| x.narrow(1, 0, length);
+                let layers = segment.layers.iter().map(|(k, v)| Ok((narrow(k)?, narrow(v)?))).collect::<Result<_>>()?;
+                segments.push(Arc::new(Segment { layers, length }));
+            }
+        }
+        Ok(Self { segments })
+    }
+
     /// A cache of `rows` that continue this past, with room for `capacity` more tokens each.
     ///
     /// # Errors
@@ -44,7 +62,8 @@ impl SharedPrefix {
         let layers = (0..config.n_layers)
             .map(|_| Ok((Tensor::zeros(shape, DType::F32, device)?, Tensor::zeros(shape, DType::F32, device)?)))
             .collect::<Result<Vec<_>>>()?;
-        Ok(KvCache { shared: self.clone(), layers, rows, length: 0, capacity: capacity.max(1) })
+        let alike = Alike { first: vec![0; rows.len()], n_blocks: config.n_layers };
+        Ok(KvCache { shared: self.clone(), layers, rows, length: 0, capacity: capacity.max(1), alike })
     }
 }
 
@@ -56,6 +75,32 @@ pub struct KvCache {
     rows: Vec<usize>,
     length: usize,
     capacity: usize,
+    alike: Alike,
+}
+
+/// Which rows have read the same tokens.
+#[derive(Debug)]
+struct Alike {
+    /// For each row the first that has.
+    first: Vec<usize>,
+    /// Blocks whose keys and values such rows have in common: no hook touched them.
+    n_blocks: usize,
+}
+
+/// One row for all that have read the same.
+#[derive(Debug)]
+pub(crate) struct LeadRows {
+    /// Where each lead row stands in the cache.
+    pub(crate) places: Vec<usize>,
+    /// For each row of the cache its lead row, an index into `places`.
+    pub(crate) of_row: Vec<usize>,
+}
+
+impl LeadRows {
+    /// Every row for itself.
+    pub(crate) fn all(n: usize) -> Self {
+        Self { places: (0..n).collect(), of_row: (0..n).collect() }
+    }
 }
 
 impl KvCache {
@@ -115,7 +160,35 @@ impl KvCache {
             *v = v.index_select(&kept, 0)?;
         }
         self.rows = indices.iter().map(|&index| self.rows[index]).collect();
+        let first =
+            |&index: &usize| indices.iter().position(|&other| self.alike.first[other] == self.alike.first[index]);
+        self.alike.first = indices.iter().filter_map(first).collect();
         Ok(())
+    }
+
+    /// Notes which rows no longer agree after these tokens, the same number for each.
+    pub(crate) fn tell_apart(&mut self, tokens: &[u32]) {
+        let t = tokens.len() / self.rows.len().max(1);
+        let own = |row: usize| (self.alike.first[row], &tokens[row * t..][..t]);
+        let first = |row: usize| (0..row).find(|&other| own(other) == own(row)).unwrap_or(row);
+        self.alike.first = (0..self.rows.len()).map(first).collect();
+    }
+
+    /// Blocks that agree in rows that have read the same, after a pass in which a hook leaves the first `n_blocks` alone.
+    pub(crate) fn agree_at_most(&mut self, n_blocks: usize) -> usize {
+        self.alike.n_blocks = self.alike.n_blocks.min(n_blocks);
+        self.alike.n_blocks
+    }
+
+    /// One row for all that agree in the first `n_blocks` blocks; `None` where none agree.
+    pub(crate) fn lead_rows(&self, n_blocks: usize) -> Option<LeadRows> {
+        let first = &self.alike.first;
+        let places: Vec<usize> = (0..first.len()).filter(|&row| first[row] == row).collect();
+        if n_blocks > self.alike.n_blocks || places.len() == first.len() {
+            return None;
+        }
+        let of_row = first.iter().map(|first| places.partition_point(|place| place < first)).collect();
+        Some(LeadRows { places, of_row })
     }
 
     /// Ends writing and makes the past of a single row shareable.
@@ -168,16 +241,42 @@ impl KvCache {
     /// [`KvCache::append`] on the CPU, from lines of a packed pass: (n_tokens, kv_heads · head_dim) each, keys unrotated.
     pub(crate) fn append_packed(&self, layer: usize, kv: [&Tensor; 2], append: Append<'_>) -> Result<ChunkKv> {
         append.write(&self.layers[layer], kv, self.length)?;
-        Ok(self.layer(layer, self.length + append.lines.t))
+        Ok(ChunkKv { lead: append.lead.cloned(), ..self.layer(layer, self.length + append.lines.t) })
     }
 
     /// Keys and values of a layer, `own_len` positions of the rows' own.
     fn layer(&self, layer: usize, own_len: usize) -> ChunkKv {
         let shared = self.shared.segments.iter().map(|segment| segment.layers[layer].clone()).collect();
-        ChunkKv { shared, own: self.layers[layer].clone(), own_len }
+        ChunkKv { shared, own: self.layers[layer].clone(), own_len, lead: None }
     }
 
     pub(crate) fn advance(&mut self, t: usize) {
         self.length += t;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_lead_those_that_have_read_the_same() {
+        let alike = Alike { first: vec![0; 5], n_blocks: 3 };
+        let rows = (0..5).collect();
+        let mut cache =
+            KvCache { shared: SharedPrefix::default(), layers: Vec::new(), rows, length: 0, capacity: 9, alike };
+        let lead = |cache: &KvCache| cache.lead_rows(2).map(|lead| (lead.places, lead.of_row));
+        assert_eq!(lead(&cache), Some((vec![0], vec![0; 5])));
+        cache.tell_apart(&[7, 8, 7, 8, 7, 9, 7, 9, 7, 8]);
+        assert_eq!(lead(&cache), Some((vec![0, 2], vec![0, 0, 1, 1, 0])));
+        cache.keep(&[1, 3, 4]).unwrap();
+        assert_eq!(lead(&cache), Some((vec![0, 1], vec![0, 1, 0])));
+        cache.tell_apart(&[1, 1, 1]);
+        assert_eq!(lead(&cache), Some((vec![0, 1], vec![0, 1, 0])), "rows that have parted stay apart");
+        assert_eq!(cache.agree_at_most(1), 1);
+        assert_eq!(lead(&cache), None, "a hook changed the second block");
+        assert_eq!(cache.agree_at_most(2), 1);
+        cache.tell_apart(&[1, 2, 3]);
+        assert!(cache.lead_rows(1).is_none());
     }
 }

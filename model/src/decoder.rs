@@ -1,18 +1,13 @@
 //! The one forward path: a decoder-only transformer with a hook at every site.
 
-use std::cell::OnceCell;
-use std::sync::Arc;
-
 use candle_core::{Device, Tensor};
 
-use crate::hook::{Hook, HookPoint, NoHook, Site, TokenLayout, TokenSpan, visit};
-use crate::layers::gradients::Span;
+use crate::hook::{Hook, HookPoint, NoHook, Site, untouched_blocks, visit};
 use crate::layers::packed::Packed;
-use crate::layers::{
-    Append, Attention, ChunkKv, ChunkLines, HeadSizes, Kernels, Linear, Mlp, RmsNorm, Rope, RotaryTables, is_plain, sum,
-};
+use crate::layers::{Attention, ChunkKv, HeadSizes, Kernels, Linear, Mlp, RmsNorm, Rope, RotaryTables, is_plain, sum};
+use crate::pass::Pass;
 use crate::weights::{FileTensors, TensorSource, Weights};
-use crate::{Error, KvCache, ModelConfig, Result};
+use crate::{KvCache, ModelConfig, Result};
 
 /// A decoder-only transformer; its weights never change, so one can serve many callers.
 #[derive(Debug, Clone)]
@@ -236,10 +231,16 @@ impl Decoder {
             Wanted::Nothing => hook.last_layer(),
             _ => None,
         };
-        let mut x = self.embed(&pass.tokens)?;
+        let lead = self.lead_pass(&pass, chunks, hook)?;
+        let mut x = self.embed(lead.as_ref().map_or(&pass.tokens, |lead| &lead.pass.tokens))?;
         x = visit(hook, HookPoint::Embed, x, &pass.layout)?;
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(x, layer, &pass, chunks, hook, self.kernels)?;
+            let below = lead.as_ref().filter(|lead| layer < lead.n_blocks);
+            x = block.forward(x, layer, below.map_or(&pass, |lead| &lead.pass), chunks, hook, self.kernels)?;
+            if let Some(lead) = below.filter(|lead| layer + 1 == lead.n_blocks) {
+                x = x.index_select(&lead.lines, 0)?;
+            }
+            x = visit(hook, HookPoint::resid_post(layer), x, &pass.layout)?;
             if last_layer == Some(layer) && !chunks.iter().any(|chunk| matches!(chunk.past, Past::Cache(_))) {
                 return Ok(None);
             }
@@ -265,6 +266,27 @@ impl Decoder {
         }
     }
 
+    /// The pass of the blocks below the first that a hook touches, where rows agree in them.
+    fn lead_pass(&self, pass: &Pass, chunks: &mut [Chunk<'_>], hook: &dyn Hook) -> Result<Option<LeadPass>> {
+        let mut n_blocks = untouched_blocks(hook, self.config.n_layers);
+        for chunk in chunks.iter_mut() {
+            if let Past::Cache(cache) = &mut chunk.past {
+                n_blocks = cache.agree_at_most(n_blocks);
+            }
+        }
+        if n_blocks == 0 || self.kernels != Kernels::Fused || !self.device.is_cpu() {
+            return Ok(None);
+        }
+        let Some((lead, lines)) = pass.over_lead_rows(self, chunks, n_blocks)? else { return Ok(None) };
+        Ok(Some(LeadPass { pass: lead, n_blocks, lines: Tensor::new(lines, &self.device)? }))
+    }
+
+    /// Rotations at these positions, and those of layers with a window, where they differ.
+    pub(crate) fn rotary_tables(&self, positions: &[usize]) -> Result<(RotaryTables, Option<RotaryTables>)> {
+        let local = self.local_rope.as_ref().map(|rope| rope.tables(positions, &self.device)).transpose()?;
+        Ok((self.rope.tables(positions, &self.device)?, local))
+    }
+
     /// A pass over rows without past whose parts run one by one.
     ///
     /// # Errors
@@ -285,6 +307,14 @@ impl Decoder {
             Some(cap) => Ok(((logits / cap)?.tanh()? * cap)?),
         }
     }
+}
+
+/// The first blocks of a pass, where a row stands for all that have read the same.
+struct LeadPass {
+    pass: Pass,
+    n_blocks: usize,
+    /// Its line for each line of the whole pass.
+    lines: Tensor,
 }
 
 /// The parts of a pass, for those who keep only what stands between them.
@@ -325,6 +355,7 @@ impl Block {
         [q, k, v, o, gate, up, down]
     }
 
+    /// The residual stream behind the block, not yet hooked there.
     fn forward(
         &self,
         x: Tensor,
@@ -344,7 +375,7 @@ impl Block {
         let mlp_out = self.mlp.forward(&self.mlp_norm.forward(&x, kernels)?, kernels)?;
         let mlp_out = self.post_norm(1, mlp_out, kernels)?;
         let mlp_out = visit(hook, at(Site::MlpOut), mlp_out, &pass.layout)?;
-        visit(hook, at(Site::ResidPost), sum(&x, &mlp_out, kernels)?, &pass.layout)
+        sum(&x, &mlp_out, kernels)
     }
 
     /// The output of attention (0) or MLP (1) as it is added.
@@ -415,146 +446,4 @@ impl Block {
         let z = visit(hook, z_point, z, &pass.layout)?;
         self.attention.o.forward(&z.flatten_from(1)?)
     }
-}
-
-/// What a pass computes once for all its layers.
-struct Pass {
-    tokens: Vec<u32>,
-    layout: TokenLayout,
-    rotary: RotaryTables,
-    /// Of layers with a window, where it differs.
-    local_rotary: Option<RotaryTables>,
-    plans: Vec<ChunkPlan>,
-    /// The packed rows, where none has a past.
-    rows_without_past: Option<Arc<[Span]>>,
-}
-
-struct ChunkPlan {
-    start: usize,
-    rows: usize,
-    t: usize,
-    /// Position of the first token.
-    position: usize,
-    /// [`causal_mask`] of layers without a window and of those with one, once it was asked for.
-    masks: [OnceCell<Option<Tensor>>; 2],
-    layout: TokenLayout,
-}
-
-impl ChunkPlan {
-    /// What a layer with this window sees, (t, positions); `None`: everything.
-    fn mask(&self, window: Option<usize>, device: &Device) -> Result<Option<Tensor>> {
-        let known = &self.masks[usize::from(window.is_some())];
-        match known.get() {
-            Some(mask) => Ok(mask.clone()),
-            None => {
-                let mask = causal_mask(self.position, self.t, window, device)?;
-                Ok(known.get_or_init(|| mask).clone())
-            }
-        }
-    }
-}
-
-impl Pass {
-    fn prepare(decoder: &Decoder, chunks: &mut [Chunk<'_>]) -> Result<Self> {
-        let vocab_size = decoder.config.vocab_size;
-        let tokens: Vec<u32> = chunks.iter().flat_map(|chunk| chunk.tokens.iter().copied()).collect();
-        if let Some(&id) = tokens.iter().find(|&&id| id as usize >= vocab_size) {
-            return Err(Error::TokenOutOfRange { id, vocab_size });
-        }
-        let mut layout = TokenLayout::default();
-        let mut positions = Vec::with_capacity(tokens.len());
-        let mut plans = Vec::with_capacity(chunks.len());
-        for chunk in chunks.iter_mut() {
-            let start = layout.n_tokens();
-            let rows: Vec<usize> = match &chunk.past {
-                Past::None { row } => vec![*row],
-                Past::Cache(cache) => cache.rows().to_vec(),
-            };
-            let n = chunk.tokens.len();
-            if rows.is_empty() || n == 0 || !n.is_multiple_of(rows.len()) {
-                let expected = format!("a positive multiple of its {} rows", rows.len());
-                return Err(Error::Request { what: "tokens of a chunk", got: n.to_string(), expected });
-            }
-            let t = n / rows.len();
-            let position = match &mut chunk.past {
-                Past::None { .. } => 0,
-                Past::Cache(cache) => {
-                    cache.reserve(t)?;
-                    cache.len()
-                }
-            };
-            if position + t > decoder.config.context {
-                return Err(Error::ContextExceeded {
-                    what: "the text".into(),
-                    tokens: position + t,
-                    context: decoder.config.context,
-                });
-            }
-            let spans =
-                rows.iter().enumerate().map(|(i, &row)| TokenSpan { row, start: start + i * t, len: t, position });
-            let chunk_layout = TokenLayout { spans: spans.collect() };
-            positions.extend(chunk_layout.spans.iter().flat_map(|span| span.position..span.position + span.len));
-            layout.spans.extend_from_slice(&chunk_layout.spans);
-            let masks = [OnceCell::new(), OnceCell::new()];
-            plans.push(ChunkPlan { start, rows: rows.len(), t, position, masks, layout: chunk_layout });
-        }
-        let rotary = decoder.rope.tables(&positions, &decoder.device)?;
-        let local_rotary = decoder.local_rope.as_ref().map(|rope| rope.tables(&positions, &decoder.device));
-        let local_rotary = local_rotary.transpose()?;
-        let has_past = chunks.iter().any(|chunk| matches!(chunk.past, Past::Cache(_)));
-        let spans = || layout.spans.iter().map(|span| Span { start: span.start, len: span.len }).collect();
-        let rows_without_past = (!has_past).then(spans);
-        Ok(Self { tokens, layout, rotary, local_rotary, plans, rows_without_past })
-    }
-
-    /// Cosines and sines for a layer with this window.
-    fn rotary(&self, window: Option<usize>) -> &RotaryTables {
-        self.local_rotary.as_ref().filter(|_| window.is_some()).unwrap_or(&self.rotary)
-    }
-
-    /// Puts new keys and values of a layer into the caches of the chunks, or beside them where there is none.
-    fn append(
-        &self,
-        layer: usize,
-        kv: [&Tensor; 2],
-        chunks: &[Chunk<'_>],
-        attention: &Attention,
-    ) -> Result<Vec<(ChunkLines, ChunkKv)>> {
-        let append_chunk = |(chunk, plan): (&Chunk<'_>, &ChunkPlan)| {
-            let lines = ChunkLines { start: plan.start, rows: plan.rows, t: plan.t };
-            let append = Append { lines, sizes: attention.sizes, rotary: self.rotary(attention.window) };
-            let past = match &chunk.past {
-                Past::None { .. } => append.alone(kv)?,
-                Past::Cache(cache) => cache.append_packed(layer, kv, append)?,
-            };
-            Ok((lines, past))
-        };
-        chunks.iter().zip(&self.plans).map(append_chunk).collect()
-    }
-
-    /// The wanted lines of (n_tokens, width).
-    fn select(&self, x: &Tensor, wanted: &Wanted) -> Result<Option<Tensor>> {
-        let lines: Vec<u32> = match wanted {
-            Wanted::Nothing => return Ok(None),
-            Wanted::All => return Ok(Some(x.clone())),
-            Wanted::LastOfRow => self.layout.spans.iter().map(|span| (span.start + span.len - 1) as u32).collect(),
-            Wanted::Lines(lines) => lines.clone(),
-        };
-        if lines.len() == x.dim(0)? && lines.iter().enumerate().all(|(i, &line)| line as usize == i) {
-            return Ok(Some(x.clone()));
-        }
-        Ok(Some(x.index_select(&Tensor::new(lines.as_slice(), x.device())?, 0)?))
-    }
-}
-
-/// (t, past + t): 0 where the query at position `past + i` may look, −∞ after it and before its window; `None` where it is 0 throughout.
-fn causal_mask(past: usize, t: usize, window: Option<usize>, device: &Device) -> Result<Option<Tensor>> {
-    let (len, window) = (past + t, window.unwrap_or(usize::MAX));
-    if t == 1 && len <= window {
-        return Ok(None);
-    }
-    let is_seen = |query: usize, key: usize| key <= query && query - key < window;
-    let line = |query: usize| (0..len).map(move |key| if is_seen(query, key) { 0.0 } else { f32::NEG_INFINITY });
-    let values: Vec<f32> = (past..len).flat_map(line).collect();
-    Ok(Some(Tensor::from_vec(values, (t, len), device)?))
 }

@@ -209,6 +209,58 @@ fn forked_rows_equal_single_runs() {
     }
 }
 
+/// Adds its row's number to the first dimension behind a block.
+struct Push {
+    point: HookPoint,
+    lines_seen: usize,
+}
+
+impl Hook for Push {
+    fn wants(&self, point: HookPoint) -> bool {
+        point == self.point
+    }
+
+    fn on(&mut self, _: HookPoint, x: &Tensor, layout: &TokenLayout) -> Result<Option<Tensor>> {
+        self.lines_seen += x.dim(0)?;
+        let numbers: Vec<f32> = layout.spans.iter().flat_map(|span| vec![span.row as f32; span.len]).collect();
+        let pushes = Tensor::from_vec(numbers, (x.dim(0)?, 1), x.device())?;
+        Ok(Some(Tensor::cat(&[&(x.narrow(1, 0, 1)? + pushes)?, &x.narrow(1, 1, x.dim(1)? - 1)?], 1)?))
+    }
+}
+
+#[test]
+fn rows_that_read_the_same_equal_single_runs() {
+    let (decoder, expected) = load("llama");
+    let tokens = sequences(&expected).remove(0);
+    let prefix = read_prefix(&decoder, &tokens[..6], &mut NoHook).unwrap();
+    // the fourth row leaves the others in the second piece; the last pieces see a hook further down, and then further up again
+    let pieces: [[&[u32]; 4]; 4] = [
+        [&tokens[6..8]; 4],
+        [&tokens[8..9], &tokens[8..9], &tokens[8..9], &[5]],
+        [&tokens[9..12]; 4],
+        [&tokens[12..13]; 4],
+    ];
+    let layers = [1, 1, 0, 1];
+    let states = |rows: &[usize]| -> Vec<Tensor> {
+        let mut cache = prefix.branch(decoder.config(), rows.to_vec(), 4, decoder.device()).unwrap();
+        let piece = |(piece, layer): (&[&[u32]; 4], usize)| {
+            let tokens: Vec<u32> = rows.iter().flat_map(|&row| piece[row]).copied().collect();
+            let mut hook = Push { point: HookPoint::resid_post(layer), lines_seen: 0 };
+            let chunk = Chunk { tokens: &tokens, past: Past::Cache(&mut cache) };
+            let states = decoder.forward(&mut [chunk], &mut hook, &Wanted::All).unwrap().unwrap();
+            assert_eq!(hook.lines_seen, tokens.len());
+            states.reshape((rows.len(), (), states.dim(1).unwrap())).unwrap()
+        };
+        pieces.iter().zip(layers).map(piece).collect()
+    };
+    let together = states(&[0, 1, 2, 3]);
+    for row in 0..4 {
+        for (got, alone) in together.iter().zip(&states(&[row])) {
+            assert!(relative_difference(&got.get(row).unwrap(), &alone.get(0).unwrap()) < 1e-5, "{row}");
+        }
+    }
+}
+
 #[test]
 fn ragged_batch_equals_single_runs() {
     for share_prompt in [true, false] {
@@ -245,6 +297,33 @@ fn log_probs_equal_the_logits_of_one_pass() {
         let expected: f32 = reference.get(9 + i).unwrap().get(tokens[10 + i] as usize).unwrap().to_scalar().unwrap();
         assert!((value - expected).abs() < 1e-4, "{value} {expected}");
     }
+}
+
+#[test]
+fn texts_that_begin_alike_have_the_log_probs_of_each_alone() {
+    let (decoder, expected) = load("llama");
+    let tokens = sequences(&expected).remove(0);
+    let prefix = read_prefix(&decoder, &tokens[..9], &mut NoHook).unwrap();
+    let whole = &tokens[10..];
+    let with = |place: usize, token: u32| [&whole[..place], &[token], &whole[place + 1..]].concat();
+    let changed = [with(3, 7), with(3, 8), with(6, 7), with(0, 9)];
+    let mut texts: Vec<&[u32]> = vec![whole, &whole[..4], whole, &[]];
+    texts.extend(changed.iter().map(Vec::as_slice));
+    let got = log_probs_of_texts(&decoder, &prefix, tokens[9], &texts).unwrap();
+    for (text, got) in texts.iter().zip(&got) {
+        let alone = Continuation { prefix: &prefix, last_prompt_token: tokens[9], tokens: text, rows: &[0] };
+        let alone = if text.is_empty() {
+            Vec::new()
+        } else {
+            log_probs(&decoder, &[alone], &mut NoHook).unwrap().concat().concat()
+        };
+        assert_eq!(got.len(), text.len());
+        assert!(got.iter().zip(&alone).all(|(a, b)| (a - b).abs() < 1e-5), "{text:?}: {got:?} {alone:?}");
+    }
+    assert!(
+        got[0].iter().zip(&got[4]).skip(4).any(|(a, b)| (a - b).abs() > 1e-3),
+        "the change is seen after its place"
+    );
 }
 
 #[test]

@@ -225,6 +225,17 @@ impl Hook for Then<'_> {
     }
 }
 
+/// Leading blocks in which a hook sees and changes nothing before their output.
+pub(crate) fn untouched_blocks(hook: &dyn Hook, n_layers: usize) -> usize {
+    let wants = |layer: usize, site: Site| hook.wants(HookPoint::Block { layer, site });
+    let is_inside = |layer: usize| SITES.iter().any(|&(site, _)| site != Site::ResidPost && wants(layer, site));
+    if hook.wants(HookPoint::Embed) {
+        return 0;
+    }
+    let touched = (0..n_layers).find(|&layer| is_inside(layer) || wants(layer, Site::ResidPost));
+    touched.map_or(n_layers, |layer| if is_inside(layer) { layer } else { layer + 1 })
+}
+
 /// Calls `hook` at `point` if it asked for it and checks the shape of what comes back.
 pub(crate) fn visit(hook: &mut dyn Hook, point: HookPoint, x: Tensor, layout: &TokenLayout) -> Result<Tensor> {
     if !hook.wants(point) {
@@ -256,6 +267,30 @@ mod tests {
         ] {
             assert_eq!(name.parse::<HookPoint>().unwrap().to_string(), name);
         }
+    }
+
+    #[test]
+    fn blocks_are_untouched_up_to_the_first_point() {
+        struct Wants(&'static str);
+        impl Hook for Wants {
+            fn wants(&self, point: HookPoint) -> bool {
+                point.to_string() == self.0
+            }
+
+            fn on(&mut self, _: HookPoint, _: &Tensor, _: &TokenLayout) -> Result<Option<Tensor>> {
+                Ok(None)
+            }
+        }
+        let cases = [
+            ("hook_embed", 0),
+            ("blocks.2.hook_resid_post", 3),
+            ("blocks.2.attn.hook_z", 2),
+            ("blocks.0.hook_resid_pre", 0),
+        ];
+        for (name, expected) in cases {
+            assert_eq!(untouched_blocks(&Wants(name), 4), expected, "{name}");
+        }
+        assert_eq!(untouched_blocks(&NoHook, 4), 4);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 use rayon::prelude::*;
 
 use crate::hook::Hook;
-use crate::{Chunk, Decoder, Error, Past, Result, SharedPrefix, Wanted};
+use crate::{Chunk, Decoder, Error, KvCache, Past, Result, SharedPrefix, Wanted};
 
 /// Lines of logits computed at once; bounds memory at `LOGIT_LINES · vocab_size` numbers.
 const LOGIT_LINES: usize = 128;
@@ -32,6 +32,15 @@ pub fn log_probs(
     continuations: &[Continuation<'_>],
     hook: &mut dyn Hook,
 ) -> Result<Vec<Vec<Vec<f32>>>> {
+    Ok(read(decoder, continuations, hook)?.0)
+}
+
+/// [`log_probs`], and the caches of what was read: all of a continuation but its last token.
+pub(crate) fn read(
+    decoder: &Decoder,
+    continuations: &[Continuation<'_>],
+    hook: &mut dyn Hook,
+) -> Result<(Vec<Vec<Vec<f32>>>, Vec<KvCache>)> {
     let inputs = continuations.iter().map(input_tokens).collect::<Result<Vec<_>>>()?;
     let mut caches = continuations
         .iter()
@@ -40,22 +49,20 @@ pub fn log_probs(
     let mut chunks: Vec<Chunk<'_>> =
         inputs.iter().zip(&mut caches).map(|(tokens, cache)| Chunk { tokens, past: Past::Cache(cache) }).collect();
     if chunks.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), caches));
     }
-    let Some(states) = decoder.forward(&mut chunks, hook, &Wanted::All)? else { return Ok(Vec::new()) };
-    drop(caches);
+    let Some(states) = decoder.forward(&mut chunks, hook, &Wanted::All)? else { return Ok((Vec::new(), caches)) };
 
     let targets: Vec<u32> = continuations.iter().flat_map(|c| c.tokens.repeat(c.rows.len())).collect();
     let flat = gather_log_softmax(decoder, &states, &targets)?;
     let mut rest = flat.as_slice();
-    continuations
-        .iter()
-        .map(|continuation| {
-            let (own, after) = rest.split_at(continuation.rows.len() * continuation.tokens.len());
-            rest = after;
-            by_row(continuation, own)
-        })
-        .collect()
+    let own = |continuation: &Continuation<'_>| {
+        let (own, after) = rest.split_at(continuation.rows.len() * continuation.tokens.len());
+        rest = after;
+        by_row(continuation, own)
+    };
+    let values = continuations.iter().map(own).collect::<Result<_>>()?;
+    Ok((values, caches))
 }
 
 /// What the pass reads: each row's last prompt token and all but the last token of the continuation.

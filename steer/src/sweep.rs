@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use redline_model::generate::{Finish, GenerateOptions, Generated, Prompt, generate, read_prefix};
 use redline_model::sampling::SamplingOptions;
-use redline_model::{Continuation, Decoder, NoHook, SharedPrefix, Tokenizer, log_probs};
+use redline_model::{Decoder, NoHook, SharedPrefix, Tokenizer, log_probs_of_texts};
 use serde::{Deserialize, Serialize};
 
 use crate::inject::{Inject, LayerEffect, RowSteering, TokenRange, add_effects};
@@ -213,21 +213,13 @@ impl Run<'_> {
         outputs: &[Generated],
     ) -> Result<Vec<Option<f64>>> {
         let Some(&last_prompt_token) = prompt.tokens.last() else { return Ok(vec![None; outputs.len()]) };
-        // neighbouring coefficients often give the same text: it is scored once
-        let mut texts: Vec<&[u32]> = outputs.iter().map(|output| output.tokens.as_slice()).collect();
-        texts.sort_unstable();
-        texts.dedup();
-        texts.retain(|tokens| !tokens.is_empty());
-        let continuations: Vec<Continuation<'_>> =
-            texts.iter().map(|tokens| Continuation { prefix, last_prompt_token, tokens, rows: &[0] }).collect();
-        let log_probs = log_probs(self.decoder, &continuations, &mut NoHook)?;
-        let mean = |rows: Vec<Vec<f32>>| {
-            let values = rows.concat();
-            -values.iter().map(|&value| f64::from(value)).sum::<f64>() / values.len() as f64
+        let texts: Vec<&[u32]> = outputs.iter().map(|output| output.tokens.as_slice()).collect();
+        let log_probs = log_probs_of_texts(self.decoder, prefix, last_prompt_token, &texts)?;
+        let mean = |values: &Vec<f32>| {
+            let sum: f64 = values.iter().map(|&value| f64::from(value)).sum();
+            (!values.is_empty()).then(|| -sum / values.len() as f64)
         };
-        let means: Vec<f64> = log_probs.into_iter().map(mean).collect();
-        let nll = |output: &Generated| texts.binary_search(&output.tokens.as_slice()).ok().map(|index| means[index]);
-        Ok(outputs.iter().map(nll).collect())
+        Ok(log_probs.iter().map(mean).collect())
     }
 }
 

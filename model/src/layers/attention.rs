@@ -11,6 +11,7 @@ use super::cached_attention::{ChunkLines, attend_cached};
 use super::gradients::{RopeAttention, Span};
 use super::{Kernels, Linear, RmsNorm, RotaryTables};
 use crate::Result;
+use crate::cache::LeadRows;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Attention {
@@ -52,12 +53,14 @@ pub(crate) struct ChunkKv {
     pub(crate) own: (Tensor, Tensor),
     /// Own positions that are filled.
     pub(crate) own_len: usize,
+    /// Where only some rows run: those.
+    pub(crate) lead: Option<Arc<LeadRows>>,
 }
 
 impl ChunkKv {
     /// Those of rows without a past.
     pub(crate) fn alone(own: (Tensor, Tensor), own_len: usize) -> Self {
-        Self { shared: Vec::new(), own, own_len }
+        Self { shared: Vec::new(), own, own_len, lead: None }
     }
 }
 

@@ -4,6 +4,8 @@
 //! attend to the same keys: all rows of a chunk that reads one token, or a block of one row's tokens, which then stops at
 //! the last key that the block may see. Keys that rows share are multiplied with the queries of all of them at once.
 
+use std::sync::Arc;
+
 use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor};
 use rayon::prelude::*;
 
@@ -13,6 +15,7 @@ use super::gradients::strided::{Matrix, Target, multiply};
 use super::rope::rotate_head;
 use super::{ChunkKv, HeadSizes, RotaryTables};
 use crate::Result;
+use crate::cache::LeadRows;
 
 /// Queries of one task that reads many tokens of a row.
 const BLOCK_QUERIES: usize = 64;
@@ -98,17 +101,20 @@ struct PastViews<'a> {
     shared: Vec<[View<'a>; 2]>,
     own: [View<'a>; 2],
     own_len: usize,
+    /// Where in the cache each row of the pass stands; `None`: in order.
+    places: Option<&'a [usize]>,
 }
 
 impl<'a> PastViews<'a> {
     fn new(past: &'a ChunkKv) -> Self {
         let shared = past.shared.iter().map(|(k, v)| [View::new(k), View::new(v)]).collect();
-        Self { shared, own: [View::new(&past.own.0), View::new(&past.own.1)], own_len: past.own_len }
+        let places = past.lead.as_ref().map(|lead| lead.places.as_slice());
+        Self { shared, own: [View::new(&past.own.0), View::new(&past.own.1)], own_len: past.own_len, places }
     }
 
     fn tasks<'b>(&'b self, lines: ChunkLines, sizes: HeadSizes, tasks: &mut Vec<Task<'b>>) -> Result<()> {
         let [own_k, own_v] = [self.own[0].values()?, self.own[1].values()?];
-        let per_head = own_k.len() / lines.rows / sizes.n_kv_heads;
+        let per_head = own_k.len() / self.own[0].length(0) / sizes.n_kv_heads;
         for kv_head in 0..sizes.n_kv_heads {
             let shared = self
                 .shared
@@ -116,7 +122,8 @@ impl<'a> PastViews<'a> {
                 .map(|[k, v]| Ok(Positions { k: k.first(kv_head)?, v: v.first(kv_head)?, len: k.length(1) }))
                 .collect::<Result<Vec<_>>>()?;
             let own = |row: usize, len: usize| {
-                let start = (row * sizes.n_kv_heads + kv_head) * per_head;
+                let place = self.places.map_or(row, |places| places[row]);
+                let start = (place * sizes.n_kv_heads + kv_head) * per_head;
                 Positions { k: &own_k[start..start + per_head], v: &own_v[start..start + per_head], len }
             };
             let task = |rows: std::ops::Range<usize>, queries: std::ops::Range<usize>| {
@@ -239,6 +246,8 @@ pub(crate) struct Append<'a> {
     pub(crate) lines: ChunkLines,
     pub(crate) sizes: HeadSizes,
     pub(crate) rotary: &'a RotaryTables,
+    /// Where a row of the pass stands for several of the cache, which all get its keys and values.
+    pub(crate) lead: Option<&'a Arc<LeadRows>>,
 }
 
 impl Append<'_> {
@@ -270,7 +279,8 @@ impl InplaceOp2 for AppendOp<'_> {
     }
 
     fn cpu_fwd(&self, cache: &mut CpuStorage, cl: &Layout, x: &CpuStorage, xl: &Layout) -> candle_core::Result<()> {
-        let Append { lines: ChunkLines { start, rows, t }, sizes, rotary } = *self.append;
+        let Append { lines: ChunkLines { start, rows, t }, sizes, rotary, lead } = *self.append;
+        let rows = lead.map_or(rows, |lead| lead.of_row.len());
         let HeadSizes { n_kv_heads, head_dim: dim, .. } = sizes;
         let (Some((first, end)), Some((x_first, x_end))) = (cl.contiguous_offsets(), xl.contiguous_offsets()) else {
             candle_core::bail!("a cache with gaps")
@@ -283,7 +293,10 @@ impl InplaceOp2 for AppendOp<'_> {
         }
         let (cos, sin) = (View::new(&rotary.cos), View::new(&rotary.sin));
         let (cos, sin) = (cos.values()?, sin.values()?);
-        for (line, row, position) in (0..rows * t).map(|i| (start + i, i / t, self.length + i % t)) {
+        let row_of_pass = |row: usize| lead.map_or(row, |lead| lead.of_row[row]);
+        let places = (0..rows).flat_map(|row| (0..t).map(move |i| (row, i)));
+        for (row, i) in places {
+            let (line, position) = (start + row_of_pass(row) * t + i, self.length + i);
             let heads = x[line * n_kv_heads * dim..][..n_kv_heads * dim].chunks_exact(dim);
             for (head, values) in heads.enumerate() {
                 let target = &mut cache[((row * n_kv_heads + head) * capacity + position) * dim..][..dim];
