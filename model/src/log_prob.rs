@@ -9,6 +9,9 @@ use crate::{Chunk, Decoder, Error, KvCache, Past, Result, SharedPrefix, Wanted};
 /// Lines of logits computed at once; bounds memory at `LOGIT_LINES · vocab_size` numbers.
 const LOGIT_LINES: usize = 128;
 
+/// `[continuation][row][token]`
+type LogProbs = Vec<Vec<Vec<f32>>>;
+
 /// The same continuation text in several rows (at several coefficients, say) after one past.
 #[derive(Debug, Clone, Copy)]
 pub struct Continuation<'a> {
@@ -40,7 +43,7 @@ pub(crate) fn read(
     decoder: &Decoder,
     continuations: &[Continuation<'_>],
     hook: &mut dyn Hook,
-) -> Result<(Vec<Vec<Vec<f32>>>, Vec<KvCache>)> {
+) -> Result<(LogProbs, Vec<KvCache>)> {
     let inputs = continuations.iter().map(input_tokens).collect::<Result<Vec<_>>>()?;
     let mut caches = continuations
         .iter()

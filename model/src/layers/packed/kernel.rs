@@ -11,8 +11,8 @@ use crate::layers::vectorised::has_avx2;
 pub(super) const GROUP: usize = 4;
 /// Bytes of the lines whose products with a group of rows are computed together: they stay in the second cache.
 const LINES_BYTES: usize = 1 << 19;
-/// Most lines of a tile.
-const TILE_LINES: usize = 6;
+/// Lines whose products are computed together are a multiple of this: of the heights of tiles of f32 and of panels.
+const TILE_LINES: usize = 24;
 /// Columns of f32 matrices are a multiple of this.
 pub(super) const VECTOR: usize = 16;
 
@@ -25,10 +25,17 @@ pub(super) struct Lines<'a> {
     pub(super) columns: usize,
 }
 
-impl Lines<'_> {
+impl<'a> Lines<'a> {
     /// Lines of a block, in whole tiles.
     pub(super) fn block(&self) -> usize {
-        (LINES_BYTES / (4 * self.columns)).next_multiple_of(TILE_LINES).max(4 * TILE_LINES)
+        (LINES_BYTES / (4 * self.columns)).next_multiple_of(TILE_LINES)
+    }
+
+    /// The lines in blocks, each with the number of its first.
+    pub(super) fn blocks(self) -> impl Iterator<Item = (usize, Self)> {
+        let n = self.block();
+        let block = move |(i, x): (usize, &'a [f32])| (i * n, Self { x, n: x.len() / self.columns, ..self });
+        self.x.chunks(n * self.columns).enumerate().map(block)
     }
 }
 
@@ -45,6 +52,7 @@ unsafe impl Send for Target {}
 unsafe impl Sync for Target {}
 
 /// Some rows of a matrix times some lines.
+#[derive(Clone, Copy)]
 pub(super) struct Task<'a> {
     pub(super) format: Format,
     /// The bytes of `n_rows` rows, in whole groups unless they are f32.
@@ -106,7 +114,20 @@ impl Kernel {
     }
 }
 
-impl Task<'_> {
+impl<'a> Task<'a> {
+    /// The same work in tasks of some rows each.
+    pub(super) fn split(self, n_rows: usize) -> impl Iterator<Item = Self> {
+        let n_rows = n_rows.next_multiple_of(GROUP).max(GROUP);
+        let row_bytes = self.format.row_bytes(self.lines.columns);
+        let parts = self.weights.chunks(n_rows * row_bytes).enumerate();
+        parts.map(move |(i, weights)| {
+            // SAFETY: the rows' results lie within those of the whole.
+            let values = unsafe { self.target.values.add(i * n_rows) };
+            let n_rows = n_rows.min(self.n_rows - i * n_rows);
+            Self { weights, n_rows, target: Target { values, ..self.target }, ..self }
+        })
+    }
+
     /// Where in the widened rows of a group its quantised block number `place` belongs.
     pub(super) fn widened_place(&self, place: usize) -> usize {
         place % GROUP * self.lines.columns + place / GROUP * BLOCK

@@ -6,7 +6,9 @@ use rayon::prelude::*;
 use super::file_format::FileFormat;
 use super::format::{BLOCK, Format};
 use super::kernel::{GROUP, VECTOR};
+use super::panel::{self, PANEL};
 use crate::Result;
+use crate::layers::gradients::View;
 use crate::layers::is_plain;
 
 /// A matrix of packed weights.
@@ -20,9 +22,22 @@ pub(crate) struct PackedMatrix {
 
 #[derive(Debug)]
 pub(super) enum Bytes {
+    /// In groups of rows.
     Own(Vec<u8>),
+    /// In panels, for integer products.
+    Panels(Vec<u8>),
     /// An f32 tensor without gaps.
     Tensor(Tensor),
+}
+
+impl Bytes {
+    /// The values of a tensor.
+    pub(super) fn view(&self) -> Option<View<'_>> {
+        match self {
+            Self::Tensor(tensor) => Some(View::new(tensor)),
+            Self::Own(_) | Self::Panels(_) => None,
+        }
+    }
 }
 
 impl PackedMatrix {
@@ -34,21 +49,40 @@ impl PackedMatrix {
         if !fits || bytes.len() != row_bytes.checked_mul(rows)? {
             return None;
         }
+        let in_panels = panel::takes(stored.format());
+        Some(Self::converted(stored, bytes, (rows, columns), in_panels))
+    }
+
+    /// The bytes of whole blocks of a file in groups of rows or in panels.
+    pub(super) fn converted(
+        stored: FileFormat,
+        bytes: &[u8],
+        (rows, columns): (usize, usize),
+        in_panels: bool,
+    ) -> Self {
         let format = stored.format();
-        let group_bytes = GROUP * columns / BLOCK * format.block_bytes();
-        let mut converted = vec![0; rows.div_ceil(GROUP) * group_bytes];
+        let (size, n_together) = (format.block_bytes(), if in_panels { PANEL } else { GROUP });
+        let row_bytes = columns / (BLOCK * stored.parts()) * stored.block_bytes();
+        let group_bytes = n_together * columns / BLOCK * size;
+        let mut converted = vec![0; rows.div_ceil(n_together) * group_bytes];
         let convert_group = |(group, rows): (&mut [u8], &[u8])| {
+            let mut one = vec![0; size];
             for (row, blocks) in rows.chunks_exact(row_bytes).enumerate() {
                 for (i, block) in blocks.chunks_exact(stored.block_bytes()).enumerate() {
                     for part in 0..stored.parts() {
-                        let at = ((i * stored.parts() + part) * GROUP + row) * format.block_bytes();
-                        stored.convert(block, part, &mut group[at..at + format.block_bytes()]);
+                        stored.convert(block, part, &mut one);
+                        let at = (i * stored.parts() + part) * n_together * size;
+                        match in_panels {
+                            true => panel::scatter(format, &one, row, &mut group[at..at + n_together * size]),
+                            false => group[at + row * size..][..size].copy_from_slice(&one),
+                        }
                     }
                 }
             }
         };
-        converted.par_chunks_mut(group_bytes).zip(bytes.par_chunks(GROUP * row_bytes)).for_each(convert_group);
-        Some(Self { format, bytes: Bytes::Own(converted), rows, columns })
+        converted.par_chunks_mut(group_bytes).zip(bytes.par_chunks(n_together * row_bytes)).for_each(convert_group);
+        let bytes = if in_panels { Bytes::Panels(converted) } else { Bytes::Own(converted) };
+        Self { format, bytes, rows, columns }
     }
 
     /// An f32 matrix on the CPU, without copying it; `None` when its rows are no whole vectors.
@@ -63,10 +97,10 @@ impl PackedMatrix {
     pub(crate) fn widened(&self) -> Result<Tensor> {
         match &self.bytes {
             Bytes::Tensor(tensor) => Ok(tensor.clone()),
-            Bytes::Own(bytes) => {
+            Bytes::Own(_) | Bytes::Panels(_) => {
                 let mut values = vec![0f32; self.rows * self.columns];
                 values.par_chunks_exact_mut(self.columns).enumerate().for_each(|(row, values)| {
-                    values.as_chunks_mut().0.iter_mut().enumerate().for_each(|(i, to)| *to = self.block(bytes, row, i));
+                    values.as_chunks_mut().0.iter_mut().enumerate().for_each(|(i, to)| *to = self.block(row, i));
                 });
                 Ok(Tensor::from_vec(values, (self.rows, self.columns), &Device::Cpu)?)
             }
@@ -77,10 +111,10 @@ impl PackedMatrix {
     pub(crate) fn select(&self, rows: &[u32]) -> Result<Tensor> {
         match &self.bytes {
             Bytes::Tensor(tensor) => Ok(tensor.index_select(&Tensor::new(rows, &Device::Cpu)?, 0)?),
-            Bytes::Own(bytes) => {
+            Bytes::Own(_) | Bytes::Panels(_) => {
                 let mut values = Vec::with_capacity(rows.len() * self.columns);
                 for &row in rows {
-                    values.extend((0..self.columns / BLOCK).flat_map(|i| self.block(bytes, row as usize, i)));
+                    values.extend((0..self.columns / BLOCK).flat_map(|i| self.block(row as usize, i)));
                 }
                 Ok(Tensor::from_vec(values, (rows.len(), self.columns), &Device::Cpu)?)
             }
@@ -89,24 +123,47 @@ impl PackedMatrix {
 
     /// Index and value of the first number that is NaN or infinite, in a matrix of bytes.
     pub(crate) fn first_not_finite(&self) -> Option<(usize, f32)> {
-        let Bytes::Own(bytes) = &self.bytes else { return None };
-        let blocks = bytes.par_chunks_exact(self.format.block_bytes());
-        let place = blocks.position_first(|block| !self.format.is_finite(block))?;
-        let (group, in_group) = (place * BLOCK / self.columns / GROUP, place % (GROUP * self.columns / BLOCK));
-        let (row, i) = (group * GROUP + in_group % GROUP, in_group / GROUP);
-        let values = self.block(bytes, row, i);
+        let (row, i) = match &self.bytes {
+            Bytes::Tensor(_) => return None,
+            Bytes::Own(bytes) => {
+                let blocks = bytes.par_chunks_exact(self.format.block_bytes());
+                let place = blocks.position_first(|block| !self.format.is_finite(block))?;
+                let (group, i) = self.group_and_block(place / GROUP);
+                (group * GROUP + place % GROUP, i)
+            }
+            Bytes::Panels(bytes) => {
+                let blocks = bytes.par_chunks_exact(panel::block_bytes(self.format)).enumerate();
+                let bad = |(place, block)| Some((place, panel::first_not_finite(self.format, block)?));
+                let (place, row) = blocks.find_map_first(bad)?;
+                let (group, i) = self.group_and_block(place);
+                (group * PANEL + row, i)
+            }
+        };
+        let values = self.block(row, i);
         let index = values.iter().position(|value| !value.is_finite())?;
         Some((row * self.columns + i * BLOCK + index, values[index]))
     }
 
-    /// Block `i` of a row.
-    fn block(&self, bytes: &[u8], row: usize, i: usize) -> [f32; BLOCK] {
-        let size = self.format.block_bytes();
-        let at = row / GROUP * GROUP * self.row_bytes() + (i * GROUP + row % GROUP) * size;
-        self.format.widen(&bytes[at..at + size])
+    /// The group or panel, and the block in its rows, at a place among the blocks of all.
+    fn group_and_block(&self, place: usize) -> (usize, usize) {
+        let n_blocks = self.columns / BLOCK;
+        (place / n_blocks, place % n_blocks)
     }
 
-    pub(super) fn row_bytes(&self) -> usize {
-        self.format.row_bytes(self.columns)
+    /// Block `i` of a row of a matrix of bytes.
+    fn block(&self, row: usize, i: usize) -> [f32; BLOCK] {
+        let (size, n_blocks) = (self.format.block_bytes(), self.columns / BLOCK);
+        match &self.bytes {
+            Bytes::Own(bytes) => {
+                let at = ((row / GROUP * n_blocks + i) * GROUP + row % GROUP) * size;
+                self.format.widen(&bytes[at..at + size])
+            }
+            Bytes::Panels(bytes) => {
+                let size = PANEL * size;
+                let at = (row / PANEL * n_blocks + i) * size;
+                panel::widen(self.format, &bytes[at..at + size], row % PANEL)
+            }
+            Bytes::Tensor(_) => unreachable!("a tensor has no blocks"),
+        }
     }
 }

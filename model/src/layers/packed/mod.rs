@@ -1,19 +1,29 @@
 //! Products with weights as they lie in a file: f32 or quantised, in blocks of 32 along the inputs.
 //!
 //! Decoding reads every weight once a token, so its speed is that of memory, and a quantised file is up to seven times smaller than
-//! its f32 values. Weights are widened to f32 and multiplied with f32 inputs: the numbers are those of the dequantised matrix. Every
-//! sum runs along the inputs in one fixed order, so a line has the same bits alone and among others, with any number of threads.
+//! its f32 values. There are two ways of computing:
+//!
+//! - Weights are widened to f32 and multiplied with f32 inputs: the numbers are those of the dequantised matrix.
+//! - Where the processor multiplies bytes faster, inputs become integers of sixteen bits, see [`fixed`], and are multiplied with the integers
+//!   of the weights, for the types whose blocks have one scale.
+//!
+//! Either way every sum of f32 runs along the inputs in one fixed order, so a line has the same bits alone and among others, with any number
+//! of threads.
 //!
 //! # Shapes
-//! A matrix is (outputs, inputs), its rows in blocks of 32 as in the file. Quantised rows lie in groups of four whose blocks take turns, so
-//! that reading a group is reading on in memory; the last group is filled up with zeros.
+//! A matrix is (outputs, inputs), its rows in blocks of 32 as in the file. Quantised rows lie in groups of four, or in panels of sixteen, whose
+//! blocks take turns, so that reading a group is reading on in memory; the last group is filled up with zeros.
 
 mod delta;
 mod file_format;
+mod fixed;
 mod format;
 mod kernel;
 mod matrix;
+mod panel;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod vnni;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -26,9 +36,10 @@ use super::gradients::View;
 use crate::Result;
 use delta::Delta;
 pub(crate) use file_format::FileFormat;
-use kernel::{GROUP, Kernel, Lines, Target, Task};
+use kernel::{Kernel, Lines, Target, Task};
 use matrix::Bytes;
 pub(crate) use matrix::PackedMatrix;
+use panel::PanelTask;
 
 /// Multiplications of one task at least: less costs more to hand over than to do.
 const LEAST_WORK: usize = 1 << 16;
@@ -73,8 +84,8 @@ pub(crate) fn products<const M: usize>(x: &Tensor, matrices: [&Packed; M]) -> Re
     let view = View::new(&x);
     let lines = Lines { x: view.values()?, n, columns: matrices[0].matrix.columns };
     let deltas = matrices.iter().filter_map(|m| m.delta.as_deref());
-    let all = matrices.iter().map(|m| &*m.matrix).chain(deltas.map(Delta::inner));
-    let mut results = multiply(&all.map(|matrix| Product { matrix, lines }).collect::<Vec<_>>())?;
+    let all: Vec<&PackedMatrix> = matrices.iter().map(|m| &*m.matrix).chain(deltas.map(Delta::inner)).collect();
+    let mut results = multiply(lines, &all)?;
     let mut inner = results.split_off(M).into_iter();
     let mut tensors = Vec::with_capacity(M);
     for (mut y, matrix) in results.into_iter().zip(matrices) {
@@ -86,57 +97,61 @@ pub(crate) fn products<const M: usize>(x: &Tensor, matrices: [&Packed; M]) -> Re
     Ok(tensors.try_into().unwrap_or_else(|_| unreachable!("one result a matrix")))
 }
 
-/// A product to compute.
-struct Product<'a> {
-    matrix: &'a PackedMatrix,
-    lines: Lines<'a>,
+/// A task of either kind of kernel.
+enum AnyTask<'a> {
+    Groups(Task<'a>),
+    Panels(PanelTask<'a>),
 }
 
-/// Every product, (n, out) each, on all threads.
-fn multiply(products: &[Product<'_>]) -> Result<Vec<Vec<f32>>> {
+impl AnyTask<'_> {
+    fn run(&self, kernel: Kernel) {
+        match self {
+            Self::Groups(task) => kernel.run(task),
+            Self::Panels(task) => task.run(),
+        }
+    }
+}
+
+/// The products of the lines with every matrix, (n, out) each, on all threads.
+fn multiply(lines: Lines<'_>, matrices: &[&PackedMatrix]) -> Result<Vec<Vec<f32>>> {
+    let is_fit = |matrix: &&PackedMatrix| matrix.columns == lines.columns && lines.x.len() == lines.n * lines.columns;
+    assert!(matrices.iter().all(is_fit), "lines of the matrices' width");
     let kernel = Kernel::of_this_machine();
-    let views: Vec<Option<View<'_>>> = products
-        .iter()
-        .map(|product| match &product.matrix.bytes {
-            Bytes::Tensor(tensor) => Some(View::new(tensor)),
-            Bytes::Own(_) => None,
-        })
-        .collect();
-    let mut results: Vec<Vec<f32>> =
-        products.iter().map(|product| Vec::with_capacity(product.matrix.rows * product.lines.n)).collect();
-    let work: usize = products.iter().map(|product| product.matrix.rows * product.lines.x.len()).sum();
+    let has_panels = matrices.iter().any(|matrix| matches!(matrix.bytes, Bytes::Panels(_)));
+    let fixed = if has_panels { fixed::fixed(lines) } else { Vec::new() };
+    let views: Vec<Option<View<'_>>> = matrices.iter().map(|matrix| matrix.bytes.view()).collect();
+    let mut results: Vec<Vec<f32>> = matrices.iter().map(|matrix| Vec::with_capacity(matrix.rows * lines.n)).collect();
+    let work: usize = matrices.iter().map(|matrix| matrix.rows * lines.x.len()).sum();
     let task_work = (work / (TASKS_PER_THREAD * rayon::current_num_threads())).max(LEAST_WORK);
-    let mut tasks: Vec<Task<'_>> = Vec::new();
-    for ((Product { matrix, lines }, view), y) in products.iter().zip(&views).zip(&mut results) {
-        assert!(
-            matrix.columns == lines.columns && lines.x.len() == lines.n * lines.columns,
-            "lines of the matrix's width"
-        );
-        let bytes = match (&matrix.bytes, view) {
-            (Bytes::Own(bytes), _) => bytes.as_slice(),
-            (_, Some(view)) => as_bytes(view.values()?),
-            (_, None) => unreachable!("every tensor has a view"),
-        };
-        let block_lines = lines.block();
-        for (block, x) in lines.x.chunks(block_lines * lines.columns).enumerate() {
-            let lines = Lines { x, n: x.len() / lines.columns, columns: lines.columns };
-            let n_rows = (task_work / lines.columns / lines.n).next_multiple_of(GROUP).max(GROUP);
-            for (i, weights) in bytes.chunks(n_rows * matrix.row_bytes()).enumerate() {
-                // SAFETY: the offset lies within the room of the results.
-                let values = unsafe { y.as_mut_ptr().add(block * block_lines * matrix.rows + i * n_rows) };
-                let target = Target { values, width: matrix.rows };
-                let n_rows = n_rows.min(matrix.rows - i * n_rows);
-                tasks.push(Task { format: matrix.format, weights, n_rows, lines, target });
-            }
+    let n_rows = |lines: &Lines<'_>| task_work / lines.columns / lines.n.max(1);
+    let mut tasks: Vec<AnyTask<'_>> = Vec::new();
+    for ((matrix, view), y) in matrices.iter().zip(&views).zip(&mut results) {
+        for (first, lines) in lines.blocks() {
+            // SAFETY: the line lies within the room of the results.
+            let target = Target { values: unsafe { y.as_mut_ptr().add(first * matrix.rows) }, width: matrix.rows };
+            let bytes = match (&matrix.bytes, view) {
+                (Bytes::Panels(panels), _) => {
+                    let per_line = lines.columns / format::BLOCK;
+                    let fixed = &fixed[first * per_line..][..lines.n * per_line];
+                    let whole = PanelTask { format: matrix.format, panels, n_rows: matrix.rows, lines: fixed, target };
+                    tasks.extend(whole.split(n_rows(&lines), lines.columns).map(AnyTask::Panels));
+                    continue;
+                }
+                (Bytes::Own(bytes), _) => bytes.as_slice(),
+                (_, Some(view)) => as_bytes(view.values()?),
+                (_, None) => unreachable!("every tensor has a view"),
+            };
+            let whole = Task { format: matrix.format, weights: bytes, n_rows: matrix.rows, lines, target };
+            tasks.extend(whole.split(n_rows(&lines)).map(AnyTask::Groups));
         }
     }
     match tasks.len() {
-        0 | 1 => tasks.iter().for_each(|task| kernel.run(task)),
-        _ => tasks.par_iter().for_each(|task| kernel.run(task)),
+        0 | 1 => tasks.iter().for_each(|task| task.run(kernel)),
+        _ => tasks.par_iter().for_each(|task| task.run(kernel)),
     }
-    for (product, y) in products.iter().zip(&mut results) {
+    for (matrix, y) in matrices.iter().zip(&mut results) {
         // SAFETY: the tasks cover all lines and rows, and wrote every value.
-        unsafe { y.set_len(product.matrix.rows * product.lines.n) };
+        unsafe { y.set_len(matrix.rows * lines.n) };
     }
     Ok(results)
 }

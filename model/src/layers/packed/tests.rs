@@ -15,6 +15,12 @@ fn packed(format: Option<FileFormat>, rows: usize, columns: usize) -> (PackedMat
         let dense = matrix.flatten_all().unwrap().to_vec1().unwrap();
         return (PackedMatrix::from_tensor(&matrix).unwrap(), dense);
     };
+    let quantised = quantised(format, &matrix);
+    let dense = quantised.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    (PackedMatrix::new(format, &quantised.data().unwrap(), rows, columns).unwrap(), dense)
+}
+
+fn quantised(format: FileFormat, matrix: &Tensor) -> QTensor {
     let ggml = match format {
         FileFormat::Q4_0 => GgmlDType::Q4_0,
         FileFormat::Q4_1 => GgmlDType::Q4_1,
@@ -27,9 +33,20 @@ fn packed(format: Option<FileFormat>, rows: usize, columns: usize) -> (PackedMat
         FileFormat::Q5K => GgmlDType::Q5K,
         FileFormat::Q6K => GgmlDType::Q6K,
     };
-    let quantised = QTensor::quantize(&matrix, ggml).unwrap();
-    let dense = quantised.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-    (PackedMatrix::new(format, &quantised.data().unwrap(), rows, columns).unwrap(), dense)
+    QTensor::quantize(matrix, ggml).unwrap()
+}
+
+/// Weights of a file in groups of rows, and in panels where there are instructions for them.
+fn in_every_way(format: Option<FileFormat>, rows: usize, columns: usize) -> Vec<PackedMatrix> {
+    let matrix = Tensor::from_vec(values(rows * columns, 7), (rows, columns), &Device::Cpu).unwrap();
+    let Some(format) = format else { return vec![PackedMatrix::from_tensor(&matrix).unwrap()] };
+    let quantised = quantised(format, &matrix);
+    let bytes = quantised.data().unwrap();
+    let converted = |in_panels| PackedMatrix::converted(format, &bytes, (rows, columns), in_panels);
+    match panel::takes(format.format()) {
+        true => vec![converted(false), converted(true)],
+        false => vec![converted(false)],
+    }
 }
 
 /// `None` is f32.
@@ -41,10 +58,11 @@ fn formats() -> impl Iterator<Item = Option<FileFormat>> {
 fn every_kernel_multiplies_as_the_dequantised_matrix_does() {
     let (n_rows, columns) = (37, 512);
     for format in formats() {
-        let (matrix, dense) = packed(format, n_rows, columns);
+        let (_, dense) = packed(format, n_rows, columns);
+        let matrix = in_every_way(format, n_rows, columns).remove(0);
         let bytes = match &matrix.bytes {
             Bytes::Own(bytes) => bytes.clone(),
-            Bytes::Tensor(_) => as_bytes(&dense).to_vec(),
+            _ => as_bytes(&dense).to_vec(),
         };
         for n in [1, 2, 3, 7, 12] {
             let x = values(n * columns, 99);
@@ -65,24 +83,81 @@ fn every_kernel_multiplies_as_the_dequantised_matrix_does() {
     }
 }
 
+/// The sum of w x with every x rounded to fixed point, and how far it may be from the sum without.
+fn rounded_product(weights: &[f32], x: &[f32]) -> (f64, f64) {
+    let lines = Lines { x, n: 1, columns: x.len() };
+    let blocks = fixed::fixed(lines);
+    let value = |i: usize| {
+        let block = &blocks[i / format::BLOCK];
+        let i = i % format::BLOCK;
+        f64::from(block.scale) * f64::from(256 * i32::from(block.high[i]) + i32::from(block.low[i]))
+    };
+    let half_step = |i: usize| 0.5 * f64::from(blocks[i / format::BLOCK].scale);
+    let terms = weights.iter().enumerate().map(|(i, w)| (f64::from(*w) * value(i), f64::from(w.abs()) * half_step(i)));
+    terms.fold((0.0, 0.0), |sum, term| (sum.0 + term.0, sum.1 + term.1))
+}
+
+#[test]
+fn panels_multiply_as_the_dequantised_matrix_with_inputs_of_sixteen_bits() {
+    let (n_rows, columns) = (37, 512);
+    for format in FileFormat::ALL {
+        let dense = packed(Some(format), n_rows, columns).1;
+        let Some(matrix) = in_every_way(Some(format), n_rows, columns).into_iter().nth(1) else {
+            eprintln!("SKIPPED: no panels of {format:?} on this machine");
+            continue;
+        };
+        for n in [1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 27] {
+            let x = values(n * columns, 99);
+            let y = multiply(Lines { x: &x, n, columns }, &[&matrix]).unwrap().remove(0);
+            for (row, weights) in dense.chunks_exact(columns).enumerate() {
+                for (line, x) in x.chunks_exact(columns).enumerate() {
+                    let (expected, bound) = rounded_product(weights, x);
+                    let exact: f64 = weights.iter().zip(x).map(|(w, x)| f64::from(*w) * f64::from(*x)).sum();
+                    let got = f64::from(y[line * n_rows + row]);
+                    // what adding in f32 costs
+                    let in_f32 = 2e-7 * weights.iter().map(|w| f64::from(w.abs())).sum::<f64>();
+                    assert!((got - expected).abs() < in_f32, "{format:?} {n}: {got} for {expected}");
+                    assert!((got - exact).abs() < bound + in_f32, "{format:?} {n}: {got} for {exact} ± {bound}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_line_has_the_same_bits_alone_and_among_others() {
     for format in formats() {
-        let (matrix, _) = packed(format, 303, 768);
-        let product = |x| multiply(&[Product { matrix: &matrix, lines: x }]).unwrap().remove(0);
-        let n = Lines { x: &[], n: 0, columns: 768 }.block() + 11;
-        let x = values(n * 768, 5);
-        let together = product(Lines { x: &x, n, columns: 768 });
-        for (line, x) in x.chunks_exact(768).enumerate() {
-            let alone = product(Lines { x, n: 1, columns: 768 });
-            assert_eq!(alone, together[line * 303..(line + 1) * 303], "{format:?}");
+        for matrix in in_every_way(format, 303, 768) {
+            let product = |x| multiply(x, &[&matrix]).unwrap().remove(0);
+            let n = Lines { x: &[], n: 0, columns: 768 }.block() + 11;
+            let x = values(n * 768, 5);
+            let together = product(Lines { x: &x, n, columns: 768 });
+            for (line, x) in x.chunks_exact(768).enumerate() {
+                let alone = product(Lines { x, n: 1, columns: 768 });
+                assert_eq!(alone, together[line * 303..(line + 1) * 303], "{format:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_input_that_is_no_number_is_seen() {
+    for matrix in in_every_way(Some(FileFormat::Q4_1), 20, 64) {
+        for odd in [f32::NAN, f32::INFINITY] {
+            let mut x = values(2 * 64, 5);
+            x[70] = odd;
+            let y = multiply(Lines { x: &x, n: 2, columns: 64 }, &[&matrix]).unwrap().remove(0);
+            assert!(y[..20].iter().all(|y| y.is_finite()) && y[20..].iter().all(|y| !y.is_finite()));
         }
     }
 }
 
 #[test]
 fn a_delta_is_added() {
-    let (matrix, dense) = packed(Some(FileFormat::Q8_0), 20, 64);
+    // f32, so that only the delta is under test
+    let dense = values(20 * 64, 7);
+    let matrix = Tensor::from_vec(dense.clone(), (20, 64), &Device::Cpu).unwrap();
+    let matrix = PackedMatrix::from_tensor(&matrix).unwrap();
     let tensor = |n: usize, m: usize, seed| Tensor::from_vec(values(n * m, seed), (n, m), &Device::Cpu).unwrap();
     let (a, b, x) = (tensor(3, 64, 1), tensor(20, 3, 2), tensor(5, 64, 3));
     let packed = Packed::new(matrix).with_delta(&a, &b, 0.5).unwrap().unwrap();
@@ -97,20 +172,28 @@ fn a_delta_is_added() {
 #[test]
 fn rows_are_selected_as_from_the_dequantised_table() {
     for format in formats() {
-        let (matrix, dense) = packed(format, 9, 256);
-        let rows: Vec<f32> = matrix.select(&[8, 0, 8]).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-        assert_eq!(rows, [&dense[8 * 256..], &dense[..256], &dense[8 * 256..]].concat());
-        assert_eq!(matrix.widened().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap(), dense);
+        let dense = packed(format, 19, 256).1;
+        for matrix in in_every_way(format, 19, 256) {
+            let rows: Vec<f32> = matrix.select(&[18, 0, 18]).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+            assert_eq!(rows, [&dense[18 * 256..], &dense[..256], &dense[18 * 256..]].concat());
+            assert_eq!(matrix.widened().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap(), dense);
+        }
     }
 }
 
 #[test]
 fn numbers_that_are_not_finite_are_found() {
     let mut block = [0u8; 20];
-    let matrix = |block: &[u8; 20]| PackedMatrix::new(FileFormat::Q4_1, &[[0; 20], *block].concat(), 1, 64).unwrap();
-    assert_eq!(matrix(&block).first_not_finite(), None);
-    block[2..4].copy_from_slice(&half::f16::INFINITY.to_le_bytes());
-    assert_eq!(matrix(&block).first_not_finite(), Some((32, f32::INFINITY)));
+    let bytes = |block: &[u8; 20]| [[0; 20], *block, [0; 20], [0; 20]].concat();
+    let first = |block: &[u8; 20], in_panels| {
+        PackedMatrix::converted(FileFormat::Q4_1, &bytes(block), (2, 64), in_panels).first_not_finite()
+    };
+    for in_panels in [false, true] {
+        block[2..4].copy_from_slice(&half::f16::ZERO.to_le_bytes());
+        assert_eq!(first(&block, in_panels), None);
+        block[2..4].copy_from_slice(&half::f16::INFINITY.to_le_bytes());
+        assert_eq!(first(&block, in_panels), Some((32, f32::INFINITY)));
+    }
 }
 
 #[test]
