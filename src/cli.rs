@@ -12,7 +12,7 @@ pub mod tune;
 
 use std::path::{Path, PathBuf};
 
-use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use redline::data::corrupt::CorruptOptions;
 use redline::embedded;
 use redline::experiment::{DEFAULT_COHERENCE_BOUND, LayerSpec};
@@ -81,11 +81,21 @@ pub struct Cli {
     /// Threads for computation [default: all cores]
     #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
+    /// Precision of products with quantised weights: `high` may round inputs to 16 bits where that is faster, `highest` is f32
+    #[arg(long, global = true, value_enum, value_name = "PRECISION", default_value_t = Precision::High, hide_possible_values = true)]
+    pub matmul_precision: Precision,
     /// Print results as JSON on standard output
     #[arg(long, global = true)]
     pub json: bool,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// See [`redline::model::MatmulPrecision`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Precision {
+    High,
+    Highest,
 }
 
 #[derive(Subcommand)]

@@ -14,7 +14,8 @@ mod steering;
 
 use std::process::ExitCode;
 
-use cli::Command;
+use cli::{Command, Precision};
+use redline::model::{MatmulPrecision, set_matmul_precision};
 
 fn main() -> ExitCode {
     let cli = match cli::parse() {
@@ -22,6 +23,10 @@ fn main() -> ExitCode {
         Err(error) => return failure::usage(&error),
     };
     set_threads(cli.threads.map(usize::from));
+    set_matmul_precision(match cli.matmul_precision {
+        Precision::High => MatmulPrecision::High,
+        Precision::Highest => MatmulPrecision::Highest,
+    });
     keep_freed_memory();
     interrupt::install();
     let result = match &cli.command {

@@ -17,7 +17,7 @@ if [ ! -e "$folder/installed" ]; then
     mkdir -p "$folder"
     python3 -m venv "$folder/venv"
     CMAKE_ARGS="-DGGML_NATIVE=ON" "$folder/venv/bin/pip" install llama-cpp-python==0.3.36
-    "$folder/venv/bin/pip" install torch transformers accelerate peft repeng==0.4.0
+    "$folder/venv/bin/pip" install torch transformers accelerate peft repeng==0.4.0 matplotlib
     touch "$folder/installed"
 fi
 if [ ! -e "$folder/vector.gguf" ]; then

@@ -7,6 +7,7 @@ Prints the seconds of each run as JSON; `log_probs` prints those of the tokens. 
 
 import ctypes
 import json
+import pathlib
 import sys
 import time
 
@@ -123,6 +124,62 @@ def batched(llama, given):
     return seconds
 
 
+class States:
+    """Outputs of the blocks, by the callback that llama.cpp's generator of control vectors uses."""
+
+    def __init__(self, model, threads, context=1024):
+        self.ggml = ctypes.CDLL(str(pathlib.Path(llama_cpp.__file__).parent / "lib" / "libggml-base.so"))
+        self.ggml.ggml_get_name.restype, self.ggml.ggml_get_name.argtypes = ctypes.c_char_p, [ctypes.c_void_p]
+        self.ggml.ggml_nbytes.restype, self.ggml.ggml_nbytes.argtypes = ctypes.c_size_t, [ctypes.c_void_p]
+        self.ggml.ggml_backend_tensor_get.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t]
+        self.width = llama_cpp.llama_model_n_embd(model)
+        self.by_layer = {}
+        self.callback = llama_cpp.llama_cpp.ggml_backend_sched_eval_callback(self.see)
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx = params.n_batch = params.n_ubatch = context
+        params.n_threads = params.n_threads_batch = threads
+        params.cb_eval = self.callback
+        self.ctx = llama_cpp.llama_init_from_model(model, params)
+        assert self.ctx, "no context"
+
+    def see(self, tensor, ask, _):
+        name = self.ggml.ggml_get_name(tensor)
+        if not name.startswith(b"l_out-"):
+            return not ask
+        if not ask:
+            values = numpy.empty((self.ggml.ggml_nbytes(tensor) // 4 // self.width, self.width), dtype=numpy.float32)
+            self.ggml.ggml_backend_tensor_get(tensor, values.ctypes.data, 0, values.nbytes)
+            self.by_layer[int(name[6:])] = values
+        return True
+
+    def read(self, tokens):
+        """Of all tokens by layer; of the last layer, of the last token only."""
+        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self.ctx), True)
+        array = (llama_cpp.llama_token * len(tokens))(*tokens)
+        assert llama_cpp.llama_decode(self.ctx, llama_cpp.llama_batch_get_one(array, len(tokens))) == 0, "a pass failed"
+        return self.by_layer
+
+
+def figure_4(llama, given):
+    """Directions from pairs, scans, sweep and figures; the sweep writes what our side wrote, a stream at a time."""
+    import figures
+
+    states = States(llama.model, llama.n_threads)
+    encode = lambda text: llama.tokenize(text.encode(), add_bos=False, special=True)
+    last = lambda text: numpy.stack([values[-1] for _, values in sorted(states.read(encode(text)).items())])
+    differences = numpy.stack([last(positive) - last(negative) for positive, negative in given["pairs"]], axis=1)
+    directions = figures.direction(differences)
+    scans = []
+    for prompt, output in given["scans"]:
+        before, written = encode(prompt), encode(output)[: given["n"]]
+        read = states.read(before + written)
+        scans.append([read[layer][len(before) :] @ directions[layer] for layer in sorted(read)[:-1]])
+    figures.draw_scans(scans, given["folder"])
+    rows(llama, given)
+    decode = lambda row: llama.detokenize(row["output"]).decode(errors="replace")
+    figures.draw_sweep([(row["coefficient"], row["answer"], decode(row)) for row in given["rows"]], given["folder"])
+
+
 def log_probs(llama, given):
     """Of each token after the first of a row, a token a pass."""
     found = []
@@ -140,7 +197,7 @@ def main(work, model, repeats, threads):
     llama = load(model, threads, given.get("context", 1024))
     if work == "log_probs":
         return print(json.dumps(log_probs(llama, given)))
-    run = {"prefill": prefill, "decode": decode, "rows": rows, "batched": batched}[work]
+    run = {"prefill": prefill, "decode": decode, "rows": rows, "batched": batched, "figure_4": figure_4}[work]
     seconds = []
     for i in range(repeats + given.get("warmup", 1)):
         started = time.perf_counter()

@@ -62,16 +62,46 @@ def truncations(model, tokenizer, given):
 
 def generate(model, tokenizer, given):
     """A text at a time under a control vector, as repeng's notebooks do it."""
-    from repeng import ControlModel, ControlVector
+    from repeng import ControlVector
 
-    vector = ControlVector.import_gguf(given["vector"])
+    written(model, tokenizer, ControlVector.import_gguf(given["vector"]), [given["coefficient"]], given)
+
+
+def written(model, tokenizer, vector, coefficients, given):
+    """Outputs of every prompt at every coefficient."""
+    from repeng import ControlModel
+
     control = ControlModel(model, sorted(vector.directions))
-    control.set_control(vector, given["coefficient"])
+    outputs = []
     with torch.inference_mode():
-        for prompt in given["prompts"]:
-            ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
-            control.generate(**ids, max_new_tokens=given["n"], do_sample=False, pad_token_id=0)
+        for coefficient in coefficients:
+            control.set_control(vector, coefficient)
+            for prompt in given["prompts"]:
+                ids = tokenizer(prompt, return_tensors="pt", add_special_tokens=False)
+                tokens = control.generate(**ids, max_new_tokens=given["n"], do_sample=False, pad_token_id=0)
+                outputs.append((coefficient, tokenizer.decode(tokens[0, ids.input_ids.shape[1] :], skip_special_tokens=True)))
     control.unwrap()
+    return outputs
+
+
+def figure_4(model, tokenizer, given):
+    """Directions from pairs, scans by one pass each, sweep and figures."""
+    import figures
+    import numpy
+
+    vector = trained(model, tokenizer, given["pairs"], "pca_diff")
+    directions = numpy.stack([vector.directions[layer] for layer in sorted(vector.directions)])
+    scans = []
+    with torch.inference_mode():
+        for prompt, output in given["scans"]:
+            before, after = (tokenizer(text, add_special_tokens=False).input_ids for text in (prompt, output))
+            ids = torch.tensor([before + after[: given["n_scanned"]]])
+            hidden = model(ids, output_hidden_states=True, logits_to_keep=1).hidden_states[1:]
+            scans.append([hidden[layer][0, len(before) :].numpy() @ directions[layer] for layer in range(len(directions))])
+    figures.draw_scans(scans, given["folder"])
+    outputs = written(model, tokenizer, vector, given["coefficients"], given)
+    answers = given["answers"] * len(given["coefficients"])
+    figures.draw_sweep([(c, answer, output) for (c, output), answer in zip(outputs, answers)], given["folder"])
 
 
 def steps(model, tokenizer, given):
@@ -126,7 +156,8 @@ def main(work, path, repeats, threads):
     printed = {"log_probs": log_probs, "vectors": vectors, "steps": steps}
     if work in printed:
         return print(json.dumps(printed[work](model, tokenizer, given)))
-    timed = {"prefill": prefill, "decode": decode, "directions": directions, "truncations": truncations, "generate": generate}
+    timed = {"prefill": prefill, "decode": decode, "directions": directions, "truncations": truncations, "generate": generate,
+             "figure_4": figure_4}
     run = timed[work]
     seconds = []
     for _ in range(repeats + given.get("warmup", 1)):

@@ -13,6 +13,7 @@ SWEEP_PROMPTS, SWEEP_COEFFICIENTS = 24, [-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5]
 N_PAIRS = 64
 # a pass per truncation takes its time: fewer pairs
 N_SCANNED_PAIRS, N_OUTPUT_TOKENS = 12, 20
+N_SCANS = 8
 STEP_ROWS, STEP_TOKENS, N_STEPS = 8, 256, 6
 
 END = "<|im_end|>"
@@ -34,7 +35,7 @@ class Side:
 class Works:
     """The works over one file of triples, with files of their own in `folder`."""
 
-    NAMES = ("prefill", "decode", "correct", "directions", "every_token", "sweep", "training_step")
+    NAMES = ("prefill", "decode", "correct", "directions", "every_token", "sweep", "figure_4", "training_step")
 
     def __init__(self, data, folder):
         self.data, self.folder = data, folder
@@ -104,6 +105,29 @@ class Works:
         name = f"sweep of {SWEEP_PROMPTS} prompts × {len(SWEEP_COEFFICIENTS)} coefficients × up to {MAX_NEW} tokens"
         return Work(name, sides, {side.name: target for side, target in zip(sides[1:], targets)})
 
+    def figure_4(self):
+        """From triples to figures. Ours are four programs one after the other, with all their loading; peers have loaded before."""
+        rows = self.written(SWEEP_PROMPTS, SWEEP_COEFFICIENTS)
+        swept = self.triples[64 : 64 + SWEEP_PROMPTS]
+        answers = [t["answer"] for t in swept]
+        folder = self.folder / "peer-figures"
+        folder.mkdir(exist_ok=True)
+        both = {
+            "pairs": self.pairs(N_PAIRS), "scans": [[prompt(t), t["correction"]] for t in swept[:N_SCANS]],
+            "folder": str(folder), "warmup": 0,
+        }
+        by_stream = {**both, "n": N_OUTPUT_TOKENS, "vector": str(self.folder / "vector.gguf"), "prompts_untimed": False,
+                     "rows": [{**row, "answer": answers[i % len(answers)]} for i, row in enumerate(rows)]}
+        by_repeng = {**both, "n": MAX_NEW, "n_scanned": N_OUTPUT_TOKENS, "prompts": [prompt(t) for t in swept],
+                     "answers": answers, "coefficients": SWEEP_COEFFICIENTS}
+        sides = [
+            Side("redline", lambda: [self.timed_figure()]),
+            Side("llama.cpp with numpy and matplotlib", lambda: peer("llama", "figure_4", by_stream)),
+            Side("transformers with repeng and matplotlib", lambda: peer("torch", "figure_4", by_repeng)),
+        ]
+        name = f"Figure 4: directions of {N_PAIRS} pairs, scans of {N_SCANS} rows, sweep of {SWEEP_PROMPTS} prompts, figures"
+        return Work(name, sides, {sides[1].name: 6.0, sides[2].name: 10.0}, rounds=1)
+
     def training_step(self):
         texts = self.step_texts()
         path = self.folder / "step.jsonl"
@@ -127,6 +151,24 @@ class Works:
         return ["sweep", "--model", "smollm2", "--vector", self.folder / "vector.safetensors", "--data", self.data, "--skip", 64,
                 "--prompts", prompts, f"--coefficients={','.join(map(str, coefficients))}", "--max-new-tokens", MAX_NEW,
                 "--range", "output", "--batch-rows", prompts * len(coefficients), "--allow-overlap", "--out", out]
+
+    def timed_figure(self):
+        folder = self.folder / "figures"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        vector = folder / "vector.safetensors"
+        extracted = [option if option != MODEL else "smollm2" for option in self.extract_options(N_PAIRS)]
+        rows = [option for row in range(64, 64 + N_SCANS) for option in ("--row", row)]
+        swept = self.sweep_options(folder / "sweep.jsonl", SWEEP_PROMPTS, SWEEP_COEFFICIENTS)
+        return sum(
+            seconds_of(*options)
+            for options in (
+                [*extracted, "--out", vector],
+                ["scan", "--model", "smollm2", "--vector", vector, "--data", self.data, *rows, "--out", folder / "scans"],
+                [option if option != self.folder / "vector.safetensors" else vector for option in swept],
+                ["plot", folder / "sweep.jsonl", "--out", folder / "sweep.png"],
+            )
+        )
 
     def timed_sweep(self, prompts, coefficients):
         out = self.folder / "timed.jsonl"

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use redline::model::generate::{Drafting, GenerateOptions, Prompt, generate, read_prefix};
-use redline::model::{Hook, NoHook, Qac};
+use redline::model::{Hook, NoHook, Qac, matmul_kernel};
 use redline::steer::{Inject, RowSteering, percentile};
 use serde::Serialize;
 
@@ -60,10 +60,11 @@ pub fn run(args: &BenchArgs, json: bool) -> anyhow::Result<ExitCode> {
             "schema": "redline.bench.v1",
             "load_seconds": load_seconds,
             "threads": threads,
+            "products": matmul_kernel(),
             "timings": timings,
         }))?;
     } else {
-        output::line(&format!("loaded in {load_seconds:.2} s\n{}", table(&timings)))?;
+        output::line(&format!("loaded in {load_seconds:.2} s; products: {}\n{}", matmul_kernel(), table(&timings)))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -56,3 +56,29 @@ fn a_drafted_correction_reads_as_one_that_is_not() {
     };
     assert_eq!(correct(&[]), correct(&["--no-draft"]));
 }
+
+#[test]
+fn inputs_of_sixteen_bits_change_likelihoods_in_the_fifth_digit() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "An egg boils in eight minutes. Put it into boiling water, not into cold water, and mind the steam.";
+    std::fs::write(folder.path().join("text.txt"), text).unwrap();
+    let scored = |precision: &str| -> Vec<f64> {
+        let report = json(folder.path(), &["perplexity", "text.txt", "--matmul-precision", precision]);
+        let tokens = report["tokens"].as_array().unwrap().iter();
+        tokens.filter_map(|token| token["log_prob"].as_f64()).collect()
+    };
+    let (high, highest) = (scored("high"), scored("highest"));
+    assert!(high.len() > 15 && high.len() == highest.len());
+    let largest = high.iter().zip(&highest).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+    assert!(largest < 1e-3, "{largest}");
+
+    let products = |precision: &str| {
+        let args = ["bench", "--prefill", "8", "--decode", "2", "--repeats", "1", "--matmul-precision", precision];
+        json(folder.path(), &args)["products"].as_str().unwrap().to_owned()
+    };
+    assert!(products("highest").starts_with("f32"));
+    match products("high").starts_with("16-bit") {
+        true => assert!(largest > 0.0, "the two are computed in different ways"),
+        false => assert_eq!(largest, 0.0),
+    }
+}

@@ -65,16 +65,13 @@ fn fill(blocks: &[[f32; BLOCK]], fixed: &mut [FixedBlock]) {
         if !inverse.is_finite() {
             continue;
         }
-        let mut values = [0i32; BLOCK];
         let mut sum = 0;
-        for i in 0..BLOCK {
+        for ((x, low), high) in x.iter().zip(&mut fixed.low).zip(&mut fixed.high) {
             // SAFETY: the product is LARGEST at most.
-            values[i] = unsafe { (x[i] * inverse).round_ties_even().to_int_unchecked() };
-            sum += values[i];
-        }
-        for i in 0..BLOCK {
-            fixed.low[i] = values[i] as i8;
-            fixed.high[i] = ((values[i] + 128) >> 8) as i8;
+            let value: i32 = unsafe { (x * inverse).round_ties_even().to_int_unchecked() };
+            sum += value;
+            *low = value as i8;
+            *high = ((value + 128) >> 8) as i8;
         }
         fixed.scale = most / LARGEST;
         fixed.sum = fixed.scale * sum as f32;

@@ -156,6 +156,18 @@ fn multiply(lines: Lines<'_>, matrices: &[&PackedMatrix]) -> Result<Vec<Vec<f32>
     Ok(results)
 }
 
+/// What multiplies matrices that are made from now on.
+pub(crate) fn kernel_name() -> &'static str {
+    match Kernel::of_this_machine() {
+        _ if panel::takes(format::Format::HalfBytes) => "16-bit integers, AVX-512 VNNI",
+        #[cfg(target_arch = "x86_64")]
+        Kernel::Avx512 => "f32, AVX-512",
+        #[cfg(target_arch = "x86_64")]
+        Kernel::Avx2 => "f32, AVX2",
+        Kernel::Portable => "f32",
+    }
+}
+
 fn as_bytes(values: &[f32]) -> &[u8] {
     // SAFETY: any bytes of an f32 are bytes, and their alignment is lower.
     unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), std::mem::size_of_val(values)) }

@@ -7,6 +7,7 @@
 use super::fixed::FixedBlock;
 use super::format::{BLOCK, Format};
 use super::kernel::Target;
+use crate::{MatmulPrecision, matmul_precision};
 
 /// Rows of a panel.
 pub(super) const PANEL: usize = 16;
@@ -19,8 +20,13 @@ pub(super) const OFFSET: u8 = 128;
 /// Most bytes of a block in memory, of the formats that go into panels.
 const MOST_BYTES: usize = Format::SignedBytes.block_bytes();
 
-/// Whether weights of this format lie in panels on this machine.
+/// Whether weights of this format shall lie in panels.
 pub(super) fn takes(format: Format) -> bool {
+    can_take(format) && matmul_precision() == MatmulPrecision::High
+}
+
+/// Whether weights of this format can be multiplied in panels on this machine.
+pub(super) fn can_take(format: Format) -> bool {
     matches!(format, Format::HalfBytes | Format::SignedBytes) && is_fast()
 }
 

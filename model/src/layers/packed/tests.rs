@@ -43,7 +43,7 @@ fn in_every_way(format: Option<FileFormat>, rows: usize, columns: usize) -> Vec<
     let quantised = quantised(format, &matrix);
     let bytes = quantised.data().unwrap();
     let converted = |in_panels| PackedMatrix::converted(format, &bytes, (rows, columns), in_panels);
-    match panel::takes(format.format()) {
+    match panel::can_take(format.format()) {
         true => vec![converted(false), converted(true)],
         false => vec![converted(false)],
     }
