@@ -1,6 +1,7 @@
 """The works that are timed. Each returns its name, its sides in turn, ours first, and the least ratio aimed at by peer."""
 
 import collections
+import itertools
 import json
 import shutil
 import statistics
@@ -113,7 +114,7 @@ class Works:
         folder = self.folder / "peer-figures"
         folder.mkdir(exist_ok=True)
         both = {
-            "pairs": self.pairs(N_PAIRS), "scans": [[prompt(t), t["correction"]] for t in swept[:N_SCANS]],
+            "pairs": self.pairs(N_PAIRS), "scans": [[prompt(t), t["correction"]] for t in (self.triples[row] for row in self.scanned())],
             "folder": str(folder), "warmup": 0,
         }
         by_stream = {**both, "n": N_OUTPUT_TOKENS, "vector": str(self.folder / "vector.gguf"), "prompts_untimed": False,
@@ -158,7 +159,7 @@ class Works:
         folder.mkdir()
         vector = folder / "vector.safetensors"
         extracted = [option if option != MODEL else "smollm2" for option in self.extract_options(N_PAIRS)]
-        rows = [option for row in range(64, 64 + N_SCANS) for option in ("--row", row)]
+        rows = [option for row in self.scanned() for option in ("--row", row)]
         swept = self.sweep_options(folder / "sweep.jsonl", SWEEP_PROMPTS, SWEEP_COEFFICIENTS)
         return sum(
             seconds_of(*options)
@@ -166,7 +167,7 @@ class Works:
                 [*extracted, "--out", vector],
                 ["scan", "--model", "smollm2", "--vector", vector, "--data", self.data, *rows, "--out", folder / "scans"],
                 [option if option != self.folder / "vector.safetensors" else vector for option in swept],
-                ["plot", folder / "sweep.jsonl", "--out", folder / "sweep.png"],
+                ["plot", folder / "sweep.jsonl", "--out", folder / "sweep"],
             )
         )
 
@@ -200,6 +201,11 @@ class Works:
         return [row["n_tokens"] / row["tokens_per_second"] for row in log[1:]]
 
     # what the sides are given
+
+    def scanned(self):
+        """Rows with a contrast, behind those of the pairs."""
+        rows = (row for row in range(64, len(self.triples)) if self.triples[row]["answer"] != self.triples[row]["correction"])
+        return list(itertools.islice(rows, N_SCANS))
 
     def pairs(self, n):
         """Correction and answer after the prompt, with the end token, which is the last of an output on our side."""
