@@ -81,9 +81,10 @@ pub struct Cli {
     /// Threads for computation [default: all cores]
     #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..))]
     pub threads: Option<u16>,
-    /// Precision of products with quantised weights: `high` may round inputs to 16 bits where that is faster, `highest` is f32
-    #[arg(long, global = true, value_enum, value_name = "PRECISION", default_value_t = Precision::High, hide_possible_values = true)]
-    pub matmul_precision: Precision,
+    /// Precision of products with quantised weights: `high` may round inputs to 16 bits where that is faster, `highest` is f32 [default: high;
+    /// highest for `check --reference`]
+    #[arg(long, global = true, value_enum, value_name = "PRECISION", hide_possible_values = true)]
+    pub matmul_precision: Option<Precision>,
     /// Print results as JSON on standard output
     #[arg(long, global = true)]
     pub json: bool,
@@ -306,12 +307,20 @@ pub struct ModelArgs {
     /// the model's tokens]
     #[arg(long, value_name = "NAME|FILE")]
     pub template: Option<String>,
+    /// Where the model runs: cpu, cuda, cuda:N or metal; all but cpu need a program built with --features cuda or metal [default: cpu]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
 }
 
 impl ModelArgs {
     /// Whether the Aligner on SmolLM2 is asked for by its name, which a file or folder of that name takes away.
     pub fn is_smollm2(&self) -> bool {
         self.model.as_deref().is_some_and(|path| path == Path::new(embedded::SMOLLM2) && !path.exists())
+    }
+
+    /// Where the model runs.
+    pub fn device(&self) -> redline::model::Result<redline::model::Device> {
+        redline::model::device(self.device.as_deref().unwrap_or("cpu"))
     }
 }
 

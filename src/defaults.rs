@@ -1,8 +1,8 @@
 //! What the verbs that run a whole experiment take unless told otherwise: it differs between the Aligner inside the program, the
 //! one on SmolLM2, and the user's own.
 
+use redline::embedded;
 use redline::experiment::LayerSpec;
-use redline::probe::Method;
 use redline::steer::TokenRange;
 
 use crate::cli::{Coefficients, ModelArgs, PUBLISHED_COEFFICIENTS, PairArgs};
@@ -43,12 +43,11 @@ pub fn range(model: &ModelArgs, asked: Option<TokenRange>) -> TokenRange {
     })
 }
 
-/// How directions are found: what was asked for, or what development questions spoke for. On both Aligners of the project the mean
-/// difference steers by nearly the same from one draw of pairs to the next, and the first principal component does not.
+/// How directions are found: what was asked for, or on the Aligners of the project what development questions spoke for.
 pub fn pair_args(model: &ModelArgs, asked: &PairArgs) -> PairArgs {
     let mut pair = asked.clone();
     if model.model.is_none() || model.is_smollm2() {
-        pair.method.get_or_insert(Method::MeanDiff);
+        pair.method.get_or_insert(embedded::METHOD);
     }
     pair
 }

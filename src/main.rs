@@ -14,7 +14,7 @@ mod steering;
 
 use std::process::ExitCode;
 
-use cli::{Command, Precision};
+use cli::{Cli, Command, Precision};
 use redline::model::{MatmulPrecision, set_matmul_precision};
 
 fn main() -> ExitCode {
@@ -23,10 +23,7 @@ fn main() -> ExitCode {
         Err(error) => return failure::usage(&error),
     };
     set_threads(cli.threads.map(usize::from));
-    set_matmul_precision(match cli.matmul_precision {
-        Precision::High => MatmulPrecision::High,
-        Precision::Highest => MatmulPrecision::Highest,
-    });
+    set_matmul_precision(precision(&cli));
     keep_freed_memory();
     interrupt::install();
     let result = match &cli.command {
@@ -56,6 +53,16 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => failure::report(&error),
+    }
+}
+
+/// The precision asked for; beside the numbers of another program it is f32.
+fn precision(cli: &Cli) -> MatmulPrecision {
+    match (cli.matmul_precision, &cli.command) {
+        (Some(Precision::Highest), _) => MatmulPrecision::Highest,
+        (Some(Precision::High), _) => MatmulPrecision::High,
+        (None, Command::Check(args)) if args.reference.is_some() => MatmulPrecision::Highest,
+        (None, _) => MatmulPrecision::default(),
     }
 }
 

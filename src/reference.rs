@@ -212,5 +212,6 @@ fn relative_difference(got: &Tensor, expected: &Tensor) -> redline_model::Result
             |worst: f64, value: &f32| if value.is_finite() { worst.max(f64::from(value.abs())) } else { f64::INFINITY };
         Ok(values.iter().fold(0.0, worst))
     };
+    let got = got.to_device(expected.device())?;
     Ok(largest(&(got - expected)?)? / largest(expected)?.max(f64::MIN_POSITIVE))
 }

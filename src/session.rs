@@ -131,8 +131,10 @@ impl Session {
 
 /// The model that the arguments name, with its adapter.
 pub fn open_model(args: &ModelArgs) -> anyhow::Result<Model> {
+    // refused before weights are read
+    let device = args.device()?;
     let adapter = args.adapter.as_deref().map(Adapter::open).transpose()?;
-    Ok(match (&args.model, adapter) {
+    let model = match (&args.model, adapter) {
         (None, _) => embedded::model()?,
         (Some(_), adapter) if args.is_smollm2() => {
             let adapter = adapter.map_or_else(embedded::smollm2_adapter, Ok)?;
@@ -140,7 +142,8 @@ pub fn open_model(args: &ModelArgs) -> anyhow::Result<Model> {
         }
         (Some(path), None) => load_model(path)?,
         (Some(path), Some(adapter)) => Model::load_with_adapter(path, &adapter)?,
-    })
+    };
+    Ok(model.to_device(&device)?)
 }
 
 /// Folders where the base model of `smollm2` is looked for.

@@ -37,10 +37,10 @@ def peak_megabytes(*options):
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
 
-def peer(name, work, given, repeats=1):
+def peer(name, work, given, repeats=1, model=MODEL):
     """What a peer printed for a work: seconds of each run, unless the work says otherwise."""
     script = HERE / f"peer_{name}.py"
-    return json.loads(run([sys.executable, script, work, MODEL, str(repeats), str(THREADS)], given))
+    return json.loads(run([sys.executable, script, work, model, str(repeats), str(THREADS)], given))
 
 
 def read_lines(path):

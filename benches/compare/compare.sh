@@ -13,7 +13,7 @@ folder=build/compare
 python=$folder/venv/bin/python
 scripts/fetch-smollm2.sh
 [ -x target/release/redline ] || cargo build --workspace --release
-if [ ! -e "$folder/installed" ]; then
+if [ ! -e "$folder/installed" ] || ! "$python" -c "import matplotlib" 2> /dev/null; then
     mkdir -p "$folder"
     python3 -m venv "$folder/venv"
     CMAKE_ARGS="-DGGML_NATIVE=ON" "$folder/venv/bin/pip" install llama-cpp-python==0.3.36

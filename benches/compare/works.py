@@ -10,7 +10,9 @@ from common import MODEL, TEMPLATE, peer, read_lines, redline, seconds_of
 
 N_PREFILL, N_DECODE = 512, 64
 N_CORRECTED, MAX_NEW = 16, 96
-SWEEP_PROMPTS, SWEEP_COEFFICIENTS = 24, [-1, -0.75, -0.5, -0.25, 0, 0.25, 0.5]
+SWEEP_PROMPTS = 24
+# from outputs that stay as they are to outputs that all change
+SWEEP_COEFFICIENTS = [-6, -4, -2, 0, 2, 4, 6]
 N_PAIRS = 64
 # a pass per truncation takes its time: fewer pairs
 N_SCANNED_PAIRS, N_OUTPUT_TOKENS = 12, 20
@@ -48,6 +50,7 @@ class Works:
         sides = [
             Side("redline", ours),
             Side("llama.cpp", lambda: peer("llama", "prefill", given, 5)),
+            Side("llama.cpp, as Q4_0", lambda: peer("llama", "prefill", given, 5, self.as_q4_0())),
             Side("PyTorch f32", lambda: peer("torch", "prefill", given, 5)),
         ]
         return Work(f"prefill of {N_PREFILL} tokens", sides, {"llama.cpp": 1.3, "PyTorch f32": 1.0})
@@ -58,17 +61,20 @@ class Works:
         sides = [
             Side("redline", ours),
             Side("llama.cpp", lambda: peer("llama", "decode", given, 5)),
+            Side("llama.cpp, as Q4_0", lambda: peer("llama", "decode", given, 5, self.as_q4_0())),
             Side("PyTorch f32", lambda: peer("torch", "decode", given, 2)),
         ]
         return Work(f"decode of {N_DECODE} tokens, one stream", sides, {"llama.cpp": 1.0})
 
     def correct(self):
         rows = self.written(N_CORRECTED, [1])
+        same = self.folder / "corrected.jsonl"
+        same.write_text("".join(json.dumps(t) + "\n" for t in self.triples[64 : 64 + N_CORRECTED]), encoding="utf-8")
         n_tokens = sum(len(row["output"]) for row in rows)
         given = {"rows": rows, "vector": str(self.folder / "vector.gguf"), "prompts_untimed": True, "warmup": 0}
-        options = ["--model", "smollm2", "--prefill", 0, "--decode", 0, "--data", self.data, "--prompts", N_CORRECTED,
+        options = ["--model", "smollm2", "--prefill", 0, "--decode", 0, "--data", same, "--prompts", N_CORRECTED,
                    "--vector", self.folder / "vector.safetensors", "--max-new-tokens", MAX_NEW, "--repeats", 3]
-        # both sides by the token: the rows of the two may differ in length by a few
+        # both sides by the token: ours counts the end of a text too
         ours = lambda: [1 / rate for rate in bench("correct-drafted", *options)["tokens_per_second"]]
         theirs = lambda: [seconds / n_tokens for seconds in peer("llama", "rows", given)]
         name = f"corrections with the answer as draft, steered, by the token ({N_CORRECTED} rows)"
@@ -94,20 +100,22 @@ class Works:
         rows = self.written(SWEEP_PROMPTS, SWEEP_COEFFICIENTS)
         given = {"rows": rows, "vector": str(self.folder / "vector.gguf"), "prompts_untimed": False, "warmup": 0}
         prompts = [prompt(t) for t in self.triples[64 : 64 + SWEEP_PROMPTS]]
-        generated = {"prompts": prompts, "vector": given["vector"], "coefficient": 0.5, "n": MAX_NEW, "warmup": 0}
+        generated = {"prompts": prompts, "lengths": mean_lengths(rows), "vector": given["vector"], "coefficient": 2, "warmup": 0}
         times_all = lambda seconds: [s * len(SWEEP_COEFFICIENTS) for s in seconds]
         sides = [
             Side("redline", lambda: [self.timed_sweep(SWEEP_PROMPTS, SWEEP_COEFFICIENTS)]),
             Side("llama.cpp, a stream at a time", lambda: peer("llama", "rows", given)),
             Side("llama.cpp, batched by hand", lambda: peer("llama", "batched", {**given, "context": 16384})),
+            Side("llama.cpp, batched by hand, as Q4_0", lambda: peer("llama", "batched", {**given, "context": 16384}, 1, self.as_q4_0())),
             Side("transformers with repeng, one coefficient × 7", lambda: times_all(peer("torch", "generate", generated))),
         ]
-        targets = [6.0, 1.5, 8.0]
-        name = f"sweep of {SWEEP_PROMPTS} prompts × {len(SWEEP_COEFFICIENTS)} coefficients × up to {MAX_NEW} tokens"
+        targets = [6.0, 1.5, None, 8.0]
+        n_distinct = len({tuple(row["prompt"] + row["output"]) for row in rows})
+        name = f"sweep of {SWEEP_PROMPTS} prompts × {len(SWEEP_COEFFICIENTS)} coefficients × up to {MAX_NEW} tokens ({n_distinct} different outputs)"
         return Work(name, sides, {side.name: target for side, target in zip(sides[1:], targets)})
 
     def figure_4(self):
-        """From triples to figures. Ours are four programs one after the other, with all their loading; peers have loaded before."""
+        """From triples to figures; repeng's sweep is timed at one coefficient and counted for all. Ours are four programs one after the other, with all their loading; peers have loaded before."""
         rows = self.written(SWEEP_PROMPTS, SWEEP_COEFFICIENTS)
         swept = self.triples[64 : 64 + SWEEP_PROMPTS]
         answers = [t["answer"] for t in swept]
@@ -119,7 +127,7 @@ class Works:
         }
         by_stream = {**both, "n": N_OUTPUT_TOKENS, "vector": str(self.folder / "vector.gguf"), "prompts_untimed": False,
                      "rows": [{**row, "answer": answers[i % len(answers)]} for i, row in enumerate(rows)]}
-        by_repeng = {**both, "n": MAX_NEW, "n_scanned": N_OUTPUT_TOKENS, "prompts": [prompt(t) for t in swept],
+        by_repeng = {**both, "n_scanned": N_OUTPUT_TOKENS, "prompts": [prompt(t) for t in swept], "lengths": mean_lengths(rows),
                      "answers": answers, "coefficients": SWEEP_COEFFICIENTS}
         sides = [
             Side("redline", lambda: [self.timed_figure()]),
@@ -137,6 +145,18 @@ class Works:
         sides = [Side("redline", lambda: self.steps(path)), Side("PyTorch with peft", lambda: peer("torch", "steps", given))]
         name = f"training step of LoRA, {STEP_ROWS} rows of up to {STEP_TOKENS} tokens"
         return Work(name, sides, {"PyTorch with peft": 1.0})
+
+    def as_q4_0(self):
+        """The same model in the type that llama.cpp multiplies fastest: it has no blocked kernels for Q4_1."""
+        path = self.folder / "q4_0.gguf"
+        if not path.exists():
+            import llama_cpp
+
+            params = llama_cpp.llama_model_quantize_default_params()
+            params.ftype, params.allow_requantize = llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_0, True
+            failed = llama_cpp.llama_model_quantize(MODEL.encode(), str(path).encode(), params)
+            assert failed == 0, "the file was not converted"
+        return str(path)
 
     # what the works do on our side
 
@@ -219,6 +239,12 @@ class Works:
         length = lambda t: len(vocabulary.tokenize((prompt(t) + t["correction"]).encode(), add_bos=False, special=False))
         fitting = [t for t in self.triples if 0.75 * STEP_TOKENS < length(t) < STEP_TOKENS - 8]
         return [{key: t[key] for key in ("question", "answer", "correction")} for t in fitting[: 2 * STEP_ROWS]]
+
+
+def mean_lengths(rows):
+    """Tokens of each prompt's outputs, on average over coefficients; rows stand coefficient after coefficient."""
+    n = SWEEP_PROMPTS
+    return [max(1, round(statistics.mean(len(row["output"]) for row in rows[i::n]))) for i in range(n)]
 
 
 def bench(work, *options):

@@ -7,7 +7,7 @@ use crate::layers::packed::Packed;
 use crate::layers::{Attention, ChunkKv, HeadSizes, Kernels, Linear, Mlp, RmsNorm, Rope, RotaryTables, is_plain, sum};
 use crate::pass::Pass;
 use crate::weights::{FileTensors, TensorSource, Weights};
-use crate::{KvCache, ModelConfig, Result};
+use crate::{KvCache, ModelConfig, Result, matmul_precision};
 
 /// A decoder-only transformer; its weights never change, so one can serve many callers.
 #[derive(Debug, Clone)]
@@ -186,6 +186,35 @@ impl Decoder {
         Ok(self)
     }
 
+    /// The same decoder on another device; away from the CPU weights are f32.
+    ///
+    /// # Errors
+    /// Not enough memory there, as the tensor library reports it.
+    pub fn to_device(self, device: &Device) -> Result<Self> {
+        if self.device.same_device(device) {
+            return Ok(self);
+        }
+        let kernels = self.kernels;
+        self.moved_to(device)?.with_kernels(kernels)
+    }
+
+    /// The same without kernels that only the CPU has.
+    pub(crate) fn moved_to(mut self, device: &Device) -> Result<Self> {
+        let table = match &self.embedding {
+            Embedding::Packed(packed) => packed.widened()?.to_device(device)?,
+            Embedding::Table(table) => table.to_device(device)?,
+        };
+        if self.config.tie_embeddings {
+            self.unembedding = Linear::new(table.clone(), None);
+        }
+        self.embedding = Embedding::Table(table);
+        self.linears().try_for_each(|linear| linear.move_to(device))?;
+        self.norm.move_to(device)?;
+        self.blocks.iter_mut().flat_map(Block::norms).try_for_each(|norm| norm.move_to(device))?;
+        self.device = device.clone();
+        Ok(self)
+    }
+
     fn linears(&mut self) -> impl Iterator<Item = &mut Linear> {
         std::iter::once(&mut self.unembedding).chain(self.blocks.iter_mut().flat_map(Block::linears))
     }
@@ -210,6 +239,16 @@ impl Decoder {
     /// Where the weights lie.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// In what precision and on what kind of device this computes, as results should record it: `high, cpu` for one.
+    pub fn numerics(&self) -> String {
+        let device = match self.device {
+            Device::Cpu => "cpu",
+            Device::Cuda(_) => "cuda",
+            Device::Metal(_) => "metal",
+        };
+        format!("{}, {device}", matmul_precision())
     }
 
     /// An empty cache for these rows; see [`KvCache::new`].
@@ -268,12 +307,12 @@ impl Decoder {
 
     /// The pass of the blocks below the first that a hook touches, where rows agree in them.
     fn lead_pass(&self, pass: &Pass, chunks: &mut [Chunk<'_>], hook: &dyn Hook) -> Result<Option<LeadPass>> {
-        let mut n_blocks = untouched_blocks(hook, self.config.n_layers);
-        for chunk in chunks.iter_mut() {
-            if let Past::Cache(cache) = &mut chunk.past {
-                n_blocks = cache.agree_at_most(n_blocks);
-            }
-        }
+        let untouched = untouched_blocks(hook, self.config.n_layers);
+        let agreeing = chunks.iter_mut().filter_map(|chunk| match &mut chunk.past {
+            Past::Cache(cache) => Some(cache.agree_at_most(untouched)),
+            Past::None { .. } => None,
+        });
+        let n_blocks = agreeing.min().unwrap_or(0);
         if n_blocks == 0 || self.kernels != Kernels::Fused || !self.device.is_cpu() {
             return Ok(None);
         }
@@ -353,6 +392,14 @@ impl Block {
         let Attention { q, k, v, o, .. } = &mut self.attention;
         let Mlp { gate, up, down, .. } = &mut self.mlp;
         [q, k, v, o, gate, up, down]
+    }
+
+    fn norms(&mut self) -> impl Iterator<Item = &mut RmsNorm> {
+        let of_heads = self.attention.qk_norms.iter_mut().flatten();
+        [&mut self.attention_norm, &mut self.mlp_norm]
+            .into_iter()
+            .chain(self.post_norms.iter_mut().flatten())
+            .chain(of_heads)
     }
 
     /// The residual stream behind the block, not yet hooked there.

@@ -51,6 +51,14 @@ pub enum Error {
         /// The rule that is broken, with the place.
         rule: String,
     },
+    /// A device is not there, or the program was not built for it.
+    #[error("device `{name}`: {problem}")]
+    Device {
+        /// The name asked for.
+        name: String,
+        /// What the tensor library said.
+        problem: String,
+    },
     /// The model family is not one the decoder knows.
     #[error("{path}: unsupported architecture `{got}`; supported: {supported}", path = path.display())]
     UnsupportedArchitecture {
@@ -317,6 +325,9 @@ impl Error {
                 "give a Hugging Face folder (config.json, tokenizer.json, model.safetensors) or a .gguf file"
             }
             Self::Truncated { .. } => "the download or copy was cut short; fetch the file again",
+            Self::Device { .. } => {
+                "run on --device cpu; for another, build the program with --features cuda or --features metal where there is one"
+            }
             Self::UnsupportedArchitecture { .. } => "convert or choose a model of a supported family",
             Self::UnsupportedType { .. } => {
                 "requantise the file to F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0 or a K-quant"

@@ -122,17 +122,17 @@ fn differentiable_kernels_equal_fused_ones() {
 
 /// States of passes of every kind, packed together: rows that share a past and read one token, a row that reads several, one that
 /// has no past.
-fn mixed_states(decoder: &Decoder, tokens: &[u32]) -> Vec<Tensor> {
+fn mixed_states(decoder: &Decoder, tokens: &[u32], hook: &mut dyn Hook) -> Vec<Tensor> {
     let prefix = read_prefix(decoder, &tokens[..9], &mut NoHook).unwrap();
     let branch = |rows: Vec<usize>| prefix.branch(decoder.config(), rows, 8, decoder.device()).unwrap();
     let (mut several, mut one) = (branch(vec![0, 1, 2]), branch(vec![3]));
-    let pass = |several: &mut KvCache, one: &mut KvCache| {
+    let mut pass = |several: &mut KvCache, one: &mut KvCache| {
         let mut chunks = [
             Chunk { tokens: &tokens[9..12], past: Past::Cache(several) },
             Chunk { tokens: &tokens[12..16], past: Past::Cache(one) },
             Chunk { tokens, past: Past::None { row: 4 } },
         ];
-        decoder.forward(&mut chunks, &mut NoHook, &Wanted::All).unwrap().unwrap()
+        decoder.forward(&mut chunks, hook, &Wanted::All).unwrap().unwrap()
     };
     let first = pass(&mut several, &mut one);
     one.truncate(10).unwrap();
@@ -141,7 +141,7 @@ fn mixed_states(decoder: &Decoder, tokens: &[u32]) -> Vec<Tensor> {
         Chunk { tokens: &tokens[3..7], past: Past::Cache(&mut several) },
         Chunk { tokens: &tokens[5..6], past: Past::Cache(&mut one) },
     ];
-    vec![first, decoder.forward(&mut chunks, &mut NoHook, &Wanted::All).unwrap().unwrap()]
+    vec![first, decoder.forward(&mut chunks, hook, &Wanted::All).unwrap().unwrap()]
 }
 
 #[test]
@@ -150,9 +150,41 @@ fn attention_over_caches_in_one_kernel_equals_the_composition() {
         let (decoder, expected) = load(family);
         let tokens = sequences(&expected).remove(0);
         let composed = decoder.clone().with_kernels(Kernels::Differentiable).unwrap();
-        for (got, expected) in mixed_states(&decoder, &tokens).iter().zip(&mixed_states(&composed, &tokens)) {
+        let expected = mixed_states(&composed, &tokens, &mut NoHook);
+        for (got, expected) in mixed_states(&decoder, &tokens, &mut NoHook).iter().zip(&expected) {
             assert!(relative_difference(got, expected) < 1e-5, "{family}");
         }
+    }
+}
+
+/// Looks at all attention patterns, which the kernels for attention on the CPU do not show.
+struct Patterns;
+
+impl Hook for Patterns {
+    fn wants(&self, point: HookPoint) -> bool {
+        matches!(point, HookPoint::Block { site: Site::AttnPattern, .. })
+    }
+
+    fn on(&mut self, _: HookPoint, _: &Tensor, _: &TokenLayout) -> Result<Option<Tensor>> {
+        Ok(None)
+    }
+}
+
+/// Rotation, attention and caches as on other devices; there sums and gates are plain operations too.
+#[test]
+fn what_other_devices_run_equals_the_kernels_of_the_cpu() {
+    for family in FAMILIES {
+        let (decoder, expected) = load(family);
+        let sequences = sequences(&expected);
+        let fused = mixed_states(&decoder, &sequences[0], &mut NoHook);
+        let moved = decoder.moved_to(&Device::Cpu).unwrap();
+        for (got, expected) in mixed_states(&moved, &sequences[0], &mut Patterns).iter().zip(&fused) {
+            assert!(relative_difference(got, expected) < 1e-5, "{family}");
+        }
+        let states = uncached_states(&moved, &sequences, &mut Patterns);
+        let difference =
+            relative_difference(&moved.logits(&states).unwrap(), &unpadded(&expected["logits"], &sequences));
+        assert!(difference < TOLERANCE, "{family}: {difference}");
     }
 }
 

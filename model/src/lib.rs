@@ -10,6 +10,7 @@ pub mod batch;
 mod cache;
 mod config;
 mod decoder;
+mod device;
 mod draft;
 mod error;
 pub mod files;
@@ -33,8 +34,10 @@ mod weights;
 
 pub use adapter::{Adapter, LoraOptions};
 pub use cache::{KvCache, SharedPrefix};
+pub use candle_core::Device;
 pub use config::{Activation, ModelConfig, RopeScaling, SUPPORTED_ARCHITECTURES};
 pub use decoder::{Chunk, Decoder, Past, Wanted};
+pub use device::device;
 pub use error::{Error, Result};
 pub use hook::{Hook, HookPoint, NoHook, Site};
 pub use layers::Kernels;

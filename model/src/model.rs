@@ -57,6 +57,14 @@ impl Model {
         Ok(Self { decoder, tokenizer: files.tokenizer, path: path.into(), fingerprint })
     }
 
+    /// The same model on another device, see [`Decoder::to_device`].
+    ///
+    /// # Errors
+    /// Those of [`Decoder::to_device`].
+    pub fn to_device(self, device: &Device) -> Result<Self> {
+        Ok(Self { decoder: self.decoder.to_device(device)?, ..self })
+    }
+
     /// The tokenizer, or the error that tells where it should lie.
     ///
     /// # Errors

@@ -1,10 +1,12 @@
 //! How exactly inputs are multiplied with quantised weights.
 
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::layers::packed;
 
-/// Precision of the inputs of products with quantised weights on the CPU; the names are those of PyTorch.
+/// Precision of the inputs of products with quantised weights on the CPU; the names are those of PyTorch, whose default is
+/// the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MatmulPrecision {
     /// f32 everywhere: the numbers of the dequantised matrix.
@@ -13,6 +15,15 @@ pub enum MatmulPrecision {
     /// have one scale a block; else f32. An input is off by at most 1/65278 of the largest of its 32.
     #[default]
     High,
+}
+
+impl fmt::Display for MatmulPrecision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Highest => "highest",
+            Self::High => "high",
+        })
+    }
 }
 
 static IS_HIGHEST: AtomicBool = AtomicBool::new(false);

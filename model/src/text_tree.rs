@@ -24,7 +24,8 @@ struct Read {
 }
 
 /// Natural logarithm of the probability of every token of every text, `[text][token]`, without a hook. `prefix` holds the prompt but for its
-/// last token. Equal to [`log_probs`](crate::log_probs) of each text up to rounding: sums over a past run over its parts.
+/// last token. Equal to [`log_probs`](crate::log_probs) of each text up to rounding, since sums over a past run over its
+/// parts; an empty text has none.
 ///
 /// # Errors
 /// More positions than the context, or logits that are not finite.

@@ -44,6 +44,9 @@ pub struct CheckArgs {
     /// Prompt template: a built-in name, or a file with {question} and {answer} [default: by the model's tokens]
     #[arg(long, value_name = "NAME|FILE")]
     pub template: Option<String>,
+    /// Where the model runs: cpu, cuda, cuda:N or metal [default: cpu]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
     /// Reference numbers to compare with
     #[arg(long, value_name = "FILE", conflicts_with_all = ["vector", "data"])]
     pub reference: Option<PathBuf>,
@@ -70,7 +73,12 @@ pub struct CheckArgs {
 impl CheckArgs {
     /// The model, as other verbs name it.
     pub fn model_args(&self) -> ModelArgs {
-        ModelArgs { model: self.model.clone(), adapter: self.adapter.clone(), template: self.template.clone() }
+        ModelArgs {
+            model: self.model.clone(),
+            adapter: self.adapter.clone(),
+            template: self.template.clone(),
+            device: self.device.clone(),
+        }
     }
 }
 

@@ -39,6 +39,9 @@ struct Shares {
 
 pub fn run(args: &BenchArgs, json: bool) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
+    if args.prefill == 0 && args.decode == 0 && args.data.is_none() {
+        return Err(hinted("there is nothing to time", "give --prefill or --decode, or rows to correct with --data"));
+    }
     let session = Session::open(&args.model)?;
     let load_seconds = started.elapsed().as_secs_f64();
     let bench = Bench { args, session: &session };

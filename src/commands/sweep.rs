@@ -126,6 +126,7 @@ pub struct SweepSettings<'a> {
 pub fn settings(of: &SweepSettings<'_>) -> Value {
     json!({
         "model_hash": of.session.model.fingerprint,
+        "numerics": of.session.model.decoder.numerics(),
         "template": of.session.template.source(),
         "vector": of.steering.vector,
         "vector_norms": of.loaded.vector.norms(),

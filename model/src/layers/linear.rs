@@ -1,6 +1,6 @@
 //! y = x Wᵀ + b, with W stored (out, in) as in Hugging Face files; in training, plus a low-rank delta.
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
 use super::gradients::{FrozenLinear, LoraLinear, TrainedLinear};
 use super::packed::{self, Packed, PackedMatrix};
@@ -49,6 +49,21 @@ impl Linear {
     pub(crate) fn unpack(&mut self) -> Result<()> {
         if let Weight::Packed(packed) = &self.weight {
             self.weight = Weight::Dense(packed.widened()?);
+        }
+        Ok(())
+    }
+
+    /// From now on on another device, where only plain products run.
+    pub(crate) fn move_to(&mut self, device: &Device) -> Result<()> {
+        self.unpack()?;
+        if let Weight::Dense(weight) = &mut self.weight {
+            *weight = weight.to_device(device)?;
+        }
+        if let Some(bias) = &mut self.bias {
+            *bias = bias.to_device(device)?;
+        }
+        if let Some(delta) = &mut self.delta {
+            (delta.a, delta.b) = (delta.a.to_device(device)?, delta.b.to_device(device)?);
         }
         Ok(())
     }

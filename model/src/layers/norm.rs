@@ -1,6 +1,6 @@
 //! Root-mean-square norm (Zhang and Sennrich 2019): x / √(mean(x²) + ε) · weight.
 
-use candle_core::{D, DType, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 
 use super::Kernels;
 use super::gradients::RmsNormKernel;
@@ -15,6 +15,11 @@ pub(crate) struct RmsNorm {
 impl RmsNorm {
     pub(crate) fn new(weight: Tensor, eps: f64) -> Self {
         Self { weight, eps }
+    }
+
+    pub(crate) fn move_to(&mut self, device: &Device) -> Result<()> {
+        self.weight = self.weight.to_device(device)?;
+        Ok(())
     }
 
     /// (n, width) → (n, width)

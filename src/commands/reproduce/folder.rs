@@ -63,7 +63,11 @@ impl Folder {
     /// Writes one JSON line a value.
     pub fn write_lines<T: Serialize>(&self, name: &str, values: &[T]) -> anyhow::Result<()> {
         let lines = values.iter().map(|value| Ok(serde_json::to_string(value)? + "\n"));
-        let text = lines.collect::<anyhow::Result<String>>()?;
+        self.write(name, &lines.collect::<anyhow::Result<String>>()?)
+    }
+
+    /// Writes a file whole.
+    pub fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
         Ok(write_atomically(&self.file(name), text.as_bytes())?)
     }
 
@@ -95,6 +99,7 @@ pub fn settings(
         "schema": "redline.settings.v1",
         "version": env!("CARGO_PKG_VERSION"),
         "model_hash": session.model.fingerprint,
+        "numerics": session.model.decoder.numerics(),
         "data_hash": inputs.hash,
         "strictness": inputs.strictness,
         "template": session.template.source(),

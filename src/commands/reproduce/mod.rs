@@ -19,7 +19,7 @@ use crate::commands::extract;
 use crate::commands::sweep::check_new_tokens;
 use crate::defaults;
 use crate::output;
-use crate::session::{Session, hinted, make_folder};
+use crate::session::{Session, check_output_folder, hinted, make_folder};
 use folder::Folder;
 use inputs::Inputs;
 use stages::Experiment;
@@ -33,7 +33,7 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     let inputs = Inputs::read(args)?;
     check_options(args, &inputs)?;
     let triples = &inputs.triples;
-    make_folder(&args.out)?;
+    check_output_folder(&args.out)?;
     check_place(&args.out.join("index.html"))?;
     let session = Session::open(&args.model)?;
     let config = session.model.decoder.config();
@@ -51,6 +51,7 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (pair_rows, prompt_rows) = (rows(&parts[0]), rows(&first_of_question(&keys, &parts[1])));
 
     let settings = folder::settings(args, &inputs, &session, &pair_settings, &layers)?;
+    make_folder(&args.out)?;
     let folder = Folder::open(&args.out, &settings)?;
     let experiment = Experiment { args, inputs: &inputs, session: &session, folder: &folder, layers: &layers };
     let reading = experiment.read(&pair_rows, &pair_settings)?;

@@ -20,7 +20,7 @@ use super::folder::Folder;
 use super::inputs::Inputs;
 use crate::cli::ReproduceArgs;
 use crate::commands::extract::report_skipped;
-use crate::commands::scan::title;
+use crate::commands::scan::{scans_as_lines, title};
 use crate::commands::sweep::{prompts, run_logged};
 use crate::progress::Progress;
 use crate::session::Session;
@@ -135,7 +135,7 @@ impl Experiment<'_> {
         extracted.reading.save(&vector_file)?;
         write_control_vector(&self.folder.file("vector.gguf"), &control, architecture)?;
         self.folder.write_lines("layers.jsonl", &extracted.report)?;
-        self.folder.write_lines("scans.jsonl", &scans)?;
+        self.folder.write("scans.jsonl", &scans_as_lines(&scans)?)?;
         // last: its presence says that the stage is complete
         write_control_vector(&shuffled_file, &shuffled, architecture)?;
         Ok(ReadingStage { reading: extracted.reading, report: extracted.report, scans, control, shuffled })

@@ -67,6 +67,7 @@ impl Aligner {
         });
         json!({
             "model": self.session.model.fingerprint,
+            "numerics": self.session.model.decoder.numerics(),
             "template": self.session.template.source(),
             "steering": steering,
             "coefficient": self.coefficient,

@@ -14,8 +14,8 @@ use redline::serve::Conversation;
 use redline::steer::EditRatios;
 use serde_json::{Map, Value, json};
 
-use crate::cli::CorrectArgs;
 use crate::cli::stack::AlignerSpec;
+use crate::cli::{CorrectArgs, ModelArgs};
 use crate::commands::sweep::sampling_options;
 use crate::difference::{Marks, marked};
 use crate::output;
@@ -130,7 +130,11 @@ fn row(args: &CorrectArgs, fields: Map<String, Value>, place: &str) -> anyhow::R
 /// The Aligners asked for; without `--aligner`, the one of `--model`.
 fn specs(args: &CorrectArgs) -> Vec<AlignerSpec> {
     if !args.stack.aligner.is_empty() {
-        return args.stack.aligner.clone();
+        let on_device = |spec: &AlignerSpec| {
+            let model = ModelArgs { device: args.model.device.clone(), ..spec.model.clone() };
+            AlignerSpec { model, ..spec.clone() }
+        };
+        return args.stack.aligner.iter().map(on_device).collect();
     }
     let (model, steering) = (args.model.clone(), args.steering.clone());
     vec![AlignerSpec { model, steering, coefficient: args.coefficient }]

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use redline::embedded;
 use redline::experiment::{LayerSpec, extract};
-use redline::probe::{Method, Reading};
+use redline::probe::Reading;
 use redline::steer::control_file::write_control_vector;
 use redline::steer::reading_control_vector;
 
@@ -19,10 +20,6 @@ use crate::steering::{LoadedVector, Steering};
 
 /// Stands for the path of a vector that was extracted and is kept nowhere.
 const NOWHERE: &str = "extracted.safetensors";
-
-/// How a direction is found here unless told otherwise. From other pairs of the same kind PCA gives dials that differ by a factor of
-/// four on the Aligner inside the program; the mean difference is steadier.
-const EXTRACTION_METHOD: Method = Method::MeanDiff;
 
 /// A vector and how it is injected.
 pub struct Dial {
@@ -95,7 +92,7 @@ fn extracted(
     pairs: &[usize],
 ) -> anyhow::Result<(Steering, LoadedVector, Reading)> {
     let mut pair = args.pair.clone();
-    pair.method.get_or_insert(EXTRACTION_METHOD);
+    pair.method.get_or_insert(embedded::METHOD);
     let settings = settings(&pair, args.seed)?;
     let triples = rows.at(pairs);
     let mut progress = Progress::new("reading pairs", triples.len());

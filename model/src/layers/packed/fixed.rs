@@ -15,6 +15,7 @@ const LARGEST: f32 = 32639.0;
 const SERIAL_VALUES: usize = 1 << 14;
 
 /// A block of a line.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FixedBlock {

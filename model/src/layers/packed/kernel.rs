@@ -28,7 +28,7 @@ pub(super) struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// Lines of a block, in whole tiles.
     pub(super) fn block(&self) -> usize {
-        (LINES_BYTES / (4 * self.columns)).next_multiple_of(TILE_LINES)
+        (LINES_BYTES / (4 * self.columns)).next_multiple_of(TILE_LINES).max(TILE_LINES)
     }
 
     /// The lines in blocks, each with the number of its first.

@@ -159,7 +159,9 @@ fn multiply(lines: Lines<'_>, matrices: &[&PackedMatrix]) -> Result<Vec<Vec<f32>
 /// What multiplies matrices that are made from now on.
 pub(crate) fn kernel_name() -> &'static str {
     match Kernel::of_this_machine() {
-        _ if panel::takes(format::Format::HalfBytes) => "16-bit integers, AVX-512 VNNI",
+        _ if panel::takes(format::Format::HalfBytes) => {
+            "16-bit integers where weights have one scale a block, by AVX-512 VNNI; else f32"
+        }
         #[cfg(target_arch = "x86_64")]
         Kernel::Avx512 => "f32, AVX-512",
         #[cfg(target_arch = "x86_64")]

@@ -39,6 +39,7 @@ fn is_fast() -> bool {
 }
 
 /// Some panels of a matrix times some lines.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 #[derive(Clone, Copy)]
 pub(super) struct PanelTask<'a> {
     pub(super) format: Format,
@@ -65,10 +66,16 @@ impl<'a> PanelTask<'a> {
     }
 
     /// Computes and stores the products.
+    #[cfg(not(target_arch = "x86_64"))]
+    pub(super) fn run(&self) {
+        unreachable!("panels are made where the processor has instructions for them");
+    }
+
+    /// Computes and stores the products.
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn run(&self) {
         assert!(is_fast(), "panels are made where the processor has instructions for them");
         let n_panels = self.n_rows.div_ceil(PANEL);
-        #[cfg(target_arch = "x86_64")]
         for task in self.split(PANEL, self.panels.len() / n_panels / block_bytes(self.format) * BLOCK) {
             // SAFETY: the processor was just asked.
             unsafe { super::vnni::panel(&task) };
