@@ -1,8 +1,8 @@
 """What the works and checks of the comparison share: paths, and how programs are called."""
 
 import json
+import os
 import pathlib
-import resource
 import subprocess
 import sys
 import time
@@ -32,9 +32,13 @@ def seconds_of(*options):
 
 
 def peak_megabytes(*options):
-    """Resident memory of a command at its highest; no child before may have needed more."""
-    redline(*options)
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    """Resident memory of a command at its highest."""
+    command = [REDLINE, *map(str, options), "--threads", str(THREADS)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        sys.exit(f"{' '.join(command)} failed")
+    return usage.ru_maxrss / 1024
 
 
 def peer(name, work, given, repeats=1, model=MODEL):

@@ -41,7 +41,7 @@ def compared(part, work, rounds):
 
 
 def limits(works):
-    """What has a bound of its own instead of a peer. Memory first: a child that needed more would hide it."""
+    """What has a bound of its own instead of a peer."""
     triples = works.folder / "memory.jsonl"
     redline("data", "synth", "--rows", 1400, "--seed", 3, "--clean-share", 0, "--out", triples)
     needed = peak_megabytes("extract", "--model", MODEL, "--template", "aligner", "--data", triples, "--pairs", N_MEMORY_PAIRS,

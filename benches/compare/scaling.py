@@ -114,7 +114,7 @@ def draw(found, path):
         machine = found["machine"]
         rate = 2 / (machine["sgemm, GFLOP/s"] * 1e9) if key.startswith("prefill") else BITS_A_WEIGHT / 8 / (machine["reads, GB/s"] * 1e9)
         sizes = sorted([*measured, *computed])
-        ax.loglog(sizes, [1000 * rate * n for n in sizes], ":", color="#555", label="the machine's bound")
+        ax.loglog(sizes, [1000 * rate * n for n in sizes], ":", color="#555", label="the bound in f32" if key.startswith("prefill") else "the bound of memory")
         ax.set(xlabel="parameters", ylabel=f"{key}, ms")
         ax.legend()
     figure.savefig(path, metadata={"Date": None})

@@ -131,6 +131,7 @@ impl Pass {
         let (rotary, local_rotary) = decoder.rotary_tables(&positions)?;
         Ok(Self { tokens, layout, rotary, local_rotary, plans, rows_without_past: None })
     }
+
     /// Cosines and sines for a layer with this window.
     pub(crate) fn rotary(&self, window: Option<usize>) -> &RotaryTables {
         self.local_rotary.as_ref().filter(|_| window.is_some()).unwrap_or(&self.rotary)
