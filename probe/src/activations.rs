@@ -52,7 +52,7 @@ pub fn capture_pairs(
     on_pair: &mut dyn FnMut(usize, usize) -> Result<()>,
 ) -> Result<PairActivations> {
     let CaptureOptions { site, ref layers, read, .. } = *options;
-    let mut poles = Poles::new(layers.len());
+    let mut poles = Poles::new(layers.len(), pairs.len());
     let mut tokens = Vec::new();
     for (index, pair) in pairs.iter().enumerate() {
         let n_tokens = if index < options.token_pairs { options.n_tokens } else { 0 };
@@ -91,7 +91,7 @@ pub fn capture_places(
     places: &[ReadAt],
     on_pair: &mut dyn FnMut(usize, usize) -> Result<()>,
 ) -> Result<Vec<PlaceActivations>> {
-    let mut poles: Vec<Poles> = places.iter().map(|_| Poles::new(layers.len())).collect();
+    let mut poles: Vec<Poles> = places.iter().map(|_| Poles::new(layers.len(), pairs.len())).collect();
     for (index, pair) in pairs.iter().enumerate() {
         let [positive, negative] = capture_pair(decoder, pair, site, layers, places, 0)?;
         for (poles, (positive, negative)) in poles.iter_mut().zip(positive.means.iter().zip(&negative.means)) {
@@ -106,11 +106,13 @@ pub fn capture_places(
 struct Poles {
     values: [Vec<Vec<f32>>; 2],
     read: Vec<usize>,
+    /// Pairs that may come: room for all of them is made at once, since vectors that grow by turns leave gaps behind.
+    n_pairs: usize,
 }
 
 impl Poles {
-    fn new(n_layers: usize) -> Self {
-        Self { values: [vec![Vec::new(); n_layers], vec![Vec::new(); n_layers]], read: Vec::new() }
+    fn new(n_layers: usize, n_pairs: usize) -> Self {
+        Self { values: [vec![Vec::new(); n_layers], vec![Vec::new(); n_layers]], read: Vec::new(), n_pairs }
     }
 
     /// Adds a pair that was read in both texts: for each `[layer][hidden]`.
@@ -118,7 +120,10 @@ impl Poles {
         let [Some(positive), Some(negative)] = means else { return };
         for (pole, mean) in self.values.iter_mut().zip([positive, negative]) {
             let width = mean.len() / pole.len();
-            pole.iter_mut().zip(mean.chunks(width)).for_each(|(layer, values)| layer.extend_from_slice(values));
+            for (layer, values) in pole.iter_mut().zip(mean.chunks(width)) {
+                layer.reserve_exact(self.n_pairs * width - layer.len());
+                layer.extend_from_slice(values);
+            }
         }
         self.read.push(index);
     }
