@@ -12,10 +12,11 @@ pub mod tune;
 
 use std::path::{Path, PathBuf};
 
-use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use redline::data::corrupt::CorruptOptions;
 use redline::embedded;
 use redline::experiment::{DEFAULT_COHERENCE_BOUND, LayerSpec};
+use redline::model::MatmulPrecision;
 use redline::probe::{ExtractOptions, Method, PairDesign, ReadAt, Scaling};
 use redline::steer::{EditRatioVariant, TokenRange, Unit};
 
@@ -83,20 +84,13 @@ pub struct Cli {
     pub threads: Option<u16>,
     /// Precision of products with quantised weights: `high` may round inputs to 16 bits where that is faster, `highest` is f32 [default: high;
     /// highest for `check --reference`]
-    #[arg(long, global = true, value_enum, value_name = "PRECISION", hide_possible_values = true)]
-    pub matmul_precision: Option<Precision>,
+    #[arg(long, global = true, value_name = "PRECISION")]
+    pub matmul_precision: Option<MatmulPrecision>,
     /// Print results as JSON on standard output
     #[arg(long, global = true)]
     pub json: bool,
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// See [`redline::model::MatmulPrecision`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Precision {
-    High,
-    Highest,
 }
 
 #[derive(Subcommand)]

@@ -14,7 +14,7 @@ mod steering;
 
 use std::process::ExitCode;
 
-use cli::{Cli, Command, Precision};
+use cli::{Cli, Command};
 use redline::model::{MatmulPrecision, set_matmul_precision};
 
 fn main() -> ExitCode {
@@ -58,12 +58,10 @@ fn main() -> ExitCode {
 
 /// The precision asked for; beside the numbers of another program it is f32.
 fn precision(cli: &Cli) -> MatmulPrecision {
-    match (cli.matmul_precision, &cli.command) {
-        (Some(Precision::Highest), _) => MatmulPrecision::Highest,
-        (Some(Precision::High), _) => MatmulPrecision::High,
-        (None, Command::Check(args)) if args.reference.is_some() => MatmulPrecision::Highest,
-        (None, _) => MatmulPrecision::default(),
-    }
+    cli.matmul_precision.unwrap_or(match &cli.command {
+        Command::Check(args) if args.reference.is_some() => MatmulPrecision::Highest,
+        _ => MatmulPrecision::default(),
+    })
 }
 
 /// The number of threads: what was asked for, what the environment says, or all cores. It is always set, since the matrix

@@ -160,16 +160,16 @@ class Works:
 
     # what the works do on our side
 
-    def extract_options(self, n_pairs, held_out_share=0.05):
-        return ["extract", "--model", MODEL, "--template", "aligner", "--data", self.data, "--pairs", n_pairs,
+    def extract_options(self, n_pairs, held_out_share=0.05, model=MODEL):
+        return ["extract", "--model", model, "--template", "aligner", "--data", self.data, "--pairs", n_pairs,
                 "--read", "last-token", "--held-out-share", held_out_share]
 
     def layers(self, n_tokens, n_pairs=N_SCANNED_PAIRS):
         return seconds_of("layers", "--model", MODEL, "--template", "aligner", "--data", self.data, "--pairs", n_pairs,
                           "--tokens", n_tokens, "--around", 0, "--out", self.folder / "layers")
 
-    def sweep_options(self, out, prompts, coefficients):
-        return ["sweep", "--model", "smollm2", "--vector", self.folder / "vector.safetensors", "--data", self.data, "--skip", 64,
+    def sweep_options(self, out, prompts, coefficients, vector=None):
+        return ["sweep", "--model", "smollm2", "--vector", vector or self.folder / "vector.safetensors", "--data", self.data, "--skip", 64,
                 "--prompts", prompts, f"--coefficients={','.join(map(str, coefficients))}", "--max-new-tokens", MAX_NEW,
                 "--range", "output", "--batch-rows", prompts * len(coefficients), "--allow-overlap", "--out", out]
 
@@ -178,15 +178,13 @@ class Works:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         vector = folder / "vector.safetensors"
-        extracted = [option if option != MODEL else "smollm2" for option in self.extract_options(N_PAIRS)]
         rows = [option for row in self.scanned() for option in ("--row", row)]
-        swept = self.sweep_options(folder / "sweep.jsonl", SWEEP_PROMPTS, SWEEP_COEFFICIENTS)
         return sum(
             seconds_of(*options)
             for options in (
-                [*extracted, "--out", vector],
+                [*self.extract_options(N_PAIRS, model="smollm2"), "--out", vector],
                 ["scan", "--model", "smollm2", "--vector", vector, "--data", self.data, *rows, "--out", folder / "scans"],
-                [option if option != self.folder / "vector.safetensors" else vector for option in swept],
+                self.sweep_options(folder / "sweep.jsonl", SWEEP_PROMPTS, SWEEP_COEFFICIENTS, vector),
                 ["plot", folder / "sweep.jsonl", "--out", folder / "sweep"],
             )
         )

@@ -232,8 +232,15 @@ pub(crate) fn untouched_blocks(hook: &dyn Hook, n_layers: usize) -> usize {
     if hook.wants(HookPoint::Embed) {
         return 0;
     }
-    let touched = (0..n_layers).find(|&layer| is_inside(layer) || wants(layer, Site::ResidPost));
-    touched.map_or(n_layers, |layer| if is_inside(layer) { layer } else { layer + 1 })
+    for layer in 0..n_layers {
+        if is_inside(layer) {
+            return layer;
+        }
+        if wants(layer, Site::ResidPost) {
+            return layer + 1;
+        }
+    }
+    n_layers
 }
 
 /// Calls `hook` at `point` if it asked for it and checks the shape of what comes back.

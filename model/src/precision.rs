@@ -1,9 +1,11 @@
 //! How exactly inputs are multiplied with quantised weights.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::layers::packed;
+use crate::{Error, Result};
 
 /// Precision of the inputs of products with quantised weights on the CPU; the names are those of PyTorch, whose default is
 /// the other.
@@ -23,6 +25,18 @@ impl fmt::Display for MatmulPrecision {
             Self::Highest => "highest",
             Self::High => "high",
         })
+    }
+}
+
+impl FromStr for MatmulPrecision {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "highest" => Ok(Self::Highest),
+            "high" => Ok(Self::High),
+            _ => Err(Error::Request { what: "matmul precision", got: name.into(), expected: "high or highest".into() }),
+        }
     }
 }
 

@@ -40,7 +40,9 @@ pub struct Server {
 impl Answers {
     pub fn open(args: &CorrectArgs) -> anyhow::Result<Self> {
         if let Some(path) = &args.stack.upstream_model {
-            return Ok(Self::Model(Box::new(load_model(path)?.to_device(&args.model.device()?)?)));
+            // refused before weights are read
+            let device = args.model.device()?;
+            return Ok(Self::Model(Box::new(load_model(path)?.to_device(&device)?)));
         }
         let Some(url) = &args.stack.upstream else { return Ok(Self::Rows) };
         let key = std::env::var(&args.stack.upstream_key_env).ok().filter(|key| !key.is_empty());

@@ -123,7 +123,7 @@ fn multiply(lines: Lines<'_>, matrices: &[&PackedMatrix]) -> Result<Vec<Vec<f32>
     let mut results: Vec<Vec<f32>> = matrices.iter().map(|matrix| Vec::with_capacity(matrix.rows * lines.n)).collect();
     let work: usize = matrices.iter().map(|matrix| matrix.rows * lines.x.len()).sum();
     let task_work = (work / (TASKS_PER_THREAD * rayon::current_num_threads())).max(LEAST_WORK);
-    let n_rows = |lines: &Lines<'_>| task_work / lines.columns / lines.n.max(1);
+    let n_rows = |lines: &Lines<'_>| task_work / lines.columns / lines.n;
     let mut tasks: Vec<AnyTask<'_>> = Vec::new();
     for ((matrix, view), y) in matrices.iter().zip(&views).zip(&mut results) {
         for (first, lines) in lines.blocks() {
@@ -134,7 +134,7 @@ fn multiply(lines: Lines<'_>, matrices: &[&PackedMatrix]) -> Result<Vec<Vec<f32>
                     let per_line = lines.columns / format::BLOCK;
                     let fixed = &fixed[first * per_line..][..lines.n * per_line];
                     let whole = PanelTask { format: matrix.format, panels, n_rows: matrix.rows, lines: fixed, target };
-                    tasks.extend(whole.split(n_rows(&lines), lines.columns).map(AnyTask::Panels));
+                    tasks.extend(whole.split(n_rows(&lines)).map(AnyTask::Panels));
                     continue;
                 }
                 (Bytes::Own(bytes), _) => bytes.as_slice(),

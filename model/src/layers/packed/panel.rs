@@ -53,10 +53,11 @@ pub(super) struct PanelTask<'a> {
 }
 
 impl<'a> PanelTask<'a> {
-    /// The same work in tasks of some rows each, of a matrix with so many columns.
-    pub(super) fn split(self, n_rows: usize, columns: usize) -> impl Iterator<Item = Self> {
+    /// The same work in tasks of some rows each.
+    pub(super) fn split(self, n_rows: usize) -> impl Iterator<Item = Self> {
         let n_rows = n_rows.next_multiple_of(PANEL).max(PANEL);
-        let parts = self.panels.chunks(n_rows / PANEL * columns / BLOCK * block_bytes(self.format)).enumerate();
+        let panel_bytes = self.panels.len() / self.n_rows.div_ceil(PANEL);
+        let parts = self.panels.chunks(n_rows / PANEL * panel_bytes).enumerate();
         parts.map(move |(i, panels)| {
             // SAFETY: the rows' results lie within those of the whole.
             let values = unsafe { self.target.values.add(i * n_rows) };
@@ -75,8 +76,7 @@ impl<'a> PanelTask<'a> {
     #[cfg(target_arch = "x86_64")]
     pub(super) fn run(&self) {
         assert!(is_fast(), "panels are made where the processor has instructions for them");
-        let n_panels = self.n_rows.div_ceil(PANEL);
-        for task in self.split(PANEL, self.panels.len() / n_panels / block_bytes(self.format) * BLOCK) {
+        for task in self.split(PANEL) {
             // SAFETY: the processor was just asked.
             unsafe { super::vnni::panel(&task) };
         }
@@ -96,6 +96,11 @@ const fn numbers_bytes(format: Format) -> usize {
     }
 }
 
+/// What is added to the bytes of weights of a format.
+fn offset(format: Format) -> u8 {
+    if format == Format::SignedBytes { OFFSET } else { 0 }
+}
+
 /// Where byte `i` of a row's weights stands in the block of its panel.
 fn place(format: Format, row: usize, i: usize) -> usize {
     numbers_bytes(format) + i / LANE * VECTOR_BYTES + row * LANE + i % LANE
@@ -107,9 +112,8 @@ pub(super) fn scatter(format: Format, block: &[u8], row: usize, panel: &mut [u8]
     for (i, number) in numbers.chunks_exact(4).enumerate() {
         panel[4 * (i * PANEL + row)..][..4].copy_from_slice(number);
     }
-    let offset = if format == Format::SignedBytes { OFFSET } else { 0 };
     for (i, weight) in weights.iter().enumerate() {
-        panel[place(format, row, i)] = weight.wrapping_add(offset);
+        panel[place(format, row, i)] = weight.wrapping_add(offset(format));
     }
 }
 
@@ -121,9 +125,8 @@ pub(super) fn widen(format: Format, panel: &[u8], row: usize) -> [f32; BLOCK] {
     for (i, number) in numbers.chunks_exact_mut(4).enumerate() {
         number.copy_from_slice(&panel[4 * (i * PANEL + row)..][..4]);
     }
-    let offset = if format == Format::SignedBytes { OFFSET } else { 0 };
     for (i, weight) in weights.iter_mut().enumerate() {
-        *weight = panel[place(format, row, i)].wrapping_sub(offset);
+        *weight = panel[place(format, row, i)].wrapping_sub(offset(format));
     }
     format.widen(block)
 }

@@ -8,16 +8,12 @@ fn values(n: usize, seed: u64) -> Vec<f32> {
     (0..n).map(value).collect()
 }
 
-/// A matrix and its dequantised values.
-fn packed(format: Option<FileFormat>, rows: usize, columns: usize) -> (PackedMatrix, Vec<f32>) {
-    let matrix = Tensor::from_vec(values(rows * columns, 7), (rows, columns), &Device::Cpu).unwrap();
-    let Some(format) = format else {
-        let dense = matrix.flatten_all().unwrap().to_vec1().unwrap();
-        return (PackedMatrix::from_tensor(&matrix).unwrap(), dense);
-    };
-    let quantised = quantised(format, &matrix);
-    let dense = quantised.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-    (PackedMatrix::new(format, &quantised.data().unwrap(), rows, columns).unwrap(), dense)
+/// A matrix in a format of files, `None` being f32, as its dequantised values.
+fn dense(format: Option<FileFormat>, rows: usize, columns: usize) -> Vec<f32> {
+    let matrix = values(rows * columns, 7);
+    let Some(format) = format else { return matrix };
+    let quantised = quantised(format, &Tensor::from_vec(matrix, (rows, columns), &Device::Cpu).unwrap());
+    quantised.dequantize(&Device::Cpu).unwrap().flatten_all().unwrap().to_vec1().unwrap()
 }
 
 fn quantised(format: FileFormat, matrix: &Tensor) -> QTensor {
@@ -36,7 +32,7 @@ fn quantised(format: FileFormat, matrix: &Tensor) -> QTensor {
     QTensor::quantize(matrix, ggml).unwrap()
 }
 
-/// Weights of a file in groups of rows, and in panels where there are instructions for them.
+/// The same as it lies in memory: in groups of rows, and in panels where there are instructions for them.
 fn in_every_way(format: Option<FileFormat>, rows: usize, columns: usize) -> Vec<PackedMatrix> {
     let matrix = Tensor::from_vec(values(rows * columns, 7), (rows, columns), &Device::Cpu).unwrap();
     let Some(format) = format else { return vec![PackedMatrix::from_tensor(&matrix).unwrap()] };
@@ -58,7 +54,7 @@ fn formats() -> impl Iterator<Item = Option<FileFormat>> {
 fn every_kernel_multiplies_as_the_dequantised_matrix_does() {
     let (n_rows, columns) = (37, 512);
     for format in formats() {
-        let (_, dense) = packed(format, n_rows, columns);
+        let dense = dense(format, n_rows, columns);
         let matrix = in_every_way(format, n_rows, columns).remove(0);
         let bytes = match &matrix.bytes {
             Bytes::Own(bytes) => bytes.clone(),
@@ -101,7 +97,7 @@ fn rounded_product(weights: &[f32], x: &[f32]) -> (f64, f64) {
 fn panels_multiply_as_the_dequantised_matrix_with_inputs_of_sixteen_bits() {
     let (n_rows, columns) = (37, 512);
     for format in FileFormat::ALL {
-        let dense = packed(Some(format), n_rows, columns).1;
+        let dense = dense(Some(format), n_rows, columns);
         let Some(matrix) = in_every_way(Some(format), n_rows, columns).into_iter().nth(1) else {
             eprintln!("SKIPPED: no panels of {format:?} on this machine");
             continue;
@@ -154,10 +150,8 @@ fn an_input_that_is_no_number_is_seen() {
 
 #[test]
 fn a_delta_is_added() {
-    // f32, so that only the delta is under test
-    let dense = values(20 * 64, 7);
-    let matrix = Tensor::from_vec(dense.clone(), (20, 64), &Device::Cpu).unwrap();
-    let matrix = PackedMatrix::from_tensor(&matrix).unwrap();
+    let (matrix, dense) =
+        (in_every_way(Some(FileFormat::Q8_0), 20, 64).remove(0), dense(Some(FileFormat::Q8_0), 20, 64));
     let tensor = |n: usize, m: usize, seed| Tensor::from_vec(values(n * m, seed), (n, m), &Device::Cpu).unwrap();
     let (a, b, x) = (tensor(3, 64, 1), tensor(20, 3, 2), tensor(5, 64, 3));
     let packed = Packed::new(matrix).with_delta(&a, &b, 0.5).unwrap().unwrap();
@@ -172,7 +166,7 @@ fn a_delta_is_added() {
 #[test]
 fn rows_are_selected_as_from_the_dequantised_table() {
     for format in formats() {
-        let dense = packed(format, 19, 256).1;
+        let dense = dense(format, 19, 256);
         for matrix in in_every_way(format, 19, 256) {
             let rows: Vec<f32> = matrix.select(&[18, 0, 18]).unwrap().flatten_all().unwrap().to_vec1().unwrap();
             assert_eq!(rows, [&dense[18 * 256..], &dense[..256], &dense[18 * 256..]].concat());
