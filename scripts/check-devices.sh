@@ -1,9 +1,9 @@
 #!/bin/bash
 # Checks that the program compiles with the features `cuda` and `metal`, on a machine that has neither.
-# Usage: scripts/check-devices.sh [cuda|metal]…
+# Usage: scripts/check-devices.sh [cuda|metal]…      (cuda unless told otherwise)
 #
 # cuda: kernels of the tensor library are compiled by nvcc; where there is none, a stand-in makes empty files, and only Rust is checked.
-# metal: the standard library is compiled for macOS first, from Rust's sources (`rustup component add rust-src`).
+# metal: elsewhere than on macOS its standard library is compiled first, from Rust's sources; nothing is linked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${CARGO_TARGET_DIR:-$PWD/target}/devices
@@ -36,8 +36,11 @@ metal() {
     case $(uname) in
         Darwin) cargo check --workspace --features metal ;;
         # a stable compiler lets a standard library be built when told so
-        *) RUSTC_BOOTSTRAP=1 cargo check --workspace --features metal -Z build-std=std,panic_abort \
-            --target aarch64-apple-darwin --target-dir "$folder" ;;
+        *)
+            [ -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ] || rustup component add rust-src
+            RUSTC_BOOTSTRAP=1 cargo check --workspace --features metal -Z build-std=std,panic_abort \
+            --target aarch64-apple-darwin --target-dir "$folder"
+            ;;
     esac
 }
 

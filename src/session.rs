@@ -37,6 +37,9 @@ pub fn hinted(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Er
     Hinted { message: message.into(), hint: hint.into() }.into()
 }
 
+/// Most rows written together of which the answers are drafts.
+const MOST_DRAFTED_ROWS: usize = 2;
+
 /// A loaded model and the template it is prompted with.
 pub struct Session {
     pub model: Model,
@@ -87,9 +90,13 @@ impl Session {
         Ok(tokens)
     }
 
-    /// Tokens of an answer, to draft its correction from.
-    pub fn draft(&self, answer: &str) -> anyhow::Result<Vec<u32>> {
-        Ok(self.tokenizer()?.encode(answer.trim())?)
+    /// Tokens of an answer, to draft its correction from, where `n_together` rows are written together: empty where they are so many
+    /// that checking several tokens of each costs more than it saves.
+    pub fn draft(&self, answer: &str, n_together: usize) -> anyhow::Result<Vec<u32>> {
+        match n_together {
+            ..=MOST_DRAFTED_ROWS => Ok(self.tokenizer()?.encode(answer.trim())?),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// A hook that injects what was chosen; it steers no row yet.
@@ -250,6 +257,9 @@ pub fn make_folder(path: &Path) -> anyhow::Result<()> {
 
 /// Makes sure, before long work, that a file can be written once the work is done.
 pub fn check_output(path: &Path) -> anyhow::Result<()> {
+    if path == Path::new("-") {
+        return Err(hinted("-: this is written to a file only", "name a file; ./- is one called -"));
+    }
     if path.is_dir() {
         return Err(cannot_write(path, &std::io::ErrorKind::IsADirectory.into()));
     }

@@ -37,6 +37,15 @@ def sgemm_rate(n=2048, repeats=7):
     return 2 * n**3 / best(lambda: a @ b, repeats)
 
 
+def byte_rate(n=2048, repeats=7):
+    """Operations a second of a product of two square matrices of bytes, as PyTorch's library does it."""
+    import torch
+
+    torch.set_num_threads(2)
+    a, b = torch.ones((n, n), dtype=torch.int8), torch.ones((n, n), dtype=torch.int8)
+    return 2 * n**3 / best(lambda: torch._int_mm(a, b), repeats)
+
+
 def bandwidth(megabytes=512, repeats=7):
     """Bytes a second that a sum over a large array reads, on one thread for each half."""
     from concurrent.futures import ThreadPoolExecutor
@@ -88,10 +97,18 @@ def measure(works, rounds):
         name: {"prefill a token": 2 * n / flops, "decode a token": n * BITS_A_WEIGHT / 8 / bytes_a_second} for name, n in COMPUTED.items()
     }
     found["machine"] = {
-        "sgemm, GFLOP/s": sgemm_rate() / 1e9, "reads, GB/s": bandwidth() / 1e9,
+        "sgemm, GFLOP/s": sgemm_rate() / 1e9, "products of bytes, Gop/s": byte_rate() / 1e9, "reads, GB/s": bandwidth() / 1e9,
         "prefill reaches, GFLOP/s": flops / 1e9, "decoding reaches, GB/s of weights": bytes_a_second / 1e9,
     }
     return found
+
+
+def bounds(machine, key):
+    """Least seconds a token and parameter that the machine allows: inputs of sixteen bits are two products of bytes."""
+    if key.startswith("prefill"):
+        f32, of_bytes = (machine[name] * 1e9 for name in ("sgemm, GFLOP/s", "products of bytes, Gop/s"))
+        return [("the bound in f32", ":", 2 / f32), ("the bound with 16-bit inputs", "-.", 2 * 2 / of_bytes)]
+    return [("the bound of memory", ":", BITS_A_WEIGHT / 8 / (machine["reads, GB/s"] * 1e9))]
 
 
 def draw(found, path):
@@ -111,10 +128,9 @@ def draw(found, path):
         measured, computed = found[key], {COMPUTED[name]: values[key] for name, values in found["computed"].items()}
         ax.loglog(list(measured), [1000 * s for s in measured.values()], "o-", color="#3b62be", label="measured")
         ax.loglog(list(computed), [1000 * s for s in computed.values()], "s--", color="#b3122a", label="computed")
-        machine = found["machine"]
-        rate = 2 / (machine["sgemm, GFLOP/s"] * 1e9) if key.startswith("prefill") else BITS_A_WEIGHT / 8 / (machine["reads, GB/s"] * 1e9)
         sizes = sorted([*measured, *computed])
-        ax.loglog(sizes, [1000 * rate * n for n in sizes], ":", color="#555", label="the bound in f32" if key.startswith("prefill") else "the bound of memory")
+        for name, style, seconds in bounds(found["machine"], key):
+            ax.loglog(sizes, [1000 * seconds * n for n in sizes], style, color="#555", label=name)
         ax.set(xlabel="parameters", ylabel=f"{key}, ms")
         ax.legend()
     figure.savefig(path, metadata={"Date": None})

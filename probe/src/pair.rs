@@ -58,6 +58,7 @@ impl FromStr for PairDesign {
 /// Where a text is read. A text is a prompt of P tokens and an output; output token k stands at position P + k, and
 /// its activation is the one after the model has read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum ReadAt {
     /// The last prompt token: nothing of the output is known yet.
     LastPromptToken,
@@ -113,6 +114,20 @@ impl fmt::Display for ReadAt {
             Self::FromFirstDifference(n) => write!(f, "from-first-difference:{n}"),
             Self::AtDifference(offset) => write!(f, "at-difference:{offset}"),
         }
+    }
+}
+
+impl From<ReadAt> for String {
+    fn from(place: ReadAt) -> Self {
+        place.to_string()
+    }
+}
+
+impl TryFrom<String> for ReadAt {
+    type Error = Error;
+
+    fn try_from(name: String) -> Result<Self> {
+        name.parse()
     }
 }
 
@@ -355,6 +370,24 @@ mod tests {
         for offset in [-4, -9, 2] {
             assert!(ReadAt::AtDifference(offset).positions(&text, 2).is_empty(), "{offset}");
         }
+    }
+
+    #[test]
+    fn places_are_stored_by_the_names_that_options_take() {
+        for name in [
+            "last-prompt-token",
+            "last-token",
+            "output-token:3",
+            "first-tokens:20",
+            "from-first-difference:48",
+            "at-difference:-2",
+        ] {
+            let place: ReadAt = name.parse().unwrap();
+            let json = serde_json::to_string(&place).unwrap();
+            assert_eq!(json, format!("\"{name}\""));
+            assert_eq!(serde_json::from_str::<ReadAt>(&json).unwrap(), place);
+        }
+        assert!(serde_json::from_str::<ReadAt>("\"first-tokens:0\"").is_err());
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub struct StackArgs {
     /// A chat model, folder or file, that answers rows without answer
     #[arg(long, value_name = "PATH")]
     pub upstream_model: Option<PathBuf>,
-    /// Write the rows to a file; the same command continues it
+    /// Write the rows to a file, which the same command continues; - is standard output
     #[arg(long, value_name = "FILE", requires = "data")]
     pub out: Option<PathBuf>,
     /// Add the LAT scan of each correction along the vector, which has to be a reading vector

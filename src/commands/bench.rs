@@ -126,7 +126,7 @@ impl Bench<'_> {
                 let (coefficient, prompt_len) = (args.coefficient, tokens.len());
                 inject.steer(row, RowSteering::new(0, coefficient, prompt_len))?;
             }
-            let draft = self.session.draft(&qac.answer)?;
+            let draft = self.session.draft(&qac.answer, 1)?;
             prompts.push(Prompt { prefix, draft, ..Prompt::new(tokens, vec![row]) });
         }
         let undrafted: Vec<Prompt> = prompts.iter().map(|p| Prompt { draft: Vec::new(), ..p.clone() }).collect();

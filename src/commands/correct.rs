@@ -121,9 +121,6 @@ fn prompts(args: &CorrectArgs, session: &Session, questions: &[Row]) -> anyhow::
     questions.iter().enumerate().map(prompt).collect()
 }
 
-/// Most rows written together of which the answers are drafts.
-pub const MOST_DRAFTED_ROWS: usize = 2;
-
 struct Run<'a> {
     args: &'a CorrectArgs,
     coefficient: f32,
@@ -144,18 +141,11 @@ impl Run<'_> {
                     inject.also_steer(first + i, term)?;
                 }
             }
-            let draft = self.draft(first + i, part.len())?;
+            let answer = self.questions[first + i].answer();
+            let draft = if self.args.no_draft { Vec::new() } else { self.session.draft(answer, part.len())? };
             prompts.push(Prompt { draft, ..Prompt::new(tokens.clone(), vec![first + i]) });
         }
         Ok(prompts)
-    }
-
-    /// The answer as draft, where so few rows are written together that checking several tokens of each costs little.
-    fn draft(&self, row: usize, n_together: usize) -> anyhow::Result<Vec<u32>> {
-        if self.args.no_draft || n_together > MOST_DRAFTED_ROWS {
-            return Ok(Vec::new());
-        }
-        self.session.draft(self.questions[row].answer())
     }
 
     fn write(

@@ -18,7 +18,7 @@ use crate::cli::ScanArgs;
 use crate::output;
 use crate::progress::Progress;
 use crate::provenance::program;
-use crate::session::{Session, check_output, check_reading, hinted, make_folder};
+use crate::session::{Session, check_output, check_output_folder, check_reading, hinted, make_folder};
 
 pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let reading = Reading::load(&args.vector)?;
@@ -31,13 +31,13 @@ pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
         return Err(hinted(message, format!("rows go from 0 to {}", triples.len() - 1)));
     }
     if let Some(folder) = &args.out {
-        make_folder(folder)?;
+        check_output_folder(folder)?;
+    }
+    if let Some(page) = &args.report {
+        check_output(page)?;
     }
     let page = args.report.clone().or_else(|| args.out.as_ref().map(|folder| folder.join("index.html")));
-    if let Some(page) = &page {
-        check_output(page)?;
-        check_place(page)?;
-    }
+    page.as_deref().map_or(Ok(()), check_place)?;
     let session = Session::open(&args.model)?;
     let config = session.model.decoder.config();
     check_reading(&reading, &args.vector, &session.model, args.any_model)?;
@@ -56,6 +56,7 @@ pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     progress.finish();
     if let Some(folder) = &args.out {
+        make_folder(folder)?;
         for scan in &scans {
             write_both(&heatmap(scan, &title(scan)), &folder.join(format!("scan-{}-{}", scan.row, scan.label)))?;
         }

@@ -126,9 +126,10 @@ pub fn read_sweep(path: &Path) -> Result<(Value, Vec<SweepRow>)> {
 
 /// Settings, rows, and the length of the complete lines in bytes.
 fn read(path: &Path) -> Result<(Value, Vec<SweepRow>, u64)> {
-    let text = std::fs::read_to_string(path).map_err(|source| Error::Model(ModelError::io(path, source)))?;
-    let complete = text.rfind('\n').map_or(0, |end| end + 1);
-    let mut lines = text[..complete].lines().enumerate();
+    let text = std::fs::read(path).map_err(|source| Error::Model(ModelError::io(path, source)))?;
+    let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let whole = std::str::from_utf8(&text[..complete]).map_err(|_| Error::NotASweep { path: path.into() })?;
+    let mut lines = whole.lines().enumerate();
     let malformed =
         |line: usize, source| Error::Model(ModelError::MalformedLine { path: path.into(), line: line + 1, source });
     let Some((_, first)) = lines.next() else {
@@ -204,7 +205,9 @@ mod tests {
         log.append(&[row(0, 0.0), row(0, 1.0), row(1, 0.0)]).unwrap();
         drop(log);
         let mut bytes = std::fs::read(&path).unwrap();
-        bytes.extend(b"{\"vector\": \"corr");
+        // in the middle of a letter
+        bytes.extend("{\"vector\": \"corré".as_bytes());
+        bytes.pop();
         std::fs::write(&path, bytes).unwrap();
 
         let mut log = SweepLog::open(&path, &settings).unwrap();

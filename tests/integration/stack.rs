@@ -117,6 +117,13 @@ fn a_stopped_run_is_continued_to_the_same_bytes() {
     rows_of(&go("cut.jsonl", ""));
     assert!(std::fs::read(path("cut.jsonl")).unwrap() == whole);
 
+    std::fs::write(path("notes.txt"), "what I thought").unwrap();
+    let other = go("notes.txt", "");
+    assert!(other.code == 1 && other.stderr.contains("line 1 is not of this run"), "{}", other.stderr);
+    assert_eq!(std::fs::read_to_string(path("notes.txt")).unwrap(), "what I thought");
+    assert_eq!(rows_of(&go("-", "")).len(), 12);
+    assert!(!path("-").exists(), "rows went to standard output");
+
     let other = go("cut.jsonl", "--seed 5");
     assert!(other.code == 1 && other.stderr.contains("line 1 is not of this run"), "{}", other.stderr);
     assert!(std::fs::read(path("cut.jsonl")).unwrap() == whole, "a refused file stays as it is");

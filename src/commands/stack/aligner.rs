@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::name_of;
 use crate::cli::CorrectArgs;
 use crate::cli::stack::AlignerSpec;
-use crate::commands::correct::{MOST_DRAFTED_ROWS, chosen_coefficient};
+use crate::commands::correct::chosen_coefficient;
 use crate::commands::sweep::sampling_options;
 use crate::interrupt;
 use crate::session::{Session, check_reading, hinted};
@@ -144,8 +144,7 @@ impl Aligner {
                 inject.also_steer(row, term)?;
             }
         }
-        let is_drafted = !args.no_draft && n_together <= MOST_DRAFTED_ROWS;
-        let draft = if is_drafted { self.session.draft(answer)? } else { Vec::new() };
+        let draft = if args.no_draft { Vec::new() } else { self.session.draft(answer, n_together)? };
         Ok(Prompt { draft, ..Prompt::new(tokens, vec![row]) })
     }
 

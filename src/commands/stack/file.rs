@@ -26,19 +26,22 @@ pub struct OutFile {
 }
 
 impl OutFile {
-    /// Opens the file and cuts off a last line that a kill left half.
+    /// Opens the file and, once its rows are known to be of this run, cuts off a last line that a kill left half.
     pub fn open(path: &Path, hash: String) -> anyhow::Result<Self> {
         let io = |source| ModelError::io(path, source);
         let file = OpenOptions::new().create(true).append(true).read(true).open(path).map_err(io)?;
         let text = std::fs::read(path).map_err(io)?;
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        file.set_len(whole as u64).map_err(io)?;
+        if whole == 0 && !text.is_empty() {
+            return Err(other_run(path, 0));
+        }
         let mut done = Vec::new();
         for (index, line) in text[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
             let row: Option<Map<String, Value>> = serde_json::from_slice(line).ok();
             let row = row.filter(|row| row.get(RUN).and_then(Value::as_str) == Some(&hash));
             done.push(row.ok_or_else(|| other_run(path, index))?);
         }
+        file.set_len(whole as u64).map_err(io)?;
         Ok(Self { path: path.into(), file, hash, done })
     }
 

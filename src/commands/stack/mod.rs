@@ -5,6 +5,7 @@ mod aligner;
 mod answers;
 mod file;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use redline::model::Model;
@@ -70,7 +71,8 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     let specs = specs(args);
     let aligners = specs.iter().map(|spec| Aligner::open(spec, args)).collect::<anyhow::Result<Vec<_>>>()?;
     let answers = Answers::open(args)?;
-    let mut file = args.stack.out.as_deref().map(|path| OutFile::open(path, run_hash(args, &aligners))).transpose()?;
+    let path = args.stack.out.as_deref().filter(|path| *path != Path::new("-"));
+    let mut file = path.map(|path| OutFile::open(path, run_hash(args, &aligners))).transpose()?;
     let done = file.as_ref().map_or(0, OutFile::n_done);
     if let Some(file) = &file {
         file.check(&rows)?;

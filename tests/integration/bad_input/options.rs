@@ -73,8 +73,15 @@ fn outputs_that_cannot_be_written() {
     refused_line(&tiny, "output_missing_folder", &format!("{extract} --out missing/vector.safetensors"));
     refused_line(&tiny, "output_gguf", &format!("{extract} --out other.safetensors --gguf triples.jsonl/vector.gguf"));
     refused_line(&tiny, "output_is_a_folder", &format!("{extract} --out model"));
+    refused_line(&tiny, "output_dash", &format!("{extract} --out -"));
     refused_line(&tiny, "output_sweep", &sweep("--out triples.jsonl/sweep.jsonl"));
     refused_line(&tiny, "output_scan", &format!("scan {common} --vector vector.safetensors --out triples.jsonl/scan"));
+    refused_line(
+        &tiny,
+        "scan_other_model",
+        &format!("scan {common} --vector vector.safetensors --model . --out scans"),
+    );
+    assert!(!tiny.path("scans").exists(), "no folder without scans");
     succeed(tiny.folder(), &words(&sweep("--out sweep.jsonl")));
     refused_line(&tiny, "output_fit", "fit sweep.jsonl --plot triples.jsonl/figure");
 }
@@ -109,6 +116,8 @@ fn sweep_of_other_settings() {
 fn fit_of_something_else() {
     let tiny = Tiny::new();
     refused_line(&tiny, "fit_not_a_sweep", "fit triples.jsonl");
+    std::fs::write(tiny.path("figure.png"), b"\x89PNG\r\n\x1a\n\xff\xfe\n").unwrap();
+    refused_line(&tiny, "fit_bytes", "fit figure.png");
     refused_line(&tiny, "fit_missing", "fit no-such-sweep.jsonl");
     std::fs::write(tiny.path("empty.jsonl"), "").unwrap();
     refused_line(&tiny, "fit_empty", "fit empty.jsonl");

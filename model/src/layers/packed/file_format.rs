@@ -4,8 +4,10 @@
 //! themselves quantised, and are multiplied out here, as dequantising does.
 
 use half::f16;
+use rayon::prelude::*;
 
 use super::format::{BLOCK, Format};
+use super::panel::{self, PANEL, PanelFormat};
 
 /// How a file stores the weights of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,9 +100,26 @@ impl FileFormat {
         }
     }
 
+    /// Whether scales and minima of these blocks are numbers of sixteen bits, in memory as in the file.
+    pub(super) fn has_short_numbers(self, bytes: &[u8]) -> bool {
+        let fits = |block: &[u8]| {
+            let minimum = -8.0 * number(block, 0);
+            f16::from_f32(minimum).is_finite() == minimum.is_finite()
+        };
+        match self {
+            Self::Q4_0 => bytes.par_chunks_exact(self.block_bytes()).all(fits),
+            Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 => true,
+            Self::Q2K | Self::Q3K | Self::Q4K | Self::Q5K | Self::Q6K => false,
+        }
+    }
+
     /// Bytes in memory of so many weights.
     pub(crate) fn memory_bytes(self, weights: u64) -> u64 {
-        weights / BLOCK as u64 * self.format().block_bytes() as u64
+        let blocks = weights / BLOCK as u64;
+        match panel::takes(self.format()) {
+            true => (blocks * PanelFormat::of(self, &[]).block_bytes() as u64).div_ceil(PANEL as u64),
+            false => blocks * self.format().block_bytes() as u64,
+        }
     }
 
     /// Writes part `part` of a block as it stands in memory.

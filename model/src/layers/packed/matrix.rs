@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::file_format::FileFormat;
 use super::format::{BLOCK, Format};
 use super::kernel::{GROUP, VECTOR};
-use super::panel::{self, PANEL};
+use super::panel::{self, PANEL, PanelFormat};
 use crate::Result;
 use crate::layers::gradients::View;
 use crate::layers::is_plain;
@@ -25,7 +25,7 @@ pub(super) enum Bytes {
     /// In groups of rows.
     Own(Vec<u8>),
     /// In panels, for integer products.
-    Panels(Vec<u8>),
+    Panels(PanelFormat, Vec<u8>),
     /// An f32 tensor without gaps.
     Tensor(Tensor),
 }
@@ -35,7 +35,7 @@ impl Bytes {
     pub(super) fn view(&self) -> Option<View<'_>> {
         match self {
             Self::Tensor(tensor) => Some(View::new(tensor)),
-            Self::Own(_) | Self::Panels(_) => None,
+            Self::Own(_) | Self::Panels(..) => None,
         }
     }
 }
@@ -49,8 +49,8 @@ impl PackedMatrix {
         if !fits || bytes.len() != row_bytes.checked_mul(rows)? {
             return None;
         }
-        let in_panels = panel::takes(stored.format());
-        Some(Self::converted(stored, bytes, (rows, columns), in_panels))
+        let panels = panel::takes(stored.format()).then(|| PanelFormat::of(stored, bytes));
+        Some(Self::converted(stored, bytes, (rows, columns), panels))
     }
 
     /// The bytes of whole blocks of a file in groups of rows or in panels.
@@ -58,12 +58,16 @@ impl PackedMatrix {
         stored: FileFormat,
         bytes: &[u8],
         (rows, columns): (usize, usize),
-        in_panels: bool,
+        panels: Option<PanelFormat>,
     ) -> Self {
         let format = stored.format();
-        let (size, n_together) = (format.block_bytes(), if in_panels { PANEL } else { GROUP });
+        let size = format.block_bytes();
+        let (n_together, blocks_bytes) = match panels {
+            Some(panels) => (PANEL, panels.block_bytes()),
+            None => (GROUP, GROUP * size),
+        };
         let row_bytes = columns / (BLOCK * stored.parts()) * stored.block_bytes();
-        let group_bytes = n_together * columns / BLOCK * size;
+        let group_bytes = columns / BLOCK * blocks_bytes;
         let mut converted = vec![0; rows.div_ceil(n_together) * group_bytes];
         let convert_group = |(group, rows): (&mut [u8], &[u8])| {
             let mut one = vec![0; size];
@@ -71,17 +75,20 @@ impl PackedMatrix {
                 for (i, block) in blocks.chunks_exact(stored.block_bytes()).enumerate() {
                     for part in 0..stored.parts() {
                         stored.convert(block, part, &mut one);
-                        let at = (i * stored.parts() + part) * n_together * size;
-                        match in_panels {
-                            true => panel::scatter(format, &one, row, &mut group[at..at + n_together * size]),
-                            false => group[at + row * size..][..size].copy_from_slice(&one),
+                        let together = &mut group[(i * stored.parts() + part) * blocks_bytes..][..blocks_bytes];
+                        match panels {
+                            Some(panels) => panels.scatter(&one, row, together),
+                            None => together[row * size..][..size].copy_from_slice(&one),
                         }
                     }
                 }
             }
         };
         converted.par_chunks_mut(group_bytes).zip(bytes.par_chunks(n_together * row_bytes)).for_each(convert_group);
-        let bytes = if in_panels { Bytes::Panels(converted) } else { Bytes::Own(converted) };
+        let bytes = match panels {
+            Some(panels) => Bytes::Panels(panels, converted),
+            None => Bytes::Own(converted),
+        };
         Self { format, bytes, rows, columns }
     }
 
@@ -97,7 +104,7 @@ impl PackedMatrix {
     pub(crate) fn widened(&self) -> Result<Tensor> {
         match &self.bytes {
             Bytes::Tensor(tensor) => Ok(tensor.clone()),
-            Bytes::Own(_) | Bytes::Panels(_) => {
+            Bytes::Own(_) | Bytes::Panels(..) => {
                 let mut values = vec![0f32; self.rows * self.columns];
                 values.par_chunks_exact_mut(self.columns).enumerate().for_each(|(row, values)| {
                     values.as_chunks_mut().0.iter_mut().enumerate().for_each(|(i, to)| *to = self.block(row, i));
@@ -111,7 +118,7 @@ impl PackedMatrix {
     pub(crate) fn select(&self, rows: &[u32]) -> Result<Tensor> {
         match &self.bytes {
             Bytes::Tensor(tensor) => Ok(tensor.index_select(&Tensor::new(rows, &Device::Cpu)?, 0)?),
-            Bytes::Own(_) | Bytes::Panels(_) => {
+            Bytes::Own(_) | Bytes::Panels(..) => {
                 let mut values = Vec::with_capacity(rows.len() * self.columns);
                 for &row in rows {
                     values.extend((0..self.columns / BLOCK).flat_map(|i| self.block(row as usize, i)));
@@ -131,9 +138,9 @@ impl PackedMatrix {
                 let (group, i) = self.group_and_block(place / GROUP);
                 (group * GROUP + place % GROUP, i)
             }
-            Bytes::Panels(bytes) => {
-                let blocks = bytes.par_chunks_exact(panel::block_bytes(self.format)).enumerate();
-                let bad = |(place, block)| Some((place, panel::first_not_finite(self.format, block)?));
+            Bytes::Panels(panels, bytes) => {
+                let blocks = bytes.par_chunks_exact(panels.block_bytes()).enumerate();
+                let bad = |(place, block)| Some((place, panels.first_not_finite(block)?));
                 let (place, row) = blocks.find_map_first(bad)?;
                 let (group, i) = self.group_and_block(place);
                 (group * PANEL + row, i)
@@ -152,16 +159,17 @@ impl PackedMatrix {
 
     /// Block `i` of a row of a matrix of bytes.
     fn block(&self, row: usize, i: usize) -> [f32; BLOCK] {
-        let (size, n_blocks) = (self.format.block_bytes(), self.columns / BLOCK);
+        let n_blocks = self.columns / BLOCK;
         match &self.bytes {
             Bytes::Own(bytes) => {
+                let size = self.format.block_bytes();
                 let at = ((row / GROUP * n_blocks + i) * GROUP + row % GROUP) * size;
                 self.format.widen(&bytes[at..at + size])
             }
-            Bytes::Panels(bytes) => {
-                let size = PANEL * size;
+            Bytes::Panels(panels, bytes) => {
+                let size = panels.block_bytes();
                 let at = (row / PANEL * n_blocks + i) * size;
-                panel::widen(self.format, &bytes[at..at + size], row % PANEL)
+                panels.widen(&bytes[at..at + size], row % PANEL)
             }
             Bytes::Tensor(_) => unreachable!("a tensor has no blocks"),
         }

@@ -117,7 +117,7 @@ fn multiply(lines: Lines<'_>, matrices: &[&PackedMatrix]) -> Result<Vec<Vec<f32>
     let is_fit = |matrix: &&PackedMatrix| matrix.columns == lines.columns && lines.x.len() == lines.n * lines.columns;
     assert!(matrices.iter().all(is_fit), "lines of the matrices' width");
     let kernel = Kernel::of_this_machine();
-    let has_panels = matrices.iter().any(|matrix| matches!(matrix.bytes, Bytes::Panels(_)));
+    let has_panels = matrices.iter().any(|matrix| matches!(matrix.bytes, Bytes::Panels(..)));
     let fixed = if has_panels { fixed::fixed(lines) } else { Vec::new() };
     let views: Vec<Option<View<'_>>> = matrices.iter().map(|matrix| matrix.bytes.view()).collect();
     let mut results: Vec<Vec<f32>> = matrices.iter().map(|matrix| Vec::with_capacity(matrix.rows * lines.n)).collect();
@@ -130,10 +130,10 @@ fn multiply(lines: Lines<'_>, matrices: &[&PackedMatrix]) -> Result<Vec<Vec<f32>
             // SAFETY: the line lies within the room of the results.
             let target = Target { values: unsafe { y.as_mut_ptr().add(first * matrix.rows) }, width: matrix.rows };
             let bytes = match (&matrix.bytes, view) {
-                (Bytes::Panels(panels), _) => {
+                (&Bytes::Panels(format, ref panels), _) => {
                     let per_line = lines.columns / format::BLOCK;
                     let fixed = &fixed[first * per_line..][..lines.n * per_line];
-                    let whole = PanelTask { format: matrix.format, panels, n_rows: matrix.rows, lines: fixed, target };
+                    let whole = PanelTask { format, panels, n_rows: matrix.rows, lines: fixed, target };
                     tasks.extend(whole.split(n_rows(&lines)).map(AnyTask::Panels));
                     continue;
                 }

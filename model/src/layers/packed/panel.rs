@@ -2,8 +2,11 @@
 //!
 //! A block of a panel holds the scales of its rows, their minima where the format has them, and vectors of 64 bytes: four neighbouring
 //! columns of every row, as instructions that multiply and add four bytes a lane want them. Bytes are unsigned: half-bytes as they are, two
-//! a byte, signed bytes plus 128.
+//! a byte, signed bytes plus 128. Scales and minima have sixteen bits where those of the file fit.
 
+use half::f16;
+
+use super::file_format::FileFormat;
 use super::fixed::FixedBlock;
 use super::format::{BLOCK, Format};
 use super::kernel::Target;
@@ -19,6 +22,15 @@ pub(super) const VECTOR_BYTES: usize = PANEL * LANE;
 pub(super) const OFFSET: u8 = 128;
 /// Most bytes of a block in memory, of the formats that go into panels.
 const MOST_BYTES: usize = Format::SignedBytes.block_bytes();
+
+/// How weights lie in panels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PanelFormat {
+    /// The format of a row's block with wide scales.
+    pub(super) format: Format,
+    /// Whether scales and minima have sixteen bits instead of thirty-two.
+    pub(super) is_short: bool,
+}
 
 /// Whether weights of this format shall lie in panels.
 pub(super) fn takes(format: Format) -> bool {
@@ -42,7 +54,7 @@ fn is_fast() -> bool {
 #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 #[derive(Clone, Copy)]
 pub(super) struct PanelTask<'a> {
-    pub(super) format: Format,
+    pub(super) format: PanelFormat,
     pub(super) panels: &'a [u8],
     /// Rows of the matrix in the panels.
     pub(super) n_rows: usize,
@@ -83,57 +95,80 @@ impl<'a> PanelTask<'a> {
     }
 }
 
-/// Bytes of a block of a panel.
-pub(super) const fn block_bytes(format: Format) -> usize {
-    PANEL * format.block_bytes()
-}
-
-/// Bytes of the scales and minima at the beginning of a block of a panel.
-const fn numbers_bytes(format: Format) -> usize {
-    match format {
-        Format::HalfBytes => 8 * PANEL,
-        _ => 4 * PANEL,
+impl PanelFormat {
+    /// That of the blocks of a file: short where no scale or minimum is changed by it.
+    pub(super) fn of(stored: FileFormat, bytes: &[u8]) -> Self {
+        Self { format: stored.format(), is_short: stored.has_short_numbers(bytes) }
     }
-}
 
-/// What is added to the bytes of weights of a format.
-fn offset(format: Format) -> u8 {
-    if format == Format::SignedBytes { OFFSET } else { 0 }
-}
-
-/// Where byte `i` of a row's weights stands in the block of its panel.
-fn place(format: Format, row: usize, i: usize) -> usize {
-    numbers_bytes(format) + i / LANE * VECTOR_BYTES + row * LANE + i % LANE
-}
-
-/// Puts a row's block into the block of its panel.
-pub(super) fn scatter(format: Format, block: &[u8], row: usize, panel: &mut [u8]) {
-    let (numbers, weights) = block.split_at(numbers_bytes(format) / PANEL);
-    for (i, number) in numbers.chunks_exact(4).enumerate() {
-        panel[4 * (i * PANEL + row)..][..4].copy_from_slice(number);
+    /// Scales and minima of a row's block.
+    const fn n_numbers(self) -> usize {
+        if matches!(self.format, Format::HalfBytes) { 2 } else { 1 }
     }
-    for (i, weight) in weights.iter().enumerate() {
-        panel[place(format, row, i)] = weight.wrapping_add(offset(format));
-    }
-}
 
-/// The weights of a row's block, from the block of its panel.
-pub(super) fn widen(format: Format, panel: &[u8], row: usize) -> [f32; BLOCK] {
-    let mut block = [0u8; MOST_BYTES];
-    let block = &mut block[..format.block_bytes()];
-    let (numbers, weights) = block.split_at_mut(numbers_bytes(format) / PANEL);
-    for (i, number) in numbers.chunks_exact_mut(4).enumerate() {
-        number.copy_from_slice(&panel[4 * (i * PANEL + row)..][..4]);
+    /// Bytes of the scales and minima at the beginning of a block.
+    const fn numbers_bytes(self) -> usize {
+        self.n_numbers() * PANEL * if self.is_short { 2 } else { 4 }
     }
-    for (i, weight) in weights.iter_mut().enumerate() {
-        *weight = panel[place(format, row, i)].wrapping_sub(offset(format));
-    }
-    format.widen(block)
-}
 
-/// The row of the first scale or minimum that is not finite in a block of a panel.
-pub(super) fn first_not_finite(format: Format, panel: &[u8]) -> Option<usize> {
-    let numbers = panel[..numbers_bytes(format)].as_chunks().0;
-    let is_bad = |row: &usize| numbers.iter().skip(*row).step_by(PANEL).any(|x| !f32::from_ne_bytes(*x).is_finite());
-    (0..PANEL).find(is_bad)
+    /// Bytes of a block of a panel.
+    pub(super) const fn block_bytes(self) -> usize {
+        self.numbers_bytes() + PANEL * (self.format.block_bytes() - 4 * self.n_numbers())
+    }
+
+    /// What is added to the bytes of weights.
+    fn offset(self) -> u8 {
+        if self.format == Format::SignedBytes { OFFSET } else { 0 }
+    }
+
+    /// Where byte `i` of a row's weights stands in the block of its panel.
+    fn place(self, row: usize, i: usize) -> usize {
+        self.numbers_bytes() + i / LANE * VECTOR_BYTES + row * LANE + i % LANE
+    }
+
+    /// Scale or minimum number `i` of a block of a panel.
+    fn number(self, panel: &[u8], i: usize) -> f32 {
+        match self.is_short {
+            true => f16::from_ne_bytes([panel[2 * i], panel[2 * i + 1]]).to_f32(),
+            false => f32::from_ne_bytes(panel.as_chunks().0[i]),
+        }
+    }
+
+    /// Puts a row's block into the block of its panel.
+    pub(super) fn scatter(self, block: &[u8], row: usize, panel: &mut [u8]) {
+        let (numbers, weights) = block.split_at(4 * self.n_numbers());
+        for (i, number) in numbers.as_chunks().0.iter().enumerate() {
+            let at = i * PANEL + row;
+            match self.is_short {
+                true => {
+                    let number = f16::from_f32(f32::from_ne_bytes(*number));
+                    panel[2 * at..][..2].copy_from_slice(&number.to_ne_bytes());
+                }
+                false => panel[4 * at..][..4].copy_from_slice(number),
+            }
+        }
+        for (i, weight) in weights.iter().enumerate() {
+            panel[self.place(row, i)] = weight.wrapping_add(self.offset());
+        }
+    }
+
+    /// The weights of a row's block, from the block of its panel.
+    pub(super) fn widen(self, panel: &[u8], row: usize) -> [f32; BLOCK] {
+        let mut block = [0u8; MOST_BYTES];
+        let block = &mut block[..self.format.block_bytes()];
+        let (numbers, weights) = block.split_at_mut(4 * self.n_numbers());
+        for (i, number) in numbers.as_chunks_mut().0.iter_mut().enumerate() {
+            *number = self.number(panel, i * PANEL + row).to_ne_bytes();
+        }
+        for (i, weight) in weights.iter_mut().enumerate() {
+            *weight = panel[self.place(row, i)].wrapping_sub(self.offset());
+        }
+        self.format.widen(block)
+    }
+
+    /// The row of the first scale or minimum that is not finite in a block of a panel.
+    pub(super) fn first_not_finite(self, panel: &[u8]) -> Option<usize> {
+        let is_bad = |row: &usize| (0..self.n_numbers()).any(|i| !self.number(panel, i * PANEL + row).is_finite());
+        (0..PANEL).find(is_bad)
+    }
 }

@@ -1,5 +1,6 @@
 use candle_core::quantized::{GgmlDType, QTensor};
 
+use super::panel::PanelFormat;
 use super::*;
 
 /// Deterministic values in [−1, 1).
@@ -32,17 +33,20 @@ fn quantised(format: FileFormat, matrix: &Tensor) -> QTensor {
     QTensor::quantize(matrix, ggml).unwrap()
 }
 
-/// The same as it lies in memory: in groups of rows, and in panels where there are instructions for them.
+/// The same as it lies in memory: in groups of rows, and in panels where there are instructions for them, the last with wide scales.
 fn in_every_way(format: Option<FileFormat>, rows: usize, columns: usize) -> Vec<PackedMatrix> {
     let matrix = Tensor::from_vec(values(rows * columns, 7), (rows, columns), &Device::Cpu).unwrap();
     let Some(format) = format else { return vec![PackedMatrix::from_tensor(&matrix).unwrap()] };
     let quantised = quantised(format, &matrix);
     let bytes = quantised.data().unwrap();
-    let converted = |in_panels| PackedMatrix::converted(format, &bytes, (rows, columns), in_panels);
-    match panel::can_take(format.format()) {
-        true => vec![converted(false), converted(true)],
-        false => vec![converted(false)],
+    let converted = |panels| PackedMatrix::converted(format, &bytes, (rows, columns), panels);
+    let mut ways = vec![converted(None)];
+    if panel::can_take(format.format()) {
+        let panels = PanelFormat::of(format, &bytes);
+        ways.extend(panels.is_short.then(|| converted(Some(panels))));
+        ways.push(converted(Some(PanelFormat { is_short: false, ..panels })));
     }
+    ways
 }
 
 /// `None` is f32.
@@ -98,13 +102,16 @@ fn panels_multiply_as_the_dequantised_matrix_with_inputs_of_sixteen_bits() {
     let (n_rows, columns) = (37, 512);
     for format in FileFormat::ALL {
         let dense = dense(Some(format), n_rows, columns);
-        let Some(matrix) = in_every_way(Some(format), n_rows, columns).into_iter().nth(1) else {
+        let panels = in_every_way(Some(format), n_rows, columns).split_off(1);
+        if panels.is_empty() {
             eprintln!("SKIPPED: no panels of {format:?} on this machine");
-            continue;
-        };
+        }
         for n in [1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 27] {
             let x = values(n * columns, 99);
-            let y = multiply(Lines { x: &x, n, columns }, &[&matrix]).unwrap().remove(0);
+            let lines = Lines { x: &x, n, columns };
+            let products: Vec<_> = panels.iter().map(|matrix| multiply(lines, &[matrix]).unwrap().remove(0)).collect();
+            assert!(products.iter().all(|y| *y == products[0]), "{format:?} {n}: short scales against wide ones");
+            let Some(y) = products.first() else { continue };
             for (row, weights) in dense.chunks_exact(columns).enumerate() {
                 for (line, x) in x.chunks_exact(columns).enumerate() {
                     let (expected, bound) = rounded_product(weights, x);
@@ -118,6 +125,22 @@ fn panels_multiply_as_the_dequantised_matrix_with_inputs_of_sixteen_bits() {
             }
         }
     }
+}
+
+#[test]
+fn scales_are_short_where_none_is_changed_by_it() {
+    let block = |scale: f32| [&half::f16::from_f32(scale).to_le_bytes()[..], &[0x31; 16]].concat();
+    let bytes = [block(1.5), block(8190.0)].concat();
+    let shorts = [FileFormat::Q4_0, FileFormat::Q4_1, FileFormat::Q5_0, FileFormat::Q8_0];
+    assert!(shorts.iter().all(|format| format.has_short_numbers(&bytes[..18])));
+    assert!(!FileFormat::Q4K.has_short_numbers(&[0; 144]));
+    // the minimum is −8 times the scale, which sixteen bits do not hold
+    assert!(!FileFormat::Q4_0.has_short_numbers(&bytes));
+    let panels = PanelFormat::of(FileFormat::Q4_0, &bytes);
+    let matrix = PackedMatrix::converted(FileFormat::Q4_0, &bytes, (2, 32), Some(panels));
+    assert_eq!(matrix.first_not_finite(), None);
+    let widened: Vec<f32> = matrix.widened().unwrap().flatten_all().unwrap().to_vec1().unwrap();
+    assert_eq!(widened[32..50], [[-7.0 * 8192.0; 16].as_slice(), &[-5.0 * 8192.0; 2]].concat());
 }
 
 #[test]
@@ -179,10 +202,11 @@ fn rows_are_selected_as_from_the_dequantised_table() {
 fn numbers_that_are_not_finite_are_found() {
     let mut block = [0u8; 20];
     let bytes = |block: &[u8; 20]| [[0; 20], *block, [0; 20], [0; 20]].concat();
-    let first = |block: &[u8; 20], in_panels| {
-        PackedMatrix::converted(FileFormat::Q4_1, &bytes(block), (2, 64), in_panels).first_not_finite()
+    let first = |block: &[u8; 20], panels| {
+        PackedMatrix::converted(FileFormat::Q4_1, &bytes(block), (2, 64), panels).first_not_finite()
     };
-    for in_panels in [false, true] {
+    let panels = [true, false].map(|is_short| PanelFormat { format: format::Format::HalfBytes, is_short });
+    for in_panels in [None, Some(panels[0]), Some(panels[1])] {
         block[2..4].copy_from_slice(&half::f16::ZERO.to_le_bytes());
         assert_eq!(first(&block, in_panels), None);
         block[2..4].copy_from_slice(&half::f16::INFINITY.to_le_bytes());

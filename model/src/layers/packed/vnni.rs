@@ -11,7 +11,7 @@ use std::arch::x86_64::*;
 
 use super::fixed::FixedBlock;
 use super::format::{BLOCK, Format};
-use super::panel::{PANEL, PanelTask, VECTOR_BYTES, block_bytes};
+use super::panel::{PANEL, PanelTask, VECTOR_BYTES};
 
 /// Whether the processor has these instructions.
 pub(super) fn is_there() -> bool {
@@ -31,41 +31,47 @@ pub(super) fn is_there() -> bool {
 pub(super) unsafe fn panel(task: &PanelTask<'_>) {
     // SAFETY: the caller's promise.
     unsafe {
-        match task.format {
-            Format::HalfBytes => tiles::<true>(task),
-            _ => tiles::<false>(task),
+        match (task.format.format, task.format.is_short) {
+            (Format::HalfBytes, true) => tiles::<true, true>(task),
+            (Format::HalfBytes, false) => tiles::<true, false>(task),
+            (_, true) => tiles::<false, true>(task),
+            (_, false) => tiles::<false, false>(task),
         }
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn tiles<const HALVES: bool>(task: &PanelTask<'_>) {
-    let n_blocks = task.panels.len() / block_bytes(task.format);
-    assert!(task.panels.len() == n_blocks * block_bytes(task.format), "whole blocks");
+fn tiles<const HALVES: bool, const SHORT: bool>(task: &PanelTask<'_>) {
+    let n_blocks = task.panels.len() / task.format.block_bytes();
+    assert!(task.panels.len() == n_blocks * task.format.block_bytes(), "whole blocks");
     assert!(n_blocks > 0 && task.lines.len().is_multiple_of(n_blocks), "whole lines");
     let n = task.lines.len() / n_blocks;
     let mut first = 0;
     while first < n {
         first += match n - first {
-            8.. => tile::<8, HALVES>(task, first, n_blocks),
-            6..8 => tile::<6, HALVES>(task, first, n_blocks),
-            4..6 => tile::<4, HALVES>(task, first, n_blocks),
-            3 => tile::<3, HALVES>(task, first, n_blocks),
-            2 => tile::<2, HALVES>(task, first, n_blocks),
-            _ => tile::<1, HALVES>(task, first, n_blocks),
+            8.. => tile::<8, HALVES, SHORT>(task, first, n_blocks),
+            6..8 => tile::<6, HALVES, SHORT>(task, first, n_blocks),
+            4..6 => tile::<4, HALVES, SHORT>(task, first, n_blocks),
+            3 => tile::<3, HALVES, SHORT>(task, first, n_blocks),
+            2 => tile::<2, HALVES, SHORT>(task, first, n_blocks),
+            _ => tile::<1, HALVES, SHORT>(task, first, n_blocks),
         };
     }
 }
 
 /// Lines `first` to `first + LINES`; returns their number.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn tile<const LINES: usize, const HALVES: bool>(task: &PanelTask<'_>, first: usize, n_blocks: usize) -> usize {
+fn tile<const LINES: usize, const HALVES: bool, const SHORT: bool>(
+    task: &PanelTask<'_>,
+    first: usize,
+    n_blocks: usize,
+) -> usize {
     let lines = task.lines[first * n_blocks..(first + LINES) * n_blocks].as_ptr();
     let mut sums = [_mm512_setzero_ps(); LINES];
     for i in 0..n_blocks {
-        let panel = task.panels[i * block_bytes(task.format)..].as_ptr();
+        let panel = task.panels[i * task.format.block_bytes()..].as_ptr();
         // SAFETY: the panel and every line have `n_blocks` whole blocks.
-        unsafe { add_block::<LINES, HALVES>(panel, lines.add(i), n_blocks, &mut sums) };
+        unsafe { add_block::<LINES, HALVES, SHORT>(panel, lines.add(i), n_blocks, &mut sums) };
     }
     let mask = ((1u32 << task.n_rows) - 1) as __mmask16;
     for line in 0..LINES {
@@ -81,7 +87,7 @@ fn tile<const LINES: usize, const HALVES: bool>(task: &PanelTask<'_>, first: usi
 /// The whole blocks can be read.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 #[inline]
-unsafe fn add_block<const LINES: usize, const HALVES: bool>(
+unsafe fn add_block<const LINES: usize, const HALVES: bool, const SHORT: bool>(
     panel: *const u8,
     blocks: *const FixedBlock,
     stride: usize,
@@ -90,11 +96,12 @@ unsafe fn add_block<const LINES: usize, const HALVES: bool>(
     let mut totals = [[_mm512_setzero_si512(); 2]; LINES];
     // SAFETY: all loads lie within the blocks.
     unsafe {
-        let numbers = panel.cast::<f32>();
+        let numbers_bytes = PANEL * if SHORT { 2 } else { 4 };
+        let weights = panel.add(if HALVES { 2 * numbers_bytes } else { numbers_bytes });
         if HALVES {
             let mask = _mm512_set1_epi8(15);
             for i in 0..4 {
-                let both = _mm512_loadu_si512(numbers.add(2 * PANEL).byte_add(i * VECTOR_BYTES).cast());
+                let both = _mm512_loadu_si512(weights.add(i * VECTOR_BYTES).cast());
                 let halves = [_mm512_and_si512(both, mask), _mm512_and_si512(_mm512_srli_epi16::<4>(both), mask)];
                 for half in 0..2 {
                     for line in 0..LINES {
@@ -106,7 +113,7 @@ unsafe fn add_block<const LINES: usize, const HALVES: bool>(
             }
         } else {
             for i in 0..8 {
-                let weights = _mm512_loadu_si512(numbers.add(PANEL).byte_add(i * VECTOR_BYTES).cast());
+                let weights = _mm512_loadu_si512(weights.add(i * VECTOR_BYTES).cast());
                 for line in 0..LINES {
                     let bytes = bytes_at(blocks.add(line * stride), 4 * i);
                     totals[line][0] = _mm512_dpbusd_epi32(totals[line][0], weights, bytes[0]);
@@ -114,8 +121,8 @@ unsafe fn add_block<const LINES: usize, const HALVES: bool>(
                 }
             }
         }
-        let scales = _mm512_loadu_ps(numbers);
-        let minima = if HALVES { _mm512_loadu_ps(numbers.add(PANEL)) } else { _mm512_setzero_ps() };
+        let scales = numbers::<SHORT>(panel);
+        let minima = if HALVES { numbers::<SHORT>(panel.add(numbers_bytes)) } else { _mm512_setzero_ps() };
         for line in 0..LINES {
             let block = &*blocks.add(line * stride);
             let mut total = _mm512_add_epi32(_mm512_slli_epi32::<8>(totals[line][0]), totals[line][1]);
@@ -127,6 +134,22 @@ unsafe fn add_block<const LINES: usize, const HALVES: bool>(
             if HALVES {
                 sums[line] = _mm512_fmadd_ps(minima, _mm512_set1_ps(block.sum), sums[line]);
             }
+        }
+    }
+}
+
+/// A scale or minimum of every row of the panel.
+///
+/// # Safety
+/// All of them can be read.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
+#[inline]
+unsafe fn numbers<const SHORT: bool>(bytes: *const u8) -> __m512 {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match SHORT {
+            true => _mm512_cvtph_ps(_mm256_loadu_si256(bytes.cast())),
+            false => _mm512_loadu_ps(bytes.cast()),
         }
     }
 }
