@@ -105,7 +105,7 @@ impl Aligner {
 
     /// Tokens of the prompt.
     fn prompt(&self, question: &str, answer: &str) -> Result<Vec<u32>> {
-        Ok(self.model.tokenizer()?.encode_prompt(&self.template.render(question, answer).text)?)
+        Ok(self.model.tokenizer()?.encode_rendered(&self.template.render(question, answer))?)
     }
 }
 

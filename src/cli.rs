@@ -461,7 +461,7 @@ pub struct ReproduceArgs {
 
 #[derive(Args)]
 #[command(after_help = "Examples:
-  redline scan --model model.gguf --vector vector.safetensors --data triples.jsonl --row 3 --out scan
+  redline scan --model model.gguf --vector vector.safetensors --data triples.jsonl --row 1 --out scan
   redline scan --model model.gguf --vector vector.safetensors --data triples.jsonl --json")]
 pub struct ScanArgs {
     #[command(flatten)]
@@ -529,7 +529,7 @@ pub struct LayersArgs {
   redline compare --data dev.jsonl --strictness 1 --methods pca_diff,mean_diff --layers all --layers 0-1 --layers 2-3 \\
       --units gap,unit
 
-All candidates are scaled to the same strength: summed ‖Δ‖ / ‖h‖ over the injected layers. The first part of the questions
+All candidates are scaled to the strength of the first one asked for: summed ‖Δ‖ / ‖h‖ over the injected layers. The first part of the questions
 gives the directions, the held-out share measures them: choose here, then measure the winner once on other questions.")]
 pub struct CompareArgs {
     #[command(flatten)]
@@ -684,7 +684,7 @@ pub struct FitArgs {
   redline correct --profile gentle --data answers.jsonl > corrected.jsonl
   redline correct --upstream http://127.0.0.1:8000/v1 --data questions.jsonl --out corrected.jsonl
   redline correct --upstream-model chat.gguf --question 'How do I boil an egg?'
-  redline correct --aligner embedded --aligner smollm2,vector=v.safetensors,coefficient=1 --data answers.jsonl")]
+  redline correct --aligner embedded --aligner smollm2,vector=v.safetensors,range=all,coefficient=1 --data answers.jsonl")]
 pub struct CorrectArgs {
     #[command(flatten)]
     pub model: ModelArgs,

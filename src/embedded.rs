@@ -21,7 +21,7 @@ pub const MODEL_NAME: &str = "redline-tiny.gguf";
 /// The prompt template that both were trained with.
 pub const TEMPLATE: &str = "aligner";
 /// How `reproduce`, `serve` and `tune` find its direction, and that of `smollm2`, unless told otherwise. From other pairs of the same kind PCA gives dials that differ by a
-/// factor of four; the mean difference is steadier. Chosen on development questions, see docs/results/figure-4.md.
+/// factor of four; the mean difference is steadier. Chosen on development questions, see assets/aligner/README.md and docs/results/figure-4.md.
 pub const METHOD: Method = Method::MeanDiff;
 /// Held-out rows of its corpus, with their flaws: JSON Lines, gzip.
 pub const ROWS: &[u8] = include_bytes!("../assets/aligner/held-out.jsonl.gz");

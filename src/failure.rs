@@ -27,6 +27,13 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(1)
 }
 
+/// Refuses an argument that is no UTF-8: results name files, and are UTF-8 throughout.
+pub fn not_text(argument: &std::ffi::OsStr) -> ExitCode {
+    eprintln!("error: {}: this argument is no UTF-8 text", argument.display());
+    eprintln!("hint: rename the file");
+    ExitCode::from(1)
+}
+
 /// clap's message with its tips as hints, at the end.
 fn usage_message(text: &str, verb: Option<&str>) -> String {
     let (mut kept, mut hints) = (Vec::new(), Vec::new());

@@ -18,6 +18,9 @@ use cli::{Cli, Command};
 use redline::model::{MatmulPrecision, set_matmul_precision};
 
 fn main() -> ExitCode {
+    if let Some(argument) = std::env::args_os().find(|argument| argument.to_str().is_none()) {
+        return failure::not_text(&argument);
+    }
     let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(error) => return failure::usage(&error),

@@ -10,7 +10,7 @@
 //!     let triples = redline::embedded::triples()?;
 //!     let (pairs, prompts) = (&triples[..48], &triples[48..60]);
 //!
-//!     let extracted = aligner.extract().run(pairs)?;
+//!     let extracted = aligner.extract().method(Method::MeanDiff).run(pairs)?;
 //!     let vector = extracted.control_vector(&LayerSpec::All, Unit::Gap)?;
 //!     let sweep = aligner.sweep(&vector).coefficients(&[-1.0, 0.0, 1.0]).max_new_tokens(48).run(prompts)?;
 //!

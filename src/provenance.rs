@@ -8,7 +8,7 @@ pub fn program(more: impl IntoIterator<Item = (&'static str, String)>) -> Settin
         ("command".to_owned(), command(std::env::args().skip(1))),
         ("version".to_owned(), format!("redline {}", env!("CARGO_PKG_VERSION"))),
         ("machine".to_owned(), format!("{} {}", std::env::consts::ARCH, std::env::consts::OS)),
-        ("products with quantised weights".to_owned(), redline::model::matmul_kernel().to_owned()),
+        ("products with quantised weights".to_owned(), redline::model::matmul_kernel()),
     ];
     rows.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value)));
     SettingsGroup::new("Program, model and data", rows)

@@ -121,7 +121,7 @@ impl SelfTest<'_> {
     /// The first tokens of the prompt of a triple.
     fn text(&self, row: usize) -> Result<Vec<u32>> {
         let qac = &self.triples[row % self.triples.len()];
-        let mut tokens = self.tokenizer()?.encode_prompt(&self.template.render(&qac.question, &qac.answer).text)?;
+        let mut tokens = self.tokenizer()?.encode_rendered(&self.template.render(&qac.question, &qac.answer))?;
         tokens.truncate(IDENTITY_TOKENS.min(self.decoder().config().context));
         Ok(tokens)
     }
@@ -184,7 +184,7 @@ impl SelfTest<'_> {
         let mut n = 0;
         for text in texts.map(|text| text.trim()) {
             n += 1;
-            if tokenizer.decode(&tokenizer.encode(text)?, false)?.trim() != text {
+            if tokenizer.decode(&tokenizer.encode_text(text)?, false)?.trim() != text {
                 let detail = format!("text {n} does not come back: {:?}", text.chars().take(60).collect::<String>());
                 return Ok(Finding { test: "tokens", verdict: Verdict::Failed, detail });
             }
@@ -197,8 +197,8 @@ impl SelfTest<'_> {
         let (decoder, tokenizer) = (self.decoder(), self.tokenizer()?);
         let (mut sum, mut count) = (0.0, 0);
         for qac in self.triples {
-            let prompt = tokenizer.encode_prompt(&template.render(&qac.question, &qac.answer).text)?;
-            let mut tokens = tokenizer.encode(qac.correction.trim())?;
+            let prompt = tokenizer.encode_rendered(&template.render(&qac.question, &qac.answer))?;
+            let mut tokens = tokenizer.encode_text(qac.correction.trim())?;
             tokens.truncate(SCORED_TOKENS);
             let Some((&last, before)) = prompt.split_last() else { continue };
             if tokens.is_empty() || prompt.len() + tokens.len() > decoder.config().context {
@@ -269,8 +269,8 @@ impl SelfTest<'_> {
 
     /// What the model makes of an answer; `None` where the context has no room.
     fn output(&self, tokenizer: &Tokenizer, qac: &Qac) -> Result<Option<String>> {
-        let tokens = tokenizer.encode_prompt(&self.template.render(&qac.question, &qac.answer).text)?;
-        let draft = tokenizer.encode(qac.answer.trim())?;
+        let tokens = tokenizer.encode_rendered(&self.template.render(&qac.question, &qac.answer))?;
+        let draft = tokenizer.encode_text(qac.answer.trim())?;
         let max_new_tokens = draft.len() + EXTRA_TOKENS;
         if tokens.len() + max_new_tokens > self.decoder().config().context {
             return Ok(None);

@@ -71,7 +71,7 @@ impl Session {
 
     /// Token ids of the Aligner's prompt.
     pub fn prompt(&self, question: &str, answer: &str) -> anyhow::Result<Vec<u32>> {
-        Ok(self.tokenizer()?.encode_prompt(&self.template.render(question, answer).text)?)
+        Ok(self.tokenizer()?.encode_rendered(&self.template.render(question, answer))?)
     }
 
     /// The same, refused when it leaves no room for the output; `origin` says where the texts come from.
@@ -94,7 +94,7 @@ impl Session {
     /// that checking several tokens of each costs more than it saves.
     pub fn draft(&self, answer: &str, n_together: usize) -> anyhow::Result<Vec<u32>> {
         match n_together {
-            ..=MOST_DRAFTED_ROWS => Ok(self.tokenizer()?.encode(answer.trim())?),
+            ..=MOST_DRAFTED_ROWS => Ok(self.tokenizer()?.encode_text(answer.trim())?),
             _ => Ok(Vec::new()),
         }
     }
@@ -279,11 +279,6 @@ pub fn check_output_folder(path: &Path) -> anyhow::Result<()> {
 
 /// Refuses outputs that would replace each other, or what is read.
 pub fn check_distinct(outputs: &[&Path], input: &Path) -> anyhow::Result<()> {
-    let place = |path: &Path| {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let resolved = path.canonicalize().ok();
-        resolved.or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
-    };
     for (i, output) in outputs.iter().enumerate() {
         let is_same = |other: &Path| place(output).is_some_and(|place_of| place(other) == Some(place_of));
         if is_same(input) {
@@ -296,6 +291,13 @@ pub fn check_distinct(outputs: &[&Path], input: &Path) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Where a path is, its links followed, even where there is nothing yet.
+pub fn place(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let resolved = path.canonicalize().ok();
+    resolved.or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
 }
 
 fn check_folder(folder: &Path, path: &Path) -> anyhow::Result<()> {

@@ -137,7 +137,8 @@ fn load_vector(steering: &Steering, model: &Model) -> anyhow::Result<LoadedVecto
         eprintln!("note: every direction moved one block earlier, as files of llama.cpp's generator need it");
         vector = shift_back(&vector)?;
     }
-    if steering.layers != LayerSpec::Auto {
+    // `auto` and `all` are those that the file has
+    if matches!(steering.layers, LayerSpec::List(_)) {
         let layers = steering.layers.resolve(config.n_layers)?;
         vector = vector.restrict(layers).with_context(|| path.display().to_string())?;
     }

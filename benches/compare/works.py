@@ -135,7 +135,7 @@ class Works:
             Side("transformers with repeng and matplotlib", lambda: peer("torch", "figure_4", by_repeng)),
         ]
         name = f"Figure 4: directions of {N_PAIRS} pairs, scans of {N_SCANS} rows, sweep of {SWEEP_PROMPTS} prompts, figures"
-        return Work(name, sides, {sides[1].name: 6.0, sides[2].name: 10.0}, rounds=1)
+        return Work(name, sides, {sides[1].name: 6.0, sides[2].name: 10.0})
 
     def training_step(self):
         texts = self.step_texts()

@@ -16,20 +16,35 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     // the message of the crate names the temporary file, which tells users nothing
     let mut file = NamedTempFile::new_in(folder).map_err(|source| Error::io(path, source.kind().into()))?;
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).map_err(|source| Error::io(path, source))?;
-    make_readable(&file).map_err(|source| Error::io(path, source))?;
+    make_readable(&file, path).map_err(|source| Error::io(path, source))?;
     file.persist(path).map_err(|failure| Error::io(path, failure.error))?;
     Ok(())
 }
 
-/// Temporary files are private to their owner; the result should be as readable as any other file.
+/// Temporary files are private to their owner; the result has the rights of the file that it replaces, or those of any new file.
 #[cfg(unix)]
-fn make_readable(file: &NamedTempFile) -> std::io::Result<()> {
+fn make_readable(file: &NamedTempFile, path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))
+    let permissions = match std::fs::metadata(path) {
+        Ok(old) => old.permissions(),
+        Err(_) => std::fs::Permissions::from_mode(0o666 & !creation_mask()),
+    };
+    file.as_file().set_permissions(permissions)
+}
+
+/// The rights that new files do not get, as Linux tells them; elsewhere the usual ones.
+#[cfg(unix)]
+fn creation_mask() -> u32 {
+    static MASK: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
+    *MASK.get_or_init(|| {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+        mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
+    })
 }
 
 #[cfg(not(unix))]
-fn make_readable(_file: &NamedTempFile) -> std::io::Result<()> {
+fn make_readable(_file: &NamedTempFile, _path: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
@@ -46,5 +61,20 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), b"second");
         assert!(write_atomically(&folder.path().join("missing/b.bin"), b"x").is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn rights_are_those_of_the_old_file_or_of_a_new_one() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let [ours, plain] = ["ours", "plain"].map(|name| folder.path().join(name));
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        std::fs::write(&plain, "x").unwrap();
+        write_atomically(&ours, b"x").unwrap();
+        assert_eq!(mode(&ours), mode(&plain));
+        std::fs::set_permissions(&ours, std::fs::Permissions::from_mode(0o600)).unwrap();
+        write_atomically(&ours, b"y").unwrap();
+        assert_eq!(mode(&ours), 0o600);
     }
 }

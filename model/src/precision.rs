@@ -53,6 +53,6 @@ pub fn matmul_precision() -> MatmulPrecision {
 }
 
 /// What multiplies quantised weights of models that are loaded from now on, in words.
-pub fn matmul_kernel() -> &'static str {
+pub fn matmul_kernel() -> String {
     packed::kernel_name()
 }

@@ -6,6 +6,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
@@ -112,10 +113,32 @@ impl Row<'_> {
 
 fn read_rows<T>(path: &Path, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
     if path == Path::new("-") {
-        return read_from(Path::new("<stdin>"), std::io::stdin().lock(), convert);
+        return read_from(Path::new("<stdin>"), standard_input()?, convert);
     }
     let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
     read_from(path, BufReader::new(file), convert)
+}
+
+/// All of standard input, which can be read only once, while readers may try several formats.
+fn standard_input() -> Result<&'static [u8]> {
+    static INPUT: OnceLock<Vec<u8>> = OnceLock::new();
+    if let Some(bytes) = INPUT.get() {
+        return Ok(bytes);
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes).map_err(|source| Error::io(Path::new("<stdin>"), source))?;
+    Ok(INPUT.get_or_init(|| bytes))
+}
+
+/// The bytes of a data file, or of standard input for `-`.
+///
+/// # Errors
+/// It cannot be read.
+pub fn data_bytes(path: &Path) -> Result<Vec<u8>> {
+    match path == Path::new("-") {
+        true => standard_input().map(<[u8]>::to_vec),
+        false => std::fs::read(path).map_err(|source| Error::io(path, source)),
+    }
 }
 
 /// Reads rows from an open stream; `path` is for messages.

@@ -61,6 +61,15 @@ enum Slot {
     Instruction,
 }
 
+/// A part of a prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptPart<'a> {
+    /// Of the template.
+    Template(&'a str),
+    /// Question, answer or instruction.
+    Given(&'a str),
+}
+
 /// A prompt, and where in it the question and the answer stand (in bytes).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RenderedPrompt {
@@ -70,6 +79,25 @@ pub struct RenderedPrompt {
     pub question_range: Range<usize>,
     /// Bytes of the answer.
     pub answer_range: Range<usize>,
+    /// Bytes of the instruction; empty without one.
+    pub instruction_range: Range<usize>,
+}
+
+impl RenderedPrompt {
+    /// The prompt in order, what was put in apart from the template.
+    pub fn parts(&self) -> Vec<PromptPart<'_>> {
+        let mut ranges = [&self.question_range, &self.answer_range, &self.instruction_range];
+        ranges.sort_by_key(|range| range.start);
+        let mut parts = Vec::new();
+        let mut end = 0;
+        for range in ranges.into_iter().filter(|range| !range.is_empty()) {
+            parts.push(PromptPart::Template(&self.text[end..range.start]));
+            parts.push(PromptPart::Given(&self.text[range.clone()]));
+            end = range.end;
+        }
+        parts.push(PromptPart::Template(&self.text[end..]));
+        parts
+    }
 }
 
 impl AlignerTemplate {
@@ -164,13 +192,17 @@ impl AlignerTemplate {
     }
 
     fn fill(&self, question: &str, answer: &str, instruction: &str) -> RenderedPrompt {
-        let mut prompt = RenderedPrompt { text: String::new(), question_range: 0..0, answer_range: 0..0 };
+        let mut prompt =
+            RenderedPrompt { text: String::new(), question_range: 0..0, answer_range: 0..0, instruction_range: 0..0 };
         for part in &self.parts {
             let start = prompt.text.len();
             let end = |text: &str| start..start + text.len();
             match part {
                 Part::Text(text) => prompt.text.push_str(text),
-                Part::Slot(Slot::Instruction) => prompt.text.push_str(instruction),
+                Part::Slot(Slot::Instruction) => {
+                    prompt.instruction_range = end(instruction);
+                    prompt.text.push_str(instruction);
+                }
                 Part::Slot(Slot::Question) => {
                     prompt.question_range = end(question);
                     prompt.text.push_str(question);

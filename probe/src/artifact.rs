@@ -194,6 +194,14 @@ impl Reading {
         if layers.is_empty() {
             return Err(malformed(path, "it holds no layer".into()));
         }
+        let numbers: Vec<usize> = layers.iter().map(|vector| vector.layer).collect();
+        let n_layers = header.provenance.n_layers;
+        if !numbers.is_sorted_by(|a, b| a < b) || numbers.last().is_some_and(|last| *last >= n_layers) {
+            return Err(malformed(path, format!("its layers {numbers:?} do not ascend below {n_layers}")));
+        }
+        if header.calibration.as_ref().is_some_and(|calibration| !calibration.fits(&numbers)) {
+            return Err(malformed(path, "its calibration is of other layers, or not finite".into()));
+        }
         Ok(Self { layers, calibration: header.calibration, provenance: header.provenance })
     }
 

@@ -260,12 +260,18 @@ impl PairBuilder<'_> {
                 (TokenText { prompt: flawed, output: output.clone() }, TokenText { prompt: clean, output })
             }
         };
+        // what follows a forced output may be cut; the prompt may not, nor outputs whose last token is what they are made for
+        let ends_matter = matches!(self.design, PairDesign::Edit | PairDesign::History);
         for text in [&positive, &negative] {
-            // the part of the output that no reading needs may be cut; the prompt may not
-            if text.prompt.len() >= self.max_tokens {
+            let (what, tokens) = match ends_matter {
+                true => ("the text", text.len()),
+                false => ("the prompt", text.prompt.len()),
+            };
+            // a prompt needs room for an output
+            if tokens + usize::from(!ends_matter) > self.max_tokens {
                 return Err(Error::Model(redline_model::Error::ContextExceeded {
-                    what: format!("the prompt of row {row}"),
-                    tokens: text.prompt.len(),
+                    what: format!("{what} of row {row}"),
+                    tokens,
                     context: self.max_tokens,
                 }));
             }
@@ -310,12 +316,12 @@ impl PairBuilder<'_> {
     /// # Errors
     /// The tokenizer fails.
     pub fn prompt(&self, question: &str, answer: &str) -> Result<Vec<u32>> {
-        Ok(self.tokenizer.encode_prompt(&self.template.render(question, answer).text)?)
+        Ok(self.tokenizer.encode_rendered(&self.template.render(question, answer))?)
     }
 
     /// Token ids of an output, with the end token where the tokenizer has one.
     fn output(&self, text: &str) -> Result<Vec<u32>> {
-        let mut tokens = self.tokenizer.encode(text)?;
+        let mut tokens = self.tokenizer.encode_text(text)?;
         tokens.extend(self.tokenizer.eos_id());
         Ok(tokens)
     }

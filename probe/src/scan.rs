@@ -60,6 +60,12 @@ impl Calibration {
         Ok(Self { layers: vectors.iter().map(|vector| vector.layer).collect(), mean, std, n_tokens })
     }
 
+    /// Whether it has a finite mean and deviation for each of these layers.
+    pub(crate) fn fits(&self, layers: &[usize]) -> bool {
+        let is_whole = |values: &[f64]| values.len() == layers.len() && values.iter().all(|value| value.is_finite());
+        self.layers == layers && is_whole(&self.mean) && is_whole(&self.std)
+    }
+
     /// The score of layer number `place` that lies `z` standard deviations above the mean.
     pub fn score(&self, place: usize, z: f64) -> Option<f64> {
         Some(self.mean.get(place)? + z * self.std.get(place)?)

@@ -72,7 +72,7 @@ impl<'a> Correct<'a> {
             stop_ids: tokenizer.stop_ids().to_vec(),
             share_prompt: hook.is_none() || self.range.leaves_prompt(),
         };
-        let prompt = Prompt { draft: tokenizer.encode(answer.trim())?, ..Prompt::new(tokens, vec![0]) };
+        let prompt = Prompt { draft: tokenizer.encode_text(answer.trim())?, ..Prompt::new(tokens, vec![0]) };
         let mut go_on = |_, _| Ok(ControlFlow::Continue(()));
         let rows = generate(&model.decoder, &[prompt], &options, &mut hook, &mut go_on)?;
         let output = rows.first().map(|row| row.tokens.as_slice()).unwrap_or_default();

@@ -68,10 +68,7 @@ impl<'a> Extract<'a> {
     /// No triple gives a pair, the split leaves a part empty, or reading fails.
     pub fn run(&self, triples: &[Qac]) -> Result<Extracted> {
         let read = self.read.unwrap_or_else(|| ReadAt::default_for(self.settings.design));
-        // decision pairs have no output to calibrate scans on
-        let calibration_pairs =
-            if self.settings.design == PairDesign::Decision { 0 } else { self.settings.calibration_pairs };
-        let settings = ExtractionSettings { read, calibration_pairs, ..self.settings.clone() };
+        let settings = ExtractionSettings { read, ..self.settings.clone() };
         let rows: Vec<(usize, &Qac)> = triples.iter().enumerate().collect();
         extract(&self.aligner.model, &self.aligner.template, &rows, &settings, &mut |_, _| Ok(()))
     }

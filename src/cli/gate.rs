@@ -49,6 +49,11 @@ impl GateArgs {
         self.also.is_empty() && self.gate.is_none()
     }
 
+    /// Files that are read.
+    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.also.iter().map(|also| &also.path).chain(&self.gate)
+    }
+
     /// What a row is steered by: the first vector at `coefficient`, then the others.
     pub fn terms(&self, operator: Operator, coefficient: f32, prompt_len: usize) -> impl Iterator<Item = RowSteering> {
         let others = self.also.iter().enumerate().map(|(i, also)| (i + 1, also.coefficient));

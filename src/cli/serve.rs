@@ -65,14 +65,15 @@ pub struct ServeArgs {
     /// Coefficient of requests that give none [default: the profile's, or 0]
     #[arg(long, allow_hyphen_values = true)]
     pub coefficient: Option<f32>,
-    /// Layers to inject unless a request says otherwise: auto, all, 8-25 or 3,5,7 [default: auto; all for the Aligner inside
-    /// the program]
+    /// Layers to inject unless a request says otherwise: auto, all, 8-25 or 3,5,7 [default: the profile's, or auto; all for the
+    /// Aligner inside the program]
     #[arg(long)]
     pub layers: Option<LayerSpec>,
-    /// Unit of the coefficient: gap, std, unit
-    #[arg(long, default_value_t)]
-    pub unit: Unit,
-    /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END [default: output; all for smollm2]
+    /// Unit of the coefficient: gap, std, unit [default: the profile's, or gap]
+    #[arg(long)]
+    pub unit: Option<Unit>,
+    /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END [default: the profile's, or output; all
+    /// for smollm2]
     #[arg(long)]
     pub range: Option<TokenRange>,
     /// Accept vectors made with other weights of the same size
@@ -115,7 +116,7 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = ServeOptions::default().most_drafted)]
     pub max_drafted: usize,
     /// Corrections that may wait; further ones are refused with 429
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
     pub max_waiting: u16,
     /// Connections at a time
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]

@@ -66,7 +66,7 @@ impl AlignerSpec {
 pub struct StackArgs {
     /// Another Aligner: embedded, smollm2, a folder or a file, with ,KEY=VALUE for adapter, template, profile, vector,
     /// coefficient, layers (3+5+7), unit, range, operator; each corrects what the one before wrote
-    #[arg(long, value_name = "MODEL[,KEY=VALUE]", conflicts_with_all = ["model", "vector", "profile", "coefficient", "also", "gate"])]
+    #[arg(long, value_name = "MODEL[,KEY=VALUE]", conflicts_with_all = ["model", "adapter", "template", "vector", "profile", "coefficient", "layers", "unit", "range", "operator", "any_model", "from_llama_cpp_generator", "also", "gate"])]
     pub aligner: Vec<AlignerSpec>,
     /// Base URL of an OpenAI-compatible server that answers rows without answer
     #[arg(long, value_name = "URL", conflicts_with = "upstream_model")]
@@ -74,9 +74,9 @@ pub struct StackArgs {
     /// Name of its model
     #[arg(long, value_name = "NAME", requires = "upstream")]
     pub upstream_name: Option<String>,
-    /// Environment variable that holds its key
-    #[arg(long, value_name = "NAME", requires = "upstream", default_value = "OPENAI_API_KEY")]
-    pub upstream_key_env: String,
+    /// Environment variable that holds its key, such as OPENAI_API_KEY; without one no key is sent
+    #[arg(long, value_name = "NAME", requires = "upstream")]
+    pub upstream_key_env: Option<String>,
     /// Questions asked at a time
     #[arg(long, value_name = "N", requires = "upstream", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub upstream_at_a_time: u16,

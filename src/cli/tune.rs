@@ -19,7 +19,8 @@ use super::{Coefficients, ModelArgs, PairArgs, SamplingArgs, at_least_one};
 
 Fits the line of a sweep within its coherent range, reads the coefficient for the target from it, writes corrections of other
 prompts at that coefficient and says what came out. --save keeps it as a profile: `redline correct --profile gentle`. Without
---vector the direction is extracted first, from other questions, and kept beside the profile.")]
+--vector the direction is extracted first, from other questions, and kept beside the profile; the Aligners that come with the program are then
+steered where `reproduce` steers them.")]
 pub struct TuneArgs {
     #[command(flatten)]
     pub model: ModelArgs,

@@ -54,6 +54,12 @@ fn check(args: &AblateArgs) -> anyhow::Result<()> {
     if args.train.run.steps.is_none() {
         return Err(hinted("--steps is missing", "give the steps that every share gets: only then do they compare"));
     }
+    if args.train.gguf.is_some() {
+        return Err(hinted(
+            "--gguf names one file for all shares",
+            "leave it out, and export the share chosen with redline train --export",
+        ));
+    }
     if args.train.run.warmup_data.is_some() {
         return Err(hinted("--warmup-data cannot be ablated", "leave it out: warm-up is drawn from --data"));
     }

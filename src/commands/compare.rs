@@ -23,6 +23,9 @@ pub fn run(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
     if coefficients.len() < 2 || args.score_tokens == 0 {
         return Err(hinted("nothing to compare", "give at least two --coefficients, and --score-tokens above 0"));
     }
+    if args.pair.method.is_some() {
+        return Err(hinted("--method is one method, and this compares several", "give --methods"));
+    }
     args.out.as_deref().map_or(Ok(()), check_output)?;
     let triples = read_triples(&args.data, args.pair.strictness)?;
     let session = Session::open(&args.model)?;

@@ -10,6 +10,7 @@ use redline::steer::Inject;
 use serde_json::json;
 
 use crate::cli::CorrectArgs;
+use crate::cli::gate::GateArgs;
 use crate::commands::stack::{self, Row};
 use crate::commands::sweep::sampling_options;
 use crate::difference::{Marks, marked};
@@ -75,10 +76,16 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 /// The coefficient given, the profile's, or 0. One that nothing would be multiplied with is refused.
 fn coefficient(args: &CorrectArgs, steering: Option<&Steering>) -> anyhow::Result<f32> {
-    if steering.is_none() && !args.gate.is_empty() {
-        return Err(hinted("--also or --gate is given, but no vector to steer by", "give --vector or --profile too"));
-    }
+    check_gate(&args.gate, steering)?;
     chosen_coefficient(args.coefficient, steering)
+}
+
+/// Refuses further vectors, and gates, without a vector that they stand beside.
+pub fn check_gate(gate: &GateArgs, steering: Option<&Steering>) -> anyhow::Result<()> {
+    match steering.is_none() && !gate.is_empty() {
+        true => Err(hinted("--also or --gate is given, but no vector to steer by", "give --vector or --profile too")),
+        false => Ok(()),
+    }
 }
 
 /// The same without gates.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::{HeaderValue, Uri};
 use redline::embedded;
 use redline::experiment::LayerSpec;
 use redline::model::Qac;
@@ -106,7 +107,7 @@ fn options(args: &ServeArgs) -> anyhow::Result<ServeOptions> {
         },
         keys,
         hosts: args.allow_host.clone(),
-        origins: args.allow_origin.clone(),
+        origins: args.allow_origin.iter().map(|text| origin(text)).collect::<anyhow::Result<_>>()?,
         most_rows: args.max_rows.into(),
         most_drafted: args.max_drafted,
         most_waiting: args.max_waiting.into(),
@@ -119,6 +120,17 @@ fn options(args: &ServeArgs) -> anyhow::Result<ServeOptions> {
     })
 }
 
+/// An origin as browsers send it.
+fn origin(text: &str) -> anyhow::Result<HeaderValue> {
+    let uri: Option<Uri> = text.parse().ok();
+    let parts = uri.as_ref().and_then(|uri| Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?)));
+    let value = HeaderValue::from_str(text).ok().filter(|_| parts.is_some_and(|parts| parts == text));
+    value.ok_or_else(|| {
+        let hint = "name scheme and host, and the port where it is not the usual one: https://example.org; give the option once for each origin";
+        hinted(format!("--allow-origin: `{text}` is no origin"), hint)
+    })
+}
+
 fn seconds(option: &str, value: f64) -> anyhow::Result<Duration> {
     let duration = Duration::try_from_secs_f64(value).ok().filter(|duration| !duration.is_zero());
     // a day is longer than any client waits
@@ -128,13 +140,7 @@ fn seconds(option: &str, value: f64) -> anyhow::Result<Duration> {
 
 fn upstream(args: &ServeArgs) -> anyhow::Result<Option<Upstream>> {
     let Some(url) = &args.upstream else { return Ok(None) };
-    let key =
-        match &args.upstream_key_env {
-            None => None,
-            Some(name) => Some(std::env::var(name).ok().filter(|key| !key.is_empty()).ok_or_else(|| {
-                hinted(format!("the variable {name} is not set"), "set it to the upstream server's key")
-            })?),
-        };
+    let key = args.upstream_key_env.as_deref().map(environment_key).transpose()?;
     let timeout = seconds("--upstream-timeout", args.upstream_timeout)?;
     let upstream = Upstream::new(url, key.as_deref(), timeout);
     Ok(Some(
@@ -142,6 +148,12 @@ fn upstream(args: &ServeArgs) -> anyhow::Result<Option<Upstream>> {
             hinted(format!("--upstream: {error}"), "give a base URL such as http://127.0.0.1:8000/v1")
         })?,
     ))
+}
+
+/// The upstream server's key in a variable of this name.
+pub fn environment_key(name: &str) -> anyhow::Result<String> {
+    let key = std::env::var(name).ok().filter(|key| !key.is_empty());
+    key.ok_or_else(|| hinted(format!("the variable {name} is not set"), "set it to the upstream server's key"))
 }
 
 fn refuse_equal_names(dials: &[Dial]) -> anyhow::Result<()> {
@@ -161,12 +173,12 @@ fn file_dial(args: &ServeArgs, named: &NamedVector, session: &Session) -> anyhow
     let layers = args.layers.clone().unwrap_or_default();
     let is_gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
     let vector = if is_gguf {
-        let steering = Steering { any_model: args.any_model, ..Steering::by(path, LayerSpec::Auto, args.unit) };
+        let steering = Steering { any_model: args.any_model, ..Steering::by(path, LayerSpec::Auto, unit(args)) };
         DialVector::Control(steering.load(&session.model)?.vector)
     } else {
         let reading = Reading::load(path)?;
         check_reading(&reading, path, &session.model, args.any_model)?;
-        DialVector::Reading(Arc::new(reading), args.unit)
+        DialVector::Reading(Arc::new(reading), unit(args))
     };
     Ok(dial(args, named.name.clone(), vector, layers))
 }
@@ -178,7 +190,7 @@ fn open_profile(name: &str) -> anyhow::Result<(PathBuf, Profile)> {
     Ok((path, profile))
 }
 
-/// A tuned vector, with the line that it was tuned by.
+/// A tuned vector, with the line that it was tuned by where no option changes what was tuned.
 fn profile_dial(args: &ServeArgs, path: &Path, profile: &Profile, session: &Session) -> anyhow::Result<Dial> {
     if profile.template.text != session.template.source() {
         return Err(hinted(
@@ -194,21 +206,26 @@ fn profile_dial(args: &ServeArgs, path: &Path, profile: &Profile, session: &Sess
         Ok(unit) => {
             let reading = Reading::load(&file)?;
             check_reading(&reading, &file, &session.model, true)?;
-            DialVector::Reading(Arc::new(reading), unit)
+            DialVector::Reading(Arc::new(reading), args.unit.unwrap_or(unit))
         }
         Err(_) => DialVector::Control(Steering::by(&file, LayerSpec::Auto, Unit::Gap).load(&session.model)?.vector),
     };
     let ProfileFit { variant, slope, intercept, coherent_range, .. } = profile.fit;
+    let as_tuned = args.layers.is_none() && args.range.is_none() && args.unit.is_none();
     let measured = MeasuredDial { coherent_range: [coherent_range.low, coherent_range.high], intercept, slope };
     Ok(Dial {
         name: profile.name.clone(),
         vector,
-        layers: LayerSpec::List(profile.layers.clone()),
-        range: profile.range,
+        layers: args.layers.clone().unwrap_or_else(|| LayerSpec::List(profile.layers.clone())),
+        range: args.range.unwrap_or(profile.range),
         coefficient: args.coefficient.unwrap_or(profile.coefficient),
         // replies tell this ratio
-        measured: (variant == EditRatioVariant::Char).then_some(measured),
+        measured: (as_tuned && variant == EditRatioVariant::Char).then_some(measured),
     })
+}
+
+fn unit(args: &ServeArgs) -> Unit {
+    args.unit.unwrap_or_default()
 }
 
 fn dial(args: &ServeArgs, name: String, vector: DialVector, layers: LayerSpec) -> Dial {
@@ -225,6 +242,6 @@ fn own_dial(args: &ServeArgs, layers: LayerSpec, service: &Service) -> anyhow::R
         progress.set(done, total)
     })?;
     progress.finish();
-    let vector = DialVector::Reading(Arc::new(reading), args.unit);
+    let vector = DialVector::Reading(Arc::new(reading), unit(args));
     Ok(dial(args, OWN_VECTOR.into(), vector, layers))
 }

@@ -1,5 +1,6 @@
 //! `redline sweep`: held-out prompts at several coefficients, written row by row.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -8,6 +9,7 @@ use redline::experiment::{DEFAULT_COHERENCE_BOUND, analyse, slope_plot, sweep_pl
 use redline::model::Qac;
 use redline::model::qac::read_qac;
 use redline::model::sampling::SamplingOptions;
+use redline::probe::split::normalise;
 use redline::profile::hash_of;
 use redline::report::{
     Examples, Report, SettingsGroup, SlopesPart, SweepPart, check_place, flattened, sweep_findings, sweep_warnings,
@@ -37,6 +39,13 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     if !args.coefficients.0.contains(&0.0) {
         eprintln!("warning: coefficient 0 is not among them: there will be no coherent range, and no line within it");
+    }
+    let n_questions = chosen.iter().map(|(_, qac)| normalise(&qac.question)).collect::<HashSet<_>>().len();
+    if n_questions < chosen.len() {
+        let n = chosen.len();
+        eprintln!(
+            "warning: {n} prompts have {n_questions} questions; intervals take prompts to be independent, so they come out too narrow"
+        );
     }
     check_output(&args.out)?;
     let page = args.report.clone().unwrap_or_else(|| args.out.with_file_name("index.html"));

@@ -4,10 +4,12 @@
 //! candidate is scaled to the strength of the first, so that none wins by being larger. For a choice on a development split;
 //! the winner is measured once on other questions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use redline_model::{AlignerTemplate, Model, Qac, Site};
-use redline_probe::{ExtractOptions, LayerVector, Method, Scaling, extract_directions, fit_layers};
+use redline_probe::{
+    ContrastPair, ExtractOptions, LayerVector, Method, PairDesign, Scaling, extract_directions, fit_layers,
+};
 use redline_steer::controls::random_like;
 use redline_steer::{
     Arm, BootstrapOptions, ControlVector, Interval, Operator, Propensity, PropensityOptions, Result, TokenRange, Unit,
@@ -112,7 +114,7 @@ pub fn compare(
         vectors.push(random_like(&named[0].1, settings.seed.wrapping_add(seed as u64))?);
     }
 
-    let mut pairs = held_out;
+    let mut pairs = forced_pairs(model, template, triples, settings, held_out)?;
     // tokens before the first difference take time and cancel out
     pairs.sort_by_key(|pair| pair.first_difference > options.max_tokens);
     pairs.truncate(options.n_measured.max(2));
@@ -134,6 +136,23 @@ pub fn compare(
     let random_p95 = if magnitudes.is_empty() { 0.0 } else { percentile(&magnitudes, 95.0)? };
     candidates.sort_by(|a, b| b.slope.total_cmp(&a.slope));
     Ok(Comparison { strength, n_measured: pairs.len(), candidates, random_slopes, random_p95 })
+}
+
+/// Pairs of correction and answer after the same prompt, of the rows of `held_out`: what propensity is measured on, whatever the direction was
+/// found from.
+fn forced_pairs(
+    model: &Model,
+    template: &AlignerTemplate,
+    triples: &[(usize, &Qac)],
+    settings: &ExtractionSettings,
+    held_out: Vec<ContrastPair>,
+) -> Result<Vec<ContrastPair>> {
+    if settings.design == PairDesign::Forced {
+        return Ok(held_out);
+    }
+    let rows: HashSet<usize> = held_out.iter().map(|pair| pair.row).collect();
+    let builder = settings.pair_builder(model, template, PairDesign::Forced)?;
+    Ok(builder.pairs(triples.iter().copied().filter(|(row, _)| rows.contains(row)))?.pairs)
 }
 
 /// The candidates of one method, not yet measured.

@@ -55,6 +55,19 @@ impl Default for ExtractionSettings {
     }
 }
 
+impl ExtractionSettings {
+    /// What makes pairs of a design.
+    pub(super) fn pair_builder<'a>(
+        &self,
+        model: &'a Model,
+        template: &'a AlignerTemplate,
+        design: PairDesign,
+    ) -> Result<PairBuilder<'a>> {
+        let max_tokens = self.max_tokens.min(model.decoder.config().context);
+        Ok(PairBuilder { tokenizer: model.tokenizer()?, template, design, max_tokens })
+    }
+}
+
 /// A reading vector and how it was come by.
 pub struct Extracted {
     /// The vector, calibrated.
@@ -88,12 +101,7 @@ impl SplitPairs {
         triples: &[(usize, &Qac)],
         settings: &ExtractionSettings,
     ) -> Result<Self> {
-        let builder = PairBuilder {
-            tokenizer: model.tokenizer()?,
-            template,
-            design: settings.design,
-            max_tokens: settings.max_tokens.min(model.decoder.config().context),
-        };
+        let builder = settings.pair_builder(model, template, settings.design)?;
         let set = builder.pairs(triples.iter().copied())?;
         let question =
             |row: usize| triples.iter().find(|(r, _)| *r == row).map_or("", |(_, qac)| qac.question.as_str());

@@ -45,12 +45,12 @@ impl Quality {
             return None;
         }
         let is_copy = |written: &&Written<'_>| written.row.answer == written.row.correction;
-        let copied = written.iter().filter(is_copy).filter(|w| w.output == w.row.answer).count();
+        let copied = written.iter().filter(is_copy).filter(|w| w.output.trim() == w.row.answer.trim()).count();
         let n_copies = written.iter().filter(is_copy).count();
         let similarities: Vec<f64> = written.iter().map(|w| similarity(w.output, &w.row.correction)).collect();
         let flawed: Vec<f64> =
             written.iter().zip(&similarities).filter(|(w, _)| !is_copy(w)).map(|(_, similarity)| *similarity).collect();
-        let ratio = |w: &Written<'_>| EditRatios::new(&w.row.answer, w.output).char.unwrap_or(0.0);
+        let ratio = |w: &Written<'_>| EditRatios::new(w.row.answer.trim(), w.output.trim()).char.unwrap_or(0.0);
         Some(Self {
             n,
             n_copies,
@@ -92,7 +92,7 @@ impl StrictnessQuality {
         let mut chosen = Vec::new();
         let copies: Vec<bool> = (rows.iter().zip(outputs))
             .filter(|(row, _)| row.is_clean())
-            .map(|(row, output)| output.as_ref() == row.answer)
+            .map(|(row, output)| output.as_ref().trim() == row.answer.trim())
             .collect();
         for (row, output) in rows.iter().zip(outputs).filter(|(row, _)| !row.is_clean()) {
             let possible = row.possible_corrections()?;
@@ -117,9 +117,9 @@ impl StrictnessQuality {
     }
 }
 
-/// 1 − distance / longer length, over Unicode scalar values; 1 for two empty texts.
+/// 1 − distance / longer length, over Unicode scalar values, without white space at the ends; 1 for two empty texts.
 pub fn similarity(a: &str, b: &str) -> f64 {
-    EditRatios::new(a, b).similarity
+    EditRatios::new(a.trim(), b.trim()).similarity
 }
 
 fn mean(values: &[f64]) -> Option<f64> {

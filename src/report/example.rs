@@ -70,7 +70,7 @@ impl Output {
             name: name.into(),
             coefficient: None,
             edits: edits(answer, text),
-            edit_ratio: redline_steer::EditRatios::new(answer, text).char,
+            edit_ratio: redline_steer::EditRatios::new(answer.trim(), text.trim()).char,
             n_tokens: None,
             nll: None,
             repetition: None,

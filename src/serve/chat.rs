@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::body::JsonBody;
 use super::chat_stream;
 use super::conversation::Conversation;
-use super::correction::{Asked, Correction, Pending, begin};
+use super::correction::{Asked, Correction, Pending, begin, check};
 use super::dial::SteeringRequest;
 use super::error::ApiError;
 use super::options::FailMode;
@@ -74,9 +74,11 @@ pub(super) async fn complete(
 ) -> Result<Response, ApiError> {
     let started = Instant::now();
     let ChatRequest { upstream, asked, is_stream, with_usage } = ChatRequest::take(body)?;
-    // what is wrong with the steering is said before the upstream model works for nothing
-    if let Ok(dials) = service.dials() {
-        dials.steering(&asked.steering)?;
+    // what the Aligner will refuse is said before the upstream model works for nothing
+    match service.dials() {
+        Ok(_) => check(&service, &asked)?,
+        Err(starting) if service.options.fail == FailMode::Closed => return Err(starting),
+        Err(_) => {}
     }
     let reply = ask(&service, upstream, &headers).await?;
     let choices = Choice::begin_all(&service, &reply, &asked).await?;

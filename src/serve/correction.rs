@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::StatusCode;
+use redline_model::RenderedPrompt;
 use redline_model::generate::Finish;
 use redline_probe::Reading;
 use redline_steer::{EditRatios, Operator};
@@ -136,6 +137,26 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
     })
 }
 
+/// Refuses what is wrong with a request whatever the answer: its steering, feedback or scan.
+pub(super) fn check(service: &Service, asked: &Asked) -> Result<(), ApiError> {
+    service.dials()?.steering(&asked.steering)?;
+    if asked.scan {
+        reading(service, asked.steering.vector.as_deref())?;
+    }
+    render(service, ["", ""], asked.feedback.as_deref()).map(drop)
+}
+
+/// The Aligner's prompt.
+fn render(
+    service: &Service,
+    [question, answer]: [&str; 2],
+    feedback: Option<&str>,
+) -> Result<RenderedPrompt, ApiError> {
+    let instruction = feedback.map(instruction).transpose()?.unwrap_or_default();
+    let rendered = service.aligner.template.render_with_instruction(question, answer, &instruction);
+    rendered.map_err(|error| ApiError::invalid("feedback", error.to_string()))
+}
+
 /// Scans a text that is there already.
 pub(super) async fn scan(
     service: &Arc<Service>,
@@ -249,15 +270,13 @@ impl Tokens {
             }
             check_length(service, param, text)?;
         }
-        let instruction = feedback.as_deref().map(instruction).transpose()?.unwrap_or_default();
-        let rendered = service.aligner.template.render_with_instruction(&question, &answer, &instruction);
-        let text = rendered.map_err(|error| ApiError::invalid("feedback", error.to_string()))?.text;
+        let rendered = render(service, [&question, &answer], feedback.as_deref())?;
         let service = service.clone();
         let encoded = tokio::task::spawn_blocking(move || {
             let tokenizer = service.tokenizer()?;
             let failed = |error: redline_model::Error| ApiError::invalid("answer", error.to_string());
-            let prompt = tokenizer.encode_prompt(&text).map_err(failed)?;
-            Ok(Self { prompt, answer: tokenizer.encode(answer.trim()).map_err(failed)? })
+            let prompt = tokenizer.encode_rendered(&rendered).map_err(failed)?;
+            Ok(Self { prompt, answer: tokenizer.encode_text(answer.trim()).map_err(failed)? })
         });
         encoded.await.map_err(|error| broken(&error))?
     }
@@ -295,7 +314,10 @@ fn instruction(feedback: &str) -> Result<String, ApiError> {
 async fn encode(service: &Arc<Service>, text: String) -> Result<Vec<u32>, ApiError> {
     let service = service.clone();
     let encoded = tokio::task::spawn_blocking(move || {
-        service.tokenizer()?.encode(text.trim()).map_err(|error| ApiError::invalid("correction", error.to_string()))
+        service
+            .tokenizer()?
+            .encode_text(text.trim())
+            .map_err(|error| ApiError::invalid("correction", error.to_string()))
     });
     encoded.await.map_err(|error| broken(&error))?
 }

@@ -226,7 +226,7 @@ impl Dials {
                 let layers = layers.resolve(self.config.n_layers).map_err(wrong)?;
                 reading_control_vector(reading, &layers, *unit)
             }
-            (DialVector::Control(vector), LayerSpec::Auto) => Ok(vector.clone()),
+            (DialVector::Control(vector), LayerSpec::Auto | LayerSpec::All) => Ok(vector.clone()),
             (DialVector::Control(vector), layers) => {
                 vector.restrict(layers.resolve(self.config.n_layers).map_err(wrong)?)
             }

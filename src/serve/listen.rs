@@ -11,6 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 
 use super::router::router;
 use super::state::Service;
@@ -28,6 +29,7 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// Serves until `stop` is done; then what runs is finished, within the time that the options give it, and the worker ends.
 pub async fn listen(service: Arc<Service>, listener: TcpListener, stop: impl Future<Output = ()>) {
+    let _end = End(service.clone());
     let app = router(service.clone());
     let running = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(service.options.most_connections));
@@ -49,10 +51,12 @@ pub async fn listen(service: Arc<Service>, listener: TcpListener, stop: impl Fut
         };
         // small chunks of text shall leave at once; a socket that refuses that still works
         let _ = stream.set_nodelay(true);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(service.options.write_timeout));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(service.options.read_timeout)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app.clone()));
+            .serve_connection(TokioIo::new(Box::pin(stream)), TowerToHyperService::new(app.clone()));
         let connection = running.watch(connection);
         connections.spawn(async move {
             // a connection that breaks is its client's affair
@@ -66,5 +70,13 @@ pub async fn listen(service: Arc<Service>, listener: TcpListener, stop: impl Fut
         eprintln!("warning: {} connections were cut off at the end of the time to stop", connections.len());
     }
     connections.abort_all();
-    service.queue.close();
+}
+
+/// Ends the worker once nobody listens any more, whatever the reason.
+struct End(Arc<Service>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.queue.close();
+    }
 }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
+
 use super::auth::ApiKeys;
 
 /// What a client gets when the Aligner fails.
@@ -28,7 +30,7 @@ pub struct ServeOptions {
     /// loopback and takes any.
     pub hosts: Vec<String>,
     /// Origins of other sites whose pages may ask.
-    pub origins: Vec<String>,
+    pub origins: Vec<HeaderValue>,
     /// Corrections written together.
     pub most_rows: usize,
     /// Tokens drafted from answers in a pass, all rows together; 0 turns drafting off.
@@ -45,6 +47,8 @@ pub struct ServeOptions {
     pub timeout: Duration,
     /// Longest time in which a request has to arrive.
     pub read_timeout: Duration,
+    /// Longest time in which a client that is sent something takes nothing of it.
+    pub write_timeout: Duration,
     /// How long requests may go on once the server is to stop.
     pub stop_timeout: Duration,
 }
@@ -65,6 +69,7 @@ impl Default for ServeOptions {
             most_new_tokens: 1024,
             timeout: Duration::from_secs(120),
             read_timeout: Duration::from_secs(20),
+            write_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(30),
         }
     }

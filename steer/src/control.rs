@@ -64,9 +64,10 @@ impl ControlVector {
     /// Only these layers.
     ///
     /// # Errors
-    /// None of them is in the vector.
+    /// One of them is not in the vector.
     pub fn restrict(&self, layers: impl IntoIterator<Item = usize>) -> Result<Self> {
-        let kept = layers.into_iter().filter_map(|layer| Some((layer, self.layers.get(&layer)?.clone()))).collect();
+        let values = |layer| self.layers.get(&layer).ok_or(Error::LayerNotRead { layer });
+        let kept = layers.into_iter().map(|layer| Ok((layer, values(layer)?.clone()))).collect::<Result<_>>()?;
         Ok(Self::new(kept)?.at(self.site))
     }
 

@@ -1,7 +1,7 @@
 //! Control vectors as GGUF, the format of llama.cpp and repeng.
 //!
 //! - `general.architecture` MUST be `controlvector`.
-//! - `controlvector.layer_count` MUST be there; `controlvector.model_hint` names the architecture and MAY be missing.
+//! - `controlvector.layer_count` is written, and not asked for; `controlvector.model_hint` names the architecture and MAY be missing.
 //! - `direction.N` MUST be one-dimensional and finite; it is added to the output of block N, counted from 0. Scales
 //!   are part of the tensors.
 //!

@@ -162,8 +162,8 @@ pub enum Error {
         /// Number of layers of the model.
         n_layers: usize,
     },
-    /// A layer shall be injected that the reading vector does not have.
-    #[error("layer {layer} is not in the reading vector")]
+    /// A layer shall be injected that the vector does not have.
+    #[error("layer {layer} is not in the vector")]
     LayerNotRead {
         /// The layer.
         layer: usize,

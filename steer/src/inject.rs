@@ -143,6 +143,18 @@ pub fn add_effects(sum: &mut BTreeMap<usize, LayerEffect>, more: &BTreeMap<usize
     }
 }
 
+/// The changes of a row, summed by layer.
+fn effect_of(places: &BTreeMap<HookPoint, Vec<(usize, f64)>>) -> BTreeMap<usize, LayerEffect> {
+    let mut effect: BTreeMap<usize, LayerEffect> = BTreeMap::new();
+    for (point, changes) in places {
+        let HookPoint::Block { layer, .. } = *point else { continue };
+        let total = effect.entry(layer).or_default();
+        total.edits += changes.len() as u64;
+        changes.iter().for_each(|(_, relative)| total.relative_norm_sum += relative);
+    }
+    effect
+}
+
 /// The hook that changes activations along control vectors. Rows without an entry are left alone.
 pub struct Inject {
     range: TokenRange,
@@ -150,14 +162,15 @@ pub struct Inject {
     rows: HashMap<usize, Vec<RowSteering>>,
     points: BTreeMap<HookPoint, PointVectors>,
     gate: Option<Gate>,
-    /// Row → layer → what was done.
-    effects: BTreeMap<usize, BTreeMap<usize, LayerEffect>>,
+    /// Row → place → position and ‖Δ‖ / ‖h‖ of every change, ascending.
+    changes: BTreeMap<usize, BTreeMap<HookPoint, Vec<(usize, f64)>>>,
 }
 
 /// A steered line of a pass.
 struct SteeredLine {
     line: u32,
     row: usize,
+    position: usize,
     terms: Vec<RowSteering>,
 }
 
@@ -237,7 +250,7 @@ impl Inject {
             }
         }
         let n_vectors = vectors.len();
-        Ok(Self { range, n_vectors, rows: HashMap::new(), points, gate: None, effects: BTreeMap::new() })
+        Ok(Self { range, n_vectors, rows: HashMap::new(), points, gate: None, changes: BTreeMap::new() })
     }
 
     /// The same, at positions where a gate fires.
@@ -296,25 +309,36 @@ impl Inject {
     /// Forgets all rows and what was done to them.
     pub fn clear_rows(&mut self) {
         self.rows.clear();
-        self.effects.clear();
+        self.changes.clear();
     }
 
     /// Forgets one row and what was done to it.
     pub fn clear_row(&mut self, row: usize) {
         self.rows.remove(&row);
-        self.effects.remove(&row);
+        self.changes.remove(&row);
     }
 
     /// What was done to one row so far, per layer.
     pub fn row_effect(&self, row: usize) -> BTreeMap<usize, LayerEffect> {
-        self.effects.get(&row).cloned().unwrap_or_default()
+        self.changes.get(&row).map_or_else(BTreeMap::new, effect_of)
     }
 
     /// What was done to all rows so far, per layer.
     pub fn effect(&self) -> BTreeMap<usize, LayerEffect> {
         let mut sum = BTreeMap::new();
-        self.effects.values().for_each(|layers| add_effects(&mut sum, layers));
+        self.changes.values().for_each(|places| add_effects(&mut sum, &effect_of(places)));
         sum
+    }
+
+    /// Forgets changes at positions that are read again, as after drafts that did not stand.
+    fn forget_from(&mut self, point: HookPoint, layout: &TokenLayout) {
+        for span in &layout.spans {
+            let changes = self.changes.get_mut(&span.row).and_then(|places| places.get_mut(&point));
+            if let Some(changes) = changes {
+                let kept = changes.partition_point(|(position, _)| *position < span.position);
+                changes.truncate(kept);
+            }
+        }
     }
 
     /// The lines of a pass that are steered at a place.
@@ -333,7 +357,7 @@ impl Inject {
                     |term: &&RowSteering| term.range.unwrap_or(self.range).contains(position, term.prompt_len);
                 let terms: Vec<RowSteering> = live.iter().filter(reaches).copied().collect();
                 if !terms.is_empty() && self.gate.as_ref().is_none_or(|gate| gate.fired(line)) {
-                    steered.push(SteeredLine { line, row: span.row, terms });
+                    steered.push(SteeredLine { line, row: span.row, position, terms });
                 }
             }
         }
@@ -350,19 +374,17 @@ impl Hook for Inject {
         if let Some(gate) = self.gate.as_mut().filter(|gate| gate.point() == point) {
             gate.read(x, layout)?;
         }
-        let (Some(vectors), HookPoint::Block { layer, .. }) = (self.points.get(&point), point) else {
-            return Ok(None);
-        };
+        self.forget_from(point, layout);
+        let Some(vectors) = self.points.get(&point) else { return Ok(None) };
         let steered = self.steered(vectors, layout);
         if steered.is_empty() {
             return Ok(None);
         }
         let (changed, changes) = vectors.apply(x, &steered)?;
-        for (SteeredLine { row, .. }, [delta, before]) in steered.iter().zip(changes) {
+        for (SteeredLine { row, position, .. }, [delta, before]) in steered.iter().zip(changes) {
             if delta > 0.0 {
-                let effect = self.effects.entry(*row).or_default().entry(layer).or_default();
-                effect.edits += 1;
-                effect.relative_norm_sum += delta / before.max(f64::MIN_POSITIVE);
+                let changes = self.changes.entry(*row).or_default().entry(point).or_default();
+                changes.push((*position, delta / before.max(f64::MIN_POSITIVE)));
             }
         }
         Ok(Some(changed))
@@ -371,7 +393,36 @@ impl Hook for Inject {
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
+    use redline_model::hook::TokenSpan;
+
     use super::*;
+
+    #[test]
+    fn positions_that_are_read_again_count_once() {
+        let point = HookPoint::resid_post(0);
+        let place = PointVectors { vectors: vec![vec![3.0, 4.0]], norms: vec![5.0] };
+        let points = BTreeMap::from([(point, place)]);
+        let mut inject = Inject {
+            range: TokenRange::Generated,
+            n_vectors: 1,
+            rows: HashMap::new(),
+            points,
+            gate: None,
+            changes: BTreeMap::new(),
+        };
+        inject.steer(7, RowSteering::new(0, 1.0, 2)).unwrap();
+        let mut read = |position: usize, len: usize| {
+            let x = Tensor::ones((len, 2), DType::F32, &Device::Cpu).unwrap();
+            let spans = vec![TokenSpan { row: 7, start: 0, len, position }];
+            inject.on(point, &x, &TokenLayout { spans }).unwrap();
+            inject.row_effect(7).get(&0).map_or(0, |effect| effect.edits)
+        };
+        // a prompt of two tokens is left alone; of a draft of four tokens two stand
+        assert_eq!([read(0, 3), read(3, 4), read(5, 1), read(6, 2)], [1, 5, 4, 6]);
+        let effect = inject.row_effect(7)[&0];
+        assert!((effect.mean_relative_norm().unwrap() - 5.0 / 2f64.sqrt()).abs() < 1e-6, "{effect:?}");
+    }
 
     #[test]
     fn ranges_by_position() {

@@ -138,8 +138,10 @@ impl Run<'_> {
     fn batch(&self, batch: &[SweepPrompt], inject: &mut Inject, observer: &mut dyn SweepObserver) -> Result<()> {
         inject.clear_rows();
         let mut prompts = Vec::with_capacity(batch.len());
-        for (i, prompt) in batch.iter().enumerate() {
-            let rows: Vec<usize> = (i * self.arms.len()..(i + 1) * self.arms.len()).collect();
+        for prompt in batch {
+            // rows choose the random numbers of sampling, which must not depend on what is swept beside them
+            let first = prompt.row * self.arms.len();
+            let rows: Vec<usize> = (first..first + self.arms.len()).collect();
             for (&row, arm) in rows.iter().zip(self.arms) {
                 let prompt_len = prompt.tokens.len();
                 let steering = RowSteering::new(arm.vector, arm.coefficient, prompt_len).by(self.options.operator);
@@ -188,16 +190,17 @@ impl Run<'_> {
         let text = self.tokenizer.decode(&output.tokens, true)?;
         let truncated = output.finish == Finish::Length;
         let limit = truncated.then_some(output.tokens.len());
-        let answer = compared_answer(self.tokenizer, &prompt.answer, limit)?;
-        let reference = prompt.correction.as_deref().map(|c| compared_answer(self.tokenizer, c, limit)).transpose()?;
+        let compared = |text: &str| compared_answer(self.tokenizer, text.trim(), limit);
+        let answer = compared(&prompt.answer)?;
+        let reference = prompt.correction.as_deref().map(compared).transpose()?;
         Ok(SweepRow {
             vector: self.vectors[arm.vector].name.clone(),
             row: prompt.row,
             coefficient: arm.coefficient,
             n_tokens: output.tokens.len(),
             truncated,
-            ratios: EditRatios::with_tokens(&answer.0, &text, &answer.1, &output.tokens),
-            reference_similarity: reference.map(|(reference, _)| EditRatios::new(&reference, &text).similarity),
+            ratios: EditRatios::with_tokens(&answer.0, text.trim(), &answer.1, &output.tokens),
+            reference_similarity: reference.map(|(reference, _)| EditRatios::new(&reference, text.trim()).similarity),
             repetition: repetition_rate(&output.tokens, REPETITION_N),
             nll: None,
             effect: BTreeMap::new(),
@@ -229,7 +232,7 @@ impl Run<'_> {
 /// # Errors
 /// The tokenizer fails.
 pub fn compared_answer(tokenizer: &Tokenizer, answer: &str, limit: Option<usize>) -> Result<(String, Vec<u32>)> {
-    let mut tokens = tokenizer.encode(answer)?;
+    let mut tokens = tokenizer.encode_text(answer)?;
     match limit {
         Some(limit) if limit < tokens.len() => {
             tokens.truncate(limit);

@@ -73,6 +73,12 @@ fn compare_ranks_candidates_of_equal_strength() {
     let first = candidates.iter().find(|c| c["method"] == "mean_diff" && c["layers"] == "all" && c["unit"] == "gap");
     assert!((first.unwrap()["factor"].as_f64().unwrap() - 1.0).abs() < 1e-9);
 
+    // directions of other pairs are measured on corrections and answers too
+    let line = "compare --strictness 1 --pairs 40 --measured 4 --score-tokens 12 --methods mean_diff --layers all --units gap \
+                --random 0 --design decision --data";
+    let decided = json(folder.path(), &[&words(line)[..], &[&rows()]].concat());
+    assert!(slope(&decided["comparison"]["candidates"][0]).abs() > 0.01, "{decided}");
+
     let file = rows();
     let none = [&words("compare --coefficients 1,2 --data")[..], &[&file]].concat();
     let ran = run(folder.path(), &none);

@@ -95,6 +95,69 @@ fn aligners_in_a_row_each_correct_what_the_one_before_wrote() {
     }
 }
 
+#[test]
+fn a_row_without_an_answer_does_not_end_the_run() {
+    let mock = Mock::start();
+    let question = |text: &str| json!({ "question": format!("{QUESTION} answer with: {text}"), "answer": "" });
+    let texts = [FLAWED, "something forbidden", "silence", CLEAN];
+    let folder = folder_with(&texts.map(question));
+    let go = || {
+        let upstream = format!("--upstream http://{}/v1 --upstream-name picky", mock.address);
+        correct(folder.path(), &format!("{upstream} --out out.jsonl"))
+    };
+    let first = go();
+    assert_eq!(first.code, 1);
+    assert!(first.stderr.contains("2 rows have no correction"), "{}", first.stderr);
+    let rows = lines(&folder.path().join("out.jsonl"));
+    let text = |row: usize, name: &str| rows[row][name].as_str().unwrap_or_default().to_string();
+    assert_eq!([text(0, "answer"), text(3, "answer")], [FLAWED, CLEAN]);
+    assert!(text(1, "error").contains("this is not answered"), "{}", rows[1]);
+    assert!(text(2, "error").contains("content_filter"), "{}", rows[2]);
+    // an empty answer in the data is one to be asked for, so the file is that of the same run
+    let n_asked = mock.received.lock().unwrap().len();
+    assert_eq!(go().code, 0);
+    assert_eq!(mock.received.lock().unwrap().len(), n_asked, "nothing is asked again");
+}
+
+#[test]
+fn keys_are_sent_only_when_named() {
+    let mock = Mock::start();
+    let folder = folder_with(&[json!({ "question": format!("{QUESTION} answer with: {CLEAN}") })]);
+    let asked = |more: &str| {
+        let line = format!("correct --data rows.jsonl --upstream http://{}/v1 --upstream-name ok {more}", mock.address);
+        let command = Command::new(BINARY)
+            .args(words(&line))
+            .current_dir(folder.path())
+            .env("OPENAI_API_KEY", "sk-mine")
+            .output();
+        assert!(command.unwrap().status.success());
+        mock.received.lock().unwrap().last().unwrap().1.clone()
+    };
+    assert_eq!(asked(""), None);
+    assert_eq!(asked("--upstream-key-env OPENAI_API_KEY").as_deref(), Some("Bearer sk-mine"));
+}
+
+#[test]
+fn a_finished_file_and_one_of_another_vector() {
+    let tiny = Tiny::new();
+    tiny.extract();
+    let line = "correct --model model --template template.txt --vector vector.safetensors --layers all --coefficient 1 \
+                --data triples.jsonl --max-new-tokens 6 --out out.jsonl";
+    succeed(tiny.folder(), &words(line));
+    let written = std::fs::read(tiny.path("out.jsonl")).unwrap();
+    succeed(tiny.folder(), &words(line));
+    assert!(std::fs::read(tiny.path("out.jsonl")).unwrap() == written, "nothing is left to do");
+    let extract = "extract --model model --template template.txt --data triples.jsonl --pairs 12 --seed 9 --out vector.safetensors";
+    succeed(tiny.folder(), &words(extract));
+    let other = run(tiny.folder(), &words(line));
+    assert!(other.code == 1 && other.stderr.contains("is not of this run"), "{}", other.stderr);
+    let unsteered = run(
+        tiny.folder(),
+        &words("correct --model model --template template.txt --also v.gguf:1 --data triples.jsonl --out o.jsonl"),
+    );
+    assert!(unsteered.stderr.contains("no vector to steer by"), "{}", unsteered.stderr);
+}
+
 /// Rows of the embedded corpus.
 fn corpus(n: usize) -> TempDir {
     let rows = redline::embedded::rows().unwrap();

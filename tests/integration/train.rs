@@ -40,6 +40,24 @@ fn log(folder: &Path) -> Vec<Value> {
 }
 
 #[test]
+fn a_run_replaces_nothing_that_it_reads_or_that_no_run_wrote() {
+    let tiny = Tiny::new();
+    let refused = |line: &str, said: &str| {
+        let ran = run(tiny.folder(), &words(line));
+        assert!(ran.code == 1 && ran.stderr.contains(said), "{line}: {}", ran.stderr);
+    };
+    std::fs::rename(tiny.path("triples.jsonl"), tiny.path("train.jsonl")).unwrap();
+    let data = std::fs::read(tiny.path("train.jsonl")).unwrap();
+    refused(&scratch(".").replace("triples.jsonl", "train.jsonl"), "training would write");
+    std::fs::copy(tiny.path("train.jsonl"), tiny.path("triples.jsonl")).unwrap();
+    refused(&scratch("."), "no training wrote it");
+    assert!(std::fs::read(tiny.path("train.jsonl")).unwrap() == data);
+    std::fs::create_dir(tiny.path("other")).unwrap();
+    std::fs::write(tiny.path("other/settings.json"), "{}").unwrap();
+    refused(&scratch("other"), "no training wrote it");
+}
+
+#[test]
 fn a_run_leaves_a_model_that_the_other_verbs_load() {
     let tiny = Tiny::new();
     let summary = json(tiny.folder(), &words(&format!("{} --gguf aligner.gguf", scratch("run"))));

@@ -88,7 +88,7 @@ pub(crate) fn attend_cached(
     let run = |task: &Task<'_>| task.run(&pass);
     let parts: Vec<Vec<f32>> = match work < SERIAL_WORK {
         true => tasks.iter().map(run).collect(),
-        false => tasks.par_iter().map(run).collect(),
+        false => tasks.par_iter().with_max_len(1).map(run).collect(),
     };
     let mut z = vec![0f32; pass.q.len()];
     for (task, part) in tasks.iter().zip(&parts) {

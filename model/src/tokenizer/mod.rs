@@ -1,7 +1,8 @@
 //! Text to token ids and back, from tokenizer.json or rebuilt from the metadata of a GGUF file.
 //!
-//! Special tokens that stand in a text, such as `<|im_start|>`, are parsed as the token they name. The bos token is added only by
-//! [`Tokenizer::encode_prompt`], and only where the model asks for it.
+//! Special tokens that stand in a text, such as `<|im_start|>`, are parsed as the token they name by [`Tokenizer::encode`], and are text like any
+//! other for [`Tokenizer::encode_text`]: in a question or an answer they must not end a turn. The bos token is added only to prompts, and
+//! only where the model asks for it.
 //!
 //! Not for: prompts, which are `template`.
 
@@ -13,11 +14,13 @@ mod stream;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use tokenizers::DecoderWrapper;
 
 use crate::error::{Error, Result};
 use crate::gguf::GgufFile;
+use crate::template::{PromptPart, RenderedPrompt};
 
 pub use stream::StreamDecoder;
 
@@ -33,6 +36,10 @@ pub struct Tokenizer {
     specials: Specials,
     vocab_size: usize,
     byte_level: bool,
+    /// How special tokens are written.
+    special_texts: Vec<String>,
+    /// The same tokenizer, which takes them for text; made when a text first needs it.
+    literal: OnceLock<Box<tokenizers::Tokenizer>>,
 }
 
 /// The tokens with a part to play, and how prompts begin.
@@ -84,7 +91,9 @@ impl Tokenizer {
         specials.stop.sort_unstable();
         specials.stop.dedup();
         let byte_level = inner.get_decoder().is_some_and(is_byte_level);
-        Self { path: path.to_path_buf(), inner, specials, vocab_size, byte_level }
+        let special_texts = added.values().filter(|token| token.special).map(|token| token.content.clone()).collect();
+        let path = path.to_path_buf();
+        Self { path, inner, specials, vocab_size, byte_level, special_texts, literal: OnceLock::new() }
     }
 
     /// Token ids of a text. Special tokens in the text are parsed; nothing is added.
@@ -99,27 +108,68 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    /// Token ids of a text that somebody else wrote: as [`encode`](Self::encode), but special tokens in it are text.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_text(&self, text: &str) -> Result<Vec<u32>> {
+        if !self.special_texts.iter().any(|special| text.contains(special.as_str())) {
+            return self.encode(text);
+        }
+        let literal = self.literal.get_or_init(|| {
+            let mut literal = Box::new(self.inner.clone());
+            literal.set_encode_special_tokens(true);
+            literal
+        });
+        let encoding = literal.encode_fast(text, false).map_err(|source| self.problem(source))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Token ids of an Aligner's prompt, in which only the template's own special tokens are parsed.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_rendered(&self, prompt: &RenderedPrompt) -> Result<Vec<u32>> {
+        let parts = prompt.parts();
+        let is_plain = |part: &PromptPart<'_>| match part {
+            PromptPart::Template(_) => true,
+            PromptPart::Given(text) => !self.special_texts.iter().any(|special| text.contains(special.as_str())),
+        };
+        if parts.iter().all(is_plain) {
+            return self.encode_prompt(&prompt.text);
+        }
+        let mut ids = Vec::new();
+        for part in parts {
+            ids.extend(match part {
+                PromptPart::Template(text) => self.encode(text)?,
+                PromptPart::Given(text) => self.encode_text(text)?,
+            });
+        }
+        Ok(self.after_bos(ids))
+    }
+
     /// Token ids of a prompt: [`encode`](Self::encode), after the bos token where the model asks for it and the text does not
     /// begin with it already.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
     pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>> {
-        let mut ids = self.encode(text)?;
+        Ok(self.after_bos(self.encode(text)?))
+    }
+
+    fn after_bos(&self, mut ids: Vec<u32>) -> Vec<u32> {
         if let Some(bos) = self.specials.bos.filter(|bos| self.specials.add_bos && ids.first() != Some(bos)) {
             ids.insert(0, bos);
         }
-        Ok(ids)
+        ids
     }
 
-    /// Text of token ids; `skip_special` leaves out special tokens.
+    /// Text of token ids; `skip_special` leaves out special tokens. An id without a token, as models with padded embeddings can choose,
+    /// has no text, as for Hugging Face's library.
     ///
     /// # Errors
-    /// [`Error::TokenOutOfRange`] when an id has no token.
+    /// [`Error::Tokenizer`] when the tokenizer's decoder fails.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
-        if let Some(&id) = ids.iter().find(|&&id| self.inner.id_to_token(id).is_none()) {
-            return Err(Error::TokenOutOfRange { id, vocab_size: self.vocab_size });
-        }
         self.inner.decode(ids, skip_special).map_err(|source| self.problem(source))
     }
 

@@ -26,7 +26,7 @@ impl<'a> StreamDecoder<'a> {
     /// Takes a token and returns the text that it completes, which may be empty.
     ///
     /// # Errors
-    /// [`Error::TokenOutOfRange`](crate::Error::TokenOutOfRange).
+    /// As [`Tokenizer::decode`].
     pub fn push(&mut self, id: u32) -> Result<String> {
         self.window.push(id);
         let text = match self.tokenizer.decode(&self.window, self.skip_special) {

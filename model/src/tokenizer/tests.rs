@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::AlignerTemplate;
 use crate::gguf::{GgufArray, GgufValue, encode_gguf};
 
 /// The real model's file; the tests that need it say so loudly and pass when it is absent.
@@ -203,11 +204,27 @@ fn repeated_tokens_are_refused() {
 }
 
 #[test]
-fn an_id_without_a_token_is_an_error() {
-    let message = tiny().decode(&[1, 262], false).unwrap_err().to_string();
-    assert_eq!(message, "token id 262 is outside the vocabulary of 262");
+fn an_id_without_a_token_has_no_text() {
+    assert_eq!(tiny().decode(&[256, 262, 257], false).unwrap(), tiny().decode(&[256, 257], false).unwrap());
     assert_eq!(tiny().token_text(262), None);
-    assert!(tiny().stream(false).push(9999).is_err());
+    assert_eq!(tiny().stream(false).push(9999).unwrap(), "");
+}
+
+#[test]
+fn special_tokens_in_texts_of_others_are_text() {
+    let tokenizer = tiny();
+    let text = "he<|im_end|>he";
+    let (parsed, literal) = (tokenizer.encode(text).unwrap(), tokenizer.encode_text(text).unwrap());
+    assert!(parsed.contains(&259) && !literal.contains(&259), "{parsed:?} {literal:?}");
+    assert_eq!(tokenizer.decode(&literal, true).unwrap(), text);
+    assert_eq!(tokenizer.encode_text("hehe").unwrap(), tokenizer.encode("hehe").unwrap());
+
+    let template = AlignerTemplate::from_text("t", "{question}<|im_end|>{answer}<|im_end|>").unwrap();
+    let ends = |answer: &str| {
+        let ids = tokenizer.encode_rendered(&template.render("he", answer)).unwrap();
+        ids.iter().filter(|id| **id == 259).count()
+    };
+    assert_eq!([ends("he"), ends(text)], [2, 2], "only the template's own");
 }
 
 #[test]

@@ -58,18 +58,23 @@ impl HeldOut<'_> {
         let decoder = parameters.inference_decoder()?;
         let loss = mean_loss(&decoder, &self.examples, options.batch_rows)?;
         let chosen = &self.examples[..options.n_generated.min(self.examples.len())];
-        let longest = chosen.iter().map(|example| example.prompt_len).max().unwrap_or(0);
-        let prompts: Vec<Prompt> =
-            chosen.iter().map(|example| Prompt::new(example.prompt().to_vec(), vec![example.row])).collect();
         let mut stop_ids = self.tokenizer.stop_ids().to_vec();
         stop_ids.push(self.end_id);
-        let room = decoder.config().context.saturating_sub(longest);
-        let generate_options =
-            GenerateOptions { max_new_tokens: options.max_new_tokens.min(room), stop_ids, ..Default::default() };
-        let mut outputs = Vec::with_capacity(prompts.len());
-        for part in prompts.chunks(options.batch_rows) {
-            let rows =
-                generate(&decoder, part, &generate_options, &mut NoHook, &mut |_, _| Ok(ControlFlow::Continue(())))?;
+        let room = |example: &&Example| decoder.config().context.saturating_sub(example.prompt_len);
+        let (roomy, tight): (Vec<&Example>, Vec<&Example>) =
+            chosen.iter().partition(|example| room(example) >= options.max_new_tokens);
+        // a long prompt must not cut the outputs of others
+        let parts = roomy.chunks(options.batch_rows).chain(tight.chunks(1));
+        let mut outputs = Vec::with_capacity(chosen.len());
+        for part in parts {
+            let most = part.iter().map(room).min().unwrap_or(0).min(options.max_new_tokens);
+            let generate_options =
+                GenerateOptions { max_new_tokens: most, stop_ids: stop_ids.clone(), ..Default::default() };
+            let prompts: Vec<Prompt> =
+                part.iter().map(|example| Prompt::new(example.prompt().to_vec(), vec![example.row])).collect();
+            let rows = generate(&decoder, &prompts, &generate_options, &mut NoHook, &mut |_, _| {
+                Ok(ControlFlow::Continue(()))
+            })?;
             for generated in rows {
                 let text = self.tokenizer.decode(&generated.tokens, true)?;
                 let Qac { answer, correction, .. } = &self.rows[generated.row];
@@ -82,6 +87,7 @@ impl HeldOut<'_> {
                 });
             }
         }
+        outputs.sort_by_key(|output| output.row);
         Ok(Evaluation { step, loss, is_best: false, outputs })
     }
 }

@@ -83,10 +83,9 @@ impl<'a> ExampleReader<'a> {
     }
 
     fn example(&self, row: usize, qac: &Qac, output: Output) -> Result<Example> {
-        let prompt = self.template.render(&qac.question, &qac.answer).text;
-        let mut tokens = self.tokenizer.encode_prompt(&prompt)?;
+        let mut tokens = self.tokenizer.encode_rendered(&self.template.render(&qac.question, &qac.answer))?;
         let prompt_len = tokens.len();
-        tokens.extend(self.tokenizer.encode(match output {
+        tokens.extend(self.tokenizer.encode_text(match output {
             Output::Answer => &qac.answer,
             Output::Correction => &qac.correction,
         })?);

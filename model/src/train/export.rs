@@ -18,7 +18,7 @@ use crate::files::write_atomically;
 use crate::weights::is_norm;
 use crate::{Activation, Error, ModelConfig, Result, RopeScaling, Tokenizer};
 
-pub use gguf::{GgufStored, export_gguf};
+pub use gguf::{GgufStored, check_gguf, export_gguf};
 
 /// The type weights are stored in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

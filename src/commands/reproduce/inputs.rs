@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use redline::embedded;
 use redline::experiment::LayerSpec;
 use redline::model::Qac;
+use redline::model::qac::data_bytes;
 use redline::profile::hash_of;
 use redline::steer::TokenRange;
 
@@ -60,8 +61,7 @@ impl Inputs {
         let (triples, name, hash, strictness) = match &args.data {
             Some(path) => {
                 let triples = read_triples(path, args.pair.strictness)?;
-                let bytes = std::fs::read(path).map_err(|error| redline::model::Error::io(path, error))?;
-                (triples, path.clone(), hash_of(&bytes), args.pair.strictness)
+                (triples, path.clone(), hash_of(&data_bytes(path)?), args.pair.strictness)
             }
             None => {
                 let strictness = args.pair.strictness.unwrap_or(defaults::EMBEDDED_STRICTNESS);

@@ -1,5 +1,7 @@
 //! The stages of the experiment. Each leaves its numbers in the folder and is skipped when they are there.
 
+use std::collections::HashSet;
+
 use redline::experiment::{
     ControlSlopes, ExtractionSettings, PropensitySlopes, SweepAnalysis, analyse, extract, heatmap, layer_profile,
     propensity_slopes, random_slopes, scan_pair, slope_plot, sweep_plot,
@@ -7,6 +9,7 @@ use redline::experiment::{
 use redline::model::Qac;
 use redline::model::sampling::SamplingOptions;
 use redline::plot::{Control, ControlKind, SweepPlot, write_both};
+use redline::probe::split::normalise;
 use redline::probe::{LatScan, LayerReading, PairBuilder, PairDesign, Reading};
 use redline::steer::control_file::{read_control_vector, write_control_vector};
 use redline::steer::controls::{random_like, shuffled_like};
@@ -81,10 +84,11 @@ pub fn usable_rows(session: &Session, inputs: &Inputs, args: &ReproduceArgs) -> 
     let limit = args.pair.max_tokens.min(config.context).saturating_sub(inputs.max_new_tokens);
     let mut usable = Vec::new();
     let (mut too_long, mut copies) = (0, 0);
-    // enough for what is asked, and no more: tokenising takes time
+    // enough questions for what is asked, and no more: tokenising takes time
     let needed = 2 * (inputs.pairs + inputs.prompts);
+    let mut questions = HashSet::new();
     for (row, qac) in inputs.triples.iter().enumerate() {
-        if usable.len() >= needed {
+        if questions.len() >= needed {
             break;
         }
         if qac.answer.trim() == qac.correction.trim() {
@@ -95,6 +99,7 @@ pub fn usable_rows(session: &Session, inputs: &Inputs, args: &ReproduceArgs) -> 
             too_long += 1;
         } else {
             usable.push(row);
+            questions.insert(normalise(&qac.question));
         }
     }
     eprintln!("data: {} usable rows looked at, {copies} copies and {too_long} too long left out", usable.len());
@@ -245,8 +250,8 @@ impl Experiment<'_> {
         for (name, instruction) in INSTRUCTIONS {
             let mut instructed = prompts(self.session, triples, self.inputs.max_new_tokens, &self.inputs.name)?;
             for (prompt, (_, qac)) in instructed.iter_mut().zip(triples) {
-                let text = template.render_with_instruction(&qac.question, &qac.answer, instruction)?.text;
-                prompt.tokens = self.session.tokenizer()?.encode_prompt(&text)?;
+                let rendered = template.render_with_instruction(&qac.question, &qac.answer, instruction)?;
+                prompt.tokens = self.session.tokenizer()?.encode_rendered(&rendered)?;
             }
             let named = [NamedVector { name: name.into(), vector: vector.vector.clone() }];
             rows.extend(self.logged(name, &instructed, &named, &baseline)?);

@@ -1,17 +1,20 @@
 //! One Aligner of the row, with its own vector.
 
 use std::ops::ControlFlow;
+use std::path::Path;
 
 use redline::experiment::scan_text;
+use redline::model::Error as ModelError;
 use redline::model::generate::{Finish, GenerateOptions, Generated, Prompt, generate};
 use redline::probe::{Reading, TokenText};
+use redline::profile::hash_of;
 use redline::steer::{EditRatios, Inject};
 use serde_json::{Value, json};
 
 use super::name_of;
 use crate::cli::CorrectArgs;
 use crate::cli::stack::AlignerSpec;
-use crate::commands::correct::chosen_coefficient;
+use crate::commands::correct::{check_gate, chosen_coefficient};
 use crate::commands::sweep::sampling_options;
 use crate::interrupt;
 use crate::session::{Session, check_reading, hinted};
@@ -25,6 +28,9 @@ pub struct Aligner {
     inject: Option<Inject>,
     /// Scans are made along it.
     reading: Option<Reading>,
+    /// Path and hash of every file that steers.
+    files: Vec<[String; 2]>,
+    n_corrected: usize,
     n_edits: u64,
 }
 
@@ -39,6 +45,7 @@ impl Aligner {
     pub fn open(spec: &AlignerSpec, args: &CorrectArgs) -> anyhow::Result<Self> {
         let steering = Steering::resolve(&spec.steering)?;
         let coefficient = chosen_coefficient(spec.coefficient, steering.as_ref())?;
+        check_gate(&args.gate, steering.as_ref())?;
         let template = steering.as_ref().map(Steering::template).transpose()?.flatten();
         let session = Session::open_with(&spec.model, template)?;
         // gates and further vectors are empty where Aligners are given one by one
@@ -47,7 +54,9 @@ impl Aligner {
             true => Some(reading(steering.as_ref(), &session)?),
             false => None,
         };
-        Ok(Self { session, steering, coefficient, inject, reading, n_edits: 0 })
+        let paths = steering.iter().map(|steering| &steering.vector).chain(args.gate.paths());
+        let files = paths.map(|path| hashed(path)).collect::<anyhow::Result<_>>()?;
+        Ok(Self { session, steering, coefficient, inject, reading, files, n_corrected: 0, n_edits: 0 })
     }
 
     pub fn coefficient(&self) -> f32 {
@@ -58,11 +67,11 @@ impl Aligner {
     pub fn settings(&self) -> Value {
         let steering = self.steering.as_ref().map(|steering| {
             json!({
-                "vector": steering.vector,
                 "layers": steering.layers.to_string(),
                 "unit": steering.unit.to_string(),
                 "range": steering.range.to_string(),
                 "operator": steering.operator,
+                "from_llama_cpp_generator": steering.from_llama_cpp_generator,
             })
         });
         json!({
@@ -70,6 +79,7 @@ impl Aligner {
             "numerics": self.session.model.decoder.numerics(),
             "template": self.session.template.source(),
             "steering": steering,
+            "files": self.files,
             "coefficient": self.coefficient,
         })
     }
@@ -121,6 +131,7 @@ impl Aligner {
             self.n_edits += inject.effect().values().map(|effect| effect.edits).sum::<u64>();
             inject.clear_rows();
         }
+        self.n_corrected += rows.len();
         for (row, prompt) in rows.into_iter().zip(&prompts) {
             let place = numbers.iter().position(|number| *number == row.row);
             let corrected = self.corrected(row, &prompt.tokens)?;
@@ -170,15 +181,21 @@ impl Aligner {
         name_of(&self.session.model)
     }
 
-    /// Refuses a vector that touched nothing.
+    /// Refuses a vector that touched nothing although rows were corrected.
     pub fn check_effect(&self) -> anyhow::Result<()> {
         let Some(steering) = &self.steering else { return Ok(()) };
         let has_gate = self.inject.as_ref().is_some_and(|inject| inject.gate().is_some());
-        match self.coefficient != 0.0 && self.n_edits == 0 && !has_gate {
+        match self.coefficient != 0.0 && self.n_corrected > 0 && self.n_edits == 0 && !has_gate {
             true => Err(redline::steer::Error::NoEffect { range: steering.range.to_string() }.into()),
             false => Ok(()),
         }
     }
+}
+
+/// Path and hash of a file.
+fn hashed(path: &Path) -> anyhow::Result<[String; 2]> {
+    let bytes = std::fs::read(path).map_err(|error| ModelError::io(path, error))?;
+    Ok([path.display().to_string(), hash_of(&bytes)])
 }
 
 fn reading(steering: Option<&Steering>, session: &Session) -> anyhow::Result<Reading> {

@@ -13,8 +13,24 @@ use crate::session::hinted;
 /// Key of the hash of what outputs depend on.
 const RUN: &str = "run";
 /// Keys that a run writes, whatever stood there.
-const WRITTEN: [&str; 9] =
-    ["schema", "correction", "edit_ratio", "exact_copy", "truncated", "coefficient", "steps", "scan", "error"];
+const WRITTEN: [&str; 11] = [
+    "schema",
+    "answer_truncated",
+    "correction",
+    "edit_ratio",
+    "exact_copy",
+    "truncated",
+    "coefficient",
+    "steps",
+    "scan",
+    "error",
+    RUN,
+];
+
+/// Whether runs write this key.
+pub fn is_written(name: &str) -> bool {
+    WRITTEN.contains(&name)
+}
 
 /// The file, open at its end.
 pub struct OutFile {
@@ -48,7 +64,8 @@ impl OutFile {
     /// Refuses a file whose rows are not the first ones of `rows`.
     pub fn check(&self, rows: &[Row]) -> anyhow::Result<()> {
         let same = |(done, row): (&Map<String, Value>, &Row)| {
-            row.fields.iter().all(|(name, value)| done.get(name) == Some(value) || WRITTEN.contains(&name.as_str()))
+            let is_open = |name: &str| is_written(name) || (name == "answer" && row.answer.is_none());
+            row.fields.iter().all(|(name, value)| done.get(name) == Some(value) || is_open(name))
         };
         match self.done.iter().zip(rows).position(|pair| !same(pair)) {
             Some(index) => Err(other_run(&self.path, index)),

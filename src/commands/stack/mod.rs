@@ -25,7 +25,7 @@ use crate::session::hinted;
 
 use aligner::{Aligner, Corrected};
 use answers::Answers;
-use file::OutFile;
+use file::{OutFile, is_written};
 
 /// The schema of every row, as of `redline correct` without any of this.
 const SCHEMA: &str = "redline.correct.v1";
@@ -47,9 +47,10 @@ impl Row {
         self.answer.as_deref().unwrap_or_default()
     }
 
-    /// The row that is written: what it holds, under the schema.
+    /// The row that is written: what it holds, but for what runs write, under the schema.
     pub fn output(&self) -> Map<String, Value> {
         let mut fields = self.fields.clone();
+        fields.retain(|name, _| !is_written(name));
         fields.insert("schema".into(), SCHEMA.into());
         fields
     }
@@ -147,6 +148,8 @@ fn run_hash(args: &CorrectArgs, aligners: &[Aligner]) -> String {
     let sampling = &args.sampling;
     let settings = json!({
         "aligners": aligners.iter().map(Aligner::settings).collect::<Vec<_>>(),
+        "also": args.gate.also.iter().map(|also| also.coefficient).collect::<Vec<_>>(),
+        "gate": [args.gate.gate_layer.map_or(Value::Null, Value::from), Value::from(args.gate.gate_above)],
         "upstream": [args.stack.upstream, args.stack.upstream_name],
         "upstream_model": args.stack.upstream_model,
         "sampling": [sampling.max_new_tokens, sampling.top_k.unwrap_or(0)],
@@ -168,11 +171,11 @@ impl Stack<'_> {
     /// Answers rows that have no answer, then corrects all of them; `first` is the number of the first one.
     fn correct(&mut self, first: usize, rows: &[Row]) -> anyhow::Result<Vec<Map<String, Value>>> {
         let answers = self.answers.of(rows, self.args)?;
-        let mut texts = answers.clone();
+        let mut texts: Vec<String> =
+            answers.iter().map(|answer| answer.as_ref().map_or_else(|_| String::new(), |a| a.text.clone())).collect();
         let mut steps: Vec<Vec<Value>> = vec![Vec::new(); rows.len()];
         let mut ends: Vec<Option<Corrected>> = rows.iter().map(|_| None).collect();
-        let missing = |answer: &String| answer.trim().is_empty().then(|| "the upstream model wrote nothing".to_owned());
-        let mut errors: Vec<Option<String>> = answers.iter().map(missing).collect();
+        let mut errors: Vec<Option<String>> = answers.iter().map(|answer| answer.as_ref().err().cloned()).collect();
         for aligner in &mut self.aligners {
             let open: Vec<usize> = (0..rows.len()).filter(|&i| errors[i].is_none()).collect();
             let asked: Vec<[&str; 2]> = open.iter().map(|&i| [rows[i].question.as_str(), texts[i].as_str()]).collect();
@@ -192,9 +195,13 @@ impl Stack<'_> {
         let mut out = Vec::with_capacity(rows.len());
         for (i, row) in rows.iter().enumerate() {
             let mut fields = row.output();
-            fields.insert("answer".into(), answers[i].clone().into());
+            let answer = answers[i].as_ref().map_or("", |answer| answer.text.as_str());
+            fields.insert("answer".into(), answer.into());
+            if answers[i].as_ref().is_ok_and(|answer| answer.is_cut) {
+                fields.insert("answer_truncated".into(), true.into());
+            }
             match (&errors[i], ends[i].take()) {
-                (None, Some(end)) => self.finish(&mut fields, &answers[i], end, std::mem::take(&mut steps[i])),
+                (None, Some(end)) => self.finish(&mut fields, answer, end, std::mem::take(&mut steps[i])),
                 (reason, _) => {
                     self.n_failed += 1;
                     fields.insert("error".into(), reason.clone().unwrap_or_default().into());

@@ -1,5 +1,6 @@
 //! `redline train`: rows → Aligner, watched, resumable.
 
+mod folder;
 mod log;
 mod options;
 mod report;
@@ -13,7 +14,9 @@ use std::process::ExitCode;
 use anyhow::Context;
 use redline::model::Error;
 use redline::model::train::checkpoint::load_parameters;
-use redline::model::train::export::{GgufStored, StoredType, export_adapter, export_gguf, export_hugging_face};
+use redline::model::train::export::{
+    GgufStored, StoredType, check_gguf, export_adapter, export_gguf, export_hugging_face,
+};
 use redline::model::train::{Method, Outcome, TrainData, TrainRun, train};
 use redline::report::check_place;
 use serde_json::{Value, json};
@@ -39,9 +42,13 @@ pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<ExitCode> {
 pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
     options::check(args)?;
     check_output_folder(&args.out)?;
+    folder::check(args)?;
     args.gguf.as_deref().map_or(Ok(()), check_output)?;
     let rows = TrainingRows::read(args)?;
     let start = Start::new(args, &rows)?;
+    if args.gguf.is_some() {
+        check_gguf(start.parameters.config())?;
+    }
     if let Some(path) = &args.export {
         let state = load_parameters(path, &start.parameters)?;
         make_folder(&args.out)?;

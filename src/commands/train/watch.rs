@@ -9,6 +9,7 @@ use redline::model::{Error, Qac};
 use redline::plot::write_both;
 use serde_json::Value;
 
+use super::folder::LOG;
 use super::log::Log;
 use super::report::{self, WrittenOutput};
 use crate::interrupt;
@@ -87,9 +88,10 @@ impl Observer for Watch<'_> {
     fn on_start(&mut self, start: &TrainStart) -> redline::model::Result<()> {
         // only now: everything was read, and a checkpoint that is there belongs to this run
         std::fs::create_dir_all(&self.folder).map_err(|error| Error::io(&self.folder, error))?;
+        // the log comes first: it shows whose folder this is
+        self.log = Some(Log::open(&self.folder.join(LOG), start.step, start.evaluated_at)?);
         write_atomically(&self.folder.join("settings.json"), format!("{:#}\n", self.settings).as_bytes())?;
         self.outputs = read_outputs(&self.folder.join(OUTPUTS));
-        self.log = Some(Log::open(&self.folder.join("train.jsonl"), start.step, start.evaluated_at)?);
         if start.step > 0 {
             eprintln!("{}: goes on after step {} of {}", self.folder.display(), start.step, start.n_steps);
         }

@@ -6,7 +6,7 @@ use anyhow::Context;
 use redline::embedded;
 use redline::experiment::{LayerSpec, extract};
 use redline::probe::Reading;
-use redline::steer::control_file::write_control_vector;
+use redline::steer::control_file::{read_control_vector, write_control_vector};
 use redline::steer::reading_control_vector;
 
 use super::past_sweep::PastSweep;
@@ -117,6 +117,11 @@ impl Dial {
     pub fn keep_beside(&mut self, sweep: &Path) -> anyhow::Result<()> {
         let Some(reading) = &self.extracted else { return Ok(()) };
         let path = sweep.with_extension("safetensors");
+        if path.exists() {
+            let is_same = Reading::load(&path).is_ok_and(|there| there == *reading);
+            let message = || format!("{}: is there, and is not the vector of this sweep", path.display());
+            is_same.then_some(()).ok_or_else(|| hinted(message(), "give another --out, or move the file away"))?;
+        }
         reading.save(&path)?;
         eprintln!("wrote {}", path.display());
         self.steering.vector = path;
@@ -127,15 +132,28 @@ impl Dial {
     pub fn file_for(&self, profile: &Path) -> anyhow::Result<PathBuf> {
         if let Some(reading) = self.extracted.as_ref().filter(|_| self.steering.vector == Path::new(NOWHERE)) {
             let path = profile.with_extension("safetensors");
+            refuse_other(&path, Reading::load(&path).is_ok())?;
             reading.save(&path)?;
             return Ok(path);
         }
         if self.steering.from_llama_cpp_generator {
             // a profile names a file that is right as it is
             let path = profile.with_extension("gguf");
+            refuse_other(&path, read_control_vector(&path).is_ok())?;
             write_control_vector(&path, &self.loaded.vector, &self.architecture)?;
             return Ok(path);
         }
         Ok(self.steering.vector.clone())
+    }
+}
+
+/// Refuses to replace a file that is no vector.
+fn refuse_other(path: &Path, is_vector: bool) -> anyhow::Result<()> {
+    match is_vector || !path.exists() {
+        true => Ok(()),
+        false => Err(hinted(
+            format!("{}: is there, and is no vector, so the profile's is not written over it", path.display()),
+            "save the profile under another name",
+        )),
     }
 }

@@ -140,7 +140,7 @@ fn target(args: &TuneArgs, session: &Session, like: Option<&[redline::model::Qac
     let mut sum = 0.0;
     for qac in like {
         let (answer, correction) = (qac.answer.trim(), qac.correction.trim());
-        let (answer_tokens, tokens) = (tokenizer.encode(answer)?, tokenizer.encode(correction)?);
+        let (answer_tokens, tokens) = (tokenizer.encode_text(answer)?, tokenizer.encode_text(correction)?);
         let ratio = EditRatios::with_tokens(answer, correction, &answer_tokens, &tokens).ratio(args.variant);
         sum += ratio.unwrap_or_default();
     }

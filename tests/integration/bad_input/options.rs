@@ -78,8 +78,8 @@ fn outputs_that_cannot_be_written() {
     refused_line(&tiny, "output_scan", &format!("scan {common} --vector vector.safetensors --out triples.jsonl/scan"));
     refused_line(
         &tiny,
-        "scan_other_model",
-        &format!("scan {common} --vector vector.safetensors --model . --out scans"),
+        "scan_too_long",
+        &format!("scan {common} --vector vector.safetensors --max-tokens 2 --out scans"),
     );
     assert!(!tiny.path("scans").exists(), "no folder without scans");
     succeed(tiny.folder(), &words(&sweep("--out sweep.jsonl")));
@@ -93,6 +93,23 @@ fn sweep_over_questions_of_the_vector() {
     let overlapping = format!("sweep {COMMON} --vector vector.safetensors --skip 22 --prompts 4 --out sweep.jsonl");
     refused_line(&tiny, "sweep_overlap", &overlapping);
     succeed(tiny.folder(), &words(&format!("{overlapping} --allow-overlap")));
+}
+
+#[test]
+fn a_sampled_sweep_depends_on_its_rows_alone() {
+    let tiny = Tiny::new();
+    tiny.extract();
+    let outputs = |name: &str, more: &str| -> Vec<String> {
+        succeed(tiny.folder(), &words(&sweep(&format!("--temperature 1 --seed 3 --out {name} {more}"))));
+        let rows = crate::program::lines(&tiny.path(name));
+        rows.iter()
+            .filter_map(|row| Some(format!("{} {} {}", row["row"], row["coefficient"], row["output"].as_str()?)))
+            .collect()
+    };
+    let [mut one, mut two] = [outputs("one.jsonl", "--batch-rows 1"), outputs("two.jsonl", "--batch-rows 64")];
+    one.sort();
+    two.sort();
+    assert_eq!(one, two);
 }
 
 #[test]
@@ -134,6 +151,15 @@ fn fit_of_something_else() {
         .collect();
     std::fs::write(tiny.path("damaged.jsonl"), damaged.concat()).unwrap();
     refused_line(&tiny, "fit_damaged", "fit damaged.jsonl");
+}
+
+#[cfg(unix)]
+#[test]
+fn arguments_that_are_no_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let name = std::ffi::OsStr::from_bytes(b"caf\xe9.jsonl");
+    let ran = crate::program::run(std::path::Path::new("."), &[std::ffi::OsStr::new("fit"), name]);
+    assert!(ran.code == 1 && ran.stderr.contains("no UTF-8") && ran.stderr.contains("hint: "), "{}", ran.stderr);
 }
 
 #[test]

@@ -194,10 +194,10 @@ fn keys_open_the_server_and_origins_are_named() {
     let preflight = [
         ("Origin", "https://ours.example"),
         ("Access-Control-Request-Method", "POST"),
-        ("Access-Control-Request-Headers", "authorization,content-type"),
+        ("Access-Control-Request-Headers", "authorization,content-type,x-stainless-lang"),
     ];
     let allowed = send(server.address, "OPTIONS", "/v1/correct", &preflight, "");
-    assert!(allowed.header("access-control-allow-headers").unwrap().contains("content-type"), "{allowed:?}");
+    assert!(allowed.header("access-control-allow-headers").unwrap().contains("x-stainless-lang"), "{allowed:?}");
 }
 
 #[test]
@@ -219,6 +219,10 @@ fn options_are_checked_before_the_model_is_loaded() {
     assert!(refused("--vector name").contains("not NAME=FILE"));
     assert!(refused("--vector name=missing.safetensors").contains("missing.safetensors"));
     assert!(refused("--coefficient nan").contains("coefficient"));
+    assert!(refused("--max-waiting 0").contains("--max-waiting"));
+    for origin in ["*", "https://x.example/", "x.example"] {
+        assert!(refused(&format!("--allow-origin {origin}")).contains("is no origin"), "{origin}");
+    }
 }
 
 /// A profile with a line of the test's own.

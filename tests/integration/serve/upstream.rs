@@ -97,6 +97,11 @@ fn behave(mut stream: TcpStream, model: &str, text: &str, n: u64) {
             // the other side stops reading long before
             while stream.write_all(&[b' '; 65_536]).is_ok() {}
         }
+        "picky" if text.contains("forbidden") => reply(stream, 400, "", &error("this is not answered")),
+        "picky" if text.contains("silence") => {
+            let message = json!({ "role": "assistant", "content": "" });
+            reply(stream, 200, "", &completion(model, &[message], "content_filter"));
+        }
         "refuse" => reply(stream, 400, "", &error("no such parameter")),
         "no-key" => reply(stream, 401, "", &error("a key is needed")),
         "missing" => reply(stream, 404, "", &error("no such model")),

@@ -7,7 +7,7 @@ use half::f16;
 use rayon::prelude::*;
 
 use super::format::{BLOCK, Format};
-use super::panel::{self, PANEL, PanelFormat};
+use super::panel::{PANEL, PanelFormat};
 
 /// How a file stores the weights of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,9 +116,9 @@ impl FileFormat {
     /// Bytes in memory of so many weights.
     pub(crate) fn memory_bytes(self, weights: u64) -> u64 {
         let blocks = weights / BLOCK as u64;
-        match panel::takes(self.format()) {
-            true => (blocks * PanelFormat::of(self, &[]).block_bytes() as u64).div_ceil(PANEL as u64),
-            false => blocks * self.format().block_bytes() as u64,
+        match PanelFormat::of(self, &[]) {
+            Some(panels) => (blocks * panels.block_bytes() as u64).div_ceil(PANEL as u64),
+            None => blocks * self.format().block_bytes() as u64,
         }
     }
 

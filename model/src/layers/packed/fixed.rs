@@ -1,13 +1,14 @@
 //! Lines of a product in fixed point: sixteen bits and a scale for every 32 values.
 //!
 //! A value x becomes the integer round(x / s) with s = max |x| / 32639 over its block, so it is off by at most s / 2: 256 times less than
-//! with the eight bits that are usual for such products. An integer is 256 · high + low, both signed bytes, as the instructions want them;
-//! sums of integers are exact, in whatever order.
+//! with the eight bits that are usual for such products. Sums of integers are exact, in whatever order. Instructions for bytes take an integer as
+//! 256 · high + low, both signed.
 
 use rayon::prelude::*;
 
 use super::format::BLOCK;
 use super::kernel::Lines;
+use super::panel_task::PanelKernel;
 
 /// Largest integer: its high byte and its low byte are both 127.
 const LARGEST: f32 = 32639.0;
@@ -19,8 +20,8 @@ const SERIAL_VALUES: usize = 1 << 14;
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FixedBlock {
-    pub(super) high: [i8; BLOCK],
-    pub(super) low: [i8; BLOCK],
+    /// The integers one after the other, or all their high bytes and then all their low ones.
+    pub(super) integers: [u8; 2 * BLOCK],
     /// s, NaN when a value is not finite.
     pub(super) scale: f32,
     /// s times the sum of the integers.
@@ -30,25 +31,26 @@ pub(super) struct FixedBlock {
 }
 
 /// A block of zeros.
-const ZERO: FixedBlock = FixedBlock { high: [0; BLOCK], low: [0; BLOCK], scale: 0.0, sum: 0.0, offset: 0 };
+const ZERO: FixedBlock = FixedBlock { integers: [0; 2 * BLOCK], scale: 0.0, sum: 0.0, offset: 0 };
 
-/// The blocks of `lines`, line after line; their columns are whole blocks.
-pub(super) fn fixed(lines: Lines<'_>) -> Vec<FixedBlock> {
+/// The blocks of `lines`, line after line, as a kernel wants them; their columns are whole blocks.
+pub(super) fn fixed(lines: Lines<'_>, kernel: PanelKernel) -> Vec<FixedBlock> {
+    let apart = kernel.wants_bytes_apart();
     let blocks = lines.x.as_chunks().0;
     let mut fixed = vec![ZERO; blocks.len()];
     match lines.x.len() < SERIAL_VALUES {
-        true => fill(blocks, &mut fixed),
+        true => fill(blocks, &mut fixed, apart),
         false => {
             let n = SERIAL_VALUES / 4 / BLOCK;
-            fixed.par_chunks_mut(n).zip(blocks.par_chunks(n)).for_each(|(fixed, blocks)| fill(blocks, fixed));
+            fixed.par_chunks_mut(n).zip(blocks.par_chunks(n)).for_each(|(fixed, blocks)| fill(blocks, fixed, apart));
         }
     }
     fixed
 }
 
 vectorised! {
-/// Fills blocks of zeros.
-fn fill(blocks: &[[f32; BLOCK]], fixed: &mut [FixedBlock]) {
+/// Fills blocks of zeros, with the bytes of integers apart or together.
+fn fill(blocks: &[[f32; BLOCK]], fixed: &mut [FixedBlock], apart: bool) {
     for (x, fixed) in blocks.iter().zip(fixed) {
         // ordered as numbers are, with infinities and NaN above all
         let mut bits = 0;
@@ -66,13 +68,24 @@ fn fill(blocks: &[[f32; BLOCK]], fixed: &mut [FixedBlock]) {
         if !inverse.is_finite() {
             continue;
         }
+        let mut values = [0i16; BLOCK];
         let mut sum = 0;
-        for ((x, low), high) in x.iter().zip(&mut fixed.low).zip(&mut fixed.high) {
+        for (x, to) in x.iter().zip(&mut values) {
             // SAFETY: the product is LARGEST at most.
             let value: i32 = unsafe { (x * inverse).round_ties_even().to_int_unchecked() };
             sum += value;
-            *low = value as i8;
-            *high = ((value + 128) >> 8) as i8;
+            *to = value as i16;
+        }
+        if apart {
+            let (high, low) = fixed.integers.split_at_mut(BLOCK);
+            for ((value, high), low) in values.iter().zip(high).zip(low) {
+                *low = *value as u8;
+                *high = ((*value + 128) >> 8) as u8;
+            }
+        } else {
+            for (value, to) in values.iter().zip(fixed.integers.as_chunks_mut().0) {
+                *to = value.to_ne_bytes();
+            }
         }
         fixed.scale = most / LARGEST;
         fixed.sum = fixed.scale * sum as f32;
@@ -86,13 +99,20 @@ mod tests {
     use super::*;
 
     fn block(x: &[f32; BLOCK]) -> FixedBlock {
-        let mut fixed = [ZERO];
-        fill(&[*x], &mut fixed);
-        fixed[0]
+        let [mut together, mut apart] = [[ZERO], [ZERO]];
+        fill(&[*x], &mut together, false);
+        fill(&[*x], &mut apart, true);
+        for i in 0..BLOCK {
+            let [high, low] = [apart[0].integers[i] as i8, apart[0].integers[BLOCK + i] as i8];
+            assert_eq!(256 * i32::from(high) + i32::from(low), value(&together[0], i));
+        }
+        let numbers = |block: &FixedBlock| (block.scale.to_bits(), block.sum.to_bits(), block.offset);
+        assert_eq!(numbers(&together[0]), numbers(&apart[0]));
+        together[0]
     }
 
     fn value(block: &FixedBlock, i: usize) -> i32 {
-        256 * i32::from(block.high[i]) + i32::from(block.low[i])
+        i16::from_ne_bytes(block.integers.as_chunks().0[i]).into()
     }
 
     #[test]

@@ -6,7 +6,8 @@ use rayon::prelude::*;
 use super::file_format::FileFormat;
 use super::format::{BLOCK, Format};
 use super::kernel::{GROUP, VECTOR};
-use super::panel::{self, PANEL, PanelFormat};
+use super::panel::{PANEL, PanelFormat};
+use super::panel_task::PanelKernel;
 use crate::Result;
 use crate::layers::gradients::View;
 use crate::layers::is_plain;
@@ -31,6 +32,14 @@ pub(super) enum Bytes {
 }
 
 impl Bytes {
+    /// What multiplies panels.
+    pub(super) fn panel_kernel(&self) -> Option<PanelKernel> {
+        match self {
+            Self::Panels(format, _) => Some(format.kernel),
+            Self::Own(_) | Self::Tensor(_) => None,
+        }
+    }
+
     /// The values of a tensor.
     pub(super) fn view(&self) -> Option<View<'_>> {
         match self {
@@ -49,8 +58,7 @@ impl PackedMatrix {
         if !fits || bytes.len() != row_bytes.checked_mul(rows)? {
             return None;
         }
-        let panels = panel::takes(stored.format()).then(|| PanelFormat::of(stored, bytes));
-        Some(Self::converted(stored, bytes, (rows, columns), panels))
+        Some(Self::converted(stored, bytes, (rows, columns), PanelFormat::of(stored, bytes)))
     }
 
     /// The bytes of whole blocks of a file in groups of rows or in panels.

@@ -4,8 +4,8 @@
 //! its f32 values. There are two ways of computing:
 //!
 //! - Weights are widened to f32 and multiplied with f32 inputs: the numbers are those of the dequantised matrix.
-//! - Where the processor multiplies bytes faster, inputs become integers of sixteen bits, see [`fixed`], and are multiplied with the integers
-//!   of the weights, for the types whose blocks have one scale.
+//! - Where the processor multiplies integers faster, inputs become integers of sixteen bits, see [`fixed`], and are multiplied with those of
+//!   the weights, for the types whose blocks have one scale.
 //!
 //! Either way every sum of f32 runs along the inputs in one fixed order, so a line has the same bits alone and among others, with any number
 //! of threads.
@@ -21,9 +21,12 @@ mod format;
 mod kernel;
 mod matrix;
 mod panel;
-mod portable;
 #[cfg(target_arch = "x86_64")]
-mod vnni;
+mod panel_avx2;
+mod panel_task;
+#[cfg(target_arch = "x86_64")]
+mod panel_vnni;
+mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -33,13 +36,13 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::gradients::View;
-use crate::Result;
+use crate::{MatmulPrecision, Result, matmul_precision};
 use delta::Delta;
 pub(crate) use file_format::FileFormat;
 use kernel::{Kernel, Lines, Target, Task};
 use matrix::Bytes;
 pub(crate) use matrix::PackedMatrix;
-use panel::PanelTask;
+use panel_task::{PanelKernel, PanelTask};
 
 /// Multiplications of one task at least: less costs more to hand over than to do.
 const LEAST_WORK: usize = 1 << 16;
@@ -117,8 +120,9 @@ fn multiply(lines: Lines<'_>, matrices: &[&PackedMatrix]) -> Result<Vec<Vec<f32>
     let is_fit = |matrix: &&PackedMatrix| matrix.columns == lines.columns && lines.x.len() == lines.n * lines.columns;
     assert!(matrices.iter().all(is_fit), "lines of the matrices' width");
     let kernel = Kernel::of_this_machine();
-    let has_panels = matrices.iter().any(|matrix| matches!(matrix.bytes, Bytes::Panels(..)));
-    let fixed = if has_panels { fixed::fixed(lines) } else { Vec::new() };
+    let panel_kernels = || matrices.iter().filter_map(|matrix| matrix.bytes.panel_kernel());
+    assert!(panel_kernels().is_sorted_by(PanelKernel::eq), "panels of one kernel");
+    let fixed = panel_kernels().next().map_or_else(Vec::new, |kernel| fixed::fixed(lines, kernel));
     let views: Vec<Option<View<'_>>> = matrices.iter().map(|matrix| matrix.bytes.view()).collect();
     let mut results: Vec<Vec<f32>> = matrices.iter().map(|matrix| Vec::with_capacity(matrix.rows * lines.n)).collect();
     let work: usize = matrices.iter().map(|matrix| matrix.rows * lines.x.len()).sum();
@@ -147,7 +151,8 @@ fn multiply(lines: Lines<'_>, matrices: &[&PackedMatrix]) -> Result<Vec<Vec<f32>
     }
     match tasks.len() {
         0 | 1 => tasks.iter().for_each(|task| task.run(kernel)),
-        _ => tasks.par_iter().for_each(|task| task.run(kernel)),
+        // a task at a time: a thread that comes late finds work left
+        _ => tasks.par_iter().with_max_len(1).for_each(|task| task.run(kernel)),
     }
     for (matrix, y) in matrices.iter().zip(&mut results) {
         // SAFETY: the tasks cover all lines and rows, and wrote every value.
@@ -157,16 +162,17 @@ fn multiply(lines: Lines<'_>, matrices: &[&PackedMatrix]) -> Result<Vec<Vec<f32>
 }
 
 /// What multiplies matrices that are made from now on.
-pub(crate) fn kernel_name() -> &'static str {
+pub(crate) fn kernel_name() -> String {
+    let integers = PanelKernel::of_this_machine().filter(|_| matmul_precision() == MatmulPrecision::High);
+    if let Some(kernel) = integers {
+        return format!("16-bit integers where weights have one scale a block, by {}; else f32", kernel.name());
+    }
     match Kernel::of_this_machine() {
-        _ if panel::takes(format::Format::HalfBytes) => {
-            "16-bit integers where weights have one scale a block, by AVX-512 VNNI; else f32"
-        }
         #[cfg(target_arch = "x86_64")]
-        Kernel::Avx512 => "f32, AVX-512",
+        Kernel::Avx512 => "f32, AVX-512".into(),
         #[cfg(target_arch = "x86_64")]
-        Kernel::Avx2 => "f32, AVX2",
-        Kernel::Portable => "f32",
+        Kernel::Avx2 => "f32, AVX2".into(),
+        Kernel::Portable => "f32".into(),
     }
 }
 

@@ -1,15 +1,14 @@
 //! Weights for integer products: sixteen rows of a matrix side by side, a panel, each lane of a vector one row.
 //!
 //! A block of a panel holds the scales of its rows, their minima where the format has them, and vectors of 64 bytes: four neighbouring
-//! columns of every row, as instructions that multiply and add four bytes a lane want them. Bytes are unsigned: half-bytes as they are, two
-//! a byte, signed bytes plus 128. Scales and minima have sixteen bits where those of the file fit.
+//! columns of every row, in the order that the instructions want. Bytes are unsigned: half-bytes as they are, two a byte, signed bytes plus 128.
+//! Scales and minima have sixteen bits where those of the file fit.
 
 use half::f16;
 
 use super::file_format::FileFormat;
-use super::fixed::FixedBlock;
 use super::format::{BLOCK, Format};
-use super::kernel::Target;
+use super::panel_task::PanelKernel;
 use crate::{MatmulPrecision, matmul_precision};
 
 /// Rows of a panel.
@@ -30,75 +29,22 @@ pub(super) struct PanelFormat {
     pub(super) format: Format,
     /// Whether scales and minima have sixteen bits instead of thirty-two.
     pub(super) is_short: bool,
-}
-
-/// Whether weights of this format shall lie in panels.
-pub(super) fn takes(format: Format) -> bool {
-    can_take(format) && matmul_precision() == MatmulPrecision::High
-}
-
-/// Whether weights of this format can be multiplied in panels on this machine.
-pub(super) fn can_take(format: Format) -> bool {
-    matches!(format, Format::HalfBytes | Format::SignedBytes) && is_fast()
-}
-
-/// Whether the processor has instructions for panels.
-fn is_fast() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    return super::vnni::is_there();
-    #[cfg(not(target_arch = "x86_64"))]
-    false
-}
-
-/// Some panels of a matrix times some lines.
-#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
-#[derive(Clone, Copy)]
-pub(super) struct PanelTask<'a> {
-    pub(super) format: PanelFormat,
-    pub(super) panels: &'a [u8],
-    /// Rows of the matrix in the panels.
-    pub(super) n_rows: usize,
-    /// As many blocks a line as a panel has, line after line.
-    pub(super) lines: &'a [FixedBlock],
-    /// From the result of the first line and the first row on.
-    pub(super) target: Target,
-}
-
-impl<'a> PanelTask<'a> {
-    /// The same work in tasks of some rows each.
-    pub(super) fn split(self, n_rows: usize) -> impl Iterator<Item = Self> {
-        let n_rows = n_rows.next_multiple_of(PANEL).max(PANEL);
-        let panel_bytes = self.panels.len() / self.n_rows.div_ceil(PANEL);
-        let parts = self.panels.chunks(n_rows / PANEL * panel_bytes).enumerate();
-        parts.map(move |(i, panels)| {
-            // SAFETY: the rows' results lie within those of the whole.
-            let values = unsafe { self.target.values.add(i * n_rows) };
-            let n_rows = n_rows.min(self.n_rows - i * n_rows);
-            Self { panels, n_rows, target: Target { values, ..self.target }, ..self }
-        })
-    }
-
-    /// Computes and stores the products.
-    #[cfg(not(target_arch = "x86_64"))]
-    pub(super) fn run(&self) {
-        unreachable!("panels are made where the processor has instructions for them");
-    }
-
-    /// Computes and stores the products.
-    #[cfg(target_arch = "x86_64")]
-    pub(super) fn run(&self) {
-        assert!(is_fast(), "panels are made where the processor has instructions for them");
-        for task in self.split(PANEL) {
-            // SAFETY: the processor was just asked.
-            unsafe { super::vnni::panel(&task) };
-        }
-    }
+    /// What multiplies them.
+    pub(super) kernel: PanelKernel,
 }
 
 impl PanelFormat {
-    /// That of the blocks of a file: short where no scale or minimum is changed by it.
-    pub(super) fn of(stored: FileFormat, bytes: &[u8]) -> Self {
-        Self { format: stored.format(), is_short: stored.has_short_numbers(bytes) }
+    /// That of the blocks of a file where they shall lie in panels: where integers are faster, and such precision will do.
+    pub(super) fn of(stored: FileFormat, bytes: &[u8]) -> Option<Self> {
+        let kernel = PanelKernel::of_this_machine().filter(|_| matmul_precision() == MatmulPrecision::High)?;
+        Self::with(kernel, stored, bytes)
+    }
+
+    /// The same for a kernel, at any precision; short where no scale or minimum is changed by it.
+    pub(super) fn with(kernel: PanelKernel, stored: FileFormat, bytes: &[u8]) -> Option<Self> {
+        let format = stored.format();
+        let is_fit = matches!(format, Format::HalfBytes | Format::SignedBytes);
+        is_fit.then(|| Self { format, is_short: stored.has_short_numbers(bytes), kernel })
     }
 
     /// Scales and minima of a row's block.
@@ -123,7 +69,7 @@ impl PanelFormat {
 
     /// Where byte `i` of a row's weights stands in the block of its panel.
     fn place(self, row: usize, i: usize) -> usize {
-        self.numbers_bytes() + i / LANE * VECTOR_BYTES + row * LANE + i % LANE
+        self.numbers_bytes() + i / LANE * VECTOR_BYTES + row * LANE + self.kernel.places()[i % LANE]
     }
 
     /// Scale or minimum number `i` of a block of a panel.

@@ -33,7 +33,7 @@ fn quantised(format: FileFormat, matrix: &Tensor) -> QTensor {
     QTensor::quantize(matrix, ggml).unwrap()
 }
 
-/// The same as it lies in memory: in groups of rows, and in panels where there are instructions for them, the last with wide scales.
+/// The same as it lies in memory: in groups of rows, and in panels for every kernel of them, with wide scales too.
 fn in_every_way(format: Option<FileFormat>, rows: usize, columns: usize) -> Vec<PackedMatrix> {
     let matrix = Tensor::from_vec(values(rows * columns, 7), (rows, columns), &Device::Cpu).unwrap();
     let Some(format) = format else { return vec![PackedMatrix::from_tensor(&matrix).unwrap()] };
@@ -41,8 +41,7 @@ fn in_every_way(format: Option<FileFormat>, rows: usize, columns: usize) -> Vec<
     let bytes = quantised.data().unwrap();
     let converted = |panels| PackedMatrix::converted(format, &bytes, (rows, columns), panels);
     let mut ways = vec![converted(None)];
-    if panel::can_take(format.format()) {
-        let panels = PanelFormat::of(format, &bytes);
+    for panels in PanelKernel::all_of_this_machine().into_iter().filter_map(|k| PanelFormat::with(k, format, &bytes)) {
         ways.extend(panels.is_short.then(|| converted(Some(panels))));
         ways.push(converted(Some(PanelFormat { is_short: false, ..panels })));
     }
@@ -86,11 +85,13 @@ fn every_kernel_multiplies_as_the_dequantised_matrix_does() {
 /// The sum of w x with every x rounded to fixed point, and how far it may be from the sum without.
 fn rounded_product(weights: &[f32], x: &[f32]) -> (f64, f64) {
     let lines = Lines { x, n: 1, columns: x.len() };
-    let blocks = fixed::fixed(lines);
+    let kernel = PanelKernel::all_of_this_machine()[0];
+    assert!(!kernel.wants_bytes_apart(), "integers stand one after the other");
+    let blocks = fixed::fixed(lines, kernel);
     let value = |i: usize| {
         let block = &blocks[i / format::BLOCK];
-        let i = i % format::BLOCK;
-        f64::from(block.scale) * f64::from(256 * i32::from(block.high[i]) + i32::from(block.low[i]))
+        let integer = i16::from_ne_bytes(block.integers.as_chunks().0[i % format::BLOCK]);
+        f64::from(block.scale) * f64::from(integer)
     };
     let half_step = |i: usize| 0.5 * f64::from(blocks[i / format::BLOCK].scale);
     let terms = weights.iter().enumerate().map(|(i, w)| (f64::from(*w) * value(i), f64::from(w.abs()) * half_step(i)));
@@ -110,7 +111,10 @@ fn panels_multiply_as_the_dequantised_matrix_with_inputs_of_sixteen_bits() {
             let x = values(n * columns, 99);
             let lines = Lines { x: &x, n, columns };
             let products: Vec<_> = panels.iter().map(|matrix| multiply(lines, &[matrix]).unwrap().remove(0)).collect();
-            assert!(products.iter().all(|y| *y == products[0]), "{format:?} {n}: short scales against wide ones");
+            assert!(
+                products.iter().all(|y| *y == products[0]),
+                "{format:?} {n}: every kernel, short scales and wide ones"
+            );
             let Some(y) = products.first() else { continue };
             for (row, weights) in dense.chunks_exact(columns).enumerate() {
                 for (line, x) in x.chunks_exact(columns).enumerate() {
@@ -136,8 +140,9 @@ fn scales_are_short_where_none_is_changed_by_it() {
     assert!(!FileFormat::Q4K.has_short_numbers(&[0; 144]));
     // the minimum is −8 times the scale, which sixteen bits do not hold
     assert!(!FileFormat::Q4_0.has_short_numbers(&bytes));
-    let panels = PanelFormat::of(FileFormat::Q4_0, &bytes);
-    let matrix = PackedMatrix::converted(FileFormat::Q4_0, &bytes, (2, 32), Some(panels));
+    let panels =
+        PanelKernel::all_of_this_machine().first().and_then(|k| PanelFormat::with(*k, FileFormat::Q4_0, &bytes));
+    let matrix = PackedMatrix::converted(FileFormat::Q4_0, &bytes, (2, 32), panels);
     assert_eq!(matrix.first_not_finite(), None);
     let widened: Vec<f32> = matrix.widened().unwrap().flatten_all().unwrap().to_vec1().unwrap();
     assert_eq!(widened[32..50], [[-7.0 * 8192.0; 16].as_slice(), &[-5.0 * 8192.0; 2]].concat());
@@ -205,8 +210,10 @@ fn numbers_that_are_not_finite_are_found() {
     let first = |block: &[u8; 20], panels| {
         PackedMatrix::converted(FileFormat::Q4_1, &bytes(block), (2, 64), panels).first_not_finite()
     };
-    let panels = [true, false].map(|is_short| PanelFormat { format: format::Format::HalfBytes, is_short });
-    for in_panels in [None, Some(panels[0]), Some(panels[1])] {
+    let kernels = PanelKernel::all_of_this_machine();
+    let panels = kernels.into_iter().filter_map(|k| PanelFormat::with(k, FileFormat::Q4_1, &[]));
+    let wide = |panels| [panels, PanelFormat { is_short: false, ..panels }];
+    for in_panels in panels.flat_map(wide).map(Some).chain([None]) {
         block[2..4].copy_from_slice(&half::f16::ZERO.to_le_bytes());
         assert_eq!(first(&block, in_panels), None);
         block[2..4].copy_from_slice(&half::f16::INFINITY.to_le_bytes());

@@ -37,16 +37,7 @@ pub enum GgufStored {
 /// tokenizer it has no name for; I/O.
 pub fn export_gguf(path: &Path, parameters: &Parameters, tokenizer: &Tokenizer, stored: GgufStored) -> Result<()> {
     let config = parameters.config();
-    if config.architecture != "llama"
-        || config.qkv_bias
-        || config.output_bias
-        || config.mlp_bias
-        || config.rope_scaling != RopeScaling::None
-    {
-        let got = format!("architecture {} with biases or rotary scaling", config.architecture);
-        let expected = "a Llama model without them".to_owned();
-        return Err(Error::Request { what: "model to export as GGUF", got, expected });
-    }
+    check_gguf(config)?;
     let mut metadata = model_metadata(config, stored);
     metadata.extend(tokenizer_metadata(path, config, tokenizer)?);
     let mut tensors = Vec::new();
@@ -70,6 +61,22 @@ pub fn export_gguf(path: &Path, parameters: &Parameters, tokenizer: &Tokenizer, 
         tensors.iter().map(|(name, dims, kind, bytes)| TypedGgufTensor { name, dims, kind: *kind, bytes }).collect();
     let metadata: Vec<(&str, GgufValue)> = metadata.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
     write_atomically(path, &encode_typed_gguf(&metadata, &typed)?)
+}
+
+/// Whether a model of this shape can be written.
+///
+/// # Errors
+/// It is no Llama model, or has biases or rotary scaling.
+pub fn check_gguf(config: &ModelConfig) -> Result<()> {
+    let has_biases = config.qkv_bias || config.output_bias || config.mlp_bias;
+    if config.architecture == "llama" && !has_biases && config.rope_scaling == RopeScaling::None {
+        return Ok(());
+    }
+    Err(Error::Request {
+        what: "model to export as GGUF",
+        got: format!("architecture {} with biases or rotary scaling", config.architecture),
+        expected: "a Llama model without them".to_owned(),
+    })
 }
 
 fn kind(dims: &[usize], stored: GgufStored) -> GgufTensorType {

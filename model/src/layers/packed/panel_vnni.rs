@@ -11,17 +11,15 @@ use std::arch::x86_64::*;
 
 use super::fixed::FixedBlock;
 use super::format::{BLOCK, Format};
-use super::panel::{PANEL, PanelTask, VECTOR_BYTES};
+use super::panel::{PANEL, VECTOR_BYTES};
+use super::panel_task::PanelTask;
 
 /// Whether the processor has these instructions.
 pub(super) fn is_there() -> bool {
-    static THERE: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    *THERE.get_or_init(|| {
-        is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512vnni")
-    })
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512vnni")
 }
 
 /// The products of one panel with all lines of a task, whose panels are that one.
@@ -42,10 +40,7 @@ pub(super) unsafe fn panel(task: &PanelTask<'_>) {
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn tiles<const HALVES: bool, const SHORT: bool>(task: &PanelTask<'_>) {
-    let n_blocks = task.panels.len() / task.format.block_bytes();
-    assert!(task.panels.len() == n_blocks * task.format.block_bytes(), "whole blocks");
-    assert!(n_blocks > 0 && task.lines.len().is_multiple_of(n_blocks), "whole lines");
-    let n = task.lines.len() / n_blocks;
+    let (n_blocks, n) = task.n_blocks_and_lines();
     let mut first = 0;
     while first < n {
         first += match n - first {
