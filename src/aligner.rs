@@ -94,12 +94,7 @@ impl Aligner {
     pub fn scan(&self, reading: &Reading, triple: &Qac) -> Result<[LatScan; 2]> {
         let config = self.model.decoder.config();
         reading.check_model(Path::new("reading vector"), config, &self.model.fingerprint)?;
-        let builder = PairBuilder {
-            tokenizer: self.model.tokenizer()?,
-            template: &self.template,
-            design: PairDesign::Forced,
-            max_tokens: config.context,
-        };
+        let builder = PairBuilder::new(&self.model, &self.template, PairDesign::Forced, config.context)?;
         scan_pair(&self.model, reading, &builder.pair(0, triple)?, SCAN_TOKENS)
     }
 

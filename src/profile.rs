@@ -230,7 +230,7 @@ impl Profile {
     pub fn check_vector(&self, path: &Path) -> Result<()> {
         let vector = self.vector_path(path);
         let missing = |_| ProfileError::VectorMissing { path: path.into(), vector: vector.clone() };
-        let got = hash_of(&std::fs::read(&vector).map_err(missing)?);
+        let got = file_hash(&vector).map_err(missing)?;
         match got == self.vector.sha256 {
             true => Ok(()),
             false => Err(ProfileError::VectorChanged { path: path.into(), vector }),
@@ -261,6 +261,15 @@ impl Profile {
 /// SHA-256 as hexadecimal digits.
 pub fn hash_of(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// [`hash_of`] what a file holds.
+///
+/// # Errors
+/// It cannot be read.
+pub fn file_hash(path: &Path) -> redline_model::Result<String> {
+    let bytes = std::fs::read(path).map_err(|error| redline_model::Error::io(path, error))?;
+    Ok(hash_of(&bytes))
 }
 
 /// Values that are written as their names.

@@ -286,12 +286,7 @@ impl SelfTest<'_> {
     fn effect(&self, vector: &ControlVector, range: TokenRange) -> Result<Finding> {
         let decoder = self.decoder();
         let coefficients = [-1.0, 0.0, 1.0];
-        let builder = PairBuilder {
-            tokenizer: self.tokenizer()?,
-            template: self.template,
-            design: PairDesign::Forced,
-            max_tokens: decoder.config().context,
-        };
+        let builder = PairBuilder::new(self.model, self.template, PairDesign::Forced, decoder.config().context)?;
         let pairs = builder.pairs(self.triples.iter().enumerate())?.pairs;
         let Some(first) = pairs.first() else {
             let detail = "no correction differs from its answer".into();

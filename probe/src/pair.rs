@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use redline_model::Model;
 use redline_model::qac::Qac;
 use redline_model::template::AlignerTemplate;
 use redline_model::tokenizer::Tokenizer;
@@ -231,7 +232,16 @@ pub struct PairBuilder<'a> {
     pub max_tokens: usize,
 }
 
-impl PairBuilder<'_> {
+impl<'a> PairBuilder<'a> {
+    /// For a model, whose context bounds `max_tokens`.
+    ///
+    /// # Errors
+    /// The model has no tokenizer.
+    pub fn new(model: &'a Model, template: &'a AlignerTemplate, design: PairDesign, max_tokens: usize) -> Result<Self> {
+        let max_tokens = max_tokens.min(model.decoder.config().context);
+        Ok(Self { tokenizer: model.tokenizer()?, template, design, max_tokens })
+    }
+
     /// The pair of one triple.
     ///
     /// # Errors

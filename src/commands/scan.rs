@@ -39,14 +39,8 @@ pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let page = args.report.clone().or_else(|| args.out.as_ref().map(|folder| folder.join("index.html")));
     page.as_deref().map_or(Ok(()), check_place)?;
     let session = Session::open(&args.model)?;
-    let config = session.model.decoder.config();
     check_reading(&reading, &args.vector, &session.model, args.any_model)?;
-    let builder = PairBuilder {
-        tokenizer: session.tokenizer()?,
-        template: &session.template,
-        design: PairDesign::Forced,
-        max_tokens: args.max_tokens.min(config.context),
-    };
+    let builder = PairBuilder::new(&session.model, &session.template, PairDesign::Forced, args.max_tokens)?;
     let mut scans = Vec::new();
     let mut progress = Progress::new("scanning", args.row.len());
     for (done, &row) in args.row.iter().enumerate() {

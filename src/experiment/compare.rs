@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use redline_model::{AlignerTemplate, Model, Qac, Site};
 use redline_probe::{
-    ContrastPair, ExtractOptions, LayerVector, Method, PairDesign, Scaling, extract_directions, fit_layers,
+    ContrastPair, ExtractOptions, LayerVector, Method, PairBuilder, PairDesign, Scaling, extract_directions, fit_layers,
 };
 use redline_steer::controls::random_like;
 use redline_steer::{
@@ -151,7 +151,7 @@ fn forced_pairs(
         return Ok(held_out);
     }
     let rows: HashSet<usize> = held_out.iter().map(|pair| pair.row).collect();
-    let builder = settings.pair_builder(model, template, PairDesign::Forced)?;
+    let builder = PairBuilder::new(model, template, PairDesign::Forced, settings.max_tokens)?;
     Ok(builder.pairs(triples.iter().copied().filter(|(row, _)| rows.contains(row)))?.pairs)
 }
 

@@ -55,19 +55,6 @@ impl Default for ExtractionSettings {
     }
 }
 
-impl ExtractionSettings {
-    /// What makes pairs of a design.
-    pub(super) fn pair_builder<'a>(
-        &self,
-        model: &'a Model,
-        template: &'a AlignerTemplate,
-        design: PairDesign,
-    ) -> Result<PairBuilder<'a>> {
-        let max_tokens = self.max_tokens.min(model.decoder.config().context);
-        Ok(PairBuilder { tokenizer: model.tokenizer()?, template, design, max_tokens })
-    }
-}
-
 /// A reading vector and how it was come by.
 pub struct Extracted {
     /// The vector, calibrated.
@@ -101,7 +88,7 @@ impl SplitPairs {
         triples: &[(usize, &Qac)],
         settings: &ExtractionSettings,
     ) -> Result<Self> {
-        let builder = settings.pair_builder(model, template, settings.design)?;
+        let builder = PairBuilder::new(model, template, settings.design, settings.max_tokens)?;
         let set = builder.pairs(triples.iter().copied())?;
         let question =
             |row: usize| triples.iter().find(|(r, _)| *r == row).map_or("", |(_, qac)| qac.question.as_str());

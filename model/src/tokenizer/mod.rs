@@ -113,7 +113,7 @@ impl Tokenizer {
     /// # Errors
     /// As [`encode`](Self::encode).
     pub fn encode_text(&self, text: &str) -> Result<Vec<u32>> {
-        if !self.special_texts.iter().any(|special| text.contains(special.as_str())) {
+        if !self.has_special(text) {
             return self.encode(text);
         }
         let literal = self.literal.get_or_init(|| {
@@ -125,17 +125,18 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
+    fn has_special(&self, text: &str) -> bool {
+        self.special_texts.iter().any(|special| text.contains(special.as_str()))
+    }
+
     /// Token ids of an Aligner's prompt, in which only the template's own special tokens are parsed.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
     pub fn encode_rendered(&self, prompt: &RenderedPrompt) -> Result<Vec<u32>> {
         let parts = prompt.parts();
-        let is_plain = |part: &PromptPart<'_>| match part {
-            PromptPart::Template(_) => true,
-            PromptPart::Given(text) => !self.special_texts.iter().any(|special| text.contains(special.as_str())),
-        };
-        if parts.iter().all(is_plain) {
+        // in one piece where that is the same: tokens may reach across the parts
+        if !parts.iter().any(|part| matches!(part, PromptPart::Given(text) if self.has_special(text))) {
             return self.encode_prompt(&prompt.text);
         }
         let mut ids = Vec::new();

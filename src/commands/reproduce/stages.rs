@@ -153,12 +153,8 @@ impl Experiment<'_> {
     }
 
     fn pair_builder(&self) -> anyhow::Result<PairBuilder<'_>> {
-        Ok(PairBuilder {
-            tokenizer: self.session.tokenizer()?,
-            template: &self.session.template,
-            design: PairDesign::Forced,
-            max_tokens: self.args.pair.max_tokens.min(self.session.model.decoder.config().context),
-        })
+        let Session { model, template } = self.session;
+        Ok(PairBuilder::new(model, template, PairDesign::Forced, self.args.pair.max_tokens)?)
     }
 
     /// Generates under all coefficients and controls, and measures propensity.

@@ -1,13 +1,12 @@
 //! One Aligner of the row, with its own vector.
 
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::PathBuf;
 
 use redline::experiment::scan_text;
-use redline::model::Error as ModelError;
 use redline::model::generate::{Finish, GenerateOptions, Generated, Prompt, generate};
 use redline::probe::{Reading, TokenText};
-use redline::profile::hash_of;
+use redline::profile::file_hash;
 use redline::steer::{EditRatios, Inject};
 use serde_json::{Value, json};
 
@@ -55,7 +54,8 @@ impl Aligner {
             false => None,
         };
         let paths = steering.iter().map(|steering| &steering.vector).chain(args.gate.paths());
-        let files = paths.map(|path| hashed(path)).collect::<anyhow::Result<_>>()?;
+        let hashed = |path: &PathBuf| Ok([path.display().to_string(), file_hash(path)?]);
+        let files = paths.map(hashed).collect::<anyhow::Result<_>>()?;
         Ok(Self { session, steering, coefficient, inject, reading, files, n_corrected: 0, n_edits: 0 })
     }
 
@@ -190,12 +190,6 @@ impl Aligner {
             false => Ok(()),
         }
     }
-}
-
-/// Path and hash of a file.
-fn hashed(path: &Path) -> anyhow::Result<[String; 2]> {
-    let bytes = std::fs::read(path).map_err(|error| ModelError::io(path, error))?;
-    Ok([path.display().to_string(), hash_of(&bytes)])
 }
 
 fn reading(steering: Option<&Steering>, session: &Session) -> anyhow::Result<Reading> {

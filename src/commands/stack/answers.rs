@@ -169,8 +169,8 @@ fn write_all(model: &Model, rows: &[&Row], args: &CorrectArgs) -> anyhow::Result
         if n + args.sampling.max_new_tokens <= context {
             prompts.push(Prompt::new(tokens, vec![index]));
         } else {
-            let reason = "the upstream model's prompt";
-            answers[index] = Err(format!("{reason} of {n} tokens and an answer exceed its context of {context}"));
+            answers[index] =
+                Err(format!("the upstream model's prompt of {n} tokens and an answer exceed its context of {context}"));
         }
     }
     let options = GenerateOptions {

@@ -12,6 +12,7 @@ use crate::session::{hinted, place};
 pub const LOG: &str = "train.jsonl";
 /// What is written beside the log under names that other files have too.
 const COMMON: [&str; 3] = ["outputs.jsonl", "settings.json", "summary.json"];
+
 /// Refuses a folder where the run would replace something else.
 pub fn check(args: &TrainArgs) -> anyhow::Result<()> {
     let hint = "give --out a folder of its own";

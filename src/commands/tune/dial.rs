@@ -117,10 +117,9 @@ impl Dial {
     pub fn keep_beside(&mut self, sweep: &Path) -> anyhow::Result<()> {
         let Some(reading) = &self.extracted else { return Ok(()) };
         let path = sweep.with_extension("safetensors");
-        if path.exists() {
-            let is_same = Reading::load(&path).is_ok_and(|there| there == *reading);
-            let message = || format!("{}: is there, and is not the vector of this sweep", path.display());
-            is_same.then_some(()).ok_or_else(|| hinted(message(), "give another --out, or move the file away"))?;
+        if path.exists() && !Reading::load(&path).is_ok_and(|there| there == *reading) {
+            let message = format!("{}: is there, and is not the vector of this sweep", path.display());
+            return Err(hinted(message, "give another --out, or move the file away"));
         }
         reading.save(&path)?;
         eprintln!("wrote {}", path.display());

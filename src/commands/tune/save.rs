@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use redline::profile::{
-    OPERATOR, Profile, ProfileFit, ProfileModel, ProfileTemplate, SCHEMA, VectorFile, hash_of, place, relative,
+    OPERATOR, Profile, ProfileFit, ProfileModel, ProfileTemplate, SCHEMA, VectorFile, file_hash, place, relative,
 };
 use redline::steer::Interval;
 
@@ -49,7 +49,6 @@ pub fn save(run: &Run<'_>, outcome: &Outcome, place: &Place) -> anyhow::Result<S
 }
 
 fn profile(run: &Run<'_>, outcome: &Outcome, place: &Place, vector: &Path) -> anyhow::Result<Profile> {
-    let bytes = std::fs::read(vector).map_err(|error| redline::model::Error::io(vector, error))?;
     let file = relative(&place.path, vector).with_context(|| vector.display().to_string())?;
     let (model, template, analysis) = (&run.session.model, &run.session.template, &outcome.analysis);
     let fit = analysis.fit.as_ref().context("a tuned coefficient has a line")?;
@@ -57,7 +56,7 @@ fn profile(run: &Run<'_>, outcome: &Outcome, place: &Place, vector: &Path) -> an
     Ok(Profile {
         schema: SCHEMA.into(),
         name: place.name.clone(),
-        vector: VectorFile { file, sha256: hash_of(&bytes) },
+        vector: VectorFile { file, sha256: file_hash(vector)? },
         operator: OPERATOR.into(),
         coefficient: outcome.tuned.coefficient as f32,
         coefficient_interval: outcome.tuned.interval,

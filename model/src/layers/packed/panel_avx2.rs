@@ -12,7 +12,7 @@ use std::arch::x86_64::*;
 use super::fixed::FixedBlock;
 use super::format::{BLOCK, Format};
 use super::panel::{PANEL, VECTOR_BYTES};
-use super::panel_task::PanelTask;
+use super::panel_task::{PanelTask, panel_entry};
 
 /// Rows at a time.
 const HALF: usize = PANEL / 2;
@@ -22,47 +22,28 @@ pub(super) fn is_there() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c")
 }
 
-/// The products of one panel with all lines of a task, whose panels are that one.
-///
-/// # Safety
-/// The processor has these instructions, see [`is_there`].
-pub(super) unsafe fn panel(task: &PanelTask<'_>) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match (task.format.format, task.format.is_short) {
-            (Format::HalfBytes, true) => tiles::<true, true>(task),
-            (Format::HalfBytes, false) => tiles::<true, false>(task),
-            (_, true) => tiles::<false, true>(task),
-            (_, false) => tiles::<false, false>(task),
-        }
-    }
-}
+panel_entry!("avx2,fma,f16c", [6, 4, 3, 2, 1]);
 
-#[target_feature(enable = "avx2,fma,f16c")]
-fn tiles<const HALVES: bool, const SHORT: bool>(task: &PanelTask<'_>) {
-    let (n_blocks, n) = task.n_blocks_and_lines();
-    for row in (0..task.n_rows).step_by(HALF) {
-        let mut first = 0;
-        while first < n {
-            first += match n - first {
-                6.. => tile::<6, HALVES, SHORT>(task, row, first, n_blocks),
-                4..6 => tile::<4, HALVES, SHORT>(task, row, first, n_blocks),
-                3 => tile::<3, HALVES, SHORT>(task, row, first, n_blocks),
-                2 => tile::<2, HALVES, SHORT>(task, row, first, n_blocks),
-                _ => tile::<1, HALVES, SHORT>(task, row, first, n_blocks),
-            };
-        }
-    }
-}
-
-/// Rows from `row` on with lines `first` to `first + LINES`; returns the number of lines.
+/// Lines `first` to `first + LINES`.
 #[target_feature(enable = "avx2,fma,f16c")]
 fn tile<const LINES: usize, const HALVES: bool, const SHORT: bool>(
+    task: &PanelTask<'_>,
+    first: usize,
+    n_blocks: usize,
+) {
+    for row in (0..task.n_rows).step_by(HALF) {
+        half::<LINES, HALVES, SHORT>(task, row, first, n_blocks);
+    }
+}
+
+/// The same for rows from `row` on.
+#[target_feature(enable = "avx2,fma,f16c")]
+fn half<const LINES: usize, const HALVES: bool, const SHORT: bool>(
     task: &PanelTask<'_>,
     row: usize,
     first: usize,
     n_blocks: usize,
-) -> usize {
+) {
     let lines = task.lines[first * n_blocks..(first + LINES) * n_blocks].as_ptr();
     let mut sums = [_mm256_setzero_ps(); LINES];
     for i in 0..n_blocks {
@@ -79,7 +60,6 @@ fn tile<const LINES: usize, const HALVES: bool, const SHORT: bool>(
             _mm256_maskstore_ps(target, mask, sums[line]);
         }
     }
-    LINES
 }
 
 /// Adds the products of eight rows of a block of the panel with those of lines that lie `stride` blocks apart.

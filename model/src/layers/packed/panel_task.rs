@@ -120,3 +120,41 @@ impl<'a> PanelTask<'a> {
         (n_blocks, self.lines.len() / n_blocks)
     }
 }
+
+/// What kernels of panels share: the entry point, and tiles of lines, whose heights `$lines` descend to 1.
+#[cfg(target_arch = "x86_64")]
+macro_rules! panel_entry {
+    ($features:literal, [$($lines:literal),*]) => {
+        /// The products of one panel with all lines of a task, whose panels are that one.
+        ///
+        /// # Safety
+        /// The processor has these instructions, see [`is_there`].
+        pub(super) unsafe fn panel(task: &PanelTask<'_>) {
+            // SAFETY: the caller's promise.
+            unsafe {
+                match (task.format.format, task.format.is_short) {
+                    (Format::HalfBytes, true) => tiles::<true, true>(task),
+                    (Format::HalfBytes, false) => tiles::<true, false>(task),
+                    (_, true) => tiles::<false, true>(task),
+                    (_, false) => tiles::<false, false>(task),
+                }
+            }
+        }
+
+        #[target_feature(enable = $features)]
+        fn tiles<const HALVES: bool, const SHORT: bool>(task: &PanelTask<'_>) {
+            let (n_blocks, n) = task.n_blocks_and_lines();
+            let mut first = 0;
+            while first < n {
+                let left = n - first;
+                $(if left >= $lines {
+                    tile::<$lines, HALVES, SHORT>(task, first, n_blocks);
+                    first += $lines;
+                    continue;
+                })*
+            }
+        }
+    };
+}
+#[cfg(target_arch = "x86_64")]
+pub(super) use panel_entry;

@@ -12,7 +12,7 @@ use std::arch::x86_64::*;
 use super::fixed::FixedBlock;
 use super::format::{BLOCK, Format};
 use super::panel::{PANEL, VECTOR_BYTES};
-use super::panel_task::PanelTask;
+use super::panel_task::{PanelTask, panel_entry};
 
 /// Whether the processor has these instructions.
 pub(super) fn is_there() -> bool {
@@ -22,45 +22,15 @@ pub(super) fn is_there() -> bool {
         && is_x86_feature_detected!("avx512vnni")
 }
 
-/// The products of one panel with all lines of a task, whose panels are that one.
-///
-/// # Safety
-/// The processor has these instructions, see [`is_there`].
-pub(super) unsafe fn panel(task: &PanelTask<'_>) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        match (task.format.format, task.format.is_short) {
-            (Format::HalfBytes, true) => tiles::<true, true>(task),
-            (Format::HalfBytes, false) => tiles::<true, false>(task),
-            (_, true) => tiles::<false, true>(task),
-            (_, false) => tiles::<false, false>(task),
-        }
-    }
-}
+panel_entry!("avx512f,avx512bw,avx512vl,avx512vnni", [8, 6, 4, 3, 2, 1]);
 
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
-fn tiles<const HALVES: bool, const SHORT: bool>(task: &PanelTask<'_>) {
-    let (n_blocks, n) = task.n_blocks_and_lines();
-    let mut first = 0;
-    while first < n {
-        first += match n - first {
-            8.. => tile::<8, HALVES, SHORT>(task, first, n_blocks),
-            6..8 => tile::<6, HALVES, SHORT>(task, first, n_blocks),
-            4..6 => tile::<4, HALVES, SHORT>(task, first, n_blocks),
-            3 => tile::<3, HALVES, SHORT>(task, first, n_blocks),
-            2 => tile::<2, HALVES, SHORT>(task, first, n_blocks),
-            _ => tile::<1, HALVES, SHORT>(task, first, n_blocks),
-        };
-    }
-}
-
-/// Lines `first` to `first + LINES`; returns their number.
+/// Lines `first` to `first + LINES`.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]
 fn tile<const LINES: usize, const HALVES: bool, const SHORT: bool>(
     task: &PanelTask<'_>,
     first: usize,
     n_blocks: usize,
-) -> usize {
+) {
     let lines = task.lines[first * n_blocks..(first + LINES) * n_blocks].as_ptr();
     let mut sums = [_mm512_setzero_ps(); LINES];
     for i in 0..n_blocks {
@@ -73,7 +43,6 @@ fn tile<const LINES: usize, const HALVES: bool, const SHORT: bool>(
         // SAFETY: the line is one of the task's, and `n_rows` of its results follow the target's first.
         unsafe { _mm512_mask_storeu_ps(task.target.values.add((first + line) * task.target.width), mask, sums[line]) };
     }
-    LINES
 }
 
 /// Adds the products of a block of the panel with those of lines that lie `stride` blocks apart.
