@@ -13,8 +13,9 @@ use rayon::prelude::*;
 use crate::draft::CopyDraft;
 use crate::generate::{Drafting, Finish, GenerateOptions, Generated, PREFILL_TOKENS, Prompt};
 use crate::hook::{Hook, SHARED_ROW};
+use crate::log_prob::log_softmax;
 use crate::sampling::Sampler;
-use crate::{Chunk, Decoder, Error, KvCache, Past, Result, Wanted};
+use crate::{Chunk, Decoder, Error, KvCache, Past, ReadText, Result, Wanted};
 
 /// Sees every new token of a row as it is chosen; `Break` ends the row.
 pub type OnToken<'a> = &'a mut dyn FnMut(usize, u32) -> Result<ControlFlow<()>>;
@@ -33,6 +34,8 @@ pub struct Ended {
     pub row: usize,
     /// What it wrote, or why it cannot go on; the other rows can.
     pub outcome: Result<Generated>,
+    /// What it has read, of rows in [`Prompt::kept`].
+    pub read: Option<ReadText>,
 }
 
 impl Batch {
@@ -291,6 +294,8 @@ struct Row {
     prompt_len: usize,
     draft: Option<CopyDraft>,
     drafting: Drafting,
+    /// Log-probabilities of the output, of a row that is kept.
+    log_probs: Option<Vec<f32>>,
 }
 
 impl Group {
@@ -302,6 +307,7 @@ impl Group {
             prompt_len: prompt.tokens.len(),
             draft: (!prompt.draft.is_empty()).then(|| CopyDraft::new(prompt.draft.clone())),
             drafting: Drafting::default(),
+            log_probs: prompt.kept.contains(&id).then(Vec::new),
         };
         let rows = rows.iter().map(row).collect();
         Self { cache, pending: Vec::new(), rows, options }
@@ -339,13 +345,16 @@ impl Group {
             self.cache.truncate(self.cache.len() - n_pending + chosen.len())?;
         }
         let mut kept = Vec::with_capacity(chosen.len());
-        for (row, chosen) in self.rows.iter_mut().zip(chosen) {
+        for (index, (row, chosen)) in self.rows.iter_mut().zip(chosen).enumerate() {
             let outcome = match chosen {
                 Ok(chosen) => row.take(&chosen, n_pending - 1, &self.options, on_token)?.map(|end| Ok(row.finish(end))),
                 Err(error) => Some(Err(error)),
             };
             kept.push(outcome.is_none());
-            ended.extend(outcome.map(|outcome| Ended { row: row.id, outcome }));
+            let Some(outcome) = outcome else { continue };
+            let read = |log_probs| Ok::<_, Error>(ReadText { log_probs, past: self.cache.row(index)? });
+            let read = row.log_probs.take().filter(|_| outcome.is_ok()).map(read).transpose()?;
+            ended.push(Ended { row: row.id, outcome, read });
         }
         self.keep(&kept)
     }
@@ -380,6 +389,7 @@ impl Row {
         let before = self.context.len();
         for (i, logits) in logits.chunks(logits.len() / (drafted.len() + 1)).enumerate() {
             let id = self.sampler.choose(logits, &self.context)?;
+            self.log_probs.iter_mut().for_each(|log_probs| log_probs.push(log_softmax(logits, id)));
             self.context.push(id);
             if drafted.get(i) != Some(&id) {
                 break;
@@ -430,6 +440,8 @@ impl Row {
     /// Hands over what was written.
     fn finish(&mut self, finish: Finish) -> Generated {
         let tokens = self.context.split_off(self.prompt_len);
+        // without that of the stop id
+        self.log_probs.iter_mut().for_each(|log_probs| log_probs.truncate(tokens.len()));
         Generated { row: self.id, tokens, finish, drafting: self.drafting }
     }
 }

@@ -191,6 +191,17 @@ impl KvCache {
         Some(LeadRows { places, of_row })
     }
 
+    /// A copy of what the row at this index has read.
+    pub(crate) fn row(&self, index: usize) -> Result<SharedPrefix> {
+        let mut shared = self.shared.clone();
+        if self.length > 0 {
+            let own = |x: &Tensor| x.get(index)?.narrow(1, 0, self.length)?.force_contiguous();
+            let layers = self.layers.iter().map(|(k, v)| Ok((own(k)?, own(v)?))).collect::<Result<_>>()?;
+            shared.segments.push(Arc::new(Segment { layers, length: self.length }));
+        }
+        Ok(shared)
+    }
+
     /// Ends writing and makes the past of a single row shareable.
     ///
     /// # Errors

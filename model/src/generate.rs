@@ -1,13 +1,12 @@
 //! Batched generation: prompts of any lengths, each continued in any number of rows.
 
 use std::collections::HashMap;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, OnToken};
 use crate::hook::{Hook, SHARED_ROW};
 use crate::sampling::SamplingOptions;
-use crate::{Chunk, Decoder, Error, Past, Result, SharedPrefix, Wanted};
+use crate::{Chunk, Decoder, Error, Past, ReadText, Result, SharedPrefix, Wanted};
 
 /// Most tokens of one prefill pass; longer prompts are read in pieces, so that memory stays bounded.
 pub const PREFILL_TOKENS: usize = 512;
@@ -24,12 +23,14 @@ pub struct Prompt {
     /// Tokens that the output is likely to repeat, the original answer for one: several are then checked a pass. The output
     /// is the same; a pass costs more, so this pays for few rows at a time.
     pub draft: Vec<u32>,
+    /// Those of `rows` whose reading [`generate_and_keep`] hands out.
+    pub kept: Vec<usize>,
 }
 
 impl Prompt {
     /// A prompt that was not read yet.
     pub fn new(tokens: Vec<u32>, rows: Vec<usize>) -> Self {
-        Self { tokens, rows, prefix: None, draft: Vec::new() }
+        Self { tokens, rows, prefix: None, draft: Vec::new(), kept: Vec::new() }
     }
 }
 
@@ -122,8 +123,22 @@ pub fn generate(
     prompts: &[Prompt],
     options: &GenerateOptions,
     hook: &mut dyn Hook,
-    on_token: &mut dyn FnMut(usize, u32) -> Result<ControlFlow<()>>,
+    on_token: OnToken<'_>,
 ) -> Result<Vec<Generated>> {
+    Ok(generate_and_keep(decoder, prompts, options, hook, on_token)?.0)
+}
+
+/// [`generate`], and what each row of [`Prompt::kept`] has read, by row.
+///
+/// # Errors
+/// As [`generate`].
+pub fn generate_and_keep(
+    decoder: &Decoder,
+    prompts: &[Prompt],
+    options: &GenerateOptions,
+    hook: &mut dyn Hook,
+    on_token: OnToken<'_>,
+) -> Result<(Vec<Generated>, HashMap<usize, ReadText>)> {
     options.check()?;
     let options = Arc::new(options.clone());
     let mut batch = Batch::new(usize::MAX);
@@ -134,14 +149,15 @@ pub fn generate(
     while batch.is_reading() {
         batch.read(decoder, hook)?;
     }
-    let mut by_row = HashMap::new();
+    let (mut by_row, mut kept) = (HashMap::new(), HashMap::new());
     while !batch.is_empty() {
         for ended in batch.step(decoder, hook, on_token)? {
             by_row.insert(ended.row, ended.outcome?);
+            kept.extend(ended.read.map(|read| (ended.row, read)));
         }
     }
     let order = prompts.iter().flat_map(|prompt| prompt.rows.iter());
-    Ok(order.filter_map(|row| by_row.remove(row)).collect())
+    Ok((order.filter_map(|row| by_row.remove(row)).collect(), kept))
 }
 
 /// Reads a prompt once, in pieces, so that any number of rows can continue it.

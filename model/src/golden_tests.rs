@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
 
-use crate::generate::{GenerateOptions, Prompt, generate, read_prefix};
+use crate::generate::{GenerateOptions, Prompt, generate, generate_and_keep, read_prefix};
 use crate::hook::{HookPoint, TokenLayout};
 use crate::*;
 
@@ -341,7 +341,7 @@ fn texts_that_begin_alike_have_the_log_probs_of_each_alone() {
     let changed = [with(3, 7), with(3, 8), with(6, 7), with(0, 9)];
     let mut texts: Vec<&[u32]> = vec![whole, &whole[..4], whole, &[]];
     texts.extend(changed.iter().map(Vec::as_slice));
-    let got = log_probs_of_texts(&decoder, &prefix, tokens[9], &texts).unwrap();
+    let got = log_probs_of_texts(&decoder, &prefix, tokens[9], &texts, None).unwrap();
     for (text, got) in texts.iter().zip(&got) {
         let alone = Continuation { prefix: &prefix, last_prompt_token: tokens[9], tokens: text, rows: &[0] };
         let alone = if text.is_empty() {
@@ -356,6 +356,44 @@ fn texts_that_begin_alike_have_the_log_probs_of_each_alone() {
         got[0].iter().zip(&got[4]).skip(4).any(|(a, b)| (a - b).abs() > 1e-3),
         "the change is seen after its place"
     );
+}
+
+#[test]
+fn what_a_kept_row_has_read_spares_reading_it_again() {
+    let (decoder, expected) = load("llama");
+    let tokens = sequences(&expected).remove(0);
+    let prefix = read_prefix(&decoder, &tokens[..tokens.len() - 1], &mut NoHook).unwrap();
+    let last = tokens[tokens.len() - 1];
+    let free = greedy(&decoder, &[Prompt::new(tokens.clone(), vec![0])], 8, true).remove(0);
+    for (share_prompt, stop_ids, draft, n) in [
+        (true, vec![], vec![], 8),
+        (false, vec![], vec![], 8),
+        (true, vec![free[5]], vec![], 5),
+        (true, vec![free[5]], free.clone(), 5),
+        (true, vec![free[0]], vec![], 0),
+    ] {
+        let options = GenerateOptions { max_new_tokens: 8, stop_ids, share_prompt, ..GenerateOptions::default() };
+        let prompt = Prompt { draft, kept: vec![4], ..Prompt::new(tokens.clone(), vec![3, 4]) };
+        let go_on = &mut |_, _| Ok(ControlFlow::Continue(()));
+        let (rows, kept) = generate_and_keep(&decoder, &[prompt], &options, &mut NoHook, go_on).unwrap();
+        assert_eq!((rows[1].row, rows[1].tokens.as_slice()), (4, &free[..n]));
+        assert_eq!(kept.keys().collect::<Vec<_>>(), [&4]);
+        let changed = |place: usize| {
+            let mut text = free[..n].to_vec();
+            text.iter_mut().skip(place).take(1).for_each(|id| *id += 1);
+            text
+        };
+        let others = [changed(2), [&free[..n], &[7, 8]].concat(), changed(0), changed(4)];
+        let mut texts: Vec<&[u32]> = others.iter().map(Vec::as_slice).collect();
+        texts.insert(1, &free[..n]);
+        let alone = log_probs_of_texts(&decoder, &prefix, last, &texts, None).unwrap();
+        let got = log_probs_of_texts(&decoder, &prefix, last, &texts, Some((1, &kept[&4]))).unwrap();
+        assert_eq!(got[1], kept[&4].log_probs);
+        for (got, alone) in got.iter().zip(&alone) {
+            assert_eq!(got.len(), alone.len());
+            assert!(got.iter().zip(alone).all(|(a, b)| (a - b).abs() < 1e-5), "{got:?} {alone:?}");
+        }
+    }
 }
 
 #[test]

@@ -46,7 +46,7 @@ pub use model::Model;
 pub use precision::{MatmulPrecision, matmul_kernel, matmul_precision, set_matmul_precision};
 pub use qac::{Qac, Question};
 pub use template::{AlignerTemplate, PromptPart, RenderedPrompt};
-pub use text_tree::log_probs_of_texts;
+pub use text_tree::{ReadText, log_probs_of_texts};
 pub use tokenizer::{StreamDecoder, Tokenizer};
 pub use weights::Weights;
 

@@ -99,11 +99,14 @@ fn gather_log_softmax(decoder: &Decoder, states: &Tensor, targets: &[u32]) -> Re
     for (part, targets) in targets.chunks(LOGIT_LINES).enumerate() {
         let states = states.narrow(0, part * LOGIT_LINES, targets.len())?;
         let logits: Vec<f32> = decoder.logits(&states)?.flatten_all()?.to_vec1()?;
-        values.par_extend(logits.par_chunks(vocab_size).zip(targets).map(|(line, &target)| {
-            let max = line.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let sum: f32 = line.iter().map(|logit| (logit - max).exp()).sum();
-            line[target as usize] - max - sum.ln()
-        }));
+        values.par_extend(logits.par_chunks(vocab_size).zip(targets).map(|(line, &target)| log_softmax(line, target)));
     }
     Ok(values)
+}
+
+/// Log-probability of a token by a line of logits.
+pub(crate) fn log_softmax(logits: &[f32], target: u32) -> f32 {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|logit| (logit - max).exp()).sum();
+    logits[target as usize] - max - sum.ln()
 }

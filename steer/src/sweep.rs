@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use redline_model::generate::{Finish, GenerateOptions, Generated, Prompt, generate, read_prefix};
+use redline_model::generate::{Finish, GenerateOptions, Generated, Prompt, generate_and_keep, read_prefix};
 use redline_model::sampling::SamplingOptions;
-use redline_model::{Decoder, NoHook, SharedPrefix, Tokenizer, log_probs_of_texts};
+use redline_model::{Decoder, NoHook, ReadText, SharedPrefix, Tokenizer, log_probs_of_texts};
 use serde::{Deserialize, Serialize};
 
 use crate::inject::{Inject, LayerEffect, RowSteering, TokenRange, add_effects};
@@ -149,7 +149,10 @@ impl Run<'_> {
             }
             let before = prompt.tokens.len().saturating_sub(1);
             let prefix = read_prefix(self.decoder, &prompt.tokens[..before], &mut NoHook)?;
-            prompts.push(Prompt { tokens: prompt.tokens.clone(), rows, prefix: Some(prefix), draft: Vec::new() });
+            // an unsteered row reads its output as the measures do
+            let unsteered = rows.iter().zip(self.arms).find(|(_, arm)| arm.coefficient == 0.0);
+            let kept = unsteered.map(|(&row, _)| row).into_iter().collect();
+            prompts.push(Prompt { prefix: Some(prefix), kept, ..Prompt::new(prompt.tokens.clone(), rows) });
         }
         let options = GenerateOptions {
             max_new_tokens: self.options.max_new_tokens,
@@ -157,13 +160,15 @@ impl Run<'_> {
             stop_ids: self.tokenizer.stop_ids().to_vec(),
             share_prompt: self.options.range.leaves_prompt(),
         };
-        let generated = generate(self.decoder, &prompts, &options, inject, &mut |_, _| {
+        let (generated, kept) = generate_and_keep(self.decoder, &prompts, &options, inject, &mut |_, _| {
             observer.on_token()?;
             Ok(std::ops::ControlFlow::Continue(()))
         })?;
         for ((prompt, read), outputs) in batch.iter().zip(&prompts).zip(generated.chunks(self.arms.len())) {
             if let Some(prefix) = &read.prefix {
-                observer.on_rows(&self.measure(prompt, prefix, outputs, inject)?)?;
+                let known = outputs.iter().enumerate().find_map(|(i, output)| Some((i, kept.get(&output.row)?)));
+                let nll = self.unsteered_nll(prompt, prefix, outputs, known)?;
+                observer.on_rows(&self.measure(prompt, outputs, nll, inject)?)?;
             }
         }
         Ok(())
@@ -173,11 +178,10 @@ impl Run<'_> {
     fn measure(
         &self,
         prompt: &SweepPrompt,
-        prefix: &SharedPrefix,
         outputs: &[Generated],
+        nll: Vec<Option<f64>>,
         inject: &Inject,
     ) -> Result<Vec<SweepRow>> {
-        let nll = self.unsteered_nll(prompt, prefix, outputs)?;
         let row = |((output, arm), nll): ((&Generated, &Arm), Option<f64>)| {
             let effect = inject.row_effect(output.row);
             Ok(SweepRow { nll, effect, ..self.row(prompt, arm, output)? })
@@ -208,16 +212,17 @@ impl Run<'_> {
         })
     }
 
-    /// Mean negative log-likelihood per token of each output under the unsteered model.
+    /// Mean negative log-likelihood per token of each output under the unsteered model, which has read the known one.
     fn unsteered_nll(
         &self,
         prompt: &SweepPrompt,
         prefix: &SharedPrefix,
         outputs: &[Generated],
+        known: Option<(usize, &ReadText)>,
     ) -> Result<Vec<Option<f64>>> {
         let Some(&last_prompt_token) = prompt.tokens.last() else { return Ok(vec![None; outputs.len()]) };
         let texts: Vec<&[u32]> = outputs.iter().map(|output| output.tokens.as_slice()).collect();
-        let log_probs = log_probs_of_texts(self.decoder, prefix, last_prompt_token, &texts)?;
+        let log_probs = log_probs_of_texts(self.decoder, prefix, last_prompt_token, &texts, known)?;
         let mean = |values: &Vec<f32>| {
             let sum: f64 = values.iter().map(|&value| f64::from(value)).sum();
             (!values.is_empty()).then(|| -sum / values.len() as f64)
