@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::exp::softmax;
 use super::gradients::View;
-use super::gradients::strided::{Matrix, Target, multiply};
+use super::packed::{WeightedRows, dot_products};
 use super::rope::rotate_head;
 use super::{ChunkKv, HeadSizes, RotaryTables};
 use crate::Result;
@@ -171,30 +171,28 @@ impl Task<'_> {
         let q = self.gather(pass);
         let mut scores = vec![0f32; n * n_keys];
         let mut start = 0;
-        for Positions { k, len, .. } in &self.shared {
-            let keys = Matrix::packed(k, dim).transposed();
-            let mut target = Target::packed(&mut scores[start..], n_keys);
-            multiply(&mut target, Matrix::packed(&q, dim), keys, [n, *len, dim], false);
+        for &Positions { k, len, .. } in &self.shared {
+            dot_products(&q, &k[..len * dim], dim, &mut scores[start..], n_keys);
             start += len;
         }
         let n_row = n / self.rows.len();
-        for (i, own) in self.own.iter().enumerate() {
-            let keys = Matrix::packed(own.k, dim).transposed();
-            let mut target = Target::packed(&mut scores[i * n_row * n_keys + n_shared..], n_keys);
-            multiply(&mut target, Matrix::packed(&q[i * n_row * dim..], dim), keys, [n_row, own.len, dim], false);
+        for (q, (scores, own)) in
+            q.chunks_exact(n_row * dim).zip(scores.chunks_exact_mut(n_row * n_keys).zip(&self.own))
+        {
+            dot_products(q, &own.k[..own.len * dim], dim, &mut scores[n_shared..], n_keys);
         }
         self.normalise(&mut scores, n_keys, pass);
         let mut z = vec![0f32; n * dim];
+        let weighted = |weights, rows| WeightedRows { weights, stride: n_keys, rows, width: dim };
         let mut start = 0;
-        for (i, Positions { v, len, .. }) in self.shared.iter().enumerate() {
-            let weights = Matrix::packed(&scores[start..], n_keys);
-            multiply(&mut Target::packed(&mut z, dim), weights, Matrix::packed(v, dim), [n, dim, *len], i > 0);
+        for &Positions { v, len, .. } in &self.shared {
+            weighted(&scores[start..], &v[..len * dim]).add_to(&mut z);
             start += len;
         }
-        for (i, own) in self.own.iter().enumerate() {
-            let weights = Matrix::packed(&scores[i * n_row * n_keys + n_shared..], n_keys);
-            let mut target = Target::packed(&mut z[i * n_row * dim..], dim);
-            multiply(&mut target, weights, Matrix::packed(own.v, dim), [n_row, dim, own.len], n_shared > 0);
+        for (z, (scores, own)) in
+            z.chunks_exact_mut(n_row * dim).zip(scores.chunks_exact(n_row * n_keys).zip(&self.own))
+        {
+            weighted(&scores[n_shared..], &own.v[..own.len * dim]).add_to(z);
         }
         z
     }

@@ -4,10 +4,11 @@ use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 
 use super::PackedMatrix;
+use super::rows::WeightedRows;
 use crate::Result;
 
-/// Outputs whose sums are kept in registers.
-const WIDTH: usize = 64;
+/// Lines of a task.
+const TASK_LINES: usize = 8;
 /// Multiplications below which threads cost more than they bring.
 const SERIAL_WORK: usize = 1 << 18;
 
@@ -42,32 +43,12 @@ impl Delta {
     /// y (n, out) += t (n, rank) · scale · Bᵀ
     pub(super) fn add(&self, t: &[f32], y: &mut [f32]) {
         let (rank, out) = (self.a.rows, self.out);
-        let add = |(t, y): (&[f32], &mut [f32])| add_line(t, &self.b_rows, y);
+        let add = |(weights, y): (&[f32], &mut [f32])| {
+            WeightedRows { weights, stride: rank, rows: &self.b_rows, width: out }.add_to(y);
+        };
         match t.len() * out < SERIAL_WORK {
-            true => t.chunks_exact(rank).zip(y.chunks_exact_mut(out)).for_each(add),
-            false => t.par_chunks_exact(rank).zip(y.par_chunks_exact_mut(out)).for_each(add),
+            true => add((t, y)),
+            false => t.par_chunks(TASK_LINES * rank).zip(y.par_chunks_mut(TASK_LINES * out)).for_each(add),
         }
     }
-}
-
-vectorised! {
-/// y (out) += t (rank) · B rows (rank, out)
-fn add_line(t: &[f32], b_rows: &[f32], y: &mut [f32]) {
-    let out = y.len();
-    for (chunk, y) in y.chunks_mut(WIDTH).enumerate() {
-        let mut sums = [0f32; WIDTH];
-        for (i, t) in t.iter().enumerate() {
-            let b = &b_rows[i * out + chunk * WIDTH..][..y.len()];
-            // a loop of fixed length stays in registers
-            if let Some(b) = b.first_chunk::<WIDTH>() {
-                for lane in 0..WIDTH {
-                    sums[lane] += t * b[lane];
-                }
-            } else {
-                sums.iter_mut().zip(b).for_each(|(sum, b)| *sum += t * b);
-            }
-        }
-        y.iter_mut().zip(sums).for_each(|(y, sum)| *y += sum);
-    }
-}
 }

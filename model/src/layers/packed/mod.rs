@@ -27,6 +27,7 @@ mod panel_task;
 #[cfg(target_arch = "x86_64")]
 mod panel_vnni;
 mod portable;
+mod rows;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -43,6 +44,7 @@ use kernel::{Kernel, Lines, Target, Task};
 use matrix::Bytes;
 pub(crate) use matrix::PackedMatrix;
 use panel_task::{PanelKernel, PanelTask};
+pub(crate) use rows::{WeightedRows, dot_products};
 
 /// Multiplications of one task at least: less costs more to hand over than to do.
 const LEAST_WORK: usize = 1 << 16;
