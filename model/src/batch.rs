@@ -2,7 +2,7 @@
 //!
 //! A pass advances every row by a token, or by as many as were drafted rightly, and reads prompts of rows that came since, some
 //! hundred tokens at a time, so that a long prompt holds up nobody for long. Rows keep their own options. A row has
-//! the same tokens whatever is beside it, but for near ties: products in attention are rounded otherwise for one query than for several.
+//! the same tokens whatever is beside it: on the CPU, a token has the same bits alone and among others, see [`Decoder::forward`].
 
 use std::collections::VecDeque;
 use std::ops::ControlFlow;

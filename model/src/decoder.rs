@@ -262,6 +262,9 @@ impl Decoder {
     /// Reads the chunks in one pass and returns the normalised final states of the wanted lines,
     /// (n_wanted, hidden_size), or `None` when nothing is wanted.
     ///
+    /// With [`Kernels::Fused`] on the CPU a token's state has the same bits whatever the rows beside it, the pieces in which its past was read, and
+    /// the number of threads, unless a hook wants attention patterns or a matrix has inputs that are no multiple of 16.
+    ///
     /// # Errors
     /// Token ids outside the vocabulary, more positions than the context, or whatever a hook returns.
     pub fn forward(&self, chunks: &mut [Chunk<'_>], hook: &mut dyn Hook, wanted: &Wanted) -> Result<Option<Tensor>> {

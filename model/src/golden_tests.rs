@@ -10,6 +10,7 @@ use candle_core::{Device, Tensor};
 
 use crate::generate::{GenerateOptions, Prompt, generate, generate_and_keep, read_prefix};
 use crate::hook::{HookPoint, TokenLayout};
+use crate::sampling::SamplingOptions;
 use crate::*;
 
 const FAMILIES: [&str; 10] =
@@ -48,12 +49,12 @@ fn relative_difference(got: &Tensor, expected: &Tensor) -> f32 {
     scalar((got - expected).unwrap()) / scalar(expected.clone())
 }
 
-/// The packed lines that stand for the unpadded tokens of a padded reference (rows, length, width).
-/// What kernels of the CPU do alike for a token alone and among others.
+/// What must be alike for a token alone and among others.
 fn bits(x: &Tensor) -> Vec<u32> {
     x.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
 }
 
+/// The packed lines that stand for the unpadded tokens of a padded reference (rows, length, width).
 fn unpadded(reference: &Tensor, sequences: &[Vec<u32>]) -> Tensor {
     let rows: Vec<Tensor> = sequences
         .iter()
@@ -194,21 +195,24 @@ fn what_other_devices_run_equals_the_kernels_of_the_cpu() {
 }
 
 #[test]
-fn cached_in_pieces_equals_uncached() {
-    let (decoder, expected) = load("llama");
-    let tokens = sequences(&expected).remove(0);
-    let whole = uncached_states(&decoder, std::slice::from_ref(&tokens), &mut NoHook);
-    for pieces in [vec![1; 24], vec![5, 19], vec![7, 1, 1, 8, 7]] {
-        // a capacity of 4 makes the cache grow on the way
-        let mut cache = decoder.cache(vec![0], 4).unwrap();
-        let mut states = Vec::new();
-        let mut start = 0;
-        for length in pieces {
-            let chunk = Chunk { tokens: &tokens[start..start + length], past: Past::Cache(&mut cache) };
-            states.push(decoder.forward(&mut [chunk], &mut NoHook, &Wanted::All).unwrap().unwrap());
-            start += length;
+fn cached_in_pieces_equals_uncached_to_the_last_bit() {
+    for family in FAMILIES {
+        let (decoder, expected) = load(family);
+        // longer than a block of queries and than any window
+        let tokens: Vec<u32> = sequences(&expected).remove(0).into_iter().cycle().take(100).collect();
+        let whole = uncached_states(&decoder, std::slice::from_ref(&tokens), &mut NoHook);
+        for pieces in [vec![1; 100], vec![5, 95], vec![67, 1, 1, 24, 7]] {
+            // a capacity of 4 makes the cache grow on the way
+            let mut cache = decoder.cache(vec![0], 4).unwrap();
+            let mut states = Vec::new();
+            let mut start = 0;
+            for length in pieces {
+                let chunk = Chunk { tokens: &tokens[start..start + length], past: Past::Cache(&mut cache) };
+                states.push(decoder.forward(&mut [chunk], &mut NoHook, &Wanted::All).unwrap().unwrap());
+                start += length;
+            }
+            assert_eq!(bits(&Tensor::cat(&states, 0).unwrap()), bits(&whole), "{family}");
         }
-        assert_eq!(bits(&Tensor::cat(&states, 0).unwrap()), bits(&whole));
     }
 }
 
@@ -369,31 +373,40 @@ fn what_a_kept_row_has_read_spares_reading_it_again() {
     let prefix = read_prefix(&decoder, &tokens[..tokens.len() - 1], &mut NoHook).unwrap();
     let last = tokens[tokens.len() - 1];
     let free = greedy(&decoder, &[Prompt::new(tokens.clone(), vec![0])], 8, true).remove(0);
-    for (share_prompt, stop_ids, draft, n) in [
-        (true, vec![], vec![], 8),
-        (false, vec![], vec![], 8),
-        (true, vec![free[5]], vec![], 5),
-        (true, vec![free[5]], free.clone(), 5),
-        (true, vec![free[0]], vec![], 0),
+    let warm = SamplingOptions { temperature: 1.0, repetition_penalty: 1.2, seed: 5, ..SamplingOptions::default() };
+    for (share_prompt, stop_ids, draft, n, sampling) in [
+        (true, vec![], vec![], 8, None),
+        (false, vec![], vec![], 8, None),
+        (true, vec![free[5]], vec![], 5, None),
+        (true, vec![free[5]], free.clone(), 5, None),
+        (true, vec![free[0]], vec![], 0, None),
+        (true, vec![], free.clone(), 8, Some(warm)),
     ] {
-        let options = GenerateOptions { max_new_tokens: 8, stop_ids, share_prompt, ..GenerateOptions::default() };
+        let is_greedy = sampling.is_none();
+        let sampling = sampling.unwrap_or_default();
+        let options = GenerateOptions { max_new_tokens: 8, stop_ids, share_prompt, sampling };
         let prompt = Prompt { draft, kept: vec![4], ..Prompt::new(tokens.clone(), vec![3, 4]) };
         let go_on = &mut |_, _| Ok(ControlFlow::Continue(()));
         let (rows, kept) = generate_and_keep(&decoder, &[prompt], &options, &mut NoHook, go_on).unwrap();
-        assert_eq!((rows[1].row, rows[1].tokens.as_slice()), (4, &free[..n]));
+        let written = rows[1].tokens.as_slice();
+        assert_eq!((rows[1].row, written == &free[..n]), (4, is_greedy));
         assert_eq!(kept.keys().collect::<Vec<_>>(), [&4]);
         let changed = |place: usize| {
-            let mut text = free[..n].to_vec();
-            text.iter_mut().skip(place).take(1).for_each(|id| *id += 1);
+            let mut text = written.to_vec();
+            text.iter_mut().skip(place).take(1).for_each(|id| *id = (*id + 1) % 320);
             text
         };
-        let others = [changed(2), [&free[..n], &[7, 8]].concat(), changed(0), changed(4)];
+        let others = [changed(2), [written, &[7, 8]].concat(), changed(0), changed(4)];
         let mut texts: Vec<&[u32]> = others.iter().map(Vec::as_slice).collect();
-        texts.insert(1, &free[..n]);
+        texts.insert(1, written);
         let alone = log_probs_of_texts(&decoder, &prefix, last, &texts, None).unwrap();
         let got = log_probs_of_texts(&decoder, &prefix, last, &texts, Some((1, &kept[&4]))).unwrap();
         assert_eq!(got[1], kept[&4].log_probs);
         assert_eq!(got, alone);
+        for foreign in [2, texts.len()] {
+            let refused = log_probs_of_texts(&decoder, &prefix, last, &texts, Some((foreign, &kept[&4])));
+            assert!(matches!(refused, Err(Error::Request { .. })), "{foreign}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! before; texts that branch off what is already read are read in one pass.
 
 use crate::log_prob::read;
-use crate::{Continuation, Decoder, NoHook, Result, SharedPrefix};
+use crate::{Continuation, Decoder, Error, NoHook, Result, SharedPrefix};
 
 /// Where a text leaves another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,16 +22,16 @@ struct Branch {
 pub struct ReadText {
     /// Natural logarithm of the probability of each of its tokens.
     pub log_probs: Vec<f32>,
-    /// Keys and values of the prompt and of the text, but for its last token.
+    /// Keys and values of the prompt and of the text, but for its last token; perhaps of more behind it.
     pub past: SharedPrefix,
 }
 
 /// Natural logarithm of the probability of every token of every text, `[text][token]`, without a hook. `prefix` holds the prompt but for its
 /// last token; `known` is one of the texts and what was read of it, without a hook as well, where that is at hand. Equal to
-/// [`log_probs`](crate::log_probs) of each text up to rounding, since sums over a past run over its parts; an empty text has none.
+/// [`log_probs`](crate::log_probs) of each text, on the CPU to the last bit; an empty text has none.
 ///
 /// # Errors
-/// More positions than the context, or logits that are not finite.
+/// A known text that is none of them, more positions than the context, or logits that are not finite.
 pub fn log_probs_of_texts(
     decoder: &Decoder,
     prefix: &SharedPrefix,
@@ -39,6 +39,12 @@ pub fn log_probs_of_texts(
     texts: &[&[u32]],
     known: Option<(usize, &ReadText)>,
 ) -> Result<Vec<Vec<f32>>> {
+    if let Some((place, read)) = known
+        && texts.get(place).map(|text| text.len()) != Some(read.log_probs.len())
+    {
+        let got = format!("text {place} of {} tokens", read.log_probs.len());
+        return Err(Error::Request { what: "known text", got, expected: "one of the texts".into() });
+    }
     let (order, n_before) = reading_order(texts, known.map(|(place, _)| place));
     let ordered: Vec<&[u32]> = order.iter().map(|&i| texts[i]).collect();
     let branches = branches(&ordered, n_before);

@@ -160,13 +160,14 @@ impl Run<'_> {
             stop_ids: self.tokenizer.stop_ids().to_vec(),
             share_prompt: self.options.range.leaves_prompt(),
         };
-        let (generated, kept) = generate_and_keep(self.decoder, &prompts, &options, inject, &mut |_, _| {
+        let (generated, mut kept) = generate_and_keep(self.decoder, &prompts, &options, inject, &mut |_, _| {
             observer.on_token()?;
             Ok(std::ops::ControlFlow::Continue(()))
         })?;
         for ((prompt, read), outputs) in batch.iter().zip(&prompts).zip(generated.chunks(self.arms.len())) {
             if let Some(prefix) = &read.prefix {
-                let known = outputs.iter().enumerate().find_map(|(i, output)| Some((i, kept.get(&output.row)?)));
+                let known = outputs.iter().enumerate().find_map(|(i, output)| Some((i, kept.remove(&output.row)?)));
+                let known = known.as_ref().map(|(i, read)| (*i, read));
                 let nll = self.unsteered_nll(prompt, prefix, outputs, known)?;
                 observer.on_rows(&self.measure(prompt, outputs, nll, inject)?)?;
             }

@@ -59,14 +59,25 @@ fn wrong_usage_is_the_users_error() {
     }
 }
 
+const SWEEP: &str = "sweep --model model --template template.txt --vector vector.safetensors --data triples.jsonl \
+                     --skip 24 --prompts 3 --coefficients -1,0,1 --max-new-tokens 8";
+
 /// The tiny model with a vector and a sweep.
 fn prepared() -> Tiny {
     let tiny = Tiny::new();
     tiny.extract();
-    let sweep = "sweep --model model --template template.txt --vector vector.safetensors --data triples.jsonl \
-                 --skip 24 --prompts 3 --coefficients -1,0,1 --max-new-tokens 8";
-    succeed(tiny.folder(), &words(sweep));
+    succeed(tiny.folder(), &words(SWEEP));
     tiny
+}
+
+#[test]
+fn a_sweep_has_the_same_rows_however_it_is_batched() {
+    let tiny = prepared();
+    let whole = lines(&tiny.path("sweep.jsonl"));
+    for n in [1, 6] {
+        succeed(tiny.folder(), &words(&format!("{SWEEP} --batch-rows {n} --threads 1 --out batched-{n}.jsonl")));
+        assert_eq!(lines(&tiny.path(&format!("batched-{n}.jsonl")))[1..], whole[1..], "{n} rows");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Identities of steering on the tiny model, through the library.
 //!
-//! Tolerance 1e-5 of the largest magnitude where the same numbers are summed in another order (another batch, another
-//! split into passes); where they are not, bits must agree.
+//! Tolerance 1e-5 of the largest magnitude where the same numbers are summed in another order (two vectors or their sum); where they are not,
+//! in another batch or another split into passes, bits must agree.
 
 mod batching;
 mod drafting;

@@ -61,7 +61,7 @@ fn cached_equals_uncached_for_every_range() {
             let whole = uncached_logits(&decoder, 0, &text, &mut hook());
             let whole = &whole[prompt.len() - 1..];
             let cached = cached_logits(&decoder, 0, &prompt, &output, &mut hook(), share);
-            assert_near(&cached, whole, &what);
+            assert_eq!(bits(&cached), bits(whole), "{what}");
             for (step, logits) in whole[..output.len()].iter().enumerate() {
                 let best = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let chosen = logits[output[step] as usize];
@@ -107,7 +107,7 @@ fn seven_coefficients_in_a_batch_are_seven_single_runs() {
             let single = greedy(&decoder, &[Prompt::new(prompt.clone(), vec![row])], 16, true, &mut hook(arm));
             assert_eq!(batch[row], single[0], "coefficient {}", COEFFICIENTS[row]);
             let alone = branch_logits(&decoder, &prefix, *last, &[row], &mut hook(arm));
-            assert_near(&logits[row..=row], &alone, "logits");
+            assert_eq!(bits(&logits[row..=row]), bits(&alone), "coefficient {}", COEFFICIENTS[row]);
         }
         assert_ne!(batch[0], batch[4], "−1 must differ from 0");
     }
@@ -148,7 +148,8 @@ fn vectors_in_one_batch_are_each_alone() {
         let mut alone = injection(&decoder, &[&vectors[vector]], TokenRange::Output, prompt.len(), &arm);
         let single = greedy(&decoder, &[Prompt::new(prompt.clone(), vec![row])], 16, true, &mut alone);
         assert_eq!(batch[row], single[0], "vector {vector}");
-        assert_near(&logits[row..=row], &branch_logits(&decoder, &prefix, *last, &[row], &mut alone), "logits");
+        let alone = branch_logits(&decoder, &prefix, *last, &[row], &mut alone);
+        assert_eq!(bits(&logits[row..=row]), bits(&alone), "vector {vector}");
     }
     assert!(batch[0] != batch[1] && batch[1] != batch[2], "the vectors must differ");
 }

@@ -9,7 +9,7 @@ mod gated_product;
 mod linear;
 mod lora;
 mod norm;
-pub(super) mod strided;
+mod strided;
 #[cfg(test)]
 mod tests;
 

@@ -2,24 +2,24 @@
 
 /// Where the lines of one head lie in a packed matrix.
 #[derive(Clone, Copy)]
-pub(in crate::layers) struct Lines {
-    pub(in crate::layers) offset: usize,
-    pub(in crate::layers) stride: usize,
+pub(super) struct Lines {
+    pub(super) offset: usize,
+    pub(super) stride: usize,
 }
 
 impl Lines {
-    pub(in crate::layers) fn of(self, values: &[f32]) -> Matrix<'_> {
+    pub(super) fn of(self, values: &[f32]) -> Matrix<'_> {
         Matrix { values: &values[self.offset..], row_stride: self.stride, column_stride: 1 }
     }
 
-    pub(in crate::layers) fn target(self, values: &mut [f32]) -> Target<'_> {
+    pub(super) fn target(self, values: &mut [f32]) -> Target<'_> {
         Target { values: &mut values[self.offset..], row_stride: self.stride }
     }
 }
 
 /// A strided matrix to read.
 #[derive(Clone, Copy)]
-pub(in crate::layers) struct Matrix<'a> {
+pub(super) struct Matrix<'a> {
     values: &'a [f32],
     row_stride: usize,
     column_stride: usize,
@@ -27,11 +27,11 @@ pub(in crate::layers) struct Matrix<'a> {
 
 impl<'a> Matrix<'a> {
     /// Lines of `width` values without gaps.
-    pub(in crate::layers) fn packed(values: &'a [f32], width: usize) -> Self {
+    pub(super) fn packed(values: &'a [f32], width: usize) -> Self {
         Self { values, row_stride: width, column_stride: 1 }
     }
 
-    pub(in crate::layers) fn transposed(self) -> Self {
+    pub(super) fn transposed(self) -> Self {
         Self { values: self.values, row_stride: self.column_stride, column_stride: self.row_stride }
     }
 
@@ -41,39 +41,33 @@ impl<'a> Matrix<'a> {
 }
 
 /// A matrix with adjacent columns to write.
-pub(in crate::layers) struct Target<'a> {
+pub(super) struct Target<'a> {
     values: &'a mut [f32],
     row_stride: usize,
 }
 
 impl<'a> Target<'a> {
     /// Lines of `width` values without gaps.
-    pub(in crate::layers) fn packed(values: &'a mut [f32], width: usize) -> Self {
+    pub(super) fn packed(values: &'a mut [f32], width: usize) -> Self {
         Self { values, row_stride: width }
     }
 }
 
 /// target (m, n) = lhs (m, k) · rhs (k, n), or added to it, on this thread.
-pub(in crate::layers) fn multiply(
-    target: &mut Target<'_>,
-    lhs: Matrix<'_>,
-    rhs: Matrix<'_>,
-    sizes: [usize; 3],
-    add: bool,
-) {
+pub(super) fn multiply(target: &mut Target<'_>, lhs: Matrix<'_>, rhs: Matrix<'_>, sizes: [usize; 3], add: bool) {
     scaled_product(target, lhs, rhs, sizes, Scaled { scale: 1.0, add }, gemm::Parallelism::None);
 }
 
 /// What becomes of a product.
 #[derive(Clone, Copy)]
-pub(in crate::layers) struct Scaled {
-    pub(in crate::layers) scale: f32,
+pub(super) struct Scaled {
+    pub(super) scale: f32,
     /// Added to the target instead of replacing it.
-    pub(in crate::layers) add: bool,
+    pub(super) add: bool,
 }
 
 /// target (m, n) = scale · lhs (m, k) · rhs (k, n), or added to it, on all threads.
-pub(in crate::layers) fn multiply_in_parallel(
+pub(super) fn multiply_in_parallel(
     target: &mut Target<'_>,
     lhs: Matrix<'_>,
     rhs: Matrix<'_>,

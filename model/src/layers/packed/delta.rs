@@ -7,8 +7,9 @@ use super::PackedMatrix;
 use super::rows::WeightedRows;
 use crate::Result;
 
-/// Lines of a task.
+/// Lines of a task at most, and what their number is a multiple of: the height of a tile.
 const TASK_LINES: usize = 8;
+const TILE_LINES: usize = 4;
 /// Multiplications below which threads cost more than they bring.
 const SERIAL_WORK: usize = 1 << 18;
 
@@ -48,7 +49,11 @@ impl Delta {
         };
         match t.len() * out < SERIAL_WORK {
             true => add((t, y)),
-            false => t.par_chunks(TASK_LINES * rank).zip(y.par_chunks_mut(TASK_LINES * out)).for_each(add),
+            false => {
+                let share = (y.len() / out).div_ceil(rayon::current_num_threads());
+                let n = share.next_multiple_of(TILE_LINES).min(TASK_LINES);
+                t.par_chunks(n * rank).zip(y.par_chunks_mut(n * out)).for_each(add);
+            }
         }
     }
 }

@@ -7,6 +7,8 @@
 //! - Where the processor multiplies integers faster, inputs become integers of sixteen bits, see [`fixed`], and are multiplied with those of
 //!   the weights, for the types whose blocks have one scale.
 //!
+//! Products with rows of f32 that are no weights, as keys and values, are in [`rows`].
+//!
 //! Either way every sum of f32 runs along the inputs in one fixed order, so a line has the same bits alone and among others, with any number
 //! of threads.
 //!

@@ -9,6 +9,10 @@ use std::ops::Range;
 use super::as_bytes;
 use super::format::Format;
 use super::kernel::{Kernel, Lines, Target, Task, VECTOR};
+use super::portable::dot;
+
+/// Columns whose sums plain loops keep in registers.
+const WIDTH: usize = 64;
 
 /// Products of every line with every row: lines (n, width), rows (m, width) → target (n, m), whose lines lie `stride` apart.
 pub(crate) fn dot_products(lines: &[f32], rows: &[f32], width: usize, target: &mut [f32], stride: usize) {
@@ -23,9 +27,8 @@ fn dot_products_by(kernel: Kernel, lines: &[f32], rows: &[f32], width: usize, (t
     assert!(lines.len() == n * width && rows.len() == m * width, "whole lines and rows");
     assert!(m <= stride && (n - 1) * stride + m <= target.len(), "the target fits its strides");
     if !width.is_multiple_of(VECTOR) {
-        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum();
         for (line, target) in lines.chunks_exact(width).zip(target.chunks_mut(stride)) {
-            target.iter_mut().zip(rows.chunks_exact(width)).for_each(|(sum, row)| *sum = dot(line, row));
+            target.iter_mut().zip(rows.chunks_exact(width)).for_each(|(sum, row)| *sum = dot(row, |x| *x, line));
         }
         return;
     }
@@ -77,11 +80,30 @@ impl WeightedRows<'_> {
     fn add_columns(&self, lines: Range<usize>, columns: Range<usize>, y: &mut [f32]) {
         for line in lines {
             let weights = &self.weights[line * self.stride..][..self.n_rows()];
-            let y = &mut y[line * self.width..][columns.clone()];
-            for (weight, row) in weights.iter().zip(self.rows.chunks_exact(self.width)) {
-                y.iter_mut().zip(&row[columns.clone()]).for_each(|(sum, value)| *sum += weight * value);
+            for (chunk, y) in y[line * self.width..][columns.clone()].chunks_mut(WIDTH).enumerate() {
+                let first = columns.start + chunk * WIDTH;
+                let rows = self.rows.chunks_exact(self.width).map(|row| &row[first..]);
+                add_weighted(weights.iter().copied().zip(rows), y);
             }
         }
+    }
+}
+
+/// y += Σ weight · row, over as many columns as y has.
+fn add_weighted<'a>(rows: impl Iterator<Item = (f32, &'a [f32])>, y: &mut [f32]) {
+    // a loop of fixed length stays in registers
+    if let Ok(y) = <&mut [f32; WIDTH]>::try_from(&mut *y) {
+        let mut sums = *y;
+        for (weight, row) in rows {
+            for (sum, value) in sums.iter_mut().zip(&row[..WIDTH]) {
+                *sum += weight * value;
+            }
+        }
+        *y = sums;
+        return;
+    }
+    for (weight, row) in rows {
+        y.iter_mut().zip(row).for_each(|(sum, value)| *sum += weight * value);
     }
 }
 
