@@ -193,13 +193,7 @@ impl KvCache {
 
     /// A copy of what the row at this index has read.
     pub(crate) fn row(&self, index: usize) -> Result<SharedPrefix> {
-        let mut shared = self.shared.clone();
-        if self.length > 0 {
-            let own = |x: &Tensor| x.get(index)?.narrow(1, 0, self.length)?.force_contiguous();
-            let layers = self.layers.iter().map(|(k, v)| Ok((own(k)?, own(v)?))).collect::<Result<_>>()?;
-            shared.segments.push(Arc::new(Segment { layers, length: self.length }));
-        }
-        Ok(shared)
+        self.past_of(index, |own| own.force_contiguous())
     }
 
     /// Ends writing and makes the past of a single row shareable.
@@ -214,11 +208,15 @@ impl KvCache {
                 expected: "1".into(),
             });
         }
-        let mut shared = self.shared;
+        self.past_of(0, Ok)
+    }
+
+    /// The shared past and a row's own keys and values, each through `own`.
+    fn past_of(&self, index: usize, own: impl Fn(Tensor) -> candle_core::Result<Tensor>) -> Result<SharedPrefix> {
+        let mut shared = self.shared.clone();
         if self.length > 0 {
-            let narrow = |x: Tensor| -> Result<Tensor> { Ok(x.squeeze(0)?.narrow(1, 0, self.length)?) };
-            let layers =
-                self.layers.into_iter().map(|(k, v)| Ok((narrow(k)?, narrow(v)?))).collect::<Result<Vec<_>>>()?;
+            let own = |x: &Tensor| own(x.get(index)?.narrow(1, 0, self.length)?);
+            let layers = self.layers.iter().map(|(k, v)| Ok((own(k)?, own(v)?))).collect::<Result<_>>()?;
             shared.segments.push(Arc::new(Segment { layers, length: self.length }));
         }
         Ok(shared)

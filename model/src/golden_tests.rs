@@ -400,11 +400,11 @@ fn what_a_kept_row_has_read_spares_reading_it_again() {
         let mut texts: Vec<&[u32]> = others.iter().map(Vec::as_slice).collect();
         texts.insert(1, written);
         let alone = log_probs_of_texts(&decoder, &prefix, last, &texts, None).unwrap();
-        let got = log_probs_of_texts(&decoder, &prefix, last, &texts, Some((1, &kept[&4]))).unwrap();
+        let got = log_probs_of_texts(&decoder, &prefix, last, &texts, Some((1, kept[&4].clone()))).unwrap();
         assert_eq!(got[1], kept[&4].log_probs);
         assert_eq!(got, alone);
         for foreign in [2, texts.len()] {
-            let refused = log_probs_of_texts(&decoder, &prefix, last, &texts, Some((foreign, &kept[&4])));
+            let refused = log_probs_of_texts(&decoder, &prefix, last, &texts, Some((foreign, kept[&4].clone())));
             assert!(matches!(refused, Err(Error::Request { .. })), "{foreign}");
         }
     }

@@ -37,20 +37,20 @@ pub fn log_probs_of_texts(
     prefix: &SharedPrefix,
     last_prompt_token: u32,
     texts: &[&[u32]],
-    known: Option<(usize, &ReadText)>,
+    known: Option<(usize, ReadText)>,
 ) -> Result<Vec<Vec<f32>>> {
-    if let Some((place, read)) = known
-        && texts.get(place).map(|text| text.len()) != Some(read.log_probs.len())
+    if let Some((place, read)) = &known
+        && texts.get(*place).map(|text| text.len()) != Some(read.log_probs.len())
     {
         let got = format!("text {place} of {} tokens", read.log_probs.len());
         return Err(Error::Request { what: "known text", got, expected: "one of the texts".into() });
     }
-    let (order, n_before) = reading_order(texts, known.map(|(place, _)| place));
+    let (order, n_before) = reading_order(texts, known.as_ref().map(|(place, _)| *place));
     let ordered: Vec<&[u32]> = order.iter().map(|&i| texts[i]).collect();
     let branches = branches(&ordered, n_before);
     let mut done: Vec<Option<ReadText>> = ordered.iter().map(|_| None).collect();
     if let (Some((_, read)), Some(first)) = (known, done.first_mut()) {
-        *first = Some(read.clone());
+        *first = Some(read);
     }
     for depth in 0..=branches.iter().map(|branch| branch.depth).max().unwrap_or(0) {
         let is_due = |&place: &usize| branches[place].depth == depth && done[place].is_none();

@@ -167,7 +167,6 @@ impl Run<'_> {
         for ((prompt, read), outputs) in batch.iter().zip(&prompts).zip(generated.chunks(self.arms.len())) {
             if let Some(prefix) = &read.prefix {
                 let known = outputs.iter().enumerate().find_map(|(i, output)| Some((i, kept.remove(&output.row)?)));
-                let known = known.as_ref().map(|(i, read)| (*i, read));
                 let nll = self.unsteered_nll(prompt, prefix, outputs, known)?;
                 observer.on_rows(&self.measure(prompt, outputs, nll, inject)?)?;
             }
@@ -219,7 +218,7 @@ impl Run<'_> {
         prompt: &SweepPrompt,
         prefix: &SharedPrefix,
         outputs: &[Generated],
-        known: Option<(usize, &ReadText)>,
+        known: Option<(usize, ReadText)>,
     ) -> Result<Vec<Option<f64>>> {
         let Some(&last_prompt_token) = prompt.tokens.last() else { return Ok(vec![None; outputs.len()]) };
         let texts: Vec<&[u32]> = outputs.iter().map(|output| output.tokens.as_slice()).collect();
