@@ -103,9 +103,10 @@ async fn ask(service: &Service, body: Map<String, Value>, headers: &HeaderMap) -
         return Err(ApiError::new(StatusCode::NOT_FOUND, "no_upstream", message));
     };
     let started = Instant::now();
-    let asked = upstream.post("/chat/completions", &Value::Object(body), service.passed_key(headers)).await;
+    let body = Value::Object(body).to_string().into();
+    let asked = upstream.post("/chat/completions", body, &service.upstream_headers(headers)).await;
     service.metrics.upstream(started.elapsed());
-    let reply = asked.map_err(|error| service.upstream_error(error))?;
+    let reply: Value = asked.and_then(|reply| reply.json()).map_err(|error| service.upstream_error(error))?;
     let choices = reply["choices"].as_array();
     let is_whole = choices.is_some_and(|choices| {
         (1..=MOST_CHOICES).contains(&choices.len()) && choices.iter().all(|choice| choice["message"].is_object())
