@@ -16,15 +16,19 @@ mod correction;
 mod dial;
 mod engine;
 mod error;
+mod exchange;
 mod facts;
 mod headers;
+mod host;
 mod listen;
 mod metrics;
 mod options;
 mod own;
 mod page;
+mod places;
 mod router;
 mod secrets;
+mod socket;
 mod sse;
 mod state;
 mod tls;
@@ -39,6 +43,8 @@ pub use dial::{
     Dial, DialError, DialVector, Dials, LayersRequest, MeasuredDial, ReadyVector, Steering, SteeringRequest,
 };
 pub use engine::{EngineError, Event, Job, Queue, Refused, ScanColumn, Task, Worker, Written};
+pub use headers::{KEYS_TO_UPSTREAM, TO_CLIENT, TO_UPSTREAM, WITH_BODY_TO_CLIENT, WITH_BODY_TO_UPSTREAM};
+pub use host::is_host_name;
 pub use listen::{bind, listen};
 pub use metrics::Metrics;
 pub use options::{FailMode, ServeOptions};
