@@ -9,6 +9,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod provenance;
+mod request_log;
 mod session;
 mod steering;
 

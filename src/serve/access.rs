@@ -32,8 +32,6 @@ struct Seen {
 /// What became of an answer; of several, the last of these is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Correction {
-    /// There was no text.
-    Skipped,
     /// It went through the Aligner.
     Corrected,
     /// It did not, and was passed on.
@@ -43,7 +41,6 @@ pub(super) enum Correction {
 impl Correction {
     fn name(self) -> &'static str {
         match self {
-            Self::Skipped => "skipped",
             Self::Corrected => "corrected",
             Self::Uncorrected => "uncorrected",
         }
@@ -141,7 +138,10 @@ impl HttpBody for Counted {
     type Data = Bytes;
     type Error = axum::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
         if let Some(Ok(data)) = frame.as_ref().map(|frame| frame.as_ref().map(Frame::data_ref)) {
             self.bytes += data.map_or(0, |data| data.len() as u64);

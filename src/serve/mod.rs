@@ -60,6 +60,11 @@ impl Service {
         &self.aligner
     }
 
+    /// Where answers come from.
+    pub fn upstream(&self) -> Option<&Upstream> {
+        self.upstream.as_ref()
+    }
+
     /// The worker for this server's jobs; it runs until the server has stopped.
     ///
     /// # Errors
