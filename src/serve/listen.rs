@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
-use super::exchange::Exchanges;
+use super::log_line::Exchanges;
 use super::options::ServeOptions;
 use super::places::{Place, Places};
 use super::router::{router, spare_router};

@@ -16,7 +16,7 @@ mod correction;
 mod dial;
 mod engine;
 mod error;
-mod exchange;
+mod log_line;
 mod facts;
 mod headers;
 mod host;
