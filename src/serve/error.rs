@@ -38,6 +38,22 @@ impl ApiError {
         Self { param: Some(param.into()), ..Self::new(StatusCode::BAD_REQUEST, "invalid_value", message) }
     }
 
+    /// A body that is none.
+    pub(super) fn malformed(error: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed_body", format!("the body cannot be read: {error}"))
+    }
+
+    /// A text that is longer than the Aligner takes.
+    pub(super) fn too_long(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "context_length_exceeded", message)
+    }
+
+    /// A reply of the upstream server that cannot be used.
+    pub(super) fn bad_reply(rule: impl std::fmt::Display) -> Self {
+        let message = format!("the upstream server's reply cannot be used: {rule}");
+        Self::new(StatusCode::BAD_GATEWAY, "upstream_reply", message)
+    }
+
     pub(super) fn retry_after(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds.to_string()), ..self }
     }
