@@ -5,6 +5,7 @@
 //! ([`Worker`]), where requests with different vectors and coefficients are written in one batch. `docs/serve.md` is
 //! the manual, `docs/openapi.json` the reference.
 
+mod access;
 mod auth;
 mod body;
 mod chat;
@@ -16,15 +17,21 @@ mod dial;
 mod engine;
 mod error;
 mod facts;
+mod headers;
 mod listen;
 mod metrics;
 mod options;
 mod own;
 mod page;
 mod router;
+mod secrets;
 mod sse;
 mod state;
+mod tls;
 mod upstream;
+mod upstream_address;
+mod upstream_body;
+mod upstream_error;
 
 pub use auth::ApiKeys;
 pub use conversation::{Conversation, ConversationError};
@@ -38,7 +45,8 @@ pub use options::{FailMode, ServeOptions};
 pub use own::own_reading;
 pub use router::{ROUTES, router};
 pub use state::{Aligner, Service};
-pub use upstream::{Upstream, UpstreamError};
+pub use upstream::{Reply, Upstream};
+pub use upstream_error::{Stated, UpstreamError, stated_message};
 
 impl Service {
     /// The Aligner.

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use redline::chat::chat_prompt;
 use redline::model::generate::{Finish, GenerateOptions, Prompt, generate};
 use redline::model::{Model, NoHook};
@@ -128,13 +129,13 @@ fn row_answer(asked: anyhow::Result<Answer>, has_answered: bool) -> anyhow::Resu
 
 /// Asks until there is an answer, or an error that will not pass.
 async fn ask(upstream: &Upstream, body: &Value) -> anyhow::Result<Answer> {
-    let mut attempt = 1;
+    let (mut attempt, headers) = (1, HeaderMap::new());
     loop {
         let asked = tokio::select! {
-            asked = upstream.post("/chat/completions", body, None) => asked,
+            asked = upstream.post("/chat/completions", body.to_string().into(), &headers) => asked,
             () = interrupt::wait() => return Err(redline::model::Error::Interrupted.into()),
         };
-        match asked {
+        match asked.and_then(|reply| reply.json()) {
             Ok(reply) => return answer_of(&reply).map_err(Into::into),
             Err(error) if attempt < ATTEMPTS && error.is_passing() => {
                 tokio::time::sleep(Duration::from_secs(1 << (attempt - 1))).await;
