@@ -85,10 +85,13 @@ impl Answer {
     }
 
     async fn try_begin(service: &Arc<Service>, text: &str, terms: &Terms) -> Result<Self, ApiError> {
-        let plan = Plan::of(text, &terms.form, terms.reasoning).map_err(|error| ApiError::bad_reply(error.to_string()))?;
+        let plan =
+            Plan::of(text, &terms.form, terms.reasoning).map_err(|error| ApiError::bad_reply(error.to_string()))?;
         if plan.n_prose() > MOST_PROSE {
             let n = plan.n_prose();
-            return Err(ApiError::too_long(format!("the answer has {n} parts of prose, at most {MOST_PROSE} are corrected")));
+            return Err(ApiError::too_long(format!(
+                "the answer has {n} parts of prose, at most {MOST_PROSE} are corrected"
+            )));
         }
         let mut end = End {
             answer: plan.text(),
@@ -111,10 +114,19 @@ impl Answer {
                 }
             });
         }
-        let is_live = is_live && work.front().is_some_and(|work| matches!(work, Work::Prose(prose, _) if prose.is_live()));
+        let is_live =
+            is_live && work.front().is_some_and(|work| matches!(work, Work::Prose(prose, _) if prose.is_live()));
         // what breaks off within a document breaks the document
         let (stops, left) = if end.is_json { (Vec::new(), None) } else { (terms.stops.clone(), terms.asked.bound) };
-        Ok(Self { service: service.clone(), work, is_live, stops: StopTexts::new(stops), left, sent: String::new(), end })
+        Ok(Self {
+            service: service.clone(),
+            work,
+            is_live,
+            stops: StopTexts::new(stops),
+            left,
+            sent: String::new(),
+            end,
+        })
     }
 
     fn uncorrected(service: &Arc<Service>, plan: &Plan, reason: String) -> Self {
@@ -256,7 +268,9 @@ pub(super) fn let_through(service: &Service, error: ApiError) -> Result<String, 
 
 fn nothing_to_correct(plan: &Plan, form: &Form) -> String {
     match form {
-        Form::Other(binding) => format!("the request binds the answer's form ({binding}), which no correction could keep"),
+        Form::Other(binding) => {
+            format!("the request binds the answer's form ({binding}), which no correction could keep")
+        }
         _ if plan.kept.is_empty() => "there is no text to correct".into(),
         _ => {
             let kinds: Vec<&str> = plan.kept.iter().copied().collect();

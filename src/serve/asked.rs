@@ -19,9 +19,8 @@ const STOP_TEXTS: [usize; 2] = [32, 1000];
 /// Largest schema that is read, in bytes; a larger one binds all of the answer.
 const MOST_SCHEMA_BYTES: usize = 256 << 10;
 /// Fields by which servers are told a form that no correction could keep.
-const OTHER_FORMS: [&str; 7] = [
-    "grammar", "guided_choice", "guided_grammar", "guided_regex", "regex", "ebnf", "structural_tag",
-];
+const OTHER_FORMS: [&str; 7] =
+    ["grammar", "guided_choice", "guided_grammar", "guided_regex", "regex", "ebnf", "structural_tag"];
 /// Fields by which they are told a JSON schema.
 const SCHEMAS: [&str; 2] = ["guided_json", "json_schema"];
 
@@ -35,9 +34,7 @@ pub(super) fn take_own(body: &mut RawObject<'_>) -> Result<Asked, ApiError> {
     };
     let feedback = match body.take("feedback") {
         None => None,
-        Some(value) => {
-            Some(raw::text(&value).ok_or_else(|| ApiError::invalid("feedback", "feedback must be text"))?)
-        }
+        Some(value) => Some(raw::text(&value).ok_or_else(|| ApiError::invalid("feedback", "feedback must be text"))?),
     };
     let scan = flag(body.take("scan").as_deref(), "scan")?;
     Ok(Asked { steering, feedback, scan, ..Asked::default() })
@@ -72,9 +69,8 @@ pub(super) fn stops(body: &RawObject<'_>) -> Result<Vec<String>, ApiError> {
         Several(Vec<String>),
     }
     let [most, longest] = STOP_TEXTS;
-    let wrong = || {
-        ApiError::invalid("stop", format!("stop must be a text or up to {most} texts of at most {longest} bytes"))
-    };
+    let wrong =
+        || ApiError::invalid("stop", format!("stop must be a text or up to {most} texts of at most {longest} bytes"));
     let stops = match body.get("stop").map(|value| read(value).ok_or_else(wrong)).transpose()? {
         None => Vec::new(),
         Some(Stop::One(stop)) => vec![stop],
@@ -118,7 +114,9 @@ pub(super) fn by_format(format: &RawValue) -> Form {
 
 fn by_schema(schema: Option<&RawValue>) -> Form {
     match schema {
-        Some(schema) if schema.get().len() > MOST_SCHEMA_BYTES => Form::Other("a schema that is too large to read".into()),
+        Some(schema) if schema.get().len() > MOST_SCHEMA_BYTES => {
+            Form::Other("a schema that is too large to read".into())
+        }
         // some servers take the schema as text
         Some(schema) => {
             let text = read::<String>(schema);
@@ -163,7 +161,9 @@ mod tests {
             assert_eq!(form_of(json), Form::Json(Bound::default()), "{json}");
         }
         for other in [
-            r#"{"guided_regex":"a|b"}"#, r#"{"grammar":"root ::= x"}"#, r#"{"structured_outputs":{"choice":["a"]}}"#,
+            r#"{"guided_regex":"a|b"}"#,
+            r#"{"grammar":"root ::= x"}"#,
+            r#"{"structured_outputs":{"choice":["a"]}}"#,
             r#"{"response_format":{"type":"grammar"}}"#,
         ] {
             assert!(matches!(form_of(other), Form::Other(_)), "{other}");

@@ -118,7 +118,10 @@ impl Choice {
         let index = choice.get("index").map_or(Some(place), raw::read);
         Ok(Self {
             index: index.ok_or_else(|| ApiError::bad_reply("a choice's index is no number"))?,
-            text: choice.get("text").and_then(raw::text).ok_or_else(|| ApiError::bad_reply("a choice holds no text"))?,
+            text: choice
+                .get("text")
+                .and_then(raw::text)
+                .ok_or_else(|| ApiError::bad_reply("a choice holds no text"))?,
             finish_reason: choice.get("finish_reason").and_then(raw::read),
             beside,
             notes: sorter.notes,
@@ -247,8 +250,13 @@ mod tests {
         assert_eq!(CompletionRequest::take(r#"{"prompt":"a"}"#).unwrap().prompts, ["a"]);
         assert_eq!(CompletionRequest::take(r#"{"prompt":["a","b"],"n":2}"#).unwrap().prompts.len(), 2);
         for refused in [
-            "{}", r#"{"prompt":[]}"#, r#"{"prompt":[1,2]}"#, r#"{"prompt":[[1,2]]}"#, r#"{"prompt":"a","echo":true}"#,
-            r#"{"prompt":"a","max_tokens":0}"#, r#"{"prompt":"a","n":17}"#,
+            "{}",
+            r#"{"prompt":[]}"#,
+            r#"{"prompt":[1,2]}"#,
+            r#"{"prompt":[[1,2]]}"#,
+            r#"{"prompt":"a","echo":true}"#,
+            r#"{"prompt":"a","max_tokens":0}"#,
+            r#"{"prompt":"a","n":17}"#,
         ] {
             assert!(CompletionRequest::take(refused).is_err(), "{refused}");
         }

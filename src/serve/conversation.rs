@@ -162,12 +162,17 @@ mod tests {
 
     #[test]
     fn text_and_values_are_read_alike() {
-        let messages = r#"[{"role":"user","content":"a\ud83d","x":{"":0}},{"role":"assistant"},{"role":"user","content":["b"]}]"#;
+        let messages =
+            r#"[{"role":"user","content":"a\ud83d","x":{"":0}},{"role":"assistant"},{"role":"user","content":["b"]}]"#;
         assert_eq!(Conversation::parse(messages).unwrap().question, "USER: a\u{fffd}\nUSER: b");
         assert_eq!(Conversation::parse("[]"), Err(ConversationError::NoMessages));
         assert_eq!(Conversation::parse("[{}]"), Err(ConversationError::Message { index: 0 }));
         let twice = r#"[{"role":"user","content":"a","content":"b"}]"#;
-        assert_eq!(Conversation::parse(twice), Err(ConversationError::Message { index: 0 }), "nobody knows which is meant");
+        assert_eq!(
+            Conversation::parse(twice),
+            Err(ConversationError::Message { index: 0 }),
+            "nobody knows which is meant"
+        );
     }
 
     #[test]

@@ -274,7 +274,9 @@ impl Correction {
             whole.usage.total_tokens += part.usage.total_tokens;
             if let (Some(scan), Some(more)) = (&mut whole.scan, &part.scan) {
                 let n = scan.columns.len();
-                scan.columns.extend(more.columns.iter().cloned().map(|column| ScanColumn { token: n + column.token, ..column }));
+                scan.columns.extend(
+                    more.columns.iter().cloned().map(|column| ScanColumn { token: n + column.token, ..column }),
+                );
             }
         }
         whole.n_chars = n_chars;
@@ -377,7 +379,9 @@ pub(super) async fn first_tokens(service: &Arc<Service>, text: &str, n: usize) -
 fn check_length(service: &Service, param: &str, text: &str) -> Result<(), ApiError> {
     let most = service.aligner.model.decoder.config().context * MOST_BYTES_A_TOKEN;
     match text.len() > most {
-        true => Err(ApiError::too_long(format!("{param} has {} bytes; no more than {most} fit the Aligner", text.len()))),
+        true => {
+            Err(ApiError::too_long(format!("{param} has {} bytes; no more than {most} fit the Aligner", text.len())))
+        }
         false => Ok(()),
     }
 }

@@ -16,7 +16,9 @@ impl Service {
         let started = std::time::Instant::now();
         let asked = self.upstream()?.post(path, body, &self.upstream_headers(headers)).await;
         self.metrics.upstream(started.elapsed());
-        asked.map_err(|error| self.upstream_error(error))
+        let reply = asked.map_err(|error| self.upstream_error(error))?;
+        self.memory.used(reply.body.len());
+        Ok(reply)
     }
 
     pub(super) fn upstream(&self) -> Result<&Upstream, ApiError> {

@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::state::Service;
 
 /// Bodies up to this size, in bytes, are not counted; the number of connections bounds them.
 const SMALL: usize = 64 << 10;
 /// Bytes of larger bodies at a time. A body is there twice: as it came, and as it goes upstream.
 const MOST_BYTES: usize = 64 << 20;
+/// How often memory is given back, where there may be some.
+const EVERY: Duration = Duration::from_secs(2);
 /// Bytes of a permit.
 const UNIT: usize = 1 << 10;
 
@@ -48,6 +53,16 @@ impl Memory {
         if self.is_dirty.swap(false, Ordering::Relaxed) {
             trim();
         }
+    }
+}
+
+/// Gives memory back now and then, as long as the server is there.
+pub(super) async fn tidy(service: Arc<Service>) {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let service = service.clone();
+        // a failure would be a panic, and costs nothing but memory
+        let _ = tokio::task::spawn_blocking(move || service.memory.give_back()).await;
     }
 }
 

@@ -77,8 +77,14 @@ mod tests {
             assert!(is_straight(path), "{path}");
         }
         for path in [
-            "files/../chat/completions", "files/%2e%2e/x", "files/%2E./x", "files/a%2f..%2fx", "files/..\\x", "files/%252e%252e/x",
-            "embeddings/./x", "files/..;/x",
+            "files/../chat/completions",
+            "files/%2e%2e/x",
+            "files/%2E./x",
+            "files/a%2f..%2fx",
+            "files/..\\x",
+            "files/%252e%252e/x",
+            "embeddings/./x",
+            "files/..;/x",
         ] {
             assert!(!is_straight(path), "{path}");
         }

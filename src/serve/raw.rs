@@ -48,11 +48,6 @@ impl<'a> RawObject<'a> {
         }
     }
 
-    /// Adds a field that is not there yet.
-    pub(super) fn push(&mut self, name: &str, value: Cow<'a, RawValue>) {
-        self.0.push((name.into(), value));
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -204,7 +204,9 @@ impl Sorter {
         let fate = rules.iter().find(|rule| rule.name == name).map(|rule| rule.fate);
         let path = if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
         match fate {
-            Some(Fate::Corrected | Fate::Calls | Fate::Made | Fate::Echoed) => Ok(Verdict::Own(fate.unwrap_or(Fate::Made))),
+            Some(Fate::Corrected | Fate::Calls | Fate::Made | Fate::Echoed) => {
+                Ok(Verdict::Own(fate.unwrap_or(Fate::Made)))
+            }
             Some(_) if is_void(value) => Ok(Verdict::Pass),
             None if is_void(value) => Ok(Verdict::LeaveOut),
             Some(Fate::Passed) if is_plain(value) => Ok(Verdict::Pass),
@@ -230,7 +232,9 @@ impl Sorter {
     pub(super) fn refuse(&mut self, path: String) -> Result<Verdict, ApiError> {
         match self.fail {
             FailMode::Closed => {
-                let rule = format!("`{path}` is nothing that the Aligner can read, and --fail closed lets nothing else through");
+                let rule = format!(
+                    "`{path}` is nothing that the Aligner can read, and --fail closed lets nothing else through"
+                );
                 Err(ApiError::bad_reply(rule))
             }
             FailMode::Open => {
@@ -270,7 +274,9 @@ impl Sorter {
 /// Whether a value is a number, a flag or a name.
 fn is_plain(value: &RawValue) -> bool {
     match value.get().as_bytes().first() {
-        Some(b'"') => read::<String>(value).is_some_and(|name| name.len() <= LONGEST_NAME && !name.contains(char::is_whitespace)),
+        Some(b'"') => {
+            read::<String>(value).is_some_and(|name| name.len() <= LONGEST_NAME && !name.contains(char::is_whitespace))
+        }
         Some(b'{' | b'[') | None => false,
         Some(_) => true,
     }

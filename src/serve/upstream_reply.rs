@@ -155,11 +155,15 @@ mod tests {
 
     #[test]
     fn tokens_of_both_models_are_summed_and_shown() {
-        let text = r#"{"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,"x":"You fool.","d":{"cached":1}}}"#;
+        let text =
+            r#"{"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7,"x":"You fool.","d":{"cached":1}}}"#;
         let usage = head(text).unwrap().usage(UsageNames::COMPLETION, [10, 20]);
         assert_eq!((usage["prompt_tokens"].as_u64(), usage["total_tokens"].as_u64()), (Some(13), Some(37)));
         assert_eq!(usage["redline"]["upstream"]["total_tokens"], 7);
-        assert_eq!(usage["redline"]["aligner"], json!({ "prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30 }));
+        assert_eq!(
+            usage["redline"]["aligner"],
+            json!({ "prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30 })
+        );
         assert_eq!((usage["d"]["cached"].as_u64(), usage.get("x")), (Some(1), None));
         let none = head("{}").unwrap().usage(UsageNames::RESPONSE, [1, 2]);
         assert_eq!((none["input_tokens"].as_u64(), &none["redline"]["upstream"]), (Some(1), &Value::Null));
@@ -172,9 +176,13 @@ mod tests {
         assert!(object["id"].as_str().unwrap().starts_with("chatcmpl-") && object["created"].as_u64().unwrap() > 0);
         assert_eq!(object["model"], "asked");
         assert_eq!(json!(made.object("chatcmpl-", "chunk", "created"))["id"], object["id"], "one reply has one id");
-        let mut given = head("\u{feff}{\"id\":\"c1\",\"created\":1,\"model\":\"m\",\"system_fingerprint\":\"fp\"}").unwrap();
+        let mut given =
+            head("\u{feff}{\"id\":\"c1\",\"created\":1,\"model\":\"m\",\"system_fingerprint\":\"fp\"}").unwrap();
         let object = json!(given.object("chatcmpl-", "chat.completion", "created"));
-        assert_eq!(object, json!({ "id": "c1", "object": "chat.completion", "created": 1, "model": "m", "system_fingerprint": "fp" }));
+        assert_eq!(
+            object,
+            json!({ "id": "c1", "object": "chat.completion", "created": 1, "model": "m", "system_fingerprint": "fp" })
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use self::reply::{ChatReply, Choice, Content, Part, with_text};
+use self::reply::{ChatReply, Choice, Content, with_text};
 use self::request::ChatRequest;
 use super::answer::{Answer, End, Terms};
 use super::body::TextBody;
@@ -23,7 +23,7 @@ use super::sse;
 use super::state::Service;
 use super::upstream_reply::{Head, RawJson, UsageNames};
 
-pub(super) use self::reply::{text_part, with_text as parts_with_text};
+pub(super) use self::reply::{Part, text_part, with_text as parts_with_text};
 
 /// What identifiers of chat completions begin with.
 const ID: &str = "chatcmpl-";
@@ -38,7 +38,8 @@ pub(super) async fn complete(
     drop(body);
     let terms = service.terms(asked, form, stops)?;
     let reply = service.ask("/chat/completions", upstream, &headers).await?;
-    let parsed = ChatReply::read(&reply.body, model.as_deref(), service.sorter()).map_err(|error| service.bad_reply(error))?;
+    let parsed =
+        ChatReply::read(&reply.body, model.as_deref(), service.sorter()).map_err(|error| service.bad_reply(error))?;
     let headers = reply.headers;
     let running = Running::begin(&service, parsed, &terms).await?;
     if is_stream {

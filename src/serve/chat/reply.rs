@@ -177,16 +177,18 @@ fn parts_of(parts: Vec<&RawValue>, sorter: &mut Sorter) -> Result<Content, ApiEr
         };
         let is_text = matches!(place, Part::Text(_));
         // all text stands at the place of the first one
-        if !is_text || !std::mem::replace(&mut has_text, has_text || is_text) {
+        if !is_text || !has_text {
             read.push(place);
         }
+        has_text |= is_text;
     }
     Ok(Content::Parts(read, text))
 }
 
 /// A part with a type; `None` where it is left out.
 fn typed_part(part: &RawValue, text: &mut String, sorter: &mut Sorter) -> Result<Option<Part>, ApiError> {
-    let object = RawObject::of(part).ok_or_else(|| ApiError::bad_reply("a part of the content is neither text nor object"))?;
+    let object =
+        RawObject::of(part).ok_or_else(|| ApiError::bad_reply("a part of the content is neither text nor object"))?;
     let kind: String = object.get("type").and_then(raw::read).unwrap_or_default();
     match sorter.part(CHAT_PART, "message.content", &kind)? {
         Verdict::LeaveOut => Ok(None),
@@ -209,7 +211,8 @@ pub(crate) fn text_part(
             // clients expect them, with nothing in them
             Verdict::LeaveOut if ["annotations", "logprobs"].contains(&name) => kept.set(name, &[(); 0]),
             Verdict::Own(Fate::Corrected) => {
-                let more = raw::text(value).ok_or_else(|| ApiError::bad_reply(format!("a part's `{name}` is no text")))?;
+                let more =
+                    raw::text(value).ok_or_else(|| ApiError::bad_reply(format!("a part's `{name}` is no text")))?;
                 text.push_str(&more);
                 field = Some(if name == "refusal" { "refusal" } else { "text" });
                 kept.set(name, &"");

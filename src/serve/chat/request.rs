@@ -58,7 +58,9 @@ mod tests {
     fn the_body_goes_upstream_as_the_client_wrote_it() {
         let body = r#"{"model":"m","messages":[{"role":"user","content":"Hi\u00e9"}],"tools":[{"z":{"reasoning":1,"answer":2}}],"seed":123456789012345678901234567890,"steering":{"coefficient":1},"stream":true,"stream_options":{"include_usage":true},"logit_bias":{"5":1.50}}"#;
         let request = ChatRequest::take(body).unwrap();
-        let expected = body.replace(r#""steering":{"coefficient":1},"#, "").replace(r#""stream":true,"stream_options":{"include_usage":true}"#, r#""stream":false"#);
+        let expected = body
+            .replace(r#""steering":{"coefficient":1},"#, "")
+            .replace(r#""stream":true,"stream_options":{"include_usage":true}"#, r#""stream":false"#);
         assert_eq!(request.upstream, expected.as_bytes());
         assert!(request.is_stream && request.with_usage);
         assert_eq!((request.asked.question.as_str(), request.model.as_deref()), ("Hié", Some("m")));

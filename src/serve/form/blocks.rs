@@ -131,7 +131,9 @@ fn indented(lines: &[&str], at: usize) -> Option<usize> {
 /// A line that says where a link leads.
 fn is_reference(line: &str) -> bool {
     let named = line.trim().strip_prefix('[').and_then(|rest| rest.split_once("]:"));
-    named.is_some_and(|(name, target)| !name.is_empty() && target.contains("://") && target.split_whitespace().count() == 1)
+    named.is_some_and(|(name, target)| {
+        !name.is_empty() && target.contains("://") && target.split_whitespace().count() == 1
+    })
 }
 
 #[cfg(test)]
@@ -160,7 +162,10 @@ mod tests {
         assert_eq!(kept("a\n````\n```\n````\nb"), [("````\n```\n````\n", "code")]);
         assert_eq!(kept("Open:\n```\nx = 1\n"), [("```\nx = 1\n", "code")], "to the end where it is not closed");
         assert_eq!(kept("- so:\n  ```sh\n  ls\n  ```\n- b"), [("  ```sh\n  ls\n  ```\n", "code")]);
-        assert_eq!(kept("T:\n| a | b |\n|---|---|\n| 1 | 2 |\n\nEnd."), [("| a | b |\n|---|---|\n| 1 | 2 |\n", "table")]);
+        assert_eq!(
+            kept("T:\n| a | b |\n|---|---|\n| 1 | 2 |\n\nEnd."),
+            [("| a | b |\n|---|---|\n| 1 | 2 |\n", "table")]
+        );
         assert_eq!(kept("So\n$$\nx^2\n$$\nis."), [("$$\nx^2\n$$\n", "formula")]);
         assert_eq!(kept("So\n\\[ x \\]\nis."), [("\\[ x \\]\n", "formula")]);
         assert_eq!(kept("<table>\n<tr></tr>\n</table>\nEnd."), [("<table>\n<tr></tr>\n</table>\n", "markup")]);
@@ -172,8 +177,16 @@ mod tests {
     #[test]
     fn prose_stays_prose() {
         for text in [
-            "", "One. Two.\n\nThree.", "- item\n\n    more of the item\n", "1. a\n\n    still a\n", "a | b\nc", "`x` and ``y``\n",
-            "```inline``` code", "< 3 and > 2", "He said [so]: see page 3", "$$ alone",
+            "",
+            "One. Two.\n\nThree.",
+            "- item\n\n    more of the item\n",
+            "1. a\n\n    still a\n",
+            "a | b\nc",
+            "`x` and ``y``\n",
+            "```inline``` code",
+            "< 3 and > 2",
+            "He said [so]: see page 3",
+            "$$ alone",
         ] {
             assert_eq!(kept(text), [], "{text}");
         }

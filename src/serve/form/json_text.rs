@@ -140,7 +140,8 @@ mod tests {
         let found = texts(document).unwrap();
         let shown: Vec<(&str, Option<&str>)> =
             found.iter().map(|text| (&document[text.place.clone()], text.field.as_deref())).collect();
-        let expected = [("\"one\"", Some("a")), ("\"two\"", Some("b")), (r#""th\"ree\\""#, Some("c")), ("\"\"", Some("f"))];
+        let expected =
+            [("\"one\"", Some("a")), ("\"two\"", Some("b")), (r#""th\"ree\\""#, Some("c")), ("\"\"", Some("f"))];
         assert_eq!(shown, expected);
         assert_eq!(texts("\"one\""), None);
         assert_eq!(texts("{\"a\": "), None);

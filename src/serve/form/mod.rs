@@ -259,10 +259,13 @@ mod tests {
     }
 
     fn prose(plan: &Plan) -> Vec<&str> {
-        plan.pieces.iter().filter_map(|piece| match piece {
-            Piece::Prose(prose) => Some(prose.text.as_str()),
-            Piece::Kept(_) => None,
-        }).collect()
+        plan.pieces
+            .iter()
+            .filter_map(|piece| match piece {
+                Piece::Prose(prose) => Some(prose.text.as_str()),
+                Piece::Kept(_) => None,
+            })
+            .collect()
     }
 
     #[test]

@@ -86,10 +86,7 @@ mod tests {
         assert_eq!(parts("Hm.\n</think>\n\nYes."), [Reasoning("Hm.\n</think>\n\n"), Answer("Yes.")]);
         assert_eq!(parts("  [THINK]a[/THINK]Yes."), [Answer("  "), Reasoning("[THINK]a[/THINK]"), Answer("Yes.")]);
         assert_eq!(parts("<think>never closed"), [Reasoning("<think>never closed")]);
-        assert_eq!(
-            parts("A.\n<think>b</think>C."),
-            [Answer("A.\n"), Reasoning("<think>b</think>"), Answer("C.")]
-        );
+        assert_eq!(parts("A.\n<think>b</think>C."), [Answer("A.\n"), Reasoning("<think>b</think>"), Answer("C.")]);
     }
 
     #[test]

@@ -62,7 +62,9 @@ pub(super) fn restored(original: &str, correction: &str) -> (String, usize) {
         let (before, after) = (&old[change.old_range()], &new[change.new_range()]);
         let lost = before.iter().filter(|token| token.is_kept).count();
         match change {
-            _ if lost == 0 || matches!(change, DiffOp::Equal { .. }) => after.iter().for_each(|token| out.push_str(token.text)),
+            _ if lost == 0 || matches!(change, DiffOp::Equal { .. }) => {
+                after.iter().for_each(|token| out.push_str(token.text))
+            }
             DiffOp::Replace { .. } => {
                 n_restored += lost;
                 before.iter().for_each(|token| out.push_str(token.text));
@@ -101,7 +103,15 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
 }
 
 fn words(text: &str) -> Vec<Token<'_>> {
-    let kind = |c: char| if c.is_alphanumeric() { 0 } else if c.is_whitespace() { 1 } else { 2 };
+    let kind = |c: char| {
+        if c.is_alphanumeric() {
+            0
+        } else if c.is_whitespace() {
+            1
+        } else {
+            2
+        }
+    };
     let (mut words, mut from) = (Vec::new(), 0);
     let mut last = None;
     for (at, c) in text.char_indices() {
@@ -129,15 +139,24 @@ mod tests {
     fn links_code_formulas_and_tags_are_found() {
         let text = "See https://a.example/x_(y)?q=1#z, or (http://b.example). Run `ls -l` or ``a`b``.";
         assert_eq!(found(text), ["https://a.example/x_(y)?q=1#z", "http://b.example", "`ls -l`", "``a`b``"]);
-        assert_eq!(found("Write to me@x.example, <b>now</b> &amp; [here](docs/a.md)."), ["me@x.example", "<b>", "</b>", "&amp;", "](docs/a.md)"]);
-        assert_eq!(found(r"So \(x^2\) and $x$, {{name}} or {user.id} [1]."), [r"\(x^2\)", "$x$", "{{name}}", "{user.id}", "[1]"]);
+        assert_eq!(
+            found("Write to me@x.example, <b>now</b> &amp; [here](docs/a.md)."),
+            ["me@x.example", "<b>", "</b>", "&amp;", "](docs/a.md)"]
+        );
+        assert_eq!(
+            found(r"So \(x^2\) and $x$, {{name}} or {user.id} [1]."),
+            [r"\(x^2\)", "$x$", "{{name}}", "{user.id}", "[1]"]
+        );
         assert_eq!(found("It costs $5 and $6; 3 < 4 > 2. And/or."), Vec::<&str>::new());
     }
 
     #[test]
     fn what_a_correction_lost_comes_back() {
         let original = "You fool. See https://a.example/b for more.";
-        assert_eq!(restored(original, "See https://a.example/b for more."), ("See https://a.example/b for more.".into(), 0));
+        assert_eq!(
+            restored(original, "See https://a.example/b for more."),
+            ("See https://a.example/b for more.".into(), 0)
+        );
         let (garbled, n) = restored(original, "See htheum for more.");
         assert!(garbled.contains("https://a.example/b") && garbled.ends_with("for more.") && n == 1, "{garbled}");
         let (gone, n) = restored(original, "See for more.");

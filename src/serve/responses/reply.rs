@@ -6,9 +6,7 @@ use serde_json::value::RawValue;
 use super::super::chat::{Part, text_part};
 use super::super::error::ApiError;
 use super::super::raw::{self, RawObject, is_void};
-use super::super::rules::{
-    Fate, Notes, RESPONSE, RESPONSE_ITEM, RESPONSE_MESSAGE, RESPONSE_PART, Sorter, Verdict,
-};
+use super::super::rules::{Fate, Notes, RESPONSE, RESPONSE_ITEM, RESPONSE_MESSAGE, RESPONSE_PART, Sorter, Verdict};
 use super::super::upstream_reply::Head;
 
 /// Most items of an output.
@@ -43,7 +41,8 @@ impl ResponseReply {
         mut sorter: Sorter,
     ) -> Result<Self, ApiError> {
         let (object, head) = Head::read(body, RESPONSE, model, &mut sorter)?;
-        let items = object.get("output").and_then(raw::list).ok_or_else(|| ApiError::bad_reply("it holds no output"))?;
+        let items =
+            object.get("output").and_then(raw::list).ok_or_else(|| ApiError::bad_reply("it holds no output"))?;
         if items.len() > MOST_ITEMS {
             return Err(ApiError::bad_reply(format!("it holds {} items, more than {MOST_ITEMS}", items.len())));
         }

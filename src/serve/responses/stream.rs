@@ -47,7 +47,11 @@ struct Place {
 
 impl Place {
     fn with<'a>(&self, more: impl IntoIterator<Item = (&'a str, Box<RawValue>)>) -> Vec<(&'a str, Box<RawValue>)> {
-        let place = [("item_id", self.item.clone()), ("output_index", raw(&self.output)), ("content_index", raw(&self.content))];
+        let place = [
+            ("item_id", self.item.clone()),
+            ("output_index", raw(&self.output)),
+            ("content_index", raw(&self.content)),
+        ];
         place.into_iter().chain(more).collect()
     }
 }

@@ -134,7 +134,11 @@ fn closed_lets_nothing_through_that_the_aligner_has_not_seen() {
     for said in refused {
         for is_stream in [false, true] {
             let reply = server.post("/v1/chat/completions", &request(&completion(said.clone()), is_stream));
-            assert_eq!((reply.status, reply.json()["error"]["code"].as_str()), (502, Some("upstream_reply")), "{said}: {reply:?}");
+            assert_eq!(
+                (reply.status, reply.json()["error"]["code"].as_str()),
+                (502, Some("upstream_reply")),
+                "{said}: {reply:?}"
+            );
             assert!(!reply.body.contains("unseen"), "{reply:?}");
         }
     }
@@ -156,7 +160,8 @@ fn beside_the_message_the_same_holds() {
     assert!(!whole.to_string().contains("unseen"), "{whole}");
     assert_eq!((whole["system_fingerprint"].as_str(), whole["service_tier"].as_str()), (Some("fp_1"), Some("default")));
     assert_eq!(whole["choices"][0]["logprobs"], Value::Null);
-    let dropped: Vec<&str> = whole["choices"][0]["redline"]["dropped"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let dropped: Vec<&str> =
+        whole["choices"][0]["redline"]["dropped"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     for name in ["citations", "text", "delta", "logprobs"] {
         assert!(dropped.contains(&name), "{name} is left out without a word: {dropped:?}");
     }
@@ -176,7 +181,10 @@ fn open_lets_through_what_it_names() {
         (json!({ "content": FLAWED, "a_new_field": UNSEEN }), "message.a_new_field"),
         (json!({ "content": { "text": UNSEEN } }), "message.content"),
         (json!({ "content": null, "audio": { "transcript": UNSEEN } }), "message.audio"),
-        (json!({ "content": [{ "type": "text", "text": FLAWED }, { "type": "image_url", "image_url": UNSEEN }] }), "message.content.image_url"),
+        (
+            json!({ "content": [{ "type": "text", "text": FLAWED }, { "type": "image_url", "image_url": UNSEEN }] }),
+            "message.content.image_url",
+        ),
     ] {
         let [message, extension] = message(&server, said.clone());
         assert!(message.to_string().contains("unseen"), "{said}: {message}");
@@ -198,7 +206,10 @@ fn reasoning_goes_by_the_setting() {
     let content = kept["content"].as_str().unwrap();
     assert!(content.starts_with("<think>\nHm, France.\n</think>\n\n") && content.contains(CLEAN), "{content}");
     assert!(!content.contains("fool"), "the answer after it is corrected: {content}");
-    assert_eq!((kept["reasoning_content"].as_str(), &extension["unseen"]), (Some("Hm."), &json!(["message.reasoning_content"])));
+    assert_eq!(
+        (kept["reasoning_content"].as_str(), &extension["unseen"]),
+        (Some("Hm."), &json!(["message.reasoning_content"]))
+    );
     drop(keep);
     let drop = Server::start(&format!("{} --fail open --reasoning drop", mock.arguments()));
     let [dropped, _] = message(&drop, said);
@@ -220,7 +231,10 @@ fn parts_come_back_as_parts_and_choices_in_their_order() {
     reply["choices"].as_array_mut().unwrap().push(other);
     let choices = choices(&server, &reply);
     let by_index = |index: u64| choices.iter().find(|choice| choice["index"] == index).unwrap();
-    assert_eq!((by_index(1)["redline"]["answer"].as_str(), by_index(0)["redline"]["answer"].as_str()), (Some(CLEAN), Some(FLAWED)));
+    assert_eq!(
+        (by_index(1)["redline"]["answer"].as_str(), by_index(0)["redline"]["answer"].as_str()),
+        (Some(CLEAN), Some(FLAWED))
+    );
     assert_eq!(by_index(0)["finish_reason"], "length");
     reply["choices"][0]["index"] = json!(0);
     assert_eq!(server.post("/v1/chat/completions", &request(&reply, false)).status, 502, "two of one index");
@@ -249,7 +263,9 @@ fn what_is_no_prose_survives() {
 fn json_stays_json() {
     let mock = Mock::start();
     let server = Server::start(&mock.arguments());
-    let document = format!("{{\"city\": \"Paris\", \"id\": 123456789012345678901234567890, \"note\": \"{FLAWED}\", \"tags\": [\"a\", \"b\"]}}");
+    let document = format!(
+        "{{\"city\": \"Paris\", \"id\": 123456789012345678901234567890, \"note\": \"{FLAWED}\", \"tags\": [\"a\", \"b\"]}}"
+    );
     let formats = [
         json!({}),
         json!({ "response_format": { "type": "json_object" } }),
@@ -298,11 +314,17 @@ fn limits_of_the_request_bind_what_is_sent() {
             if is_stream { gathered(&reply).remove(0) } else { reply.json()["choices"][0].clone() }
         };
         let all = ask(json!({}));
-        assert_eq!((all["message"]["content"].as_str(), all["finish_reason"].as_str()), (Some(format!("{CLEAN} {CLEAN}").as_str()), Some("stop")));
+        assert_eq!(
+            (all["message"]["content"].as_str(), all["finish_reason"].as_str()),
+            (Some(format!("{CLEAN} {CLEAN}").as_str()), Some("stop"))
+        );
         let stopped = ask(json!({ "stop": [" is Paris"] }));
         assert_eq!(stopped["message"]["content"], "The capital of France");
         let cut = ask(json!({ "max_tokens": 3 }));
-        assert_eq!((cut["finish_reason"].as_str(), cut["redline"]["truncated"].as_bool()), (Some("length"), Some(true)));
+        assert_eq!(
+            (cut["finish_reason"].as_str(), cut["redline"]["truncated"].as_bool()),
+            (Some("length"), Some(true))
+        );
         assert!(cut["message"]["content"].as_str().unwrap().len() < CLEAN.len(), "{cut}");
         assert_eq!(ask(json!({ "max_completion_tokens": 3 }))["message"], cut["message"]);
     }
@@ -315,7 +337,10 @@ fn tokens_of_both_models_are_counted_and_missing_fields_made() {
     let mut reply = completion(json!({ "content": FLAWED }));
     let whole = server.post("/v1/chat/completions", &request(&reply, false)).json();
     let aligner = &whole["usage"]["redline"]["aligner"];
-    assert_eq!(whole["usage"]["redline"]["upstream"], json!({ "prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7 }));
+    assert_eq!(
+        whole["usage"]["redline"]["upstream"],
+        json!({ "prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7 })
+    );
     assert!(aligner["completion_tokens"].as_u64().unwrap() > 3, "{aligner}");
     assert_eq!(whole["usage"]["total_tokens"].as_u64().unwrap(), 7 + aligner["total_tokens"].as_u64().unwrap());
     for name in ["id", "created", "model", "object", "usage"] {

@@ -62,14 +62,18 @@ fn call() -> Value {
 }
 
 fn ask(server: &Server, reply: &Value, is_stream: bool) -> Reply {
-    server.post("/v1/responses", &json!({ "model": "verbatim", "user": reply.to_string(), "input": QUESTION, "stream": is_stream }))
+    server.post(
+        "/v1/responses",
+        &json!({ "model": "verbatim", "user": reply.to_string(), "input": QUESTION, "stream": is_stream }),
+    )
 }
 
 #[test]
 fn responses_are_corrected_whole_and_streamed() {
     let mock = Mock::start();
     let server = Server::start(&mock.arguments());
-    let reasoning = json!({ "type": "reasoning", "id": "rs_1", "summary": [{ "type": "summary_text", "text": UNSEEN }] });
+    let reasoning =
+        json!({ "type": "reasoning", "id": "rs_1", "summary": [{ "type": "summary_text", "text": UNSEEN }] });
     let reply = response(json!([reasoning, said(FLAWED), call()]));
     let whole = ask(&server, &reply, false).json();
     assert!(!whole.to_string().contains("unseen"), "{whole}");
@@ -77,19 +81,32 @@ fn responses_are_corrected_whole_and_streamed() {
     let text = message["content"][0]["text"].as_str().unwrap();
     assert!(text.contains(CLEAN) && !text.contains("fool"), "{whole}");
     assert_eq!((message["redline"]["answer"].as_str(), &whole["output"][1]), (Some(FLAWED), &call()));
-    assert_eq!((whole["tool_choice"].as_str(), whole["usage"]["redline"]["upstream"]["input_tokens"].as_u64()), (Some("auto"), Some(3)));
+    assert_eq!(
+        (whole["tool_choice"].as_str(), whole["usage"]["redline"]["upstream"]["input_tokens"].as_u64()),
+        (Some("auto"), Some(3))
+    );
 
     let events = ask(&server, &reply, true).events();
-    let events: Vec<Value> = events.iter().map(|(name, data)| {
-        let event: Value = serde_json::from_str(data).unwrap();
-        assert_eq!(event["type"].as_str(), Some(name.as_str()));
-        event
-    }).collect();
+    let events: Vec<Value> = events
+        .iter()
+        .map(|(name, data)| {
+            let event: Value = serde_json::from_str(data).unwrap();
+            assert_eq!(event["type"].as_str(), Some(name.as_str()));
+            event
+        })
+        .collect();
     assert!(events.iter().enumerate().all(|(n, event)| event["sequence_number"] == n), "{events:?}");
     let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
-    assert_eq!(kinds[..4], ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"]);
+    assert_eq!(
+        kinds[..4],
+        ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"]
+    );
     assert_eq!(*kinds.last().unwrap(), "response.completed");
-    let deltas: String = events.iter().filter(|event| event["type"] == "response.output_text.delta").map(|event| event["delta"].as_str().unwrap()).collect();
+    let deltas: String = events
+        .iter()
+        .filter(|event| event["type"] == "response.output_text.delta")
+        .map(|event| event["delta"].as_str().unwrap())
+        .collect();
     assert_eq!(deltas, text);
     let arguments = events.iter().find(|event| event["type"] == "response.function_call_arguments.done").unwrap();
     assert_eq!(arguments["arguments"], "{\"q\": 1}");
@@ -131,12 +148,23 @@ fn routes_without_text_are_passed_on_and_others_refused() {
     let body = json!({ "model": "verbatim", "user": "{\"object\":\"list\",\"data\":[]}", "input": "x" });
     for route in ["embeddings", "moderations", "rerank"] {
         let reply = closed.post(&format!("/v1/{route}"), &body);
-        assert_eq!((reply.status, reply.body.as_str()), (200, "{\"object\":\"list\",\"data\":[]}"), "{route}: {reply:?}");
+        assert_eq!(
+            (reply.status, reply.body.as_str()),
+            (200, "{\"object\":\"list\",\"data\":[]}"),
+            "{route}: {reply:?}"
+        );
         assert_eq!(mock.bodies.lock().unwrap().last().unwrap().as_str(), body.to_string());
     }
     let mut unseen = body.clone();
     unseen["user"] = json!(format!("{{\"text\": \"{UNSEEN}\"}}"));
-    for route in ["audio/transcriptions", "messages", "threads/t/messages", "batches", "files/../chat/completions", "files/%2e%2e/chat/completions"] {
+    for route in [
+        "audio/transcriptions",
+        "messages",
+        "threads/t/messages",
+        "batches",
+        "files/../chat/completions",
+        "files/%2e%2e/chat/completions",
+    ] {
         let n = mock.bodies.lock().unwrap().len();
         let reply = closed.post(&format!("/v1/{route}"), &unseen);
         assert!([400, 403].contains(&reply.status) && !reply.body.contains("unseen"), "{route}: {reply:?}");
@@ -150,4 +178,22 @@ fn routes_without_text_are_passed_on_and_others_refused() {
     assert_eq!((reply.status, reply.header("x-redline-status").as_deref()), (200, Some("uncorrected")), "{reply:?}");
     let alone = Server::start("");
     assert_eq!(alone.post("/v1/embeddings", &body).status, 404);
+}
+
+#[test]
+fn the_manual_has_the_tables_of_the_code() {
+    let mut rows = Vec::new();
+    for (title, rules) in redline::serve::TABLES {
+        let mut fates = rules.iter().map(|rule| rule.fate).collect::<Vec<_>>();
+        fates.dedup();
+        for fate in fates {
+            let names = rules.iter().filter(|rule| rule.fate == fate).map(|rule| format!("`{}`", rule.name));
+            rows.push(format!("| {title} | {} | {} |", names.collect::<Vec<_>>().join(" "), fate.name()));
+        }
+    }
+    let manual = std::fs::read_to_string(crate::program::repository().join("docs/serve.md")).unwrap();
+    assert!(manual.contains(&rows.join("\n")), "docs/serve.md must hold\n{}", rows.join("\n"));
+    for route in redline::serve::PASSED {
+        assert!(manual.contains(&format!("`/v1/{route}`")), "{route}");
+    }
 }
