@@ -94,7 +94,7 @@ impl Answer {
             )));
         }
         let mut end = End {
-            answer: plan.text(),
+            answer: plan.answer.clone(),
             kept: plan.kept.clone(),
             drops_reasoning: plan.drops_reasoning,
             is_json: plan.is_json,
@@ -131,7 +131,7 @@ impl Answer {
 
     fn uncorrected(service: &Arc<Service>, plan: &Plan, reason: String) -> Self {
         let end = End {
-            answer: plan.text(),
+            answer: plan.answer.clone(),
             reason: Some(reason),
             is_uncorrected: true,
             drops_reasoning: plan.drops_reasoning,

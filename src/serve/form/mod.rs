@@ -62,6 +62,8 @@ pub(super) struct Prose {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Plan {
     pub(super) pieces: Vec<Piece>,
+    /// The answer without what is left out.
+    pub(super) answer: String,
     /// What stays as it is, by its kinds.
     pub(super) kept: BTreeSet<&'static str>,
     /// Whether reasoning was left out.
@@ -86,6 +88,7 @@ impl Plan {
                 Part::Answer(text) => plan.answer(text, form)?,
             }
         }
+        plan.answer = plan.text();
         if !plan.is_json {
             plan.trim();
         }
@@ -96,8 +99,7 @@ impl Plan {
         self.pieces.iter().filter(|piece| matches!(piece, Piece::Prose(_))).count()
     }
 
-    /// The answer without what is left out.
-    pub(super) fn text(&self) -> String {
+    fn text(&self) -> String {
         let text = |piece: &Piece| match piece {
             Piece::Kept(text) => text.clone(),
             Piece::Prose(prose) => prose.source.clone(),

@@ -119,7 +119,7 @@ fn bad_requests(server: &Server) {
     let cases = [
         (json!({}), "messages"),
         (json!({ "messages": [] }), "messages"),
-        (json!({ "messages": [{ "role": "system", "content": "x" }] }), "messages"),
+        (json!({ "messages": [{ "role": "tool", "content": "x" }] }), "messages"),
         (json!({ "messages": [{ "role": "user", "content": "x" }], "stream": 1 }), "stream"),
         (json!({ "messages": [{ "role": "user", "content": "x" }], "steering": 1 }), "steering"),
         (json!({ "messages": [{ "role": "user", "content": "x" }], "steering": { "vector": "x" } }), "steering.vector"),
