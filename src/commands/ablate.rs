@@ -31,7 +31,7 @@ pub fn run(args: &AblateArgs, json: bool) -> anyhow::Result<ExitCode> {
     let mut results = Vec::with_capacity(args.shares.len());
     for &share in &args.shares {
         eprintln!("identity warm-up on {} % of the rows", 100.0 * share);
-        let summary = train_aligner(&with_share(&args.train, share))?;
+        let summary = train_aligner(&with_share(args, share))?;
         results.push(result(share, &summary));
     }
     let summary = json!({
@@ -79,9 +79,9 @@ fn check(args: &AblateArgs) -> anyhow::Result<()> {
 }
 
 /// The same run with another share, in a folder of its own.
-fn with_share(train: &TrainArgs, share: f64) -> TrainArgs {
-    let mut train = train.clone();
-    train.out = train.out.join(format!("warmup-{share}"));
+fn with_share(args: &AblateArgs, share: f64) -> TrainArgs {
+    let mut train = args.train.clone();
+    train.out = args.share_folder(share);
     train.run.warmup_share = share;
     train
 }

@@ -12,7 +12,7 @@ use crate::cli::CompareArgs;
 use crate::commands::extract;
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, check_output, hinted, read_triples};
+use crate::session::{Session, hinted, read_triples};
 
 pub fn run(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
     let settings = extract::settings(&args.pair, args.seed)?;
@@ -26,7 +26,6 @@ pub fn run(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
     if args.pair.method.is_some() {
         return Err(hinted("--method is one method, and this compares several", "give --methods"));
     }
-    args.out.as_deref().map_or(Ok(()), check_output)?;
     let triples = read_triples(&args.data, args.pair.strictness)?;
     let session = Session::open(&args.model)?;
     let layers = if args.layers.is_empty() { vec![LayerSpec::Auto, LayerSpec::All] } else { args.layers.clone() };

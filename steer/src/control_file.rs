@@ -2,6 +2,7 @@
 //!
 //! - `general.architecture` MUST be `controlvector`.
 //! - `controlvector.layer_count` is written, and not asked for; `controlvector.model_hint` names the architecture and MAY be missing.
+//! - `redline.made_by` is written, and not asked for: only a file that has it is replaced without being asked.
 //! - `direction.N` MUST be one-dimensional and finite; it is added to the output of block N, counted from 0. Scales
 //!   are part of the tensors.
 //!
@@ -69,6 +70,7 @@ pub fn write_control_vector(path: &Path, vector: &ControlVector, model_hint: &st
         ("general.architecture", GgufValue::String(ARCHITECTURE.into())),
         ("controlvector.model_hint", GgufValue::String(model_hint.into())),
         ("controlvector.layer_count", GgufValue::U32(vector.layers.len() as u32)),
+        (redline_model::gguf::MADE_BY, GgufValue::String(redline_model::gguf::REDLINE.into())),
     ];
     let names: Vec<String> = vector.layers.keys().map(|layer| format!("direction.{layer}")).collect();
     let dims: Vec<[usize; 1]> = vector.layers.values().map(|values| [values.len()]).collect();

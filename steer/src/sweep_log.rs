@@ -103,6 +103,8 @@ impl SweepLog {
         for row in rows {
             self.write_line(row)?;
         }
+        let io = |source| Error::Model(ModelError::io(&self.path, source));
+        self.file.sync_data().map_err(io)?;
         self.rows.extend_from_slice(rows);
         Ok(())
     }
