@@ -7,6 +7,7 @@
 mod kind;
 mod lock;
 mod place;
+mod scratch;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use crate::session::{cannot_write, hinted};
 pub use kind::Kind;
 use lock::{Lock, NoLock};
 use place::{Identity, identity, is_within};
+pub use scratch::Scratch;
 
 /// Names in a model's or an adapter's folder that are read, whether or not they are there.
 const MODEL_FILES: [&str; 14] = [
@@ -214,9 +216,9 @@ fn check_parent(path: &Path) -> anyhow::Result<()> {
 /// Streams take what is written in one go; block devices take nothing.
 fn check_stream(output: &Output) -> anyhow::Result<()> {
     let path = &output.path;
-    let Ok(found) = std::fs::metadata(path) else { return Ok(()) };
     let is_log = matches!(output.form, Form::Log(_));
-    match is_stream(&found) && (is_log || is_block_device(&found)) {
+    let is_block_device = std::fs::metadata(path).is_ok_and(|found| is_block_device(&found));
+    match is_stream(path) && (is_log || is_block_device) {
         true => Err(hinted(
             format!("{}: it is no file, and what is written there is read again", path.display()),
             "name a file",
@@ -248,13 +250,9 @@ fn check_folder(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-fn is_a_stream(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|found| is_stream(&found))
-}
-
 /// Refuses two outputs of one file.
 fn check_distinct(targets: &[Target]) -> anyhow::Result<()> {
-    let files = targets.iter().filter(|target| !is_a_stream(&target.path));
+    let files = targets.iter().filter(|target| !is_stream(&target.path));
     let mut seen: Vec<Identity> = Vec::new();
     for target in files {
         let Some(identity) = identity(&target.path) else { continue };
@@ -277,7 +275,7 @@ fn check_inputs(target: &Target, reads: &[PathBuf]) -> anyhow::Result<()> {
         };
         Err(hinted(message, "name another output"))
     };
-    for input in reads.iter().filter(|input| !is_a_stream(input)) {
+    for input in reads.iter().filter(|input| !is_stream(input)) {
         if identity(input) == Some(place.clone()) {
             return refused(input, "it would replace");
         }
@@ -303,7 +301,7 @@ fn is_part_of_model(target: &Target, folder: &Path) -> bool {
 /// Refuses to replace a file of another kind, unless it is asked for.
 fn check_kind(target: &Target, force: bool) -> anyhow::Result<()> {
     let path = &target.path;
-    if !path.exists() || is_a_stream(path) || target.is_known || target.kind.is(path) {
+    if !path.exists() || is_stream(path) || target.is_known || target.kind.is(path) {
         return Ok(());
     }
     if force && !path.is_dir() {
@@ -334,7 +332,7 @@ impl Claim {
                 named.iter().map(|named| goal.join(&named.name)).for_each(|inside| remove_leftovers_in(&inside));
                 Ok(())
             }
-            Form::File(_) if is_a_stream(&goal) => Ok(()),
+            Form::File(_) if is_stream(&goal) => Ok(()),
             Form::File(_) | Form::FileInFolder(_) | Form::Log(_) => {
                 if matches!(output.form, Form::FileInFolder(_)) {
                     self.make_folder(path, folder_of(&goal))?;

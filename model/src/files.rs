@@ -46,10 +46,7 @@ impl AtomicFile {
         let target = resolved(path)?;
         match std::fs::metadata(&target) {
             Ok(found) if found.is_dir() => return Err(ErrorKind::IsADirectory.into()),
-            Ok(found) if is_stream(&found) => {
-                let file = OpenOptions::new().write(true).open(&target)?;
-                return Ok(Self { file, temporary: None, target });
-            }
+            _ if is_stream(&target) => return Ok(Self { file: open_stream(&target)?, temporary: None, target }),
             _ => {}
         }
         // the message of the system names the temporary file, which tells users nothing
@@ -99,9 +96,39 @@ pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Whether bytes written there go elsewhere than into a file: a device, a pipe, a socket.
-pub fn is_stream(found: &Metadata) -> bool {
+/// Whether bytes written there go where they are taken one after the other: a device, a pipe, a socket, or what this process has
+/// open, such as `/dev/stdout`.
+pub fn is_stream(path: &Path) -> bool {
+    is_open_file(path) || std::fs::metadata(path).is_ok_and(|found| is_special(&found))
+}
+
+fn is_special(found: &Metadata) -> bool {
     !found.is_file() && !found.is_dir()
+}
+
+/// Whether a path names something that a process has open, which may be a file.
+fn is_open_file(path: &Path) -> bool {
+    let is_name = |name: &str| path == Path::new(name);
+    let is_descriptor = path.parent().is_some_and(|folder| {
+        folder == Path::new("/dev/fd") || (folder.starts_with("/proc") && folder.file_name() == Some("fd".as_ref()))
+    });
+    cfg!(unix) && (is_name("/dev/stdout") || is_name("/dev/stderr") || is_descriptor)
+}
+
+/// Standard output is shared, not opened again: what is printed beside it keeps its place.
+#[cfg(unix)]
+fn open_stream(path: &Path) -> io::Result<File> {
+    use std::os::fd::AsFd;
+    match path.to_str() {
+        Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
+        Some("/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => Ok(io::stderr().as_fd().try_clone_to_owned()?.into()),
+        _ => OpenOptions::new().write(true).open(path),
+    }
+}
+
+#[cfg(not(unix))]
+fn open_stream(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).open(path)
 }
 
 /// What a path stands for: a link's goal, also where there is nothing yet.
@@ -112,14 +139,8 @@ pub fn resolved(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_path_buf();
     for _ in 0..MOST_LINKS {
         match std::fs::symlink_metadata(&path) {
-            Ok(found) if found.is_symlink() => {
-                let goal = std::fs::read_link(&path)?;
-                let next = folder_of(&path).join(goal);
-                // links of /proc lead to streams that have no path
-                if std::fs::metadata(&path).is_ok_and(|found| is_stream(&found)) {
-                    return Ok(path);
-                }
-                path = next;
+            Ok(found) if found.is_symlink() && !is_open_file(&path) => {
+                path = folder_of(&path).join(std::fs::read_link(&path)?);
             }
             _ => return Ok(path),
         }
@@ -214,7 +235,8 @@ mod tests {
         assert!(write_atomically(&at("circle"), b"x").is_err());
         symlink("/dev/null", at("null")).unwrap();
         write_atomically(&at("null"), b"x").unwrap();
-        assert!(is_stream(&std::fs::metadata("/dev/null").unwrap()));
+        assert!(is_stream(Path::new("/dev/null")) && is_stream(&at("null")) && is_stream(Path::new("/dev/stdout")));
+        assert!(!is_stream(&at("goal")) && !is_stream(&at("missing")) && !is_stream(folder.path()));
         assert!(std::fs::symlink_metadata(at("null")).unwrap().is_symlink());
     }
 }

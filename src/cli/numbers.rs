@@ -12,6 +12,8 @@ pub const MOST_BATCH_ROWS: usize = 4096;
 pub const MOST_RANDOM: usize = 10_000;
 /// Coefficients in a list.
 pub const MOST_COEFFICIENTS: usize = 1000;
+/// Entries of other lists, each of which is a run of its own.
+pub const MOST_LIST: usize = 100;
 /// Steps of training, passes over rows, evaluations.
 pub const MOST_STEPS: usize = 100_000_000;
 /// Width of a model's layers.

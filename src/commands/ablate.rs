@@ -7,6 +7,7 @@ use redline::plot::{Curve, CurvePanel, Curves, write_both};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::cli::numbers::MOST_LIST;
 use crate::cli::train::{AblateArgs, TrainArgs};
 use crate::commands::train::train_aligner;
 use crate::output;
@@ -68,6 +69,9 @@ fn check(args: &AblateArgs) -> anyhow::Result<()> {
     }
     if args.train.run.generate == 0 {
         return Err(hinted("--generate is 0", "give the number of held-out rows to compare outputs on"));
+    }
+    if args.shares.len() > MOST_LIST {
+        return Err(hinted(format!("--shares has {} numbers", args.shares.len()), format!("give at most {MOST_LIST}")));
     }
     match args.shares.iter().find(|share| !(0.0..=1.0).contains(*share)) {
         None if args.shares.windows(2).all(|pair| pair[0] < pair[1]) => Ok(()),

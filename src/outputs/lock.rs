@@ -2,7 +2,7 @@
 //! system: it ends with its process, however that ends.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -69,11 +69,11 @@ impl Lock {
                 }
                 Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => std::thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => return Err(NoLock::Held(holder(&path))),
-                Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {
-                    eprintln!("warning: {}: this file system has no locks; start no second run there", path.display());
+                Err(TryLockError::Error(error)) => {
+                    let place = path.display();
+                    eprintln!("warning: {place}: it cannot be locked ({error}); start no second run there");
                     return Ok(Self { path, file: Some(file) });
                 }
-                Err(TryLockError::Error(error)) => return Err(error.into()),
             }
         }
         unreachable!("the loop ends by returning")

@@ -128,6 +128,32 @@ fn verbs_without_a_model() {
 }
 
 #[test]
+fn numbers_inside_of_words() {
+    let tiny = Tiny::new();
+    tiny.extract();
+    let long = vec!["0-4095"; LIST / 2].join(",");
+    let most = VALUES[0];
+    let extract = format!("extract {MODEL} --pairs 12 --out v.safetensors");
+    let correct = format!("correct {MODEL} --vector vector.safetensors --coefficient 1 --max-new-tokens 4");
+    for line in [
+        format!("{extract} --read first-tokens:{most}"),
+        format!("{extract} --read output-token:{most}"),
+        format!("{extract} --read from-first-difference:{most}"),
+        format!("{extract} --read at-difference:-9223372036854775808"),
+        format!("{correct} --range 0..{most}"),
+        format!("{correct} --range 18446744073709551614..{most}"),
+        format!("{correct} --layers 0-{most}"),
+        format!("{correct} --layers {long}"),
+        format!("{correct} --also vector.safetensors:1e39"),
+        format!("{correct} --device cuda:{most}"),
+        format!("correct --data triples.jsonl --aligner embedded,coefficient={most},layers=0-{most}"),
+    ] {
+        let ran = crate::program::run(tiny.folder(), &words(&line));
+        assert!([0, 1].contains(&ran.code), "{:.300}: {:.300}", line, ran.stderr);
+    }
+}
+
+#[test]
 fn sizes_of_a_model_are_refused_by_the_memory_that_they_take() {
     let tiny = Tiny::new();
     let line = "train --data triples.jsonl --from-scratch --hidden-size 131072 --heads 1024 --n-layers 1024 --steps 1 --out run";

@@ -22,7 +22,7 @@ use crate::cli::tune::TuneArgs;
 use crate::cli::writes::SWEEP;
 use crate::commands::sweep::{SweepSettings, prompts, run_logged, sampling_options, settings};
 use crate::defaults;
-use crate::outputs::clear_for_log;
+use crate::outputs::{Scratch, clear_for_log};
 use crate::session::{Session, hinted};
 use crate::steering::Steering;
 use dial::Dial;
@@ -153,7 +153,7 @@ fn target(args: &TuneArgs, session: &Session, like: Option<&[redline::model::Qac
 impl Run<'_> {
     /// Runs the sweep, in the file that was asked for or one that goes away.
     fn sweep(&self, chosen: &[usize], coefficients: &[f32]) -> anyhow::Result<Vec<SweepRow>> {
-        let scratch = tempfile::tempdir()?;
+        let scratch = Scratch::new()?;
         let file = self.args.out.clone().unwrap_or_else(|| scratch.path().join("sweep.jsonl"));
         let settings = settings(&SweepSettings {
             session: self.session,
