@@ -38,7 +38,7 @@ pub const OUTPUTS: [(&str, &str); 22] = [
 ];
 
 /// Words in the name of a value that stands for a path, or holds one.
-const PATH_WORDS: [&str; 6] = ["FILE", "PATH", "DIR", "STEM", "MODEL", "CHECKPOINT"];
+const PATH_WORDS: [&str; 5] = ["FILE", "PATH", "DIR", "STEM", "MODEL"];
 
 /// Longest first line of a sweep that is looked at.
 const MOST_HEADER: u64 = 1 << 20;

@@ -184,7 +184,9 @@ fn ablate(args: &AblateArgs) -> Vec<Output> {
     named.extend(pictures("ablation"));
     let whole = folder(&args.train.out, named);
     let shares = args.shares.iter().map(|share| folder(&args.share_folder(*share), trained(&args.train)));
-    std::iter::once(whole).chain(shares).collect()
+    // refused by the verb itself, whose reason is the better one where the place is none
+    let gguf = optional(&args.train.gguf, Kind::Gguf);
+    std::iter::once(whole).chain(shares).chain(gguf).collect()
 }
 
 fn data(command: &DataCommand) -> (Vec<Output>, super::files::ForceArgs) {

@@ -133,22 +133,35 @@ impl Place {
     }
 
     /// What a line reads and writes.
-    fn files(&self, line: &str) -> RunFiles {
+    fn files(&self, line: &str) -> anyhow::Result<RunFiles> {
         let root = format!("{}/", self.folder.path().display());
-        let words = line.split_whitespace().map(|word| match word.starts_with(&root) {
-            true => word.to_owned(),
-            false => word.replace("IN/", &format!("{root}IN/")).replace("OUT/", &format!("{root}OUT/")),
-        });
+        let place = |word: &str| {
+            let begins = word.starts_with("IN/") || word.starts_with("OUT/");
+            let word = if begins { format!("{root}{word}") } else { word.to_owned() };
+            word.replace("=IN/", &format!("={root}IN/"))
+                .replace("=OUT/", &format!("={root}OUT/"))
+                .replace(",IN/", &format!(",{root}IN/"))
+        };
+        let words = line.split_whitespace().map(place);
         let words = std::iter::once("redline".to_owned()).chain(words).map(OsString::from);
         let (cli, reads) = cli::parse(words).unwrap_or_else(|error| panic!("{line}: {error}"));
         if let Command::Plot(args) = &cli.command
             && let Some(stem) = &args.out
         {
             let mut files = plotted(args, &[stem.clone()]);
-            files.writes.extend(writes::of(&cli.command, Vec::new()).unwrap().writes);
-            return files;
+            files.writes.extend(writes::of(&cli.command, Vec::new())?.writes);
+            return Ok(files);
         }
-        writes::of(&cli.command, reads).unwrap()
+        writes::of(&cli.command, reads)
+    }
+
+    /// What would be written.
+    fn targets(&self, line: &str) -> Vec<Target> {
+        self.files(line).unwrap().writes.iter().flat_map(targets).collect()
+    }
+
+    fn claim(&self, line: &str) -> anyhow::Result<Claim> {
+        claim(&self.files(line)?)
     }
 
     fn listing(&self) -> BTreeSet<PathBuf> {
@@ -168,7 +181,7 @@ impl Place {
     fn refuses(&self, line: &str, why: &str) {
         for line in [line.to_owned(), format!("{line} --force")] {
             let before = self.listing();
-            let refused = claim(&self.files(&line));
+            let refused = self.claim(&line);
             assert!(refused.is_err(), "{line} is not refused: {why}");
             assert_eq!(self.listing(), before, "{line}");
         }
@@ -193,8 +206,8 @@ fn lines_that_destroy_nothing_are_let_through_and_leave_nothing() {
     let place = Place::new();
     let before = place.listing();
     for line in LINES {
-        let first = claim(&place.files(line)).unwrap_or_else(|error| panic!("{line}: {error:#}"));
-        let second = claim(&place.files(line));
+        let first = place.claim(line).unwrap_or_else(|error| panic!("{line}: {error:#}"));
+        let second = place.claim(line);
         assert!(line.starts_with("plot") || second.is_err(), "{line}: two runs at once");
         drop((first, second));
         assert_eq!(place.listing(), before, "{line}");
@@ -205,14 +218,14 @@ fn lines_that_destroy_nothing_are_let_through_and_leave_nothing() {
 fn no_input_is_replaced_by_any_file_that_is_written() {
     let place = Place::new();
     for line in LINES {
-        let written: Vec<PathBuf> =
-            place.files(line).writes.iter().flat_map(targets).map(|target| target.path).collect();
+        let written: Vec<PathBuf> = place.targets(line).into_iter().map(|target| target.path).collect();
         for input in inputs(line) {
             let target = if input == inputs(line)[0] { &written[..] } else { &written[..1] };
             for target in target {
                 fs::create_dir_all(folder_of(target)).unwrap();
                 fs::write(target, "{\"question\": \"of the user\"}\n").unwrap();
-                let changed = line.replacen(&input, &target.display().to_string(), 1);
+                let name = target.strip_prefix(place.folder.path()).unwrap().display().to_string();
+                let changed = line.replacen(&input, &name, 1);
                 place.refuses(&changed, "an input");
                 fs::remove_file(target).unwrap();
             }
@@ -236,7 +249,7 @@ fn an_input_is_known_by_any_of_its_names() {
         place.refuses(&format!("compare --model IN/model --data IN/triples.jsonl --out OUT/in/model/{name}"), name);
     }
     // a new file beside a model's is nobody's
-    claim(&place.files("compare --model IN/model --data IN/triples.jsonl --out IN/model/compare.json")).unwrap();
+    place.claim("compare --model IN/model --data IN/triples.jsonl --out IN/model/compare.json").unwrap();
 }
 
 #[test]
@@ -252,19 +265,20 @@ fn no_two_outputs_are_one_file() {
             place.refuses(&line.replacen(second, &one.to_uppercase(), 1), "on some systems two outputs are one file");
         }
     }
+    place.refuses("tune --target-ratio 0.3 --out OUT/a.json --save OUT/a.json", "sweep and profile");
+    place.refuses("tune --target-ratio 0.3 --out OUT/a.safetensors --save OUT/b.json", "sweep and vector");
 }
 
 #[test]
 fn files_of_others_are_replaced_by_force_alone() {
     let place = Place::new();
     for line in LINES {
-        let files = place.files(line);
-        for target in files.writes.iter().flat_map(targets) {
+        for target in place.targets(line) {
             fs::create_dir_all(folder_of(&target.path)).unwrap();
             fs::write(&target.path, "{\"question\": \"of the user\"}\n").unwrap();
-            let refused = claim(&place.files(line)).expect_err(&format!("{line}: {}", target.path.display()));
+            let refused = place.claim(line).expect_err(&format!("{line}: {}", target.path.display()));
             assert!(format!("{refused:#}").contains("is there"), "{line}: {refused:#}");
-            claim(&place.files(&format!("{line} --force"))).unwrap_or_else(|error| panic!("{line}: {error:#}"));
+            place.claim(&format!("{line} --force")).unwrap_or_else(|error| panic!("{line}: {error:#}"));
             assert!(target.path.is_file(), "nothing is removed before it is replaced");
             fs::remove_file(&target.path).unwrap();
         }
@@ -298,8 +312,8 @@ fn places_that_are_no_place() {
 #[test]
 fn streams_take_what_is_written_once() {
     let place = Place::new();
-    claim(&place.files("data synth --out /dev/null")).unwrap();
-    claim(&place.files("data split IN/rows.jsonl --out /dev/null --held-out /dev/null")).unwrap();
+    place.claim("data synth --out /dev/null").unwrap();
+    place.claim("data split IN/rows.jsonl --out /dev/null --held-out /dev/null").unwrap();
     place.refuses(
         "sweep --model IN/model --vector IN/vector.gguf --data IN/triples.jsonl --out /dev/null",
         "it is continued",
@@ -312,25 +326,25 @@ fn what_the_same_verb_wrote_is_replaced() {
     let line = "sweep --model IN/model --vector IN/vector.gguf --data IN/triples.jsonl --out OUT/sweep.jsonl";
     fs::write(place.path("OUT/sweep.jsonl"), "{\"schema\": \"redline.sweep.v1\", \"settings\": {}}\n").unwrap();
     fs::write(place.path("OUT/sweep.html"), redline::report::GENERATOR).unwrap();
-    claim(&place.files(line)).unwrap();
+    place.claim(line).unwrap();
     // a folder shows by its mark whose it is
     fs::create_dir(place.path("OUT/report")).unwrap();
     fs::write(place.path("OUT/report/settings.json"), "{\"schema\": \"redline.settings.v1\"}").unwrap();
     fs::write(place.path("OUT/report/layers.jsonl"), "{\"layer\": 0}\n").unwrap();
-    claim(&place.files(LINES[0])).unwrap();
+    place.claim(LINES[0]).unwrap();
     place.refuses(&LINES[0].replace("IN/triples.jsonl", "OUT/report/layers.jsonl"), "an input in it");
 }
 
 #[test]
 fn a_run_in_a_folder_and_one_of_a_file_in_it_exclude_each_other() {
     let place = Place::new();
-    let (whole, file) = ("layers --data IN/triples.jsonl --out OUT", "data synth --out OUT/rows.jsonl");
+    let (whole, file) = ("layers --data IN/triples.jsonl --out OUT/", "data synth --out OUT/rows.jsonl");
     for (first, second) in [(whole, file), (file, whole)] {
-        let held = claim(&place.files(first)).unwrap();
-        let error = claim(&place.files(second)).unwrap_err();
+        let held = place.claim(first).unwrap();
+        let error = place.claim(second).unwrap_err();
         assert!(format!("{error:#}").contains("another run is writing there (process "), "{error:#}");
         drop(held);
-        claim(&place.files(second)).unwrap();
+        place.claim(second).unwrap();
     }
 }
 
@@ -339,8 +353,8 @@ fn what_killed_runs_left_is_removed() {
     let place = Place::new();
     let left = ["OUT/.rows.jsonl.redline-tmp-1-0", "OUT/.rows.jsonl.redline-lock", "OUT/.other.redline-tmp-1-0"];
     left.iter().for_each(|name| fs::write(place.path(name), "x").unwrap());
-    drop(claim(&place.files("data synth --out OUT/rows.jsonl")).unwrap());
+    drop(place.claim("data synth --out OUT/rows.jsonl").unwrap());
     assert_eq!(left.map(|name| place.path(name).exists()), [false, false, true]);
-    drop(claim(&place.files("layers --data IN/triples.jsonl --out OUT")).unwrap());
+    drop(place.claim("layers --data IN/triples.jsonl --out OUT/").unwrap());
     assert!(!place.path(left[2]).exists());
 }
