@@ -9,7 +9,7 @@ pub const MOST_MADE_ROWS: usize = 1_000_000;
 /// Rows decoded together.
 pub const MOST_BATCH_ROWS: usize = 4096;
 /// Random directions.
-pub const MOST_RANDOM: usize = 10_000;
+pub const MOST_RANDOM: usize = 1000;
 /// Coefficients in a list.
 pub const MOST_COEFFICIENTS: usize = 1000;
 /// Entries of other lists, each of which is a run of its own.

@@ -100,12 +100,13 @@ fn unmarked<const N: usize>(names: [&str; N]) -> [Named; N] {
     names.map(|name| Named::new(name, Kind::Unmarked))
 }
 
-fn reproduced() -> Vec<Named> {
+/// What `redline reproduce` writes into its folder, and goes on from where its mark is there.
+pub fn reproduced() -> Vec<Named> {
     let mut named = vec![Named::mark("settings.json", Kind::Json("redline.settings.v1"))];
+    named.push(Named::new("index.html", Kind::Page));
     named.extend(unmarked(["summary.json", "vector.safetensors", "vector.gguf", "shuffled.gguf", "layers.jsonl"]));
     named.extend(unmarked(["scans.jsonl", "propensity.jsonl", "sweep.jsonl", "controls.jsonl", "clean.jsonl"]));
     named.extend(unmarked(["prompt-copy.jsonl", "prompt-edit.jsonl"]));
-    named.push(Named::new("index.html", Kind::Page));
     let scans = [SCAN_CORRECTION, SCAN_COPY].map(|label| format!("scan-{label}"));
     let stems = scans.iter().map(String::as_str).chain(["layers", "sweep", "slopes"]);
     named.extend(stems.flat_map(pictures));

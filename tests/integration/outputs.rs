@@ -142,6 +142,21 @@ fn outputs_over_files_of_the_user_need_force() {
 }
 
 #[test]
+fn a_forced_run_begins_anew() {
+    let tiny = Tiny::new();
+    tiny.extract();
+    succeed(tiny.folder(), &words(&reproduce("fresh")));
+    fs::create_dir(tiny.path("other")).unwrap();
+    fs::copy(tiny.path("vector.safetensors"), tiny.path("other/vector.safetensors")).unwrap();
+    fs::write(tiny.path("other/sweep.jsonl"), OF_THE_USER).unwrap();
+    assert_eq!(go(&tiny, &reproduce("other")).code, 1);
+    succeed(tiny.folder(), &words(&format!("{} --force", reproduce("other"))));
+    let of = |folder: &str, name: &str| fs::read(tiny.path(folder).join(name)).unwrap();
+    assert!(of("other", "vector.safetensors") == of("fresh", "vector.safetensors"), "not the one that lay there");
+    assert_eq!(of("other", "sweep.jsonl").len(), of("fresh", "sweep.jsonl").len());
+}
+
+#[test]
 fn a_picture_needs_a_name() {
     let tiny = Tiny::new();
     tiny.extract();

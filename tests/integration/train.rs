@@ -48,7 +48,7 @@ fn a_run_replaces_nothing_that_it_reads_or_that_no_run_wrote() {
     };
     std::fs::rename(tiny.path("triples.jsonl"), tiny.path("train.jsonl")).unwrap();
     let data = std::fs::read(tiny.path("train.jsonl")).unwrap();
-    refused(&scratch(".").replace("triples.jsonl", "train.jsonl"), "it is read by this run, and would be replaced");
+    refused(&scratch(".").replace("triples.jsonl", "train.jsonl"), "train.jsonl, which is read by this run");
     std::fs::copy(tiny.path("train.jsonl"), tiny.path("triples.jsonl")).unwrap();
     refused(&scratch("."), "train.jsonl is there and is no log of a training run");
     assert!(std::fs::read(tiny.path("train.jsonl")).unwrap() == data);
