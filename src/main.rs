@@ -1,4 +1,5 @@
 //! The `redline` program.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod cli;
 mod commands;

@@ -157,7 +157,7 @@ mod tests {
         let Err(NoLock::Held(who)) = Lock::take(path.clone()) else { panic!("two holders") };
         assert!(who.starts_with(&format!("process {}", std::process::id())), "{who}");
         assert_eq!(held(&path), Some(who));
-        assert_eq!(within(folder.path()), [path.clone()]);
+        assert_eq!(within(folder.path()), std::slice::from_ref(&path));
         drop(first);
         assert_eq!((held(&path), std::fs::read_dir(folder.path()).unwrap().count()), (None, 0));
         // what a killed run left

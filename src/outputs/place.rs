@@ -58,9 +58,9 @@ pub fn identity(path: &Path) -> Option<Identity> {
 
 /// Whether `path` lies within the folder, links followed.
 pub fn is_within(path: &Path, folder: &Path) -> bool {
-    let Some(Identity::There(folder)) = identity(folder) else { return false };
+    let folder = identity(folder).filter(|folder| matches!(folder, Identity::There(_)));
     let Some(place) = whole(path) else { return false };
-    place.ancestors().skip(1).any(|above| identity(above) == Some(Identity::There(folder.clone())))
+    folder.is_some() && place.ancestors().skip(1).any(|above| identity(above) == folder)
 }
 
 /// The path from the root, links followed as far as there is something.

@@ -9,7 +9,8 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::cli::files::{OUTPUTS, is_output, takes_path};
-use crate::cli::{self, Command, writes};
+use crate::cli::writes::{self, plotted};
+use crate::cli::{self, Command};
 
 /// A line a verb: words that begin with `IN/` are read, with `OUT/` are written.
 const LINES: [&str; 23] = [
@@ -148,7 +149,7 @@ impl Place {
         if let Command::Plot(args) = &cli.command
             && let Some(stem) = &args.out
         {
-            let mut files = plotted(args, &[stem.clone()]);
+            let mut files = plotted(args, std::slice::from_ref(stem));
             files.writes.extend(writes::of(&cli.command, Vec::new())?.writes);
             return Ok(files);
         }
@@ -187,8 +188,6 @@ impl Place {
         }
     }
 }
-
-use crate::cli::writes::plotted;
 
 /// What a line reads.
 fn inputs(line: &str) -> Vec<String> {
