@@ -293,6 +293,16 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// More memory is asked for than there is.
+    #[error("{what}: {} GiB of memory are needed, {} GiB are free", bytes >> 30, available >> 30)]
+    Memory {
+        /// What needs it.
+        what: &'static str,
+        /// Bytes needed.
+        bytes: u64,
+        /// Bytes that can be had.
+        available: u64,
+    },
     /// The run was interrupted; what was written so far is complete.
     #[error("interrupted")]
     Interrupted,
@@ -320,6 +330,7 @@ impl Error {
             Self::ConfigField { .. } => {
                 "the configuration is damaged or of a variant that is not supported; take all files from one release"
             }
+            Self::Memory { .. } => "lower the sizes: fewer rows together, fewer new tokens, a smaller model",
             Self::Tokenizer { .. } => "the model needs its own tokenizer; take all files from one release",
             Self::NoWeights { .. } => {
                 "give a Hugging Face folder (config.json, tokenizer.json, model.safetensors) or a .gguf file"

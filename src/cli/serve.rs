@@ -10,6 +10,7 @@ use redline::serve::ServeOptions;
 use redline::steer::{TokenRange, Unit};
 
 use super::ModelArgs;
+use super::numbers::{MOST_BODY_BYTES, MOST_SECONDS, MOST_TOKENS, count, number};
 
 /// What a client gets when the Aligner fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -98,7 +99,7 @@ pub struct ServeArgs {
     #[arg(long, value_name = "NAME", requires = "upstream")]
     pub upstream_key_env: Option<String>,
     /// Longest wait for the upstream server, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120.0, value_parser = number(0.0, MOST_SECONDS))]
     pub upstream_timeout: f64,
     /// What a client gets when the Aligner fails
     #[arg(long, value_enum, default_value_t)]
@@ -128,7 +129,7 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub max_rows: u16,
     /// Tokens drafted from answers in a pass, all rows together; 0 turns drafting off, which changes no reply
-    #[arg(long, default_value_t = ServeOptions::default().most_drafted)]
+    #[arg(long, default_value_t = ServeOptions::default().most_drafted, value_parser = count(0, MOST_TOKENS))]
     pub max_drafted: usize,
     /// Corrections that may wait; further ones are refused with 429
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
@@ -137,15 +138,15 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
     pub max_connections: u16,
     /// Longest correction, in tokens
-    #[arg(long, default_value_t = 1024)]
+    #[arg(long, default_value_t = 1024, value_parser = count(0, MOST_TOKENS))]
     pub max_new_tokens: usize,
     /// Longest body of a request, in bytes
-    #[arg(long, default_value_t = 4 << 20)]
+    #[arg(long, default_value_t = 4 << 20, value_parser = count(0, MOST_BODY_BYTES))]
     pub max_body_bytes: usize,
     /// Longest time for a correction, its wait included, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120.0, value_parser = number(0.0, MOST_SECONDS))]
     pub timeout: f64,
     /// How long requests may go on once the server is asked to stop, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = number(0.0, MOST_SECONDS))]
     pub stop_timeout: f64,
 }

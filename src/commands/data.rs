@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{CleanArgs, CorruptArgs, DataCommand, LeakArgs, ScrambleArgs, SplitArgs, SynthArgs};
 use crate::output;
-use crate::session::{check_distinct, check_output, hinted};
+use crate::session::hinted;
 
 pub fn run(command: &DataCommand, json: bool) -> anyhow::Result<ExitCode> {
     match command {
@@ -31,7 +31,6 @@ pub fn run(command: &DataCommand, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn synth(args: &SynthArgs, json: bool) -> anyhow::Result<ExitCode> {
-    check_output(&args.out)?;
     let corruptor = Corruptor::new(CorruptOptions { seed: args.seed, clean_share: args.clean_share })?;
     let texts = Corpus::built_in()?.texts(args.seed, args.rows)?;
     let rows = texts.iter().zip(0..).map(|(text, row)| text.corrupted(row, &corruptor));
@@ -40,8 +39,6 @@ fn synth(args: &SynthArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 fn corrupt(args: &CorruptArgs, json: bool) -> anyhow::Result<ExitCode> {
     let corruptor = Corruptor::new(CorruptOptions { seed: args.seed, clean_share: args.clean_share })?;
-    check_output(&args.out)?;
-    check_distinct(&[&args.out], &args.file)?;
     let clean = clean_answers(&args.file)?;
     let (clean, report) = filter_rows(clean, &FilterOptions::default())?;
     eprintln!("{}: {report}", args.file.display());
@@ -77,8 +74,6 @@ fn finish(rows: &[CorruptedRow], out: &Path, json: bool) -> anyhow::Result<ExitC
 }
 
 fn scramble(args: &ScrambleArgs, json: bool) -> anyhow::Result<ExitCode> {
-    check_output(&args.out)?;
-    check_distinct(&[&args.out], &args.file)?;
     let texts = read_data(&args.file)?.into_answers();
     let rows = scrambled(&texts, args.seed, args.rows)?;
     write_json_lines(&rows, &args.out)?;
@@ -86,8 +81,6 @@ fn scramble(args: &ScrambleArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn clean(args: &CleanArgs, json: bool) -> anyhow::Result<ExitCode> {
-    check_output(&args.out)?;
-    check_distinct(&[&args.out], &args.file)?;
     let (rows, report) = filter(read_data(&args.file)?.rows, &FilterOptions { max_chars: args.max_chars })?;
     match &rows {
         Rows::Qac(rows) => write_json_lines(rows, &args.out)?,
@@ -109,9 +102,6 @@ fn split(args: &SplitArgs, json: bool) -> anyhow::Result<ExitCode> {
     if !(args.share > 0.0 && args.share < 1.0) {
         return Err(DataError::Share { what: "the share of held-out questions", got: args.share }.into());
     }
-    check_output(&args.out)?;
-    check_output(&args.held_out)?;
-    check_distinct(&[&args.out, &args.held_out], &args.file)?;
     let rows = read_objects(&args.file)?;
     let keys = rows.iter().map(|row| split_key(row, args)).collect::<anyhow::Result<Vec<String>>>()?;
     let rows: Vec<Value> = rows.into_iter().map(|row| Value::Object(row.fields)).collect();

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::cli::EvaluateArgs;
 use crate::progress::Progress;
-use crate::session::{Session, check_output};
+use crate::session::Session;
 use crate::{interrupt, output};
 
 /// One output, as it is written.
@@ -30,7 +30,6 @@ struct EvaluatedRow<'a> {
 }
 
 pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
-    args.out.as_deref().map_or(Ok(()), check_output)?;
     let corrupted = read_corrupted(&args.data)?.map(|mut rows| {
         rows.truncate(args.prompts);
         rows

@@ -1,6 +1,6 @@
 //! `redline fit`: the line through a sweep, with intervals.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -17,13 +17,10 @@ use crate::cli::FitArgs;
 use crate::commands::sweep::rows_hash;
 use crate::difference::{Marks, marked};
 use crate::output;
-use crate::session::{check_output, hinted};
+use crate::session::hinted;
 
 pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (settings, rows) = read_sweep(&args.file)?;
-    if let Some(stem) = &args.plot {
-        check_output(&PathBuf::from(format!("{}.png", stem.display())))?;
-    }
     let bootstrap = BootstrapOptions { seed: args.seed, ..BootstrapOptions::default() };
     let analysis = analyse(&rows, CORRECTION, args.variant, args.coherence_bound, &bootstrap);
     let analysis = analysis.with_context(|| args.file.display().to_string())?;

@@ -21,6 +21,8 @@ mod gemma3;
 mod inspect;
 mod json;
 mod layout;
+mod limits;
+mod outputs;
 mod plot;
 mod program;
 mod ratio;

@@ -182,7 +182,7 @@ fn a_stopped_run_is_continued_to_the_same_bytes() {
 
     std::fs::write(path("notes.txt"), "what I thought").unwrap();
     let other = go("notes.txt", "");
-    assert!(other.code == 1 && other.stderr.contains("line 1 is not of this run"), "{}", other.stderr);
+    assert!(other.code == 1 && other.stderr.contains("notes.txt is there and is no result"), "{}", other.stderr);
     assert_eq!(std::fs::read_to_string(path("notes.txt")).unwrap(), "what I thought");
     assert_eq!(rows_of(&go("-", "")).len(), 12);
     assert!(!path("-").exists(), "rows went to standard output");

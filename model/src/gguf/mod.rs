@@ -29,6 +29,11 @@ pub use tensor_type::GgufTensorType;
 pub use value::{GgufArray, GgufValue};
 pub use write::{GgufTensor, TypedGgufTensor, encode_gguf, encode_typed_gguf, write_gguf};
 
+/// Key of files that Redline wrote; its value is [`REDLINE`].
+pub const MADE_BY: &str = "redline.made_by";
+/// Value of [`MADE_BY`].
+pub const REDLINE: &str = "redline";
+
 /// An open GGUF file: its header in memory, its tensors on demand.
 #[derive(Debug)]
 pub struct GgufFile {

@@ -114,6 +114,10 @@ impl Parameters {
             }
         }
         for linear in linears.iter().filter(|linear| options.applies_to(&linear.name)) {
+            if options.rank > linear.input.max(linear.out) {
+                let (got, expected) = (options.rank.to_string(), "at most the width of the layers that get a delta");
+                return Err(Error::TrainOption { option: "lora rank", got, expected });
+            }
             let names = factor_names(&linear.name);
             let bound = 1.0 / (linear.input as f64).sqrt();
             let mut random = Random::named(&[seed], &names[0]);

@@ -167,7 +167,7 @@ fn write_all(model: &Model, rows: &[&Row], args: &CorrectArgs) -> anyhow::Result
     for (index, row) in rows.iter().enumerate() {
         let tokens = tokenizer.encode_prompt(&chat_prompt(tokenizer, &row.messages)?)?;
         let n = tokens.len();
-        if n + args.sampling.max_new_tokens <= context {
+        if n.saturating_add(args.sampling.max_new_tokens) <= context {
             prompts.push(Prompt::new(tokens, vec![index]));
         } else {
             answers[index] =

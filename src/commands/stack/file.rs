@@ -86,8 +86,8 @@ impl OutFile {
     pub fn write(&mut self, mut row: Map<String, Value>) -> anyhow::Result<()> {
         row.insert(RUN.into(), self.hash.as_str().into());
         let line = serde_json::to_string(&row)? + "\n";
-        self.file.write_all(line.as_bytes()).map_err(|source| ModelError::io(&self.path, source))?;
-        Ok(())
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
+        Ok(written.map_err(|source| ModelError::io(&self.path, source))?)
     }
 }
 

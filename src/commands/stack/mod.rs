@@ -16,10 +16,12 @@ use redline::steer::EditRatios;
 use serde_json::{Map, Value, json};
 
 use crate::cli::stack::AlignerSpec;
+use crate::cli::writes::CORRECTED;
 use crate::cli::{CorrectArgs, ModelArgs};
 use crate::commands::sweep::sampling_options;
 use crate::difference::{Marks, marked};
 use crate::output;
+use crate::outputs::clear_for_log;
 use crate::progress::Progress;
 use crate::session::hinted;
 
@@ -73,6 +75,7 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     let aligners = specs.iter().map(|spec| Aligner::open(spec, args)).collect::<anyhow::Result<Vec<_>>>()?;
     let answers = Answers::open(args)?;
     let path = args.stack.out.as_deref().filter(|path| *path != Path::new("-"));
+    path.map_or(Ok(()), |path| clear_for_log(path, CORRECTED, args.stack.force.force))?;
     let mut file = path.map(|path| OutFile::open(path, run_hash(args, &aligners))).transpose()?;
     let done = file.as_ref().map_or(0, OutFile::n_done);
     if let Some(file) = &file {

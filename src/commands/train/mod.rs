@@ -1,6 +1,5 @@
 //! `redline train`: rows → Aligner, watched, resumable.
 
-mod folder;
 mod log;
 mod options;
 mod report;
@@ -18,12 +17,11 @@ use redline::model::train::export::{
     GgufStored, StoredType, check_gguf, export_adapter, export_gguf, export_hugging_face,
 };
 use redline::model::train::{Method, Outcome, TrainData, TrainRun, train};
-use redline::report::check_place;
 use serde_json::{Value, json};
 
 use crate::cli::train::{GgufName, StoredName, TrainArgs};
 use crate::output;
-use crate::session::{check_output, check_output_folder, make_folder};
+use crate::session::make_folder;
 
 use rows::TrainingRows;
 use start::Start;
@@ -41,9 +39,6 @@ pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<ExitCode> {
 /// Trains and exports; returns the summary that is also in the folder.
 pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
     options::check(args)?;
-    check_output_folder(&args.out)?;
-    folder::check(args)?;
-    args.gguf.as_deref().map_or(Ok(()), check_output)?;
     let rows = TrainingRows::read(args)?;
     let start = Start::new(args, &rows)?;
     if args.gguf.is_some() {
@@ -62,7 +57,6 @@ pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
         }));
     }
     let options = options::train_options(args, rows.n_steps_hint(args));
-    check_place(&args.out.join("index.html"))?;
     let mut watch = Watch::new(&args.out, &rows.held_out, json!({ "options": options }));
     let run = TrainRun {
         parameters: &start.parameters,

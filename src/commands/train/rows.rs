@@ -58,8 +58,8 @@ impl TrainingRows {
         let run = &args.run;
         let share = (self.training.len() as f64 * run.warmup_share).round() as usize;
         let batches = |rows: usize| rows.div_ceil(run.batch_rows.max(1));
-        let identity = batches(self.identity.as_ref().map_or(share, Vec::len)) * run.warmup_epochs;
-        run.steps.unwrap_or(identity + batches(self.training.len()) * run.epochs)
+        let identity = batches(self.identity.as_ref().map_or(share, Vec::len)).saturating_mul(run.warmup_epochs);
+        run.steps.unwrap_or(identity.saturating_add(batches(self.training.len()).saturating_mul(run.epochs)))
     }
 }
 

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 
 use crate::files::write_atomically;
-use crate::gguf::{GgufArray, GgufTensorType, GgufValue, TypedGgufTensor, encode_typed_gguf};
+use crate::gguf::{GgufArray, GgufTensorType, GgufValue, MADE_BY, REDLINE, TypedGgufTensor, encode_typed_gguf};
 use crate::train::Parameters;
 use crate::train::bytes::{encode, tensor_values};
 use crate::weights::gguf_names::{gguf_name, permute};
@@ -112,6 +112,7 @@ fn model_metadata(config: &ModelConfig, stored: GgufStored) -> Vec<(String, Gguf
     vec![
         ("general.architecture".into(), GgufValue::String("llama".into())),
         ("general.name".into(), GgufValue::String("Aligner".into())),
+        (MADE_BY.into(), GgufValue::String(REDLINE.into())),
         ("general.file_type".into(), GgufValue::U32(if stored == GgufStored::F16 { 1 } else { 7 })),
         ("general.quantization_version".into(), GgufValue::U32(2)),
         size("vocab_size", config.vocab_size),
