@@ -9,6 +9,7 @@ mod interrupt;
 mod output;
 mod progress;
 mod provenance;
+mod rows;
 mod session;
 mod steering;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     };
     set_threads(cli.threads.map(usize::from));
     set_matmul_precision(precision(&cli));
+    rows::set_strict(cli.strict);
     keep_freed_memory();
     interrupt::install();
     let result = match &cli.command {
