@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use redline::data::corrupt::CorruptedRow;
 use redline::data::DataError;
+use redline::data::corrupt::CorruptedRow;
 use redline::embedded;
 use redline::model::{Adapter, AlignerTemplate, Error as ModelError, Model, Qac, Site, Tokenizer};
 use redline::probe::Reading;

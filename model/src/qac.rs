@@ -223,7 +223,7 @@ fn read_lines(mut lines: Lines<impl BufRead>) -> Result<Vec<JsonRow>> {
 /// Reads objects that are spread over lines, of which `first` is the first one; where there are none, what there is line by line.
 fn read_spread(mut lines: Lines<impl BufRead>, first: String) -> Result<Vec<JsonRow>> {
     let before = lines.line - 1;
-    let text = first + "\n" + &lines.whole_text()?;
+    let text = first + &lines.whole_text()?;
     if let Ok(found) = documents(&text) {
         let rows: Vec<JsonRow> = found.into_iter().map(|found| row_at(found, before)).collect();
         let within = if rows.len() == 1 { rows_within(&text, before) } else { None };
@@ -282,7 +282,7 @@ impl<R: BufRead> Lines<R> {
         Self { path: path.to_path_buf(), is_gzip, input, line: 0 }
     }
 
-    /// The next line without its end, or why it is no text, or `None` at the end of the stream.
+    /// The next line with its end, or why it is no text, or `None` at the end of the stream.
     fn next_line(&mut self) -> Result<Option<std::result::Result<String, LineFault>>> {
         let mut bytes = Vec::new();
         let limit = MAX_LINE_BYTES + 1;
@@ -403,10 +403,7 @@ mod tests {
             "d.jsonl:3: field `answer` is missing"
         );
         assert_eq!(message(b"[]"), "d.jsonl: no rows");
-        assert_eq!(
-            message(b"[\n3]"),
-            "d.jsonl:2: a row must be an object, but this is a number"
-        );
+        assert_eq!(message(b"[\n3]"), "d.jsonl:2: a row must be an object, but this is a number");
         assert_eq!(
             message(b"[{}\n"),
             "d.jsonl: not a valid JSON file: line 2: an element must be followed by `,` or `]`"

@@ -8,8 +8,7 @@ use redline::data::filter::TextRow;
 use redline::data::scramble::scrambled;
 use redline::data::synth::Corpus;
 use redline::data::{
-    DataError, DataRow, FilterOptions, Need, RowFault, check_leak, filter_rows, read_each, split_rows,
-    write_json_lines,
+    DataError, DataRow, FilterOptions, Need, RowFault, check_leak, filter_rows, read_each, split_rows, write_json_lines,
 };
 use redline::model::Question;
 use redline::model::qac::Fields;
@@ -52,7 +51,8 @@ fn corrupt(args: &CorruptArgs, json: bool) -> anyhow::Result<ExitCode> {
         fields.append(row.others.clone());
         anyhow::Ok((flawed, fields))
     });
-    let (flawed, written): (Vec<CorruptedRow>, Vec<Fields>) = rows.collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip();
+    let (flawed, written): (Vec<CorruptedRow>, Vec<Fields>) =
+        rows.collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip();
     write_json_lines(&written, &args.out)?;
     say_flawed(&flawed, &args.out, json)
 }

@@ -222,7 +222,9 @@ impl fmt::Display for ReadReport {
         }
         if self.n_contexts_apart > 0 {
             let n = rows(self.n_contexts_apart);
-            lines.push(format!("{n} with a `context` that is no turns: kept as a field, not read as part of the question"));
+            lines.push(format!(
+                "{n} with a `context` that is no turns: kept as a field, not read as part of the question"
+            ));
         }
         f.write_str(&lines.join("\n"))
     }

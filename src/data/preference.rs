@@ -106,7 +106,9 @@ fn last_answer(field: &'static str, mut turns: Vec<Turn>) -> Result<(Vec<Turn>, 
 
 /// Whether all of some turns are among others.
 fn holds(turns: &[Turn], others: &[Turn]) -> bool {
-    others.iter().all(|other| turns.iter().any(|turn| begins_with(std::slice::from_ref(turn), std::slice::from_ref(other))))
+    others
+        .iter()
+        .all(|other| turns.iter().any(|turn| begins_with(std::slice::from_ref(turn), std::slice::from_ref(other))))
 }
 
 /// Puts the turns of a `context` before the question; says whether there is one that is no turns.
@@ -129,7 +131,9 @@ fn with_context(
     };
     used.push("context");
     // a context may go up to and with the question
-    before.pop_if(|last| turns.first().is_some_and(|first| begins_with(std::slice::from_ref(last), std::slice::from_ref(first))));
+    before.pop_if(|last| {
+        turns.first().is_some_and(|first| begins_with(std::slice::from_ref(last), std::slice::from_ref(first)))
+    });
     before.extend(turns);
     Ok((before, false))
 }

@@ -74,7 +74,7 @@ impl DataRow {
         };
         let Shape { format, field, turns, messages, answer, correction, used, has_context_apart } = shape;
         let question = match turns.as_slice() {
-            [Turn { role, text }] if role == "user" && field != "messages" => text.clone(),
+            [Turn { role, text }] if role == "user" && !matches!(field, "messages" | "chosen") => text.clone(),
             turns => turns::question(field, turns)?,
         };
         let messages = messages.unwrap_or_else(|| turns::to_messages(&turns));
@@ -85,7 +85,8 @@ impl DataRow {
     pub fn written(&self) -> Fields {
         let texts = [Some(&self.question), self.answer.as_ref(), self.correction.as_ref()];
         let texts = WRITTEN.iter().zip(texts).filter_map(|(name, text)| Some((*name, text?)));
-        let mut fields = if self.used.iter().all(|name| WRITTEN.contains(name)) { self.fields.clone() } else { Fields::default() };
+        let mut fields =
+            if self.used.iter().all(|name| WRITTEN.contains(name)) { self.fields.clone() } else { Fields::default() };
         texts.for_each(|(name, text)| fields.put(name, text.as_str()));
         let mut others = self.fields.clone();
         others.retain(|name| !self.used.contains(&name) && !WRITTEN.contains(&name));
@@ -191,7 +192,12 @@ pub(super) fn prompt(fields: &Fields) -> Result<Option<Prompt>, RowFault> {
         let instruction = text(fields, "instruction")?;
         let input = if fields.has("input") { text(fields, "input")? } else { String::new() };
         let asked = if input.trim().is_empty() { instruction } else { format!("{instruction}\n\n{input}") };
-        return Ok(Some(Prompt { used: vec!["instruction", "input"], messages: None, field: "instruction", turns: vec![Turn::user(asked)] }));
+        return Ok(Some(Prompt {
+            used: vec!["instruction", "input"],
+            messages: None,
+            field: "instruction",
+            turns: vec![Turn::user(asked)],
+        }));
     }
     // an empty question is one all the same, which a filter counts
     Ok(if fields.has("question") { by_itself("question", vec![Turn::user(text(fields, "question")?)]) } else { None })

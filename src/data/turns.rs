@@ -111,14 +111,18 @@ pub(crate) fn from_transcript(text: &str) -> Result<Vec<Turn>, &'static str> {
 /// Where turns begin. They are kept apart by blank lines where there are such turns, else by lines, else by spaces in the one line.
 fn starts(text: &str) -> Vec<(usize, &'static str, &'static str)> {
     let found = |is_start: &dyn Fn(&str) -> bool| {
-        let all = SPEAKERS.iter().flat_map(|(name, role)| text.match_indices(name).map(move |(at, _)| (at, *name, *role)));
+        let all =
+            SPEAKERS.iter().flat_map(|(name, role)| text.match_indices(name).map(move |(at, _)| (at, *name, *role)));
         let mut found: Vec<_> = all.filter(|(at, ..)| is_start(&text[..*at])).collect();
         found.sort_unstable();
         found
     };
     let line_start = |before: &str| before.trim_end_matches([' ', '\t']).ends_with('\n');
     let blank_line = |before: &str| {
-        let rest = before.trim_end_matches([' ', '\t']).strip_suffix('\n').map(|rest| rest.trim_end_matches([' ', '\t', '\r']));
+        let rest = before
+            .trim_end_matches([' ', '\t'])
+            .strip_suffix('\n')
+            .map(|rest| rest.trim_end_matches([' ', '\t', '\r']));
         rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('\n'))
     };
     let is_first = |before: &str| before.trim().is_empty();
@@ -146,7 +150,8 @@ mod tests {
 
     #[test]
     fn transcripts_become_turns() {
-        let text = "\n\nHuman: Hi\n\nAssistant: Hello.\nHuman: is a word\n\nHuman: What does Human: mean?\n\nAssistant: x";
+        let text =
+            "\n\nHuman: Hi\n\nAssistant: Hello.\nHuman: is a word\n\nHuman: What does Human: mean?\n\nAssistant: x";
         let expected = [
             ("user", "Hi"),
             ("assistant", "Hello.\nHuman: is a word"),
@@ -157,7 +162,10 @@ mod tests {
         assert_eq!(turns("Human: a\nAssistant: b"), pairs(&[("user", "a"), ("assistant", "b")]));
         assert_eq!(turns("Human: Why? Assistant: So."), pairs(&[("user", "Why?"), ("assistant", "So.")]));
         assert_eq!(turns("Human: a\r\n\r\nAssistant: b"), pairs(&[("user", "a"), ("assistant", "b")]));
-        assert_eq!(turns("Be kind.\n\nHuman: a\n\nAssistant:"), pairs(&[("system", "Be kind."), ("user", "a"), ("assistant", "")]));
+        assert_eq!(
+            turns("Be kind.\n\nHuman: a\n\nAssistant:"),
+            pairs(&[("system", "Be kind."), ("user", "a"), ("assistant", "")])
+        );
         assert!(from_transcript("text").is_err());
     }
 

@@ -126,7 +126,9 @@ fn other_fields_go_through_every_verb_byte_for_byte() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
     let read = |name: &str| std::fs::read_to_string(path(name)).unwrap();
-    let row = |i: usize| format!(r#"{{{OTHERS},"prompt":"Q{i}?","completion":"Water boils at 100 degrees. Part {i}."}}"#);
+    let row = |i: usize| {
+        format!(r#"{{"n":{i},{OTHERS},"prompt":"Q{i}?","completion":"Water boils at 100 degrees. Part {i}."}}"#)
+    };
     std::fs::write(path("rows.jsonl"), (0..20).map(|i| row(i) + "\n").collect::<String>()).unwrap();
     let n_kept = |name: &str| read(name).lines().filter(|line| line.contains(OTHERS)).count();
     let go = |line: &str| succeed(folder.path(), &words(line));
@@ -142,8 +144,8 @@ fn other_fields_go_through_every_verb_byte_for_byte() {
     let mut parts: Vec<String> = [read("a.jsonl"), read("b.jsonl")].concat().lines().map(str::to_owned).collect();
     parts.sort_unstable_by_key(|line| read("rows.jsonl").find(line.as_str()));
     assert_eq!(parts, read("rows.jsonl").lines().collect::<Vec<_>>(), "rows are split as they are");
-    go("data split rows.jsonl --by id --share 0.25 --out c.jsonl --held-out d.jsonl");
-    assert_eq!(read("c.jsonl").lines().count().max(read("d.jsonl").lines().count()), 20, "all have one id");
+    go("data split rows.jsonl --by n --share 0.25 --out c.jsonl --held-out d.jsonl");
+    assert_eq!([n_kept("c.jsonl"), n_kept("d.jsonl")], [15, 5], "numbers are keys too");
     go("correct --data rows.jsonl --max-new-tokens 24 --out corrected.jsonl");
     assert_eq!(n_kept("corrected.jsonl"), 20);
     let before = read("corrected.jsonl");

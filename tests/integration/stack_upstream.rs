@@ -73,7 +73,8 @@ fn plain() -> Reply {
 fn correct(folder: &Path, questions: &[&str], address: SocketAddr, more: &str) -> Ran {
     let rows: String = questions.iter().map(|question| json!({ "question": question }).to_string() + "\n").collect();
     std::fs::write(folder.join("rows.jsonl"), rows).unwrap();
-    let line = format!("correct --data rows.jsonl --upstream http://{address}/v1 --max-new-tokens 24 --out out.jsonl {more}");
+    let line =
+        format!("correct --data rows.jsonl --upstream http://{address}/v1 --max-new-tokens 24 --out out.jsonl {more}");
     run(folder, &words(&line))
 }
 
@@ -97,7 +98,11 @@ fn what_goes_wrong_with_a_row_stays_with_it() {
     let questions = ["parts", "paid", "refusal", "thoughts", "empty", "none", "long", "choice", "plain"];
     let ran = correct(folder.path(), &questions, address, "--batch-rows 4");
     assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert!(ran.stderr.contains("7 rows have no correction") && ran.stderr.contains("quota is used up"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("7 rows have no correction") && ran.stderr.contains("quota is used up"),
+        "{}",
+        ran.stderr
+    );
     let rows = lines(&folder.path().join("out.jsonl"));
     assert_eq!(rows.len(), 9, "the run goes on");
     for row in [0, 8] {
@@ -152,7 +157,11 @@ fn what_would_go_wrong_with_every_row_ends_the_run() {
         // fewer rows than it takes otherwise
         let alone = tempfile::tempdir().unwrap();
         let ran = correct(alone.path(), &["b"], address, "");
-        assert!(ran.code == 1 && ran.stderr.contains(&format!("error: the upstream server answered {status}")), "{}", ran.stderr);
+        assert!(
+            ran.code == 1 && ran.stderr.contains(&format!("error: the upstream server answered {status}")),
+            "{}",
+            ran.stderr
+        );
     }
 }
 

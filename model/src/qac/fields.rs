@@ -72,7 +72,8 @@ impl Fields {
     /// Puts a value in the place of the field of this name, or at the end; text that is there already stays as it is spelt.
     pub fn put(&mut self, name: &str, value: impl Into<Value>) {
         let value = value.into();
-        if value.is_string() && self.value(name).is_some_and(|there| there.is_ok_and(|there| there == value)) {
+        let there = self.raw(name).and_then(|raw| serde_json::from_str::<Value>(raw).ok());
+        if value.is_string() && there.is_some_and(|there| there == value) {
             return;
         }
         let Ok(raw) = serde_json::value::to_raw_value(&value) else { return }; // a value is always JSON

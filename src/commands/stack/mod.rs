@@ -195,7 +195,9 @@ impl Stack<'_> {
             0 => Ok(ExitCode::SUCCESS),
             n => Err(hinted(
                 match &self.first_error {
-                    Some(first) => format!("{n} rows have no correction; their `error` says why, the first here: {first}"),
+                    Some(first) => {
+                        format!("{n} rows have no correction; their `error` says why, the first here: {first}")
+                    }
                     None => format!("{n} rows have no correction; their `error` says why"),
                 },
                 "mend what it names (shorten texts that are too long, or lower --max-new-tokens) and run these rows again",

@@ -83,7 +83,9 @@ pub fn rows(args: &CorrectArgs) -> anyhow::Result<Vec<Row>> {
         }
     }
     match first {
-        Some((line, fault)) if rows::is_strict() || rows.iter().all(|row| !row.is_known()) => Err(refused(path, line, fault)),
+        Some((line, fault)) if rows::is_strict() || rows.iter().all(|row| !row.is_known()) => {
+            Err(refused(path, line, fault))
+        }
         _ => {
             rows::say(path, &report);
             Ok(rows)

@@ -155,7 +155,10 @@ fn every_reason_says_what_is_wrong() {
             two(human.into(), "Assistant: b\n\nHuman: a".into()),
             "message 1 of `rejected` is the last, but not the assistant's",
         ),
-        (two(json!([user("a"), assistant("b")]), human.into()), "field `rejected` must be messages as `chosen` is, but is text"),
+        (
+            two(json!([user("a"), assistant("b")]), human.into()),
+            "field `rejected` must be messages as `chosen` is, but is text",
+        ),
         (
             two(json!([user("a"), assistant("b")]), json!([user("a"), assistant("x"), user("y"), assistant("b")])),
             "chosen and rejected differ before the last turn",
@@ -168,20 +171,27 @@ fn every_reason_says_what_is_wrong() {
     ] {
         assert_eq!(got, format!("d:1: {expected}"));
     }
-    assert_eq!(message("[{\"question\": 1e999}]", Need::Question), "d:1: field `question` cannot be read: number out of range");
+    assert_eq!(
+        message("[{\"question\": 1e999}]", Need::Question),
+        "d:1: field `question` cannot be read: number out of range"
+    );
     let strict = ReadOptions { is_strict: true, ..ReadOptions::new(Need::Answer) };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("d");
     std::fs::write(&path, "{\"question\": \"q\", \"answer\": \"a\"}\n\n{,}\n").unwrap();
     assert!(read_data(&path, &strict).unwrap_err().to_string().contains("d:3: not valid JSON"));
-    assert_eq!(read_data(&path, &ReadOptions::new(Need::Answer)).unwrap().report.to_string(), "1 of 2 rows left out: not valid JSON: key must be a string at column 2 (line 3)");
+    assert_eq!(
+        read_data(&path, &ReadOptions::new(Need::Answer)).unwrap().report.to_string(),
+        "1 of 2 rows left out: not valid JSON: key must be a string at column 2 (line 3)"
+    );
     assert!(matches!(read("{,}\n[]\n", Need::Answer), Err(DataError::NoUsableRow { n_rows: 2, line: 1, .. })));
 }
 
 #[test]
 fn other_fields_are_kept_in_order_and_as_they_are_spelt() {
     let written = |row: &str| serde_json::to_string(&read(row, Need::Answer).unwrap().rows[0].written()).unwrap();
-    let triple = r#"{"id":18446744073709551617,"answer":"\u0061","x":{"b":1.10,"a":[]},"question":"q","correction":"c"}"#;
+    let triple =
+        r#"{"id":18446744073709551617,"answer":"\u0061","x":{"b":1.10,"a":[]},"question":"q","correction":"c"}"#;
     assert_eq!(written(triple), triple);
     let pair = r#"{"z":1e-400,"chosen":"c","a":0.30000000000000000001,"prompt":"q","rejected":"r"}"#;
     assert_eq!(
@@ -199,7 +209,8 @@ fn other_fields_are_kept_in_order_and_as_they_are_spelt() {
 fn empty_texts_are_left_to_a_filter_where_there_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("d");
-    std::fs::write(&path, "{\"question\": \"q\", \"answer\": \"\"}\n{\"question\": \"q\", \"answer\": \"a\"}\n").unwrap();
+    std::fs::write(&path, "{\"question\": \"q\", \"answer\": \"\"}\n{\"question\": \"q\", \"answer\": \"a\"}\n")
+        .unwrap();
     let options = ReadOptions { allows_empty: true, ..ReadOptions::new(Need::Answer) };
     let (kept, report) = filter_rows(read_data(&path, &options).unwrap().rows, &Default::default()).unwrap();
     assert_eq!((kept.len(), report.empty), (1, 1));
