@@ -423,7 +423,7 @@ mod tests {
         assert_eq!(read(itself.as_bytes()).unwrap(), [triple("q")], "a row with a list of its own");
         assert_eq!(
             message(format!("{{\"question\": \"q\",\n{ROW}\n").as_bytes()),
-            "d.jsonl:1: not valid JSON: EOF while parsing a value at column 16"
+            "d.jsonl:1: not valid JSON: EOF while parsing a value at column 17"
         );
     }
 
