@@ -98,7 +98,7 @@ fn last_answer(field: &'static str, mut turns: Vec<Turn>) -> Result<(Vec<Turn>, 
     match turns.pop() {
         Some(last) if last.role == "assistant" => Ok((turns, last.text)),
         _ => {
-            let rule = format!("is the last, but not the assistant's");
+            let rule = "is the last, but not the assistant's".to_owned();
             Err(RowFault::Message { field, index: turns.len(), rule })
         }
     }
