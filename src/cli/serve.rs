@@ -21,6 +21,18 @@ pub enum FailName {
     Open,
 }
 
+/// What happens to reasoning in replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ReasoningName {
+    /// Keep under --fail open, drop under --fail closed, since the Aligner does not read it
+    #[default]
+    Auto,
+    /// It reaches the client as it is
+    Keep,
+    /// It is left out
+    Drop,
+}
+
 /// A vector file and what requests call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedVector {
@@ -91,6 +103,9 @@ pub struct ServeArgs {
     /// What a client gets when the Aligner fails
     #[arg(long, value_enum, default_value_t)]
     pub fail: FailName,
+    /// What happens to the upstream model's reasoning: reasoning fields and parts, and <think> in the text
+    #[arg(long, value_enum, default_value_t)]
+    pub reasoning: ReasoningName,
     /// Address to listen on; beyond this machine only with keys
     #[arg(long, default_value = "127.0.0.1")]
     pub host: IpAddr,

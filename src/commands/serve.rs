@@ -12,12 +12,12 @@ use redline::model::Qac;
 use redline::probe::Reading;
 use redline::profile::{Profile, ProfileFit, find};
 use redline::serve::{
-    Aligner, ApiKeys, Dial, DialVector, Dials, FailMode, MeasuredDial, ServeOptions, Service, Upstream, bind, listen,
-    own_reading,
+    Aligner, ApiKeys, Dial, DialVector, Dials, FailMode, MeasuredDial, Reasoning, ServeOptions, Service, Upstream,
+    bind, listen, own_reading,
 };
 use redline::steer::{EditRatioVariant, Unit};
 
-use crate::cli::serve::{FailName, NamedVector, ServeArgs};
+use crate::cli::serve::{FailName, NamedVector, ReasoningName, ServeArgs};
 use crate::progress::Progress;
 use crate::session::{Session, check_reading, hinted};
 use crate::steering::Steering;
@@ -104,6 +104,11 @@ fn options(args: &ServeArgs) -> anyhow::Result<ServeOptions> {
         fail: match args.fail {
             FailName::Closed => FailMode::Closed,
             FailName::Open => FailMode::Open,
+        },
+        reasoning: match args.reasoning {
+            ReasoningName::Auto => None,
+            ReasoningName::Keep => Some(Reasoning::Keep),
+            ReasoningName::Drop => Some(Reasoning::Drop),
         },
         keys,
         hosts: args.allow_host.clone(),

@@ -1,24 +1,27 @@
 //! Errors as clients of OpenAI's API expect them.
 
+use std::borrow::Cow;
+
 use axum::Json;
 use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::dial::DialError;
 use super::engine::EngineError;
-use super::upstream::UpstreamError;
+use super::upstream_error::UpstreamError;
 
 /// A request that has no result.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ApiError {
     status: StatusCode,
-    kind: &'static str,
-    code: &'static str,
+    kind: Cow<'static, str>,
+    /// A text, or the number that a provider uses.
+    code: Value,
     message: String,
     param: Option<String>,
-    retry_after: Option<String>,
+    headers: HeaderMap,
 }
 
 impl ApiError {
@@ -30,7 +33,8 @@ impl ApiError {
             500.. => "server_error",
             _ => "invalid_request_error",
         };
-        Self { status, kind, code, message: message.into(), param: None, retry_after: None }
+        let kind = kind.into();
+        Self { status, kind, code: code.into(), message: message.into(), param: None, headers: HeaderMap::new() }
     }
 
     /// A request that breaks a rule, at `param`.
@@ -38,8 +42,31 @@ impl ApiError {
         Self { param: Some(param.into()), ..Self::new(StatusCode::BAD_REQUEST, "invalid_value", message) }
     }
 
+    /// A body that is none.
+    pub(super) fn malformed(error: impl std::fmt::Display) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed_body", format!("the body cannot be read: {error}"))
+    }
+
+    /// A text that is longer than the Aligner takes.
+    pub(super) fn too_long(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "context_length_exceeded", message)
+    }
+
+    /// A reply of the upstream server that cannot be used.
+    pub(super) fn bad_reply(rule: impl std::fmt::Display) -> Self {
+        let message = format!("the upstream server's reply cannot be used: {rule}");
+        Self::new(StatusCode::BAD_GATEWAY, "upstream_reply", message)
+    }
+
     pub(super) fn retry_after(self, seconds: u64) -> Self {
-        Self { retry_after: Some(seconds.to_string()), ..self }
+        let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from(seconds))]);
+        self.with_headers(&headers)
+    }
+
+    /// The error with these headers beside its own.
+    pub(super) fn with_headers(mut self, headers: &HeaderMap) -> Self {
+        self.headers.extend(headers.clone());
+        self
     }
 
     pub(super) fn starting() -> Self {
@@ -66,9 +93,7 @@ impl ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.json())).into_response();
-        if let Some(value) = self.retry_after.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
-            response.headers_mut().insert(RETRY_AFTER, value);
-        }
+        response.headers_mut().extend(self.headers);
         response
     }
 }
@@ -97,10 +122,15 @@ impl From<UpstreamError> for ApiError {
         let message = error.to_string();
         match error {
             UpstreamError::Timeout { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", message),
-            UpstreamError::Status { status, retry_after, .. } => {
-                let passed = matches!(status, 400 | 401 | 403 | 404 | 409 | 413 | 415 | 422 | 429);
+            UpstreamError::Status { status, stated, headers } => {
+                // 407 is about the proxy between, of which the client knows nothing
+                let passed = (400..500).contains(&status) && status != 407;
                 let status = StatusCode::from_u16(status).ok().filter(|_| passed).unwrap_or(StatusCode::BAD_GATEWAY);
-                Self { retry_after, ..Self::new(status, "upstream_error", message) }
+                let mut error = Self::new(status, "upstream_error", message).with_headers(&headers);
+                error.code = stated.code.unwrap_or(error.code);
+                error.kind = stated.kind.map_or(error.kind, Cow::Owned);
+                error.param = stated.param;
+                error
             }
             _ => Self::new(StatusCode::BAD_GATEWAY, "upstream_failed", message),
         }

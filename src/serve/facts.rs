@@ -37,7 +37,8 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>) -> Response {
 pub(super) async fn models(State(service): State<Arc<Service>>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
     match &service.upstream {
         Some(upstream) => {
-            let list = upstream.get("/models", service.passed_key(&headers)).await;
+            let reply = upstream.get("/models", &service.upstream_headers(&headers)).await;
+            let list = reply.and_then(|reply| reply.json());
             Ok(Json(list.map_err(|error| service.upstream_error(error))?))
         }
         None => Ok(Json(json!({ "object": "list", "data": [aligner(&service)] }))),

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
+use super::memory::tidy;
 use super::router::router;
 use super::state::Service;
 
@@ -33,6 +34,7 @@ pub async fn listen(service: Arc<Service>, listener: TcpListener, stop: impl Fut
     let app = router(service.clone());
     let running = GracefulShutdown::new();
     let places = Arc::new(Semaphore::new(service.options.most_connections));
+    let tidy = tokio::spawn(tidy(service.clone()));
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -70,6 +72,7 @@ pub async fn listen(service: Arc<Service>, listener: TcpListener, stop: impl Fut
         eprintln!("warning: {} connections were cut off at the end of the time to stop", connections.len());
     }
     connections.abort_all();
+    tidy.abort();
 }
 
 /// Ends the worker once nobody listens any more, whatever the reason.

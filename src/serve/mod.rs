@@ -5,26 +5,43 @@
 //! ([`Worker`]), where requests with different vectors and coefficients are written in one batch. `docs/serve.md` is
 //! the manual, `docs/openapi.json` the reference.
 
+mod access;
+mod answer;
+mod asked;
 mod auth;
 mod body;
 mod chat;
-mod chat_stream;
+mod completions;
 mod conversation;
 mod correct;
 mod correction;
 mod dial;
 mod engine;
 mod error;
+mod exchange;
 mod facts;
+mod form;
+mod headers;
 mod listen;
+mod memory;
 mod metrics;
 mod options;
 mod own;
 mod page;
+mod pass;
+mod raw;
+mod responses;
 mod router;
+mod rules;
+mod secrets;
 mod sse;
 mod state;
+mod tls;
 mod upstream;
+mod upstream_address;
+mod upstream_body;
+mod upstream_error;
+mod upstream_reply;
 
 pub use auth::ApiKeys;
 pub use conversation::{Conversation, ConversationError};
@@ -32,13 +49,17 @@ pub use dial::{
     Dial, DialError, DialVector, Dials, LayersRequest, MeasuredDial, ReadyVector, Steering, SteeringRequest,
 };
 pub use engine::{EngineError, Event, Job, Queue, Refused, ScanColumn, Task, Worker, Written};
+pub use form::Reasoning;
 pub use listen::{bind, listen};
 pub use metrics::Metrics;
 pub use options::{FailMode, ServeOptions};
 pub use own::own_reading;
+pub use pass::PASSED;
 pub use router::{ROUTES, router};
+pub use rules::{Fate, Rule, Rules, TABLES};
 pub use state::{Aligner, Service};
-pub use upstream::{Upstream, UpstreamError};
+pub use upstream::{Reply, Upstream};
+pub use upstream_error::{Stated, UpstreamError, stated_message};
 
 impl Service {
     /// The Aligner.

@@ -17,10 +17,10 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use super::auth::{bearer, is_known_host};
 use super::error::ApiError;
 use super::state::Service;
-use super::{chat, correct, facts, page};
+use super::{chat, completions, correct, facts, page, pass, responses};
 
 /// Methods and paths that are answered.
-pub const ROUTES: [(&str, &str); 12] = [
+pub const ROUTES: [(&str, &str); 14] = [
     ("get", "/"),
     ("get", "/page.css"),
     ("get", "/page.js"),
@@ -31,6 +31,8 @@ pub const ROUTES: [(&str, &str); 12] = [
     ("get", "/v1/models/{model}"),
     ("get", "/v1/steering"),
     ("post", "/v1/chat/completions"),
+    ("post", "/v1/completions"),
+    ("post", "/v1/responses"),
     ("post", "/v1/correct"),
     ("post", "/v1/scan"),
 ];
@@ -54,9 +56,11 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/v1/models/{*model}", get(facts::model))
         .route("/v1/steering", get(facts::steering))
         .route("/v1/chat/completions", post(chat::complete))
+        .route("/v1/completions", post(completions::complete))
+        .route("/v1/responses", post(responses::create))
         .route("/v1/correct", post(correct::correct))
         .route("/v1/scan", post(correct::scan))
-        .fallback(unknown)
+        .fallback(pass::other)
         .method_not_allowed_fallback(wrong_method)
         .layer(CatchPanicLayer::custom(|_| {
             ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "panic", "a defect of the server, see its log")
@@ -82,11 +86,6 @@ fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
         .allow_methods([Method::GET, Method::POST])
         .allow_headers(AllowHeaders::mirror_request());
     (!origins.is_empty()).then_some(layer)
-}
-
-async fn unknown(request: Request) -> ApiError {
-    let message = format!("{} {} is not known here", request.method(), request.uri().path());
-    ApiError::new(StatusCode::NOT_FOUND, "unknown_url", message)
 }
 
 async fn wrong_method(request: Request) -> ApiError {

@@ -11,6 +11,8 @@ use hyper::body::Frame;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::access::same_request;
+
 /// How often an idle stream shows that it is alive, so that no proxy closes it.
 pub(super) const ALIVE_EVERY: Duration = Duration::from_secs(10);
 
@@ -57,7 +59,7 @@ where
     W: FnOnce(Events) -> F,
 {
     let (sender, receiver) = unbounded_channel();
-    tokio::spawn(write(Events(sender)));
+    tokio::spawn(same_request(write(Events(sender))));
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache")];
     (headers, Body::new(Channel(receiver))).into_response()
 }

@@ -4,16 +4,19 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use redline_model::{AlignerTemplate, Model, Tokenizer};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::dial::Dials;
 use super::engine::{Event, Job, Queue, Refused, Task};
 use super::error::ApiError;
+use super::headers::{Also, to_upstream};
+use super::memory::Memory;
 use super::metrics::Metrics;
 use super::options::ServeOptions;
-use super::upstream::{Upstream, UpstreamError};
+use super::upstream::Upstream;
+use super::upstream_error::UpstreamError;
 
 /// An Aligner as a server knows it.
 pub struct Aligner {
@@ -32,6 +35,7 @@ pub struct Service {
     pub(super) upstream: Option<Upstream>,
     pub(super) metrics: Metrics,
     pub(super) queue: Queue,
+    pub(super) memory: Memory,
     dials: OnceLock<Dials>,
     progress: [AtomicUsize; 2],
     is_stopping: AtomicBool,
@@ -46,6 +50,7 @@ impl Service {
             options,
             upstream,
             metrics: Metrics::default(),
+            memory: Memory::default(),
             dials: OnceLock::new(),
             progress: Default::default(),
             is_stopping: AtomicBool::new(false),
@@ -117,10 +122,18 @@ impl Service {
         (self.metrics.mean_seconds() * rounds).ceil().clamp(1.0, 60.0) as u64
     }
 
-    /// The client's own key, where it is for the upstream server: this one has no keys, and none for the upstream.
-    pub(super) fn passed_key<'a>(&self, headers: &'a HeaderMap) -> Option<&'a HeaderValue> {
-        let is_passed = self.options.keys.is_empty() && self.upstream.as_ref().is_some_and(|other| !other.has_key());
-        headers.get(header::AUTHORIZATION).filter(|_| is_passed)
+    /// A client's headers that go upstream; its own key among them where this server has no keys, and none for the upstream.
+    pub(super) fn upstream_headers(&self, headers: &HeaderMap) -> HeaderMap {
+        to_upstream(headers, Also { key: self.passes_keys(), body: false })
+    }
+
+    /// [`Service::upstream_headers`], and those of a body that is passed on as it is.
+    pub(super) fn passed_headers(&self, headers: &HeaderMap) -> HeaderMap {
+        to_upstream(headers, Also { key: self.passes_keys(), body: true })
+    }
+
+    fn passes_keys(&self) -> bool {
+        self.options.keys.is_empty() && self.upstream.as_ref().is_some_and(|other| !other.has_key())
     }
 
     /// An upstream error as the client shall see it: where this server's own key was refused, nothing is wrong with the
@@ -129,9 +142,9 @@ impl Service {
         self.metrics.upstream_error(error.kind());
         let has_own_key = self.upstream.as_ref().is_some_and(Upstream::has_key);
         match &error {
-            UpstreamError::Status { status: 401 | 403, .. } if has_own_key => {
+            UpstreamError::Status { status: 401 | 403, headers, .. } if has_own_key => {
                 let message = format!("{error}; it was asked with the key that this server was started with");
-                ApiError::new(StatusCode::BAD_GATEWAY, "upstream_key", message)
+                ApiError::new(StatusCode::BAD_GATEWAY, "upstream_key", message).with_headers(headers)
             }
             _ => error.into(),
         }

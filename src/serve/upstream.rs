@@ -1,157 +1,164 @@
-//! The upstream model behind an OpenAI-compatible server: requests as JSON, whole replies as JSON.
+//! The upstream model behind an OpenAI-compatible server: requests and replies as bytes.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use axum::body::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use hyper::{Method, Request, StatusCode, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
-use rustls::{ClientConfig, RootCertStore};
-use serde_json::Value;
+use axum::body::{Body, Bytes};
+use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
+use axum::http::{Method, StatusCode};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response};
+
+use super::access;
+use super::headers::to_client;
+use super::secrets::Secrets;
+use super::tls::tls;
+use super::upstream_address::{Address, Proxy};
+use super::upstream_body::{Masked, Sent};
+use super::upstream_error::{Stated, UpstreamError};
 
 /// Longest reply.
 const MOST_REPLY_BYTES: usize = 16 << 20;
+/// What is read of an error.
+const MOST_ERROR_BYTES: usize = 64 << 10;
 /// Longest wait for a connection.
-const CONNECT_SECONDS: u64 = 10;
-/// Characters of an upstream error that are passed on.
-const QUOTED_CHARS: usize = 500;
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long an idle connection is kept.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// Where answers come from.
 #[derive(Clone)]
 pub struct Upstream {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    base: String,
-    key: Option<HeaderValue>,
+    client: Client,
+    base: Arc<str>,
+    /// As errors name it: the address, and the proxy on the way.
+    place: Arc<str>,
+    authorization: Option<HeaderValue>,
+    secrets: Arc<Secrets>,
     timeout: Duration,
 }
 
-/// Why there is no answer.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum UpstreamError {
-    /// The address cannot be used.
-    #[error("`{url}` is no address of a server: {rule}")]
-    Address {
-        /// As given.
-        url: String,
-        /// The broken rule.
-        rule: String,
-    },
-    /// No encrypted connection can be made from here.
-    #[error("https is not possible here: {reason}")]
-    NoTls {
-        /// What is missing.
-        reason: String,
-    },
-    /// The key cannot be sent.
-    #[error("the upstream key holds characters that no header can hold")]
-    Key,
-    /// No connection, or one that broke.
-    #[error("the upstream server at {url} cannot be reached: {reason}")]
-    Unreachable {
-        /// The address asked.
-        url: String,
-        /// What went wrong.
-        reason: String,
-    },
-    /// The time is up.
-    #[error("the upstream server at {url} did not answer within {seconds} s")]
-    Timeout {
-        /// The address asked.
-        url: String,
-        /// The limit.
-        seconds: f64,
-    },
-    /// It answered with an error.
-    #[error("the upstream server answered {status}: {message}")]
-    Status {
-        /// The HTTP status.
-        status: u16,
-        /// Its message, shortened.
-        message: String,
-        /// When it may be asked again.
-        retry_after: Option<String>,
-    },
-    /// The reply is none of this protocol, or breaks off.
-    #[error("the upstream server's reply cannot be used: {rule}")]
-    Reply {
-        /// The broken rule.
-        rule: String,
-    },
+/// A successful reply.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// Its status, one of success.
+    pub status: StatusCode,
+    /// Those of its headers that are for clients.
+    pub headers: HeaderMap,
+    /// Its body, decoded, without a byte order mark and without this server's key.
+    pub body: Bytes,
 }
 
-impl UpstreamError {
-    /// A short name, for metrics.
-    pub(super) fn kind(&self) -> &'static str {
-        match self {
-            Self::Address { .. } | Self::NoTls { .. } | Self::Key => "settings",
-            Self::Unreachable { .. } => "unreachable",
-            Self::Timeout { .. } => "timeout",
-            Self::Status { .. } => "status",
-            Self::Reply { .. } => "reply",
-        }
-    }
-
-    /// Whether the same request may work later.
-    pub fn is_passing(&self) -> bool {
-        match self {
-            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Reply { .. } => true,
-            Self::Status { status, .. } => *status == 429 || *status >= 500,
-            Self::Address { .. } | Self::NoTls { .. } | Self::Key => false,
-        }
+impl Reply {
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// It is none of this type.
+    pub fn json<T: serde::de::DeserializeOwned>(&self) -> Result<T, UpstreamError> {
+        serde_json::from_slice(&self.body).map_err(|error| UpstreamError::Reply { rule: format!("no JSON: {error}") })
     }
 }
 
 impl Upstream {
-    /// A client of the server whose base URL is `url`, with `/v1` where the server has it there.
+    /// A client of the server whose base URL is `url`, with `/v1` where the server has it there. It goes through the proxy
+    /// that the environment names.
     ///
     /// # Errors
     /// An address that is none, or `https` where no encryption is at hand.
     pub fn new(url: &str, key: Option<&str>, timeout: Duration) -> Result<Self, UpstreamError> {
-        let base = url.trim_end_matches('/').to_owned();
-        let refuse = |rule: &str| UpstreamError::Address { url: url.into(), rule: rule.into() };
-        let uri: Uri = base.parse().map_err(|error| refuse(&format!("{error}")))?;
-        let scheme = uri.scheme_str().ok_or_else(|| refuse("it must begin with http:// or https://"))?;
-        if !["http", "https"].contains(&scheme) {
-            return Err(refuse("it must begin with http:// or https://"));
-        }
-        if uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
-            return Err(refuse("it must be a host with a path and nothing else"));
-        }
-        let key = key.map(bearer).transpose()?;
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_connect_timeout(Some(Duration::from_secs(CONNECT_SECONDS)));
-        let tls = tls(scheme == "https")?;
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
-        let client = Client::builder(TokioExecutor::new()).build(connector.wrap_connector(http));
-        Ok(Self { client, base, key, timeout })
+        let address = Address::parse(url, key)?;
+        let mut secrets = Secrets::default();
+        address.secrets.iter().for_each(|secret| secrets.add(secret));
+        let proxy = Proxy::on_the_way_to(&address.base);
+        let is_encrypted = address.is_https || proxy.as_ref().is_some_and(|proxy| proxy.is_https);
+        let broken = |error: reqwest::Error| UpstreamError::Address { url: address.base.clone(), rule: cause(&error) };
+        let client = Client::builder()
+            .tls_backend_preconfigured(tls(is_encrypted).map_err(|reason| UpstreamError::NoTls { reason })?)
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT)
+            // between two pieces of a reply; whole replies have the same limit in all
+            .read_timeout(timeout)
+            .pool_idle_timeout(IDLE)
+            .tcp_keepalive(IDLE)
+            .build()
+            .map_err(broken)?;
+        let place = match &proxy {
+            Some(proxy) => format!("{} (through the proxy {})", address.base, proxy.name),
+            None => address.base.clone(),
+        };
+        Ok(Self {
+            client,
+            base: address.base.into(),
+            place: place.into(),
+            authorization: address.authorization,
+            secrets: Arc::new(secrets),
+            timeout,
+        })
     }
 
     /// Whether it has a key of its own, so that those of clients stay here.
     pub fn has_key(&self) -> bool {
-        self.key.is_some()
+        self.authorization.is_some()
     }
 
-    /// Sends a JSON body and returns the JSON reply; `key` is the client's, for an upstream without a key here.
+    /// The address and the proxy on the way, without key and password.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Sends a JSON body; `headers` are those of the client that pass.
     ///
     /// # Errors
     /// [`UpstreamError`].
-    pub async fn post(&self, path: &str, body: &Value, key: Option<&HeaderValue>) -> Result<Value, UpstreamError> {
-        self.ask(Method::POST, path, Bytes::from(body.to_string()), key).await
+    pub async fn post(&self, path: &str, body: Bytes, headers: &HeaderMap) -> Result<Reply, UpstreamError> {
+        let mut headers = headers.clone();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.ask(Method::POST, path, body, headers).await
     }
 
     /// Asks for a JSON reply.
     ///
     /// # Errors
     /// [`UpstreamError`].
-    pub async fn get(&self, path: &str, key: Option<&HeaderValue>) -> Result<Value, UpstreamError> {
-        self.ask(Method::GET, path, Bytes::new(), key).await
+    pub async fn get(&self, path: &str, headers: &HeaderMap) -> Result<Reply, UpstreamError> {
+        self.ask(Method::GET, path, Bytes::new(), headers.clone()).await
+    }
+
+    /// Passes a request on as it is and the reply back as it comes, whatever its status; the limit of time holds for the
+    /// head of the reply and between two pieces of its body.
+    ///
+    /// # Errors
+    /// [`UpstreamError`], among them a redirect.
+    pub async fn pass(
+        &self,
+        method: Method,
+        path_and_query: &str,
+        body: Body,
+        headers: &HeaderMap,
+    ) -> Result<(StatusCode, HeaderMap, Body), UpstreamError> {
+        let sent = self.send(method, path_and_query, reqwest::Body::wrap(Sent::new(body)), headers.clone());
+        let response = tokio::time::timeout(self.timeout, sent).await.map_err(|_| self.late())??;
+        let status = response.status();
+        let headers = self.passed_headers(&response, true);
+        if status.is_success() {
+            let masked = Masked::new(response.into(), self.secrets.clone());
+            return Ok((status, headers, Body::new(masked)));
+        }
+        let body = self.read(response, MOST_ERROR_BYTES, true);
+        let body = tokio::time::timeout(self.timeout, body).await.map_err(|_| self.late())??;
+        Ok((status, headers, self.secrets.mask(body).into()))
+    }
+
+    /// The error in a reply whose status is one of success.
+    pub fn error_in(&self, reply: &Reply) -> UpstreamError {
+        let stated = Stated::read(&reply.body);
+        let status = stated.status().unwrap_or(StatusCode::BAD_GATEWAY);
+        self.status_error(status, stated, reply.headers.clone())
+    }
+
+    /// A text without the key and passwords of this server.
+    pub fn hide(&self, text: &str) -> String {
+        self.secrets.hide(text)
     }
 
     async fn ask(
@@ -159,97 +166,119 @@ impl Upstream {
         method: Method,
         path: &str,
         body: Bytes,
-        key: Option<&HeaderValue>,
-    ) -> Result<Value, UpstreamError> {
-        let url = format!("{}{path}", self.base);
-        let mut request = Request::builder().method(method).uri(&url).header(ACCEPT, "application/json");
-        if !body.is_empty() {
-            request = request.header(CONTENT_TYPE, "application/json");
-        }
-        if let Some(key) = self.key.as_ref().or(key) {
-            request = request.header(AUTHORIZATION, key);
-        }
-        let broken = |rule: String| UpstreamError::Address { url: url.clone(), rule };
-        let request = request.body(Full::new(body)).map_err(|error| broken(error.to_string()))?;
+        mut headers: HeaderMap,
+    ) -> Result<Reply, UpstreamError> {
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         let exchange = async {
-            let reply = self.client.request(request).await;
-            let reply =
-                reply.map_err(|error| UpstreamError::Unreachable { url: self.base.clone(), reason: causes(&error) })?;
-            let (head, body) = reply.into_parts();
-            let body = Limited::new(body, MOST_REPLY_BYTES).collect().await;
-            let body = body.map_err(|error| UpstreamError::Reply { rule: format!("it breaks off: {error}") })?;
-            Ok((head, body.to_bytes()))
+            let response = self.send(method, path, body.into(), headers).await?;
+            let status = response.status();
+            let headers = self.passed_headers(&response, false);
+            if !status.is_success() {
+                let body = self.read(response, MOST_ERROR_BYTES, true).await?;
+                return Err(self.status_error(status, Stated::read(&body), headers));
+            }
+            let body = self.secrets.mask_content(self.read(response, MOST_REPLY_BYTES, false).await?);
+            let start = if body.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+            Ok(Reply { status, headers, body: body.slice(start..) })
         };
-        let seconds = self.timeout.as_secs_f64();
-        let timeout = || UpstreamError::Timeout { url: self.base.clone(), seconds };
-        let (head, body) = tokio::time::timeout(self.timeout, exchange).await.map_err(|_| timeout())??;
-        if !head.status.is_success() {
-            let retry_after = head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-            return Err(status_error(head.status, &body, retry_after));
+        tokio::time::timeout(self.timeout, exchange).await.map_err(|_| self.late())?
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: reqwest::Body,
+        mut headers: HeaderMap,
+    ) -> Result<Response, UpstreamError> {
+        if let Some(own) = &self.authorization {
+            headers.insert(AUTHORIZATION, own.clone());
         }
-        serde_json::from_slice(&body).map_err(|error| UpstreamError::Reply { rule: format!("no JSON: {error}") })
+        if !headers.contains_key(USER_AGENT) {
+            headers.insert(USER_AGENT, HeaderValue::from_static(concat!("redline/", env!("CARGO_PKG_VERSION"))));
+        }
+        let url = format!("{}{path}", self.base);
+        let started = Instant::now();
+        let sent = self.client.request(method, url).headers(headers).body(body).send().await;
+        let response = sent.map_err(|error| self.unreachable(&error))?;
+        access::upstream(response.status(), started.elapsed());
+        match response.status().is_redirection() {
+            true => Err(self.redirect(&response)),
+            false => Ok(response),
+        }
+    }
+
+    /// The body, as long as it is not more than `most`; of longer ones nothing, or the beginning.
+    async fn read(&self, mut response: Response, most: usize, is_cut: bool) -> Result<Bytes, UpstreamError> {
+        let too_long = || UpstreamError::Reply { rule: format!("it has more than {} MiB", most >> 20) };
+        if !is_cut && response.content_length().is_some_and(|length| length > most as u64) {
+            return Err(too_long());
+        }
+        let mut body = Vec::new();
+        loop {
+            let piece = response.chunk().await;
+            let broken = |error: reqwest::Error| match error.is_timeout() {
+                true => self.late(),
+                false => UpstreamError::Reply { rule: format!("it breaks off: {}", self.hide(&cause(&error))) },
+            };
+            let piece = match piece {
+                // an error that breaks off is an error all the same
+                Err(_) if is_cut => break,
+                piece => piece.map_err(broken)?,
+            };
+            let Some(piece) = piece else { break };
+            let room = most - body.len();
+            match piece.len() > room {
+                true if is_cut => {
+                    body.extend_from_slice(&piece[..room]);
+                    break;
+                }
+                true => return Err(too_long()),
+                false => body.extend_from_slice(&piece),
+            }
+        }
+        Ok(body.into())
+    }
+
+    fn passed_headers(&self, response: &Response, with_body: bool) -> HeaderMap {
+        let mut headers = to_client(response.headers(), with_body);
+        for value in headers.values_mut() {
+            let masked = self.secrets.mask(Bytes::copy_from_slice(value.as_bytes()));
+            if masked != value.as_bytes() {
+                // stars are as good in a header as what they stand for
+                *value = HeaderValue::from_bytes(&masked).unwrap_or_else(|_| HeaderValue::from_static(""));
+            }
+        }
+        headers
+    }
+
+    fn status_error(&self, status: StatusCode, stated: Stated, headers: HeaderMap) -> UpstreamError {
+        let stated = stated.map(|text| self.hide(text));
+        UpstreamError::Status { status: status.as_u16(), stated: Box::new(stated), headers: Box::new(headers) }
+    }
+
+    fn redirect(&self, response: &Response) -> UpstreamError {
+        let location = response.headers().get(LOCATION).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let location = location.map_or_else(|| "an address that it does not tell".into(), |it| self.hide(&it));
+        UpstreamError::Redirect { status: response.status().as_u16(), location }
+    }
+
+    fn unreachable(&self, error: &reqwest::Error) -> UpstreamError {
+        let reason = match (error.is_timeout(), error.is_connect()) {
+            (true, true) => format!("no connection within {} s", CONNECT.as_secs()),
+            (true, false) => return self.late(),
+            _ => self.hide(&cause(error)),
+        };
+        UpstreamError::Unreachable { url: self.place.to_string(), reason }
+    }
+
+    fn late(&self) -> UpstreamError {
+        UpstreamError::Timeout { url: self.place.to_string(), seconds: self.timeout.as_secs_f64() }
     }
 }
 
-/// An `Authorization` header that no log shows.
-fn bearer(key: &str) -> Result<HeaderValue, UpstreamError> {
-    let mut value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| UpstreamError::Key)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn status_error(status: StatusCode, body: &[u8], retry_after: Option<String>) -> UpstreamError {
-    let parsed: Option<Value> = serde_json::from_slice(body).ok();
-    let stated = parsed.as_ref().and_then(|value| value["error"]["message"].as_str()).map(str::to_owned);
-    let message = stated.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
-    let message = message.trim().chars().take(QUOTED_CHARS).collect();
-    UpstreamError::Status { status: status.as_u16(), message, retry_after }
-}
-
-/// An error with its causes.
-fn causes(error: &dyn std::error::Error) -> String {
+/// What an error comes from.
+fn cause(error: &dyn std::error::Error) -> String {
     let chain = std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string);
     chain.last().unwrap_or_default()
-}
-
-/// Encryption with the certificates that the system trusts; without any where none is needed.
-fn tls(is_needed: bool) -> Result<ClientConfig, UpstreamError> {
-    let mut roots = RootCertStore::empty();
-    if is_needed {
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
-        if roots.is_empty() {
-            let reason = "the system has no trusted certificates (package ca-certificates, or SSL_CERT_FILE)";
-            return Err(UpstreamError::NoTls { reason: reason.into() });
-        }
-    }
-    let no_tls = |reason: String| UpstreamError::NoTls { reason };
-    let provider = provider(is_needed).map_err(no_tls)?;
-    let config = ClientConfig::builder_with_provider(Arc::new(provider)).with_safe_default_protocol_versions();
-    Ok(config.map_err(|error| no_tls(error.to_string()))?.with_root_certificates(roots).with_no_client_auth())
-}
-
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
-fn provider(is_needed: bool) -> Result<rustls::crypto::CryptoProvider, String> {
-    if is_needed && !has_instructions() {
-        return Err("this processor lacks the instructions for it (AES, AVX2, ADX, BMI2)".into());
-    }
-    Ok(rustls_graviola::default_provider())
-}
-
-#[cfg(target_arch = "x86_64")]
-fn has_instructions() -> bool {
-    use std::is_x86_feature_detected as has;
-    has!("aes") && has!("pclmulqdq") && has!("ssse3") && has!("avx2") && has!("adx") && has!("bmi2")
-}
-
-#[cfg(target_arch = "aarch64")]
-fn has_instructions() -> bool {
-    use std::arch::is_aarch64_feature_detected as has;
-    has!("aes") && has!("sha2") && has!("pmull") && has!("neon")
-}
-
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn provider(_: bool) -> Result<rustls::crypto::CryptoProvider, String> {
-    Err("there is no cryptography for this kind of processor".into())
 }

@@ -4,10 +4,11 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use redline::chat::chat_prompt;
 use redline::model::generate::{Finish, GenerateOptions, Prompt, generate};
 use redline::model::{Model, NoHook};
-use redline::serve::{Upstream, UpstreamError};
+use redline::serve::{Stated, Upstream, UpstreamError};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
@@ -183,18 +184,18 @@ impl Server {
 
 /// Asks until there is an answer, or an error that will not pass.
 async fn ask(upstream: &Upstream, body: &Value) -> Result<Answered, Failure> {
-    let mut attempt = 1;
+    let (mut attempt, headers) = (1, HeaderMap::new());
     loop {
-        let asked = until_stopped(upstream.post("/chat/completions", body, None)).await?;
-        let error = match asked.map(|reply| answer_of(&reply)) {
+        let asked = until_stopped(upstream.post("/chat/completions", body.to_string().into(), &headers)).await?;
+        let error = match asked.and_then(|reply| reply.json()).map(|reply| answer_of(&reply)) {
             Ok(Ok(answer)) => return answer.map_err(Failure::Row),
             Ok(Err(error @ UpstreamError::Reply { .. })) => return Err(Failure::Row(error.to_string())),
-            Ok(Err(error)) if attempt < ATTEMPTS && error.is_passing() => error,
-            Err(error) if attempt < ATTEMPTS && error.is_passing() => error,
+            Ok(Err(error)) | Err(error) if attempt < ATTEMPTS && error.is_passing() => error,
             Ok(Err(error)) | Err(error) => return Err(failure(&error)),
         };
         let usual = Duration::from_secs(1 << (attempt - 1));
-        until_stopped(tokio::time::sleep(wished(&error).map_or(usual, |wait| wait.max(usual)))).await?;
+        let wished = error.retry_after().map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
+        until_stopped(tokio::time::sleep(wished.map_or(usual, |wait| wait.max(usual)))).await?;
         attempt += 1;
     }
 }
@@ -207,16 +208,6 @@ async fn until_stopped<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
     }
 }
 
-/// How long the server asks to wait, within bounds.
-fn wished(error: &UpstreamError) -> Option<Duration> {
-    match error {
-        UpstreamError::Status { retry_after: Some(seconds), .. } => {
-            Some(Duration::from_secs(seconds.trim().parse().ok()?).min(LONGEST_WAIT))
-        }
-        _ => None,
-    }
-}
-
 /// Whom an error concerns: the row it came for, or all rows.
 fn failure(error: &UpstreamError) -> Failure {
     let hint = match error {
@@ -226,7 +217,7 @@ fn failure(error: &UpstreamError) -> Failure {
         UpstreamError::Status { status: 404 | 405, .. } => {
             "check --upstream-name, and whether the URL has to end with /v1"
         }
-        UpstreamError::Status { status: 300..=399, .. } => "give the URL that it points to",
+        UpstreamError::Redirect { .. } => "give the URL that it points to",
         UpstreamError::Unreachable { .. } | UpstreamError::Address { .. } | UpstreamError::NoTls { .. } => {
             "check that the server runs and that the URL is right"
         }
@@ -273,8 +264,7 @@ fn text_of(content: &Value) -> String {
 fn stated(error: &Value) -> UpstreamError {
     let code = error["code"].as_u64().or_else(|| error["code"].as_str()?.parse().ok());
     let status = code.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code)).unwrap_or(502);
-    let message = error["message"].as_str().or(error.as_str()).map_or_else(|| error.to_string(), str::to_owned);
-    UpstreamError::Status { status, message, retry_after: None }
+    UpstreamError::Status { status, stated: Box::new(Stated::of(error)), headers: Box::default() }
 }
 
 /// Answers of a model in this program, written together.
