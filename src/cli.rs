@@ -89,6 +89,9 @@ pub struct Cli {
     /// Print results as JSON on standard output
     #[arg(long, global = true)]
     pub json: bool,
+    /// Stop at the first row of a data file that cannot be used; without it such rows are counted and left out
+    #[arg(long, global = true)]
+    pub strict: bool,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -151,7 +154,7 @@ pub enum DataCommand {
     Corrupt(CorruptArgs),
     /// Write rows to learn copying from: words of a file's texts in random order
     Scramble(ScrambleArgs),
-    /// Remove exact duplicates, empty and over-long rows; say how many of each
+    /// Write rows of any kind as triples or answers, without unusable, repeated, empty and over-long ones; say how many of each
     Clean(CleanArgs),
     /// Split rows by question into two files
     Split(SplitArgs),
@@ -182,7 +185,8 @@ pub struct ScrambleArgs {
 #[command(after_help = "Example:
   redline data clean pairs.jsonl.gz --max-chars 4000 --out triples.jsonl
 
-Preference pairs become triples: the rejected answer is to become the chosen one.")]
+Preference pairs become triples: the rejected answer is to become the chosen one. Earlier turns stand before the
+question as a transcript. All other fields of a row are kept.")]
 pub struct CleanArgs {
     /// Rows of any kind; JSON or JSON Lines, plain or gzip
     pub file: PathBuf,

@@ -11,6 +11,7 @@ mod output;
 mod outputs;
 mod progress;
 mod provenance;
+mod rows;
 mod session;
 mod steering;
 
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     };
     set_threads(cli.threads.map(usize::from));
     set_matmul_precision(precision(&cli));
+    rows::set_strict(cli.strict);
     keep_freed_memory();
     interrupt::install();
     // held until the verb is done

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use redline::data::DataError;
 use redline::data::corrupt::CorruptedRow;
-use redline::data::{DataError, read_corrupted};
 use redline::embedded;
-use redline::model::qac::read_qac;
 use redline::model::{Adapter, AlignerTemplate, Error as ModelError, Model, Qac, Site, Tokenizer};
 use redline::probe::Reading;
 use redline::probe::artifact::question_hash;
@@ -13,6 +12,7 @@ use redline::steer::{Error as SteerError, Gate, Inject};
 
 use crate::cli::ModelArgs;
 use crate::cli::gate::GateArgs;
+use crate::rows;
 use crate::steering::Steering;
 
 /// An error with its cure, for rules that only the binary has.
@@ -203,8 +203,8 @@ fn default_template(tokenizer: &Tokenizer) -> &'static str {
 
 /// Reads triples; with a strictness, of rows that carry their flaws, each with the correction of that strictness.
 pub fn read_triples(path: &Path, strictness: Option<u8>) -> anyhow::Result<Vec<Qac>> {
-    let Some(strictness) = strictness else { return Ok(read_qac(path)?) };
-    let rows = read_corrupted(path)?.ok_or_else(|| {
+    let Some(strictness) = strictness else { return rows::triples(path) };
+    let rows = rows::corrupted(path)?.ok_or_else(|| {
         let message = format!("{}: --strictness is given, but the rows carry no flaws", path.display());
         hinted(message, "leave --strictness out, or make the rows with `redline data corrupt`")
     })?;

@@ -131,6 +131,16 @@ pub enum Error {
         /// What the parser said.
         source: serde_json::Error,
     },
+    /// A line of a JSON Lines file holds no row.
+    #[error("{path}:{line}: {fault}", path = path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Line number from 1.
+        line: usize,
+        /// What is wrong.
+        fault: crate::qac::LineFault,
+    },
     /// A row lacks a field.
     #[error("{path}:{line}: field `{field}` is missing", path = path.display())]
     MissingField {
@@ -349,7 +359,7 @@ impl Error {
             Self::TensorNotFinite { .. } => {
                 "the weights are damaged, or a training run diverged; fetch or train them again"
             }
-            Self::MalformedLine { .. } => "each line must be one JSON object; is this JSON Lines?",
+            Self::MalformedLine { .. } | Self::Line { .. } => "each line must be one JSON object; is this JSON Lines?",
             Self::MissingField { .. } | Self::FieldType { .. } | Self::EmptyField { .. } => {
                 "each row needs non-empty text in `question`, `answer` and `correction`"
             }
@@ -376,7 +386,7 @@ impl Error {
 }
 
 /// What is wrong and at which column: the parser saw one line, so its own line number is always 1.
-fn without_line(source: &serde_json::Error) -> String {
+pub(crate) fn without_line(source: &serde_json::Error) -> String {
     let text = source.to_string();
     let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
     format!("{problem} at column {}", source.column())

@@ -6,7 +6,6 @@ use anyhow::Context;
 use redline::experiment::{heatmap, scan_pair};
 use redline::model::Qac;
 use redline::model::files::write_atomically;
-use redline::model::qac::read_qac;
 use redline::plot::{ascii, write_both};
 use redline::probe::{Error as ProbeError, LatScan, PairBuilder, PairDesign, Reading};
 use redline::report::{Example, Examples, Report, ScanPart, SettingsGroup, flattened};
@@ -18,6 +17,7 @@ use crate::cli::ScanArgs;
 use crate::output;
 use crate::progress::Progress;
 use crate::provenance::program;
+use crate::rows;
 use crate::session::{Session, check_reading, hinted, make_folder};
 
 pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
@@ -25,7 +25,7 @@ pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
     if reading.calibration.is_none() {
         return Err(anyhow::Error::from(ProbeError::NoCalibration).context(args.vector.display().to_string()));
     }
-    let triples = read_qac(&args.data)?;
+    let triples = rows::triples(&args.data)?;
     if let Some(row) = args.row.iter().find(|row| **row >= triples.len()) {
         let message = format!("{}: there is no row {row}", args.data.display());
         return Err(hinted(message, format!("rows go from 0 to {}", triples.len() - 1)));

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use anyhow::Context;
 use redline::experiment::{DEFAULT_COHERENCE_BOUND, analyse, slope_plot, sweep_plot};
 use redline::model::Qac;
-use redline::model::qac::read_qac;
 use redline::model::sampling::SamplingOptions;
 use redline::probe::split::normalise;
 use redline::profile::hash_of;
@@ -27,12 +26,13 @@ use crate::output;
 use crate::outputs::clear_for_log;
 use crate::progress::Progress;
 use crate::provenance::program;
+use crate::rows;
 use crate::session::{Session, check_leak, hinted};
 use crate::steering::{LoadedVector, Steering};
 
 pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let sampling = sampling_options(&args.sampling, args.seed)?;
-    let triples = read_qac(&args.data)?;
+    let triples = rows::triples(&args.data)?;
     let chosen: Vec<(usize, &Qac)> = triples.iter().enumerate().skip(args.skip).take(args.prompts).collect();
     if chosen.is_empty() {
         let message =

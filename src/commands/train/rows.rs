@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::Context;
-use redline::data::{FilterOptions, filter_rows, read_data, split_rows};
+use redline::data::{FilterOptions, Need, filter_rows, split_rows};
 use redline::model::{Qac, Question};
 use redline::probe::split::{PartSizes, overlap};
 
 use crate::cli::train::TrainArgs;
+use crate::rows;
 use crate::session::hinted;
 
 /// Which part of a run rows are for.
@@ -65,13 +66,14 @@ impl TrainingRows {
 
 /// Reads a file's rows without duplicates and empty ones, and says how many were left out.
 pub fn read_part(path: &Path, part: Part) -> anyhow::Result<Vec<Qac>> {
-    let file = read_data(path)?;
+    let need = if part == Part::Corrections { Need::Triple } else { Need::Answer };
+    let file = rows::read_with_empty(path, need)?;
     let rows = match part {
-        Part::Corrections => file.into_triples()?,
-        Part::Identity => file.into_answers().into_iter().map(copy).collect(),
+        Part::Corrections => file.triples(),
+        Part::Identity => file.answers().into_iter().map(copy).collect(),
     };
     let (rows, report) = filter_rows(rows, &FilterOptions::default()).with_context(|| path.display().to_string())?;
-    eprintln!("{}: {report}", path.display());
+    eprintln!("{}: {}", path.display(), report.with_unusable(file.report.n_left_out()));
     Ok(rows)
 }
 

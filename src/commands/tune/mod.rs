@@ -10,7 +10,6 @@ mod verify;
 use std::process::ExitCode;
 
 use redline::experiment::{SweepAnalysis, analyse};
-use redline::model::qac::read_qac;
 use redline::model::sampling::SamplingOptions;
 use redline::profile::Verification;
 use redline::steer::{
@@ -64,7 +63,7 @@ pub fn run(args: &TuneArgs, json: bool) -> anyhow::Result<ExitCode> {
     let past = args.sweep.as_deref().map(PastSweep::read).transpose()?;
     past.as_ref().map_or(Ok(()), |past| only_add(past.settings.operator))?;
     let rows = Rows::read(args, past.as_ref())?;
-    let like = args.like.as_deref().map(read_qac).transpose()?;
+    let like = args.like.as_deref().map(crate::rows::triples).transpose()?;
 
     let template = match &past {
         Some(past) => Some(past.template()?),
