@@ -2,9 +2,17 @@
 //! before any weight is read.
 
 mod family;
+mod fields;
 mod gguf;
+mod gguf_keys;
+mod gguf_rope;
 mod hugging_face;
+mod hugging_face_keys;
+mod hugging_face_rope;
+pub(crate) mod keys;
 mod rope;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
