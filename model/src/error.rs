@@ -127,6 +127,14 @@ pub enum Error {
         /// The tensor.
         tensor: String,
     },
+    /// A file holds a tensor that changes numbers and that the family's decoder does not have.
+    #[error("{path}: tensor `{tensor}` is nothing that this family's layers have, and would change numbers", path = path.display())]
+    TensorUnsupported {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
     /// The configuration and the file disagree about a tensor.
     #[error("{path}: tensor `{tensor}` has shape {got:?}, but the configuration asks for {expected:?}", path = path.display())]
     TensorShape {
@@ -366,7 +374,7 @@ impl Error {
             Self::ConfigField { .. } => {
                 "the configuration is damaged or of a variant that is not supported; take all files from one release"
             }
-            Self::UnsupportedSetting { .. } => {
+            Self::UnsupportedSetting { .. } | Self::TensorUnsupported { .. } => {
                 "this variant computes other numbers; choose a model without it, or run it with the program it was made for"
             }
             Self::SplitFile { .. } => "make one file of its parts: llama-gguf-split --merge FIRST-PART.gguf WHOLE.gguf",

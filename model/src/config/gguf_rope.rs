@@ -9,7 +9,7 @@ const FACTORS: &str = "rope_freqs.weight";
 /// LongRoPE's factors for short texts.
 const SHORT_FACTORS: &str = "rope_factors_short.weight";
 /// LongRoPE's factors for long texts, beyond the context that is offered.
-pub(crate) const LONG_FACTORS: &str = "rope_factors_long.weight";
+const LONG_FACTORS: &str = "rope_factors_long.weight";
 
 /// Names of the tensors that hold factors of frequencies.
 pub(crate) const FACTOR_TENSORS: [&str; 3] = [FACTORS, SHORT_FACTORS, LONG_FACTORS];

@@ -73,7 +73,7 @@ pub(crate) const fn harmless_for(name: &'static str, families: &'static [&'stati
 }
 
 impl Neutral {
-    fn is(self, value: &Value) -> bool {
+    pub(crate) fn is(self, value: &Value) -> bool {
         match self {
             Self::Flag(flag) => value.as_bool() == Some(flag),
             Self::Number(number) => value.as_f64() == Some(number),
@@ -168,9 +168,20 @@ fn supported(neutral: &[Neutral]) -> String {
 
 /// The warning about keys that are not known, where there are any.
 pub(crate) fn unknown_keys(path: &Path, unknown: &[String]) -> Option<String> {
-    let names: Vec<String> = unknown.iter().map(|name| format!("`{name}`")).collect();
-    (!names.is_empty()).then(|| {
-        let listed = names.join(", ");
-        format!("{}: keys that are not known here are ignored, and may change numbers elsewhere: {listed}", path.display())
+    (!unknown.is_empty()).then(|| {
+        let (path, names) = (path.display(), listed(unknown));
+        format!("{path}: keys that are not known here are ignored, and may change numbers elsewhere: {names}")
     })
+}
+
+/// Names from a file, some of many, with nothing in them that a terminal would obey.
+pub(crate) fn listed(names: &[String]) -> String {
+    const MOST: usize = 12;
+    const LONGEST: usize = 80;
+    let shown = |name: &String| format!("`{}`", name.chars().take(LONGEST).collect::<String>().escape_debug());
+    let mut text = names.iter().take(MOST).map(shown).collect::<Vec<_>>().join(", ");
+    if names.len() > MOST {
+        text += &format!(" and {} more", names.len() - MOST);
+    }
+    text
 }

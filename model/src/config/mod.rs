@@ -21,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result};
 
 pub use family::SUPPORTED_ARCHITECTURES;
+pub(crate) use gguf::query_width;
+pub(crate) use gguf_rope::FACTOR_TENSORS;
 pub use rope::RopeScaling;
 
 /// Largest value accepted for any size in a configuration; real models are far below it.
