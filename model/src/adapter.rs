@@ -19,7 +19,7 @@ use crate::files::refuse_lfs_pointer;
 use crate::layers::packed::Packed;
 use crate::model::ModelFiles;
 use crate::weights::{FileTensors, TensorSource, fused_linear, parse_safetensors};
-use crate::{Error, Result};
+use crate::{Error, ModelConfig, Result};
 use settings::Settings;
 
 const CONFIG_FILE: &str = "adapter_config.json";
@@ -53,6 +53,30 @@ impl LoraOptions {
     /// The factor of B A.
     pub fn scale(&self) -> f64 {
         self.alpha / self.rank as f64
+    }
+
+    /// The same with the names that layers have in a family's files: where these fuse layers, the fused one stands for all its parts.
+    ///
+    /// # Errors
+    /// [`Error::TrainOption`] for some parts of a fused layer without the others.
+    pub(crate) fn for_files_of(mut self, config: &ModelConfig) -> Result<Self> {
+        const FUSED: [(&str, &[&str]); 2] =
+            [("qkv_proj", &["q_proj", "k_proj", "v_proj"]), ("gate_up_proj", &["gate_proj", "up_proj"])];
+        if !config.has_fused_projections() {
+            return Ok(self);
+        }
+        for (whole, parts) in FUSED {
+            let n = parts.iter().filter(|part| self.targets.iter().any(|target| target == *part)).count();
+            if n > 0 && n < parts.len() && !self.targets.iter().any(|target| target == whole) {
+                let expected = "qkv_proj for q, k and v together, gate_up_proj for gate and up: this family's files fuse them";
+                return Err(Error::TrainOption { option: "lora targets", got: self.targets.join(","), expected });
+            }
+            if n > 0 {
+                self.targets.retain(|target| !parts.contains(&target.as_str()) && target != whole);
+                self.targets.push(whole.to_owned());
+            }
+        }
+        Ok(self)
     }
 
     pub(crate) fn applies_to(&self, linear: &str) -> bool {

@@ -24,6 +24,7 @@ pub use family::SUPPORTED_ARCHITECTURES;
 pub(crate) use gguf::query_width;
 pub(crate) use gguf_rope::FACTOR_TENSORS;
 pub use rope::RopeScaling;
+pub(crate) use rope::yarn_magnitude;
 
 /// Largest value accepted for any size in a configuration; real models are far below it.
 const MAX_SIZE: u64 = 1 << 24;

@@ -60,7 +60,7 @@ impl RopeScaling {
 }
 
 /// Factor of rotated vectors: 1 + 0.1 · scale · ln(factor) (Peng et al. 2023, equation 22).
-pub(super) fn yarn_magnitude(factor: f32, scale: f32) -> f32 {
+pub(crate) fn yarn_magnitude(factor: f32, scale: f32) -> f32 {
     if factor <= 1.0 { 1.0 } else { 0.1 * scale * factor.ln() + 1.0 }
 }
 

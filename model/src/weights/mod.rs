@@ -49,6 +49,14 @@ impl Weights {
         Self { path: file.path().to_path_buf(), source: Source::Gguf(Box::new(file)) }
     }
 
+    /// The GGUF file, where it is one.
+    pub(crate) fn gguf(&self) -> Option<&GgufFile> {
+        match &self.source {
+            Source::Gguf(file) => Some(file),
+            Source::Safetensors(_) => None,
+        }
+    }
+
     /// `gguf` or `safetensors`.
     pub(crate) fn format(&self) -> &'static str {
         match &self.source {
