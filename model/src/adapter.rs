@@ -68,7 +68,8 @@ impl LoraOptions {
         for (whole, parts) in FUSED {
             let n = parts.iter().filter(|part| self.targets.iter().any(|target| target == *part)).count();
             if n > 0 && n < parts.len() && !self.targets.iter().any(|target| target == whole) {
-                let expected = "qkv_proj for q, k and v together, gate_up_proj for gate and up: this family's files fuse them";
+                let expected =
+                    "qkv_proj for q, k and v together, gate_up_proj for gate and up: this family's files fuse them";
                 return Err(Error::TrainOption { option: "lora targets", got: self.targets.join(","), expected });
             }
             if n > 0 {

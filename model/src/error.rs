@@ -414,7 +414,9 @@ impl Error {
             Self::Request { .. } | Self::TrainOption { .. } => "change the option, or leave it out for its default",
             Self::NoRows { .. } => "give rows of question, answer and correction, or raise --max-tokens",
             Self::Adapter { .. } => "give the folder that PEFT wrote for this very model",
-            Self::AdapterSetting { .. } => "merge it with PEFT (merge_and_unload) and give the merged folder as --model",
+            Self::AdapterSetting { .. } => {
+                "merge it with PEFT (merge_and_unload) and give the merged folder as --model"
+            }
             Self::AdapterPickle { .. } => {
                 "load it with PEFT and save it again: save_pretrained writes adapter_model.safetensors"
             }

@@ -172,7 +172,7 @@ fn fitting(path: &Path, tokenizer: Tokenizer, config: &ModelConfig) -> Result<To
 }
 
 /// The GGUF file of a folder that holds just one.
-fn only_gguf_file(folder: &Path) -> Result<Option<PathBuf>> {
+pub(crate) fn only_gguf_file(folder: &Path) -> Result<Option<PathBuf>> {
     let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
     let mut files = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
     let mut gguf = files.by_ref().filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gguf")));

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::model::ModelFiles;
+use crate::model::{ModelFiles, only_gguf_file};
 use crate::{ModelConfig, Result, Tokenizer};
 
 /// Tensors of one stored type.
@@ -92,6 +92,14 @@ impl ModelSummary {
             warnings,
         })
     }
+}
+
+/// Whether a folder is read by the one GGUF file in it.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn has_only_gguf(folder: &Path) -> Result<bool> {
+    Ok(only_gguf_file(folder)?.is_some())
 }
 
 impl TokenizerSummary {

@@ -123,7 +123,9 @@ impl Settings {
         let number = layer.split('.').find_map(|part| part.parse::<u64>().ok());
         let is_among = |layers: &Vec<u64>| number.is_some_and(|number| layers.contains(&number));
         match () {
-            () if self.targets.as_deref().is_some_and(|targets| !is_named(targets)) => Some("`target_modules` does not name"),
+            () if self.targets.as_deref().is_some_and(|targets| !is_named(targets)) => {
+                Some("`target_modules` does not name")
+            }
             () if is_named(&self.excluded) => Some("`exclude_modules` names"),
             () if self.layers.as_ref().is_some_and(|layers| !is_among(layers)) => {
                 Some("`layers_to_transform` does not name")
@@ -153,7 +155,9 @@ impl Fields<'_> {
         let got = shortened(value);
         match ADAPTER_KEYS.rule(name, "") {
             Some(Rule::Read | Rule::Harmless) => Ok(()),
-            Some(Rule::Only { neutral, .. }) if value.is_null() || neutral.iter().any(|neutral| neutral.is(value)) => Ok(()),
+            Some(Rule::Only { neutral, .. }) if value.is_null() || neutral.iter().any(|neutral| neutral.is(value)) => {
+                Ok(())
+            }
             Some(Rule::Only { neutral: [], .. }) | None if is_unset => Ok(()),
             Some(Rule::Only { meaning, .. }) => Err(self.problem(name, format!("is {got}: it {meaning}"))),
             None => {
@@ -215,7 +219,11 @@ mod tests {
         for key in KEYS {
             let Rule::Only { neutral, .. } = key.rule else { continue };
             let error = read(key.name, another(neutral)).unwrap_err();
-            assert!(matches!(&error, Error::AdapterSetting { field, .. } if field == key.name), "{}: {error}", key.name);
+            assert!(
+                matches!(&error, Error::AdapterSetting { field, .. } if field == key.name),
+                "{}: {error}",
+                key.name
+            );
             assert!(error.hint().is_some_and(|hint| hint.contains("merge_and_unload")), "{}", key.name);
             for neutral in neutral {
                 let value = match neutral {
@@ -267,7 +275,10 @@ mod tests {
             ("layers_to_transform", json!([1, 2])),
             ("layers_to_transform", json!(1)),
         ] {
-            assert!(read(name, value).unwrap().problem_with(layer).is_some_and(|problem| problem.contains(name)), "{name}");
+            assert!(
+                read(name, value).unwrap().problem_with(layer).is_some_and(|problem| problem.contains(name)),
+                "{name}"
+            );
         }
         for (name, value) in [("target_modules", json!("all-linear")), ("layers_to_transform", json!([3]))] {
             assert_eq!(read(name, value).unwrap().problem_with(layer), None, "{name}");

@@ -170,7 +170,9 @@ impl Metadata<'_> {
             Some([first, rest @ ..]) if rest.iter().all(|size| size == first) => u64::try_from(*first).ok(),
             Some([_, ..]) => {
                 let listed = shortened(&as_json(value));
-                return Err(self.problem(name, format!("differs between layers: {listed}; only equal ones are supported")));
+                return Err(
+                    self.problem(name, format!("differs between layers: {listed}; only equal ones are supported"))
+                );
             }
             Some([]) => None,
         };

@@ -23,10 +23,8 @@ const LATENT: &str = "latent attention";
 pub(crate) const GGUF_KEYS: KeyList = KeyList { keys: KEYS, harmless: HARMLESS };
 
 /// Keys of the file as a whole.
-pub(crate) const GENERAL_KEYS: KeyList = KeyList {
-    keys: &[only("general.type", "no model", &[Text("model")])],
-    harmless: &[],
-};
+pub(crate) const GENERAL_KEYS: KeyList =
+    KeyList { keys: &[only("general.type", "no model", &[Text("model")])], harmless: &[] };
 
 const KEYS: &[Key] = &[
     read("vocab_size"),

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-
 /// How rotary frequencies are stretched for contexts longer than the model was trained on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum RopeScaling {

@@ -79,7 +79,8 @@ fn read_small(path: &Path) -> Result<Option<Vec<u8>>> {
 
 fn read_config(path: &Path) -> Result<Map<String, Value>> {
     let bytes = read_small(path)?.ok_or_else(|| Error::NotFound { path: path.into() })?;
-    let malformed = |error: serde_json::Error| Error::Malformed { path: path.into(), format: "JSON", rule: error.to_string() };
+    let malformed =
+        |error: serde_json::Error| Error::Malformed { path: path.into(), format: "JSON", rule: error.to_string() };
     let mut outer: Map<String, Value> = serde_json::from_slice(&bytes).map_err(malformed)?;
     let Some(Value::Object(mut text)) = outer.remove("text_config") else { return Ok(outer) };
     // only the text part is trained and written

@@ -18,8 +18,9 @@ use super::bytes::{encode, tensor_values};
 use super::{Method, Parameters};
 use crate::files::write_atomically;
 use crate::weights::is_norm;
-use crate::{Error, Result, Tokenizer};
-use config_json::{config_json, generation_config, tokenizer_config};
+use crate::{Error, ModelConfig, Result, Tokenizer};
+use config_json::{can_say, config_json, generation_config, tokenizer_config};
+use gguf_shape::GgufShape;
 
 pub use gguf::{GgufStored, check_gguf, export_gguf};
 
@@ -99,6 +100,13 @@ pub fn export_hugging_face(
         *tensor = (&*tensor - offset)?;
     }
     write_tensors(&folder.join("model.safetensors"), &tensors, stored)
+}
+
+/// The formats that a model can be written in once trained; `is_folder` says whether it comes from a Hugging Face folder.
+pub fn formats_of(config: &ModelConfig, is_folder: bool) -> Vec<&'static str> {
+    let folder = (is_folder || can_say(config)).then_some("Hugging Face");
+    let gguf = GgufShape::of(config).is_ok().then_some("GGUF");
+    folder.into_iter().chain(["PEFT"]).chain(gguf).collect()
 }
 
 /// Whether a model can be written as a folder, before it is trained.

@@ -31,10 +31,8 @@ impl Unused {
 /// Every tensor that a file of this configuration holds, fused where the family's files fuse.
 pub(crate) fn expected(config: &ModelConfig) -> Vec<Expected> {
     let hidden = config.hidden_size;
-    let mut all = vec![
-        tensor("model.embed_tokens.weight", &[config.vocab_size, hidden]),
-        tensor("model.norm.weight", &[hidden]),
-    ];
+    let mut all =
+        vec![tensor("model.embed_tokens.weight", &[config.vocab_size, hidden]), tensor("model.norm.weight", &[hidden])];
     if !config.tie_embeddings {
         all.push(tensor("lm_head.weight", &[config.vocab_size, hidden]));
     }

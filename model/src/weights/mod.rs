@@ -17,10 +17,10 @@ use crate::layers::LoraDelta;
 use crate::layers::packed::{FileFormat, Packed, PackedMatrix};
 use crate::summary::StoredTensor;
 use crate::{Error, ModelConfig, Result};
+use expected::{Expected, Unused, expected};
 use safetensors_files::SafetensorsFiles;
 pub(crate) use safetensors_files::parse as parse_safetensors;
 use stored::Stored;
-use expected::{Expected, Unused, expected};
 pub(crate) use stored::{fused_linear, parts_of};
 
 /// The files of one model, opened but not yet read.
@@ -116,7 +116,9 @@ impl Weights {
     pub(crate) fn has_own_output(&self) -> Result<bool> {
         const OUTPUT: &str = "lm_head.weight";
         match &self.source {
-            Source::Safetensors(files) if files.has(OUTPUT) => Ok(!files.are_equal(OUTPUT, "model.embed_tokens.weight")?),
+            Source::Safetensors(files) if files.has(OUTPUT) => {
+                Ok(!files.are_equal(OUTPUT, "model.embed_tokens.weight")?)
+            }
             _ => Ok(false),
         }
     }
@@ -131,7 +133,8 @@ impl Weights {
                     (path, info.name, info.shape, (!info.is_readable).then_some(info.type_name))
                 }
                 Source::Gguf(file) => {
-                    let stored = gguf_names::gguf_name(&name, config).filter(|stored| file.tensor_info(stored).is_some());
+                    let stored =
+                        gguf_names::gguf_name(&name, config).filter(|stored| file.tensor_info(stored).is_some());
                     let missing = || Error::TensorMissing { path: self.path.clone(), tensor: name.clone() };
                     let info = stored.as_deref().and_then(|stored| file.tensor_info(stored)).ok_or_else(missing)?;
                     let unreadable = info.tensor_type.ggml().is_none().then(|| info.tensor_type.name());

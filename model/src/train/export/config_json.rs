@@ -100,6 +100,12 @@ fn made(path: &Path, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<Valu
     Ok(value)
 }
 
+/// Whether a `config.json` can say what the model does.
+pub(super) fn can_say(config: &ModelConfig) -> bool {
+    let path = Path::new("config.json");
+    check(path, config, family(config)).and_then(|()| rope_parameters(path, config)).is_ok()
+}
+
 /// Refuses what a family's `config.json` has no key for.
 fn check(path: &Path, config: &ModelConfig, family: &str) -> Result<()> {
     let refuse = |field: &str, problem: &str| {

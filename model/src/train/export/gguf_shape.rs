@@ -1,6 +1,5 @@
 //! What a GGUF file says about a model: its metadata, and what has to be done with its tensors so that llama.cpp computes the same.
 
-
 use crate::config::{query_width, yarn_magnitude};
 use crate::gguf::GgufValue;
 use crate::layers::Rope;
@@ -117,7 +116,8 @@ impl GgufShape {
     fn add_windows(&mut self, config: &ModelConfig) -> Result<()> {
         let window = config.window();
         if let Some((_, every)) = PATTERNS.iter().find(|(name, _)| *name == self.architecture) {
-            let is_usual = |(layer, window): (usize, &Option<usize>)| window.is_some() != (layer + 1).is_multiple_of(*every);
+            let is_usual =
+                |(layer, window): (usize, &Option<usize>)| window.is_some() != (layer + 1).is_multiple_of(*every);
             if window.is_some() && !config.windows.iter().enumerate().all(is_usual) {
                 return refuse("windows in other layers than is usual", self.architecture);
             }

@@ -40,7 +40,8 @@ pub(super) fn tokenizer_metadata(
         let cure = "train from the GGUF file of the same model, whose tokenizer is passed on";
         return Err(problem(&format!("only byte-level BPE without a normalizer can be written to GGUF; {cure}")));
     }
-    let pre = pre_tokenizer(&json).ok_or_else(|| problem("llama.cpp has no name for its pre-tokenizer that is known here"))?;
+    let pre = pre_tokenizer(&json)
+        .ok_or_else(|| problem("llama.cpp has no name for its pre-tokenizer that is known here"))?;
     let merges = model["merges"].as_array().ok_or_else(|| problem("it has no merges"))?;
     let merges = merges.iter().map(merge_line).collect::<Option<Vec<String>>>();
     let merges = merges.ok_or_else(|| problem("a merge is not two tokens"))?;
