@@ -139,8 +139,14 @@ impl Fields<'_> {
         if window == Some(0) {
             return Err(self.problem("sliding_window", "is 0"));
         }
-        let first = self.optional_size("max_window_layers")?.unwrap_or(0);
-        let every = self.optional_size("sliding_window_pattern")?;
+        let first = match pattern {
+            WindowPattern::Last => self.optional_size("max_window_layers")?.unwrap_or(0),
+            _ => 0,
+        };
+        let every = match self.family.name {
+            "gemma3" => self.optional_size("sliding_window_pattern")?,
+            _ => None,
+        };
         if every == Some(0) {
             return Err(self.problem("sliding_window_pattern", "is 0"));
         }

@@ -28,7 +28,11 @@ fn another(key: &str, family: &str) -> (Value, Value) {
         "num_key_value_heads" => (json!(if family == "llama" { 1 } else { 4 }), json!({})),
         "rms_norm_eps" => (json!(1e-3), json!({})),
         "max_position_embeddings" => (json!(99), json!({})),
-        "original_max_position_embeddings" => (json!(64), if family == "phi3" { long } else { yarn }),
+        "original_max_position_embeddings" => match family {
+            "phi3" => (json!(64), long),
+            "gemma3" => (json!(64), json!({ "rope_parameters": { "full_attention": yarn["rope_parameters"] } })),
+            _ => (json!(64), yarn),
+        },
         "tie_word_embeddings" => {
             (json!(!matches!(family, "gemma" | "gemma2" | "gemma3")), json!({ "tie_word_embeddings": null }))
         }
