@@ -21,6 +21,7 @@ mod gemma3;
 mod inspect;
 mod json;
 mod layout;
+mod model_files;
 mod plot;
 mod program;
 mod ratio;
