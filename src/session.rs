@@ -136,6 +136,13 @@ impl Session {
     }
 }
 
+/// Says on standard error what a model's files hold that is not read, and may mean something elsewhere.
+pub fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+}
+
 /// The model that the arguments name, with its adapter.
 pub fn open_model(args: &ModelArgs) -> anyhow::Result<Model> {
     // refused before weights are read
@@ -145,10 +152,10 @@ pub fn open_model(args: &ModelArgs) -> anyhow::Result<Model> {
         (None, _) => embedded::model()?,
         (Some(_), adapter) if args.is_smollm2() => {
             let adapter = adapter.map_or_else(embedded::smollm2_adapter, Ok)?;
-            Model::load_with_adapter(&smollm2_base()?, &adapter)?
+            warned(Model::load_with_adapter(&smollm2_base()?, &adapter)?)
         }
         (Some(path), None) => load_model(path)?,
-        (Some(path), Some(adapter)) => Model::load_with_adapter(path, &adapter)?,
+        (Some(path), Some(adapter)) => warned(Model::load_with_adapter(path, &adapter)?),
     };
     Ok(model.to_device(&device)?)
 }
@@ -172,9 +179,14 @@ fn smollm2_base() -> anyhow::Result<PathBuf> {
     })
 }
 
+fn warned(model: Model) -> Model {
+    warn(&model.warnings);
+    model
+}
+
 /// Loads a model; when it is not there, says how to get one.
 pub fn load_model(path: &Path) -> anyhow::Result<Model> {
-    Model::load(path).map_err(|error| match &error {
+    Model::load(path).map(warned).map_err(|error| match &error {
         ModelError::NotFound { path: missing } if missing == path => {
             hinted(error.to_string(), "check the path; scripts/fetch-smollm2.sh downloads a small model to start with")
         }

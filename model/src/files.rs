@@ -158,6 +158,17 @@ fn sync_folder(folder: &Path) {
     let _ = folder;
 }
 
+/// What a file begins with that stands for one in Git LFS.
+const LFS_POINTER: &[u8] = b"version https://git-lfs.github.com/spec/";
+
+/// Refuses the pointer that a clone without Git LFS leaves in the place of a large file.
+pub(crate) fn refuse_lfs_pointer(path: &Path, bytes: &[u8]) -> Result<()> {
+    match bytes.starts_with(LFS_POINTER) {
+        true => Err(Error::LfsPointer { path: path.into() }),
+        false => Ok(()),
+    }
+}
+
 /// Temporary files are private to their owner; the result has the rights of the file that it replaces, or those of any new file.
 #[cfg(unix)]
 fn make_readable(file: &File, path: &Path) -> io::Result<()> {

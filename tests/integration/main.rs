@@ -22,6 +22,7 @@ mod inspect;
 mod json;
 mod layout;
 mod limits;
+mod model_files;
 mod outputs;
 mod plot;
 mod program;
