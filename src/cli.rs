@@ -1,15 +1,19 @@
 //! Command line: what users type, typed. Values that need the model are resolved later.
 
 pub mod completions;
+pub mod files;
 pub mod gate;
 pub mod inspect;
+pub mod numbers;
 pub mod plot;
 pub mod serve;
 pub mod stack;
 pub mod steering;
 pub mod train;
 pub mod tune;
+pub mod writes;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -20,17 +24,22 @@ use redline::model::MatmulPrecision;
 use redline::probe::{ExtractOptions, Method, PairDesign, ReadAt, Scaling};
 use redline::steer::{EditRatioVariant, TokenRange, Unit};
 
+use numbers::{
+    MOST_BATCH_ROWS, MOST_COEFFICIENTS, MOST_MADE_ROWS, MOST_RANDOM, MOST_ROWS, MOST_TOKENS, MOST_VOCABULARY, count,
+};
 use steering::SteeringArgs;
 
 /// The coefficients of the published figure.
 pub const PUBLISHED_COEFFICIENTS: &str = "-1,-0.75,-0.5,-0.25,0,0.25,0.5";
 
-/// What was asked for on the command line.
+/// What was asked for on the command line, and the files and folders that it reads.
 ///
 /// # Errors
 /// clap's, for everything else.
-pub fn parse() -> Result<Cli, clap::Error> {
-    Cli::from_arg_matches(&command().try_get_matches()?).map_err(|error| error.format(&mut command()))
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Vec<PathBuf>), clap::Error> {
+    let matches = command().try_get_matches_from(arguments)?;
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command()))?;
+    Ok((cli, files::reads(&matches)))
 }
 
 /// The command line's description.
@@ -61,15 +70,6 @@ fn whole_paragraphs(text: &str) -> String {
     lines.join("\n")
 }
 
-/// A number above 0.
-fn at_least_one(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) => Err("give 1 or more".into()),
-        Ok(n) => Ok(n),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
 #[derive(Parser)]
 #[command(
     name = "redline",
@@ -82,7 +82,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 )]
 pub struct Cli {
     /// Threads for computation [default: all cores]
-    #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..=numbers::MOST_THREADS))]
     pub threads: Option<u16>,
     /// Precision of products with quantised weights: `high` may round inputs to 16 bits where that is faster, `highest` is f32 [default: high;
     /// highest for `check --reference`]
@@ -91,6 +91,9 @@ pub struct Cli {
     /// Print results as JSON on standard output
     #[arg(long, global = true)]
     pub json: bool,
+    /// Stop at the first row of a data file that cannot be used; without it such rows are counted and left out
+    #[arg(long, global = true)]
+    pub strict: bool,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -153,7 +156,7 @@ pub enum DataCommand {
     Corrupt(CorruptArgs),
     /// Write rows to learn copying from: words of a file's texts in random order
     Scramble(ScrambleArgs),
-    /// Remove exact duplicates, empty and over-long rows; say how many of each
+    /// Write rows of any kind as triples or answers, without unusable, repeated, empty and over-long ones; say how many of each
     Clean(CleanArgs),
     /// Split rows by question into two files
     Split(SplitArgs),
@@ -168,7 +171,7 @@ pub struct ScrambleArgs {
     /// Rows of any kind, whose words are taken
     pub file: PathBuf,
     /// Rows to write
-    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 1000, value_parser = count(1, MOST_MADE_ROWS))]
     pub rows: usize,
     /// Seed of the order
     #[arg(long, default_value_t = 0)]
@@ -176,22 +179,27 @@ pub struct ScrambleArgs {
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub force: files::ForceArgs,
 }
 
 #[derive(Args)]
 #[command(after_help = "Example:
   redline data clean pairs.jsonl.gz --max-chars 4000 --out triples.jsonl
 
-Preference pairs become triples: the rejected answer is to become the chosen one.")]
+Preference pairs become triples: the rejected answer is to become the chosen one. Earlier turns stand before the
+question as a transcript. All other fields of a row are kept.")]
 pub struct CleanArgs {
     /// Rows of any kind; JSON or JSON Lines, plain or gzip
     pub file: PathBuf,
     /// Most characters in all texts of a row together
-    #[arg(long, default_value_t = redline::data::FilterOptions::default().max_chars)]
+    #[arg(long, default_value_t = redline::data::FilterOptions::default().max_chars, value_parser = count(0, MOST_ROWS))]
     pub max_chars: usize,
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub force: files::ForceArgs,
 }
 
 #[derive(Args)]
@@ -215,6 +223,8 @@ pub struct SplitArgs {
     /// File for those that are
     #[arg(long, value_name = "FILE")]
     pub held_out: PathBuf,
+    #[command(flatten)]
+    pub force: files::ForceArgs,
 }
 
 #[derive(Args)]
@@ -231,17 +241,19 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Rows to use, from the first
-    #[arg(long, default_value_t = 500, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 500, value_parser = count(1, MOST_ROWS))]
     pub prompts: usize,
     /// Longest output, in tokens
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = count(0, MOST_TOKENS))]
     pub max_new_tokens: usize,
     /// Rows decoded together; fewer need less memory
-    #[arg(long, default_value_t = 48, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 48, value_parser = count(1, MOST_BATCH_ROWS))]
     pub batch_rows: usize,
     /// Write every output (JSON Lines)
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: files::ForceArgs,
 }
 
 #[derive(Args)]
@@ -251,7 +263,7 @@ pub struct EvaluateArgs {
 The same seed writes the same bytes on every machine.")]
 pub struct SynthArgs {
     /// Rows to write
-    #[arg(long, default_value_t = 1000, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 1000, value_parser = count(1, MOST_MADE_ROWS))]
     pub rows: usize,
     /// Seed of texts and flaws
     #[arg(long, default_value_t = 0)]
@@ -262,6 +274,8 @@ pub struct SynthArgs {
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub force: files::ForceArgs,
 }
 
 #[derive(Args)]
@@ -280,6 +294,8 @@ pub struct CorruptArgs {
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub force: files::ForceArgs,
 }
 
 #[derive(Args)]
@@ -343,13 +359,13 @@ pub struct PairArgs {
     #[arg(long)]
     pub no_mirror: bool,
     /// Longest prompt with output, in tokens
-    #[arg(long, default_value_t = 1536)]
+    #[arg(long, default_value_t = 1536, value_parser = count(0, MOST_TOKENS))]
     pub max_tokens: usize,
     /// Share of the questions kept for the held-out layer report
     #[arg(long, default_value_t = 0.25)]
     pub held_out_share: f64,
     /// Training pairs that calibrate scans
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = count(0, MOST_ROWS))]
     pub calibration_pairs: usize,
     /// For rows that carry their flaws: pair the answer with the correction of this strictness (1 mends everything)
     /// instead of the row's own
@@ -360,13 +376,13 @@ pub struct PairArgs {
 #[derive(Args, Clone)]
 pub struct SamplingArgs {
     /// Longest output, in tokens
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = count(0, MOST_TOKENS))]
     pub max_new_tokens: usize,
     /// 0 is greedy
     #[arg(long, default_value_t = 0.0)]
     pub temperature: f64,
     /// Sample among the K most likely tokens
-    #[arg(long, value_name = "K")]
+    #[arg(long, value_name = "K", value_parser = count(0, MOST_VOCABULARY))]
     pub top_k: Option<usize>,
     /// Sample among the most likely tokens whose probabilities add up to P
     #[arg(long, value_name = "P")]
@@ -385,6 +401,9 @@ impl std::str::FromStr for Coefficients {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let number = |part: &str| part.trim().parse::<f32>().map_err(|_| format!("`{part}` is not a number"));
+        if text.split(',').count() > MOST_COEFFICIENTS {
+            return Err(format!("give at most {MOST_COEFFICIENTS} numbers"));
+        }
         let mut values = text.split(',').map(number).collect::<Result<Vec<f32>, String>>()?;
         redline::steer::check_coefficients(&values).map_err(|error| match error.hint() {
             Some(hint) => format!("{error}; {hint}"),
@@ -414,10 +433,10 @@ pub struct ReproduceArgs {
     pub data: Option<PathBuf>,
     /// Triples for the direction and its held-out report [default: 64; of the rows inside the
     /// program 160, or 96 with --model]
-    #[arg(long)]
+    #[arg(long, value_parser = count(0, MOST_ROWS))]
     pub pairs: Option<usize>,
     /// Other triples, for the sweep [default: 24; of the rows inside the program 200, or 32 with --model]
-    #[arg(long)]
+    #[arg(long, value_parser = count(0, MOST_ROWS))]
     pub prompts: Option<usize>,
     /// Coefficients of the sweep; 0 is the baseline and must be among them [default: -1,-0.75,-0.5,-0.25,0,0.25,0.5; for
     /// the Aligner inside the program nine from -1 to 1, for smollm2 -3,-1.5,0,1.5,3]
@@ -441,24 +460,26 @@ pub struct ReproduceArgs {
     #[arg(long)]
     pub range: Option<TokenRange>,
     /// Longest output, in tokens [default: 96; of the rows inside the program 160]
-    #[arg(long)]
+    #[arg(long, value_parser = count(0, MOST_TOKENS))]
     pub max_new_tokens: Option<usize>,
     /// Largest change of the mean negative log-likelihood per token that counts as coherent, in nats
     #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND)]
     pub coherence_bound: f64,
     /// Random directions that generate text
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = count(0, MOST_RANDOM))]
     pub random_generated: usize,
     /// Random directions whose propensity is measured
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = count(0, MOST_RANDOM))]
     pub random_propensity: usize,
     /// Prompts of the sweep that the controls run on [default: 8; of the rows inside the program 32, or 8
     /// with --model]
-    #[arg(long)]
+    #[arg(long, value_parser = count(0, MOST_ROWS))]
     pub control_prompts: Option<usize>,
     /// Rows decoded together; fewer need less memory [default: 48; of the Aligner inside the program 144]
-    #[arg(long, value_parser = at_least_one)]
+    #[arg(long, value_parser = count(1, MOST_BATCH_ROWS))]
     pub batch_rows: Option<usize>,
+    #[command(flatten)]
+    pub force: files::ForceArgs,
 }
 
 #[derive(Args)]
@@ -475,13 +496,13 @@ pub struct ScanArgs {
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Rows of the file to scan, from 0; may be repeated
-    #[arg(long, default_values_t = [0])]
+    #[arg(long, default_values_t = [0], value_parser = count(0, MOST_ROWS))]
     pub row: Vec<usize>,
     /// Output tokens to scan
-    #[arg(long, default_value_t = redline::probe::scan::SCAN_TOKENS)]
+    #[arg(long, default_value_t = redline::probe::scan::SCAN_TOKENS, value_parser = count(0, MOST_TOKENS))]
     pub tokens: usize,
     /// Longest prompt with output, in tokens
-    #[arg(long, default_value_t = 1536)]
+    #[arg(long, default_value_t = 1536, value_parser = count(0, MOST_TOKENS))]
     pub max_tokens: usize,
     /// Folder for heatmaps (PNG and SVG), scans.jsonl and index.html, the report
     #[arg(long, value_name = "DIR")]
@@ -492,6 +513,8 @@ pub struct ScanArgs {
     /// Accept a vector made with other weights of the same size
     #[arg(long)]
     pub any_model: bool,
+    #[command(flatten)]
+    pub force: files::ForceArgs,
 }
 
 #[derive(Args)]
@@ -508,15 +531,15 @@ pub struct LayersArgs {
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Triples to use, from the first
-    #[arg(long, default_value_t = 200, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 200, value_parser = count(1, MOST_ROWS))]
     pub pairs: usize,
     #[command(flatten)]
     pub pair: PairArgs,
     /// Output tokens to read, from the first
-    #[arg(long, default_value_t = redline::probe::scan::SCAN_TOKENS)]
+    #[arg(long, default_value_t = redline::probe::scan::SCAN_TOKENS, value_parser = count(0, MOST_TOKENS))]
     pub tokens: usize,
     /// Places to read before and after the first difference of correction and answer
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = count(0, MOST_TOKENS))]
     pub around: usize,
     /// Seed of the split, of random directions and of intervals
     #[arg(long, default_value_t = 0)]
@@ -524,6 +547,8 @@ pub struct LayersArgs {
     /// Folder for results
     #[arg(long, default_value = "layers", value_name = "DIR")]
     pub out: PathBuf,
+    #[command(flatten)]
+    pub force: files::ForceArgs,
 }
 
 #[derive(Args)]
@@ -540,7 +565,7 @@ pub struct CompareArgs {
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Triples to use, from the first
-    #[arg(long, default_value_t = 128, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 128, value_parser = count(1, MOST_ROWS))]
     pub pairs: usize,
     #[command(flatten)]
     pub pair: PairArgs,
@@ -560,13 +585,13 @@ pub struct CompareArgs {
     #[arg(long, default_value_t)]
     pub range: TokenRange,
     /// Held-out pairs to measure on
-    #[arg(long, default_value_t = 24)]
+    #[arg(long, default_value_t = 24, value_parser = count(0, MOST_ROWS))]
     pub measured: usize,
     /// Tokens from the first difference on that are scored
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = count(0, MOST_TOKENS))]
     pub score_tokens: usize,
     /// Random directions, scaled alike
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = count(0, MOST_RANDOM))]
     pub random: usize,
     /// Seed of the split, of random directions and of intervals
     #[arg(long, default_value_t = 0)]
@@ -574,6 +599,8 @@ pub struct CompareArgs {
     /// File to write (JSON)
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: files::ForceArgs,
 }
 
 #[derive(Args)]
@@ -587,7 +614,7 @@ pub struct ExtractArgs {
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Triples to use, from the first
-    #[arg(long, default_value_t = 64, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 64, value_parser = count(1, MOST_ROWS))]
     pub pairs: usize,
     #[command(flatten)]
     pub pair: PairArgs,
@@ -606,6 +633,8 @@ pub struct ExtractArgs {
     /// Unit of the control vector
     #[arg(long, default_value_t)]
     pub unit: Unit,
+    #[command(flatten)]
+    pub force: files::ForceArgs,
 }
 
 #[derive(Args)]
@@ -622,10 +651,10 @@ pub struct SweepArgs {
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
     /// Rows of the file to pass over
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = count(0, MOST_ROWS))]
     pub skip: usize,
     /// Rows to sweep
-    #[arg(long, default_value_t = 24, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 24, value_parser = count(1, MOST_ROWS))]
     pub prompts: usize,
     /// Coefficients; 0 is the baseline
     #[arg(long, allow_hyphen_values = true, default_value = PUBLISHED_COEFFICIENTS, value_name = "LIST")]
@@ -638,15 +667,17 @@ pub struct SweepArgs {
     /// Sweep file; one that is there is continued
     #[arg(long, default_value = "sweep.jsonl", value_name = "FILE")]
     pub out: PathBuf,
-    /// Report to write, one HTML file [default: index.html beside --out]
+    /// Report to write, one HTML file [default: the name of --out, with .html]
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Rows decoded together; fewer need less memory
-    #[arg(long, default_value_t = 48, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 48, value_parser = count(1, MOST_BATCH_ROWS))]
     pub batch_rows: usize,
     /// Measure on questions that the vector was extracted from
     #[arg(long)]
     pub allow_overlap: bool,
+    #[command(flatten)]
+    pub force: files::ForceArgs,
 }
 
 #[derive(Args)]
@@ -673,8 +704,10 @@ pub struct FitArgs {
     #[arg(long, value_name = "FILE")]
     pub rows: Option<PathBuf>,
     /// Show so many prompts with the lowest slopes: what the output loses and gains from the lowest to the highest coefficient
-    #[arg(long, default_value_t = 0, requires = "rows")]
+    #[arg(long, default_value_t = 0, requires = "rows", value_parser = count(0, MOST_ROWS))]
     pub examples: usize,
+    #[command(flatten)]
+    pub force: files::ForceArgs,
 }
 
 #[derive(Args)]
@@ -717,7 +750,7 @@ pub struct CorrectArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Rows decoded together
-    #[arg(long, default_value_t = 16, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 16, value_parser = count(1, MOST_BATCH_ROWS))]
     pub batch_rows: usize,
     /// Write one token a pass instead of checking several of the answer's at once; the output is the same
     #[arg(long)]
@@ -735,10 +768,10 @@ pub struct BenchArgs {
     #[command(flatten)]
     pub model: ModelArgs,
     /// Tokens of the prompt to read; 0 leaves it out
-    #[arg(long, default_value_t = 512)]
+    #[arg(long, default_value_t = 512, value_parser = count(0, MOST_TOKENS))]
     pub prefill: usize,
     /// Tokens to write; 0 leaves it out
-    #[arg(long, default_value_t = 64)]
+    #[arg(long, default_value_t = 64, value_parser = count(0, MOST_TOKENS))]
     pub decode: usize,
     /// Rows to write together, several numbers one after the other
     #[arg(long, value_delimiter = ',', value_name = "N,…", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=4096))]
@@ -747,10 +780,10 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
     /// Triples to correct
-    #[arg(long, default_value_t = 16, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 16, value_parser = count(1, MOST_ROWS))]
     pub prompts: usize,
     /// Longest correction, in tokens
-    #[arg(long, default_value_t = 96)]
+    #[arg(long, default_value_t = 96, value_parser = count(0, MOST_TOKENS))]
     pub max_new_tokens: usize,
     /// Steer corrections along this vector (.safetensors or .gguf)
     #[arg(long, value_name = "FILE", requires = "data")]

@@ -14,6 +14,11 @@ use redline::steer::Error as SteerError;
 
 use crate::cli::command;
 
+/// Longest line of a usage error.
+const MOST_LINE: usize = 600;
+/// Characters that stay of a longer one, at either end.
+const ENDS: usize = 200;
+
 /// Prints what clap says, errors by the rule of all others; help and version are no errors.
 pub fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
@@ -42,8 +47,8 @@ fn usage_message(text: &str, verb: Option<&str>) -> String {
             Some(tip) => hints.push(tip.to_owned()),
             None if line.starts_with("For more information") => {}
             // a line that only parted a tip from the rest
-            None if line.is_empty() && kept.last().is_none_or(|before: &&str| before.is_empty()) => {}
-            None => kept.push(line),
+            None if line.is_empty() && kept.last().is_none_or(String::is_empty) => {}
+            None => kept.push(shortened(line)),
         }
     }
     if !text.starts_with("error: ") {
@@ -55,6 +60,15 @@ fn usage_message(text: &str, verb: Option<&str>) -> String {
     }
     let hints: String = hints.into_iter().map(|hint| format!("hint: {hint}\n")).collect();
     format!("{}\n{hints}", kept.join("\n").trim_end())
+}
+
+/// A line without the middle of a value that no one could read.
+fn shortened(line: &str) -> String {
+    let n = line.chars().count();
+    match n > MOST_LINE {
+        true => line.chars().take(ENDS).chain(" … ".chars()).chain(line.chars().skip(n - ENDS)).collect(),
+        false => line.to_owned(),
+    }
 }
 
 /// Prints an error with its hint and chooses the exit code.

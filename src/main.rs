@@ -1,4 +1,5 @@
 //! The `redline` program.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod cli;
 mod commands;
@@ -7,14 +8,17 @@ mod difference;
 mod failure;
 mod interrupt;
 mod output;
+mod outputs;
 mod progress;
 mod provenance;
 mod request_log;
+mod rows;
 mod session;
 mod steering;
 
 use std::process::ExitCode;
 
+use cli::numbers::MOST_THREADS;
 use cli::{Cli, Command};
 use redline::model::{MatmulPrecision, set_matmul_precision};
 
@@ -22,15 +26,26 @@ fn main() -> ExitCode {
     if let Some(argument) = std::env::args_os().find(|argument| argument.to_str().is_none()) {
         return failure::not_text(&argument);
     }
-    let cli = match cli::parse() {
-        Ok(cli) => cli,
+    let (cli, reads) = match cli::parse(std::env::args_os()) {
+        Ok(parsed) => parsed,
         Err(error) => return failure::usage(&error),
     };
     set_threads(cli.threads.map(usize::from));
     set_matmul_precision(precision(&cli));
+    rows::set_strict(cli.strict);
     keep_freed_memory();
     interrupt::install();
-    let result = match &cli.command {
+    // held until the verb is done
+    let claim = cli::writes::of(&cli.command, reads).and_then(|files| outputs::claim(&files));
+    let result = claim.and_then(|claim| run(&cli).map(|code| (code, claim)));
+    match result {
+        Ok((code, _claim)) => code,
+        Err(error) => failure::report(&error),
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    match &cli.command {
         Command::Reproduce(args) => commands::reproduce::run(args, cli.json),
         Command::Scan(args) => commands::scan::run(args, cli.json),
         Command::Layers(args) => commands::layers::run(args, cli.json),
@@ -53,10 +68,6 @@ fn main() -> ExitCode {
         Command::Data(command) => commands::data::run(command, cli.json),
         Command::Completions(args) => commands::completions::completions(args, cli.json),
         Command::Man(args) => commands::completions::man(args, cli.json),
-    };
-    match result {
-        Ok(code) => code,
-        Err(error) => failure::report(&error),
     }
 }
 
@@ -72,7 +83,8 @@ fn precision(cli: &Cli) -> MatmulPrecision {
 /// products would otherwise ask the system anew each time.
 fn set_threads(asked: Option<usize>) {
     const VARIABLE: &str = "RAYON_NUM_THREADS";
-    let is_set = std::env::var(VARIABLE).is_ok_and(|value| value.parse::<usize>().is_ok_and(|n| n > 0));
+    let is_set =
+        std::env::var(VARIABLE).is_ok_and(|value| value.parse::<i64>().is_ok_and(|n| (1..=MOST_THREADS).contains(&n)));
     let all = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     if asked.is_some() || !is_set {
         // SAFETY: no other thread runs yet; rayon and the matrix products read the variable later.

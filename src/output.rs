@@ -7,6 +7,8 @@ use redline::model::files::write_atomically;
 use redline::plot::ascii::AsciiOptions;
 use serde::Serialize;
 
+use crate::rows;
+
 /// Whether standard output takes colour: it is a terminal, and `NO_COLOR` is not set to anything.
 pub fn is_coloured() -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -34,9 +36,21 @@ pub fn piece(text: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes a value as indented JSON.
+/// Writes a value as indented JSON; where rows of data files were left out, with how many and why.
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    line(&serde_json::to_string_pretty(value)?)
+    let data_files = rows::said();
+    match data_files.is_empty() {
+        true => line(&serde_json::to_string_pretty(value)?),
+        false => line(&serde_json::to_string_pretty(&WithRows { value, data_files })?),
+    }
+}
+
+/// A result and what was said of the rows it was made from.
+#[derive(Serialize)]
+struct WithRows<'a, T> {
+    #[serde(flatten)]
+    value: &'a T,
+    data_files: Vec<rows::Said>,
 }
 
 /// Writes a value as indented JSON to a file, which appears whole or not at all.

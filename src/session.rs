@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use redline::data::DataError;
 use redline::data::corrupt::CorruptedRow;
-use redline::data::{DataError, read_corrupted};
 use redline::embedded;
-use redline::model::qac::read_qac;
 use redline::model::{Adapter, AlignerTemplate, Error as ModelError, Model, Qac, Site, Tokenizer};
 use redline::probe::Reading;
 use redline::probe::artifact::question_hash;
@@ -13,6 +12,7 @@ use redline::steer::{Error as SteerError, Gate, Inject};
 
 use crate::cli::ModelArgs;
 use crate::cli::gate::GateArgs;
+use crate::rows;
 use crate::steering::Steering;
 
 /// An error with its cure, for rules that only the binary has.
@@ -78,7 +78,7 @@ impl Session {
     pub fn prompt_with_room(&self, texts: [&str; 2], max_new_tokens: usize, origin: &str) -> anyhow::Result<Vec<u32>> {
         let tokens = self.prompt(texts[0], texts[1])?;
         let context = self.model.decoder.config().context;
-        if tokens.len() + max_new_tokens > context {
+        if tokens.len().saturating_add(max_new_tokens) > context {
             let n = tokens.len();
             return Err(hinted(
                 format!(
@@ -136,6 +136,13 @@ impl Session {
     }
 }
 
+/// Says on standard error what a model's files hold that is not read, and may mean something elsewhere.
+pub fn warn(warnings: &[String]) {
+    for warning in warnings {
+        eprintln!("warning: {warning}");
+    }
+}
+
 /// The model that the arguments name, with its adapter.
 pub fn open_model(args: &ModelArgs) -> anyhow::Result<Model> {
     // refused before weights are read
@@ -145,16 +152,16 @@ pub fn open_model(args: &ModelArgs) -> anyhow::Result<Model> {
         (None, _) => embedded::model()?,
         (Some(_), adapter) if args.is_smollm2() => {
             let adapter = adapter.map_or_else(embedded::smollm2_adapter, Ok)?;
-            Model::load_with_adapter(&smollm2_base()?, &adapter)?
+            warned(Model::load_with_adapter(&smollm2_base()?, &adapter)?)
         }
         (Some(path), None) => load_model(path)?,
-        (Some(path), Some(adapter)) => Model::load_with_adapter(path, &adapter)?,
+        (Some(path), Some(adapter)) => warned(Model::load_with_adapter(path, &adapter)?),
     };
     Ok(model.to_device(&device)?)
 }
 
 /// Folders where the base model of `smollm2` is looked for.
-fn model_folders() -> Vec<PathBuf> {
+pub fn model_folders() -> Vec<PathBuf> {
     let asked = std::env::var_os("REDLINE_MODELS").map(PathBuf::from);
     asked.into_iter().chain([PathBuf::from("models")]).collect()
 }
@@ -172,9 +179,14 @@ fn smollm2_base() -> anyhow::Result<PathBuf> {
     })
 }
 
+fn warned(model: Model) -> Model {
+    warn(&model.warnings);
+    model
+}
+
 /// Loads a model; when it is not there, says how to get one.
 pub fn load_model(path: &Path) -> anyhow::Result<Model> {
-    Model::load(path).map_err(|error| match &error {
+    Model::load(path).map(warned).map_err(|error| match &error {
         ModelError::NotFound { path: missing } if missing == path => {
             hinted(error.to_string(), "check the path; scripts/fetch-smollm2.sh downloads a small model to start with")
         }
@@ -203,8 +215,8 @@ fn default_template(tokenizer: &Tokenizer) -> &'static str {
 
 /// Reads triples; with a strictness, of rows that carry their flaws, each with the correction of that strictness.
 pub fn read_triples(path: &Path, strictness: Option<u8>) -> anyhow::Result<Vec<Qac>> {
-    let Some(strictness) = strictness else { return Ok(read_qac(path)?) };
-    let rows = read_corrupted(path)?.ok_or_else(|| {
+    let Some(strictness) = strictness else { return rows::triples(path) };
+    let rows = rows::corrupted(path)?.ok_or_else(|| {
         let message = format!("{}: --strictness is given, but the rows carry no flaws", path.display());
         hinted(message, "leave --strictness out, or make the rows with `redline data corrupt`")
     })?;
@@ -249,63 +261,13 @@ pub fn check_leak<'a>(
     ))
 }
 
-/// Makes sure that a folder is there and can be written.
+/// Makes sure that a folder is there.
 pub fn make_folder(path: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(path).map_err(|error| cannot_write(path, &error))?;
-    check_folder(path, path)
+    std::fs::create_dir_all(path).map_err(|error| cannot_write(path, &error))
 }
 
-/// Makes sure, before long work, that a file can be written once the work is done.
-pub fn check_output(path: &Path) -> anyhow::Result<()> {
-    if path == Path::new("-") {
-        return Err(hinted("-: this is written to a file only", "name a file; ./- is one called -"));
-    }
-    if path.is_dir() {
-        return Err(cannot_write(path, &std::io::ErrorKind::IsADirectory.into()));
-    }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    check_folder(folder, path)
-}
-
-/// Makes sure, before long work, that a folder can be made or is there, without making it.
-pub fn check_output_folder(path: &Path) -> anyhow::Result<()> {
-    let place = std::path::absolute(path).map_err(|error| cannot_write(path, &error))?;
-    let there = place.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
-    if !there.is_dir() {
-        return Err(cannot_write(path, &std::io::ErrorKind::NotADirectory.into()));
-    }
-    check_folder(there, path)
-}
-
-/// Refuses outputs that would replace each other, or what is read.
-pub fn check_distinct(outputs: &[&Path], input: &Path) -> anyhow::Result<()> {
-    for (i, output) in outputs.iter().enumerate() {
-        let is_same = |other: &Path| place(output).is_some_and(|place_of| place(other) == Some(place_of));
-        if is_same(input) {
-            let message = format!("{}: it would replace the rows that are read", output.display());
-            return Err(hinted(message, "name another output"));
-        }
-        if outputs[..i].iter().any(|other| is_same(other)) {
-            let message = format!("{}: two outputs have this name", output.display());
-            return Err(hinted(message, "name a file for each"));
-        }
-    }
-    Ok(())
-}
-
-/// Where a path is, its links followed, even where there is nothing yet.
-pub fn place(path: &Path) -> Option<PathBuf> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let resolved = path.canonicalize().ok();
-    resolved.or_else(|| Some(folder.canonicalize().ok()?.join(path.file_name()?)))
-}
-
-fn check_folder(folder: &Path, path: &Path) -> anyhow::Result<()> {
-    tempfile::NamedTempFile::new_in(folder).map_err(|error| cannot_write(path, &error))?;
-    Ok(())
-}
-
-fn cannot_write(path: &Path, error: &std::io::Error) -> anyhow::Error {
+/// An error about a place that cannot be written.
+pub fn cannot_write(path: &Path, error: &std::io::Error) -> anyhow::Error {
     let reason = match error.kind() {
         std::io::ErrorKind::NotFound => "its folder is not there".to_string(),
         kind => kind.to_string(),

@@ -4,6 +4,8 @@
 //! `….lora_B.weight` (out, rank) for each adapted linear layer. The merged weight is W + scale · B A, scale = alpha / rank (or
 //! alpha / √rank where the file says `use_rslora`).
 
+mod settings;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,13 +15,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::files::refuse_lfs_pointer;
 use crate::layers::packed::Packed;
 use crate::model::ModelFiles;
 use crate::weights::{FileTensors, TensorSource, fused_linear, parse_safetensors};
-use crate::{Error, Result};
+use crate::{Error, ModelConfig, Result};
+use settings::Settings;
 
 const CONFIG_FILE: &str = "adapter_config.json";
 const WEIGHTS_FILE: &str = "adapter_model.safetensors";
+/// What old versions of PEFT wrote instead.
+const PICKLE: &str = "adapter_model.bin";
 /// What PEFT puts before the model's own names.
 const PREFIX: &str = "base_model.model.";
 
@@ -47,6 +53,31 @@ impl LoraOptions {
     /// The factor of B A.
     pub fn scale(&self) -> f64 {
         self.alpha / self.rank as f64
+    }
+
+    /// The same with the names that layers have in a family's files: where these fuse layers, the fused one stands for all its parts.
+    ///
+    /// # Errors
+    /// [`Error::TrainOption`] for some parts of a fused layer without the others.
+    pub(crate) fn for_files_of(mut self, config: &ModelConfig) -> Result<Self> {
+        const FUSED: [(&str, &[&str]); 2] =
+            [("qkv_proj", &["q_proj", "k_proj", "v_proj"]), ("gate_up_proj", &["gate_proj", "up_proj"])];
+        if !config.has_fused_projections() {
+            return Ok(self);
+        }
+        for (whole, parts) in FUSED {
+            let n = parts.iter().filter(|part| self.targets.iter().any(|target| target == *part)).count();
+            if n > 0 && n < parts.len() && !self.targets.iter().any(|target| target == whole) {
+                let expected =
+                    "qkv_proj for q, k and v together, gate_up_proj for gate and up: this family's files fuse them";
+                return Err(Error::TrainOption { option: "lora targets", got: self.targets.join(","), expected });
+            }
+            if n > 0 {
+                self.targets.retain(|target| !parts.contains(&target.as_str()) && target != whole);
+                self.targets.push(whole.to_owned());
+            }
+        }
+        Ok(self)
     }
 
     pub(crate) fn applies_to(&self, linear: &str) -> bool {
@@ -81,7 +112,12 @@ impl Adapter {
             let path = folder.join(name);
             std::fs::read(&path).map_err(|e| Error::io(&path, e))
         };
-        Self::from_bytes(folder, &read(CONFIG_FILE)?, &read(WEIGHTS_FILE)?)
+        let config = read(CONFIG_FILE)?;
+        let is_there = |name: &str| folder.join(name).is_file();
+        if is_there(PICKLE) && !is_there(WEIGHTS_FILE) {
+            return Err(Error::AdapterPickle { path: folder.into() });
+        }
+        Self::from_bytes(folder, &config, &read(WEIGHTS_FILE)?)
     }
 
     /// Reads an adapter whose two files are in memory; `folder` stands for their folder in messages.
@@ -90,16 +126,21 @@ impl Adapter {
     /// As [`Adapter::open`].
     pub fn from_bytes(folder: &Path, config: &[u8], weights: &[u8]) -> Result<Self> {
         let config_path = folder.join(CONFIG_FILE);
+        refuse_lfs_pointer(&config_path, config)?;
         let map: Map<String, Value> = serde_json::from_slice(config).map_err(|source| Error::MalformedLine {
             path: config_path.clone(),
             line: source.line(),
             source,
         })?;
-        let (rank, scale) = read_config(&map).map_err(|problem| Error::Adapter { path: config_path, problem })?;
+        let settings = Settings::read(&config_path, &map)?;
         let path = folder.join(WEIGHTS_FILE);
-        let deltas = read_deltas(&path, weights, rank)?;
+        let deltas = read_deltas(&path, weights, settings.rank)?;
+        if let Some((layer, problem)) = deltas.keys().find_map(|layer| Some((layer, settings.problem_with(layer)?))) {
+            let problem = format!("{problem} `{layer}`, which {WEIGHTS_FILE} adapts: PEFT would not load it");
+            return Err(Error::Adapter { path: config_path, problem });
+        }
+        let Settings { rank, scale, base_model, .. } = settings;
         let fingerprint = Sha256::digest(weights).iter().map(|byte| format!("{byte:02x}")).collect();
-        let base_model = map.get("base_model_name_or_path").and_then(Value::as_str).map(str::to_owned);
         Ok(Self { path, fingerprint, rank, scale, base_model, deltas })
     }
 
@@ -146,34 +187,6 @@ struct Delta {
     layer: String,
     a: Tensor, // (rank, in)
     b: Tensor, // (out, rank)
-}
-
-/// Rank and scale of a configuration that asks for nothing but plain LoRA; the error is the problem.
-fn read_config(map: &Map<String, Value>) -> std::result::Result<(usize, f64), String> {
-    if map.get("peft_type").and_then(Value::as_str) != Some("LORA") {
-        return Err("`peft_type` is not LORA".into());
-    }
-    for unsupported in ["use_dora", "fan_in_fan_out", "lora_bias", "modules_to_save", "rank_pattern", "alpha_pattern"] {
-        let is_unset = match map.get(unsupported) {
-            None | Some(Value::Null | Value::Bool(false)) => true,
-            Some(Value::Array(values)) => values.is_empty(),
-            Some(Value::Object(values)) => values.is_empty(),
-            _ => false,
-        };
-        if !is_unset {
-            return Err(format!("`{unsupported}` is not supported"));
-        }
-    }
-    if map.get("bias").and_then(Value::as_str).is_some_and(|bias| bias != "none") {
-        return Err("`bias` is not supported".into());
-    }
-    let rank = map.get("r").and_then(Value::as_u64).filter(|rank| (1..=1 << 16).contains(rank));
-    let rank = rank.ok_or("`r` must be a positive number")? as usize;
-    let alpha = map.get("lora_alpha").and_then(Value::as_f64).filter(|alpha| alpha.is_finite());
-    let alpha = alpha.ok_or("`lora_alpha` must be a number")?;
-    let is_rank_stabilised = map.get("use_rslora").and_then(Value::as_bool).unwrap_or(false);
-    let divisor = if is_rank_stabilised { (rank as f64).sqrt() } else { rank as f64 };
-    Ok((rank, alpha / divisor))
 }
 
 fn read_deltas(path: &Path, bytes: &[u8], rank: usize) -> Result<BTreeMap<String, [Tensor; 2]>> {
@@ -238,11 +251,17 @@ impl<'a> MergedTensors<'a> {
 impl MergedTensors<'_> {
     /// The delta of a linear layer of `out` outputs: its own, or its rows of a fused layer's.
     fn delta_of(&self, linear: &str, out: usize) -> Result<Option<Delta>> {
-        let (layer, start) = fused_linear(linear, &self.files.config).unwrap_or((linear.to_owned(), 0));
+        let fused = fused_linear(linear, &self.files.config);
+        let layer = fused.as_ref().map_or(linear, |(layer, _)| layer).to_owned();
         let Some([a, b]) = self.adapter.deltas.get(&layer) else { return Ok(None) };
-        let b = match layer != linear && start + out <= b.dim(0)? {
-            true => b.narrow(0, start, out)?.contiguous()?,
-            false => b.clone(),
+        let b = match fused {
+            Some((_, part)) if b.dim(0)? == part.of => b.narrow(0, part.start, out)?.contiguous()?,
+            Some((_, part)) => {
+                let (got, expected) = (vec![b.dim(0)?, b.dim(1)?], vec![part.of, b.dim(1)?]);
+                let tensor = format!("{PREFIX}{layer}.lora_B.weight");
+                return Err(Error::TensorShape { path: self.adapter.path.clone(), tensor, got, expected });
+            }
+            None => b.clone(),
         };
         self.used.borrow_mut().insert(layer.clone());
         Ok(Some(Delta { layer, a: a.clone(), b }))

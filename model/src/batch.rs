@@ -65,7 +65,7 @@ impl Batch {
             self.readings.push_back(Reading::new(cache, prompt, rows, options));
         } else {
             for rows in prompt.rows.chunks(rows_together(&prompt)) {
-                let cache = decoder.cache(rows.to_vec(), prompt.tokens.len() + options.max_new_tokens)?;
+                let cache = decoder.cache(rows.to_vec(), prompt.tokens.len().saturating_add(options.max_new_tokens))?;
                 self.readings.push_back(Reading::new(cache, prompt.clone(), rows.to_vec(), options));
             }
         }
@@ -204,7 +204,7 @@ fn check_prompt(decoder: &Decoder, prompt: &Prompt, max_new_tokens: usize) -> Re
         let expected = format!("{} positions", prompt.tokens.len() - 1);
         return Err(Error::Request { what: "prefix of a prompt", got: prefix.len().to_string(), expected });
     }
-    let (tokens, context) = (prompt.tokens.len() + max_new_tokens, decoder.config().context);
+    let (tokens, context) = (prompt.tokens.len().saturating_add(max_new_tokens), decoder.config().context);
     if tokens > context {
         let what = format!("the prompt ({} tokens) with {max_new_tokens} new tokens", prompt.tokens.len());
         return Err(Error::ContextExceeded { what, tokens, context });

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 
 use crate::layers::{Append, ChunkKv};
+use crate::memory::{check_memory, product};
 use crate::{Error, ModelConfig, Result};
 
 /// Keys and values of a stretch of tokens, shared by all rows that continue it.
@@ -59,6 +60,10 @@ impl SharedPrefix {
     /// Out of memory, as the tensor library reports it.
     pub fn branch(&self, config: &ModelConfig, rows: Vec<usize>, capacity: usize, device: &Device) -> Result<KvCache> {
         let shape = (rows.len(), config.n_kv_heads, capacity.max(1), config.head_dim);
+        if device.is_cpu() {
+            let sizes = [shape.0, shape.1, shape.2, shape.3, 2 * config.n_layers, size_of::<f32>()];
+            check_memory("keys and values of rows written together", product(&sizes))?;
+        }
         let layers = (0..config.n_layers)
             .map(|_| Ok((Tensor::zeros(shape, DType::F32, device)?, Tensor::zeros(shape, DType::F32, device)?)))
             .collect::<Result<Vec<_>>>()?;

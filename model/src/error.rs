@@ -89,9 +89,47 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
+    /// A configuration asks for something that changes numbers and is not built in.
+    #[error("{path}: `{field}` is {got} ({meaning}), which is not supported; supported: {supported}", path = path.display())]
+    UnsupportedSetting {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        field: String,
+        /// Its value.
+        got: String,
+        /// What that asks for.
+        meaning: &'static str,
+        /// The values that change nothing.
+        supported: String,
+    },
+    /// A GGUF file is one of several that make a model.
+    #[error("{path}: is part {part} of a model that is split into {parts} files", path = path.display())]
+    SplitFile {
+        /// The file.
+        path: PathBuf,
+        /// Which part, from 1.
+        part: u64,
+        /// How many there are.
+        parts: u64,
+    },
+    /// A file holds the place where Git LFS keeps the real one.
+    #[error("{path}: is a Git LFS pointer: the file itself was not downloaded", path = path.display())]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
     /// The configuration asks for a tensor that the file lacks.
     #[error("{path}: tensor `{tensor}` is missing", path = path.display())]
     TensorMissing {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+    },
+    /// A file holds a tensor that changes numbers and that the family's decoder does not have.
+    #[error("{path}: tensor `{tensor}` is nothing that this family's layers have, and would change numbers", path = path.display())]
+    TensorUnsupported {
         /// The file.
         path: PathBuf,
         /// The tensor.
@@ -130,6 +168,16 @@ pub enum Error {
         line: usize,
         /// What the parser said.
         source: serde_json::Error,
+    },
+    /// A line of a JSON Lines file holds no row.
+    #[error("{path}:{line}: {fault}", path = path.display())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Line number from 1.
+        line: usize,
+        /// What is wrong.
+        fault: crate::qac::LineFault,
     },
     /// A row lacks a field.
     #[error("{path}:{line}: field `{field}` is missing", path = path.display())]
@@ -293,6 +341,32 @@ pub enum Error {
         /// What is wrong.
         problem: String,
     },
+    /// More memory is asked for than there is.
+    #[error("{what}: {} GiB of memory are needed, {} GiB are free", bytes >> 30, available >> 30)]
+    Memory {
+        /// What needs it.
+        what: &'static str,
+        /// Bytes needed.
+        bytes: u64,
+        /// Bytes that can be had.
+        available: u64,
+    },
+    /// An adapter asks for more than plain LoRA.
+    #[error("{path}: adapter: `{field}` {problem}", path = path.display())]
+    AdapterSetting {
+        /// The file of the adapter.
+        path: PathBuf,
+        /// The key.
+        field: String,
+        /// What it asks for.
+        problem: String,
+    },
+    /// An adapter's weights lie in a pickle only.
+    #[error("{path}: adapter: its weights are in adapter_model.bin only, a pickle, which can run code and is not read", path = path.display())]
+    AdapterPickle {
+        /// The adapter's folder.
+        path: PathBuf,
+    },
     /// The run was interrupted; what was written so far is complete.
     #[error("interrupted")]
     Interrupted,
@@ -320,6 +394,12 @@ impl Error {
             Self::ConfigField { .. } => {
                 "the configuration is damaged or of a variant that is not supported; take all files from one release"
             }
+            Self::Memory { .. } => "lower the sizes: fewer rows together, fewer new tokens, a smaller model",
+            Self::UnsupportedSetting { .. } | Self::TensorUnsupported { .. } => {
+                "this variant computes other numbers; choose a model without it, or run it with the program it was made for"
+            }
+            Self::SplitFile { .. } => "make one file of its parts: llama-gguf-split --merge FIRST-PART.gguf WHOLE.gguf",
+            Self::LfsPointer { .. } => "run `git lfs pull` in the repository, or download the file itself",
             Self::Tokenizer { .. } => "the model needs its own tokenizer; take all files from one release",
             Self::NoWeights { .. } => {
                 "give a Hugging Face folder (config.json, tokenizer.json, model.safetensors) or a .gguf file"
@@ -338,7 +418,7 @@ impl Error {
             Self::TensorNotFinite { .. } => {
                 "the weights are damaged, or a training run diverged; fetch or train them again"
             }
-            Self::MalformedLine { .. } => "each line must be one JSON object; is this JSON Lines?",
+            Self::MalformedLine { .. } | Self::Line { .. } => "each line must be one JSON object; is this JSON Lines?",
             Self::MissingField { .. } | Self::FieldType { .. } | Self::EmptyField { .. } => {
                 "each row needs non-empty text in `question`, `answer` and `correction`"
             }
@@ -355,6 +435,12 @@ impl Error {
             Self::Request { .. } | Self::TrainOption { .. } => "change the option, or leave it out for its default",
             Self::NoRows { .. } => "give rows of question, answer and correction, or raise --max-tokens",
             Self::Adapter { .. } => "give the folder that PEFT wrote for this very model",
+            Self::AdapterSetting { .. } => {
+                "merge it with PEFT (merge_and_unload) and give the merged folder as --model"
+            }
+            Self::AdapterPickle { .. } => {
+                "load it with PEFT and save it again: save_pretrained writes adapter_model.safetensors"
+            }
             Self::HookShape { .. } => "a hook gives back what it was given, in the same shape",
             Self::Candle(_) => {
                 "memory may have run out: lower --batch-rows; otherwise report it with the command that was run"
@@ -365,7 +451,7 @@ impl Error {
 }
 
 /// What is wrong and at which column: the parser saw one line, so its own line number is always 1.
-fn without_line(source: &serde_json::Error) -> String {
+pub(crate) fn without_line(source: &serde_json::Error) -> String {
     let text = source.to_string();
     let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
     format!("{problem} at column {}", source.column())

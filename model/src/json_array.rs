@@ -1,6 +1,10 @@
 //! The elements of a JSON array with the lines they begin on, so that a message can name the place.
 
-use serde_json::{Deserializer, Value};
+use serde_json::Deserializer;
+use serde_json::value::RawValue;
+
+/// An element and the line it begins on, counted from 1.
+pub(crate) type Found = (usize, Box<RawValue>);
 
 /// Why a text is not an array, and where.
 #[derive(Debug)]
@@ -12,7 +16,7 @@ pub(crate) enum ArrayError {
 }
 
 /// The elements of the array that is the whole text, each with its line, counted from 1.
-pub(crate) fn elements(text: &str) -> Result<Vec<(usize, Value)>, ArrayError> {
+pub(crate) fn elements(text: &str) -> Result<Vec<Found>, ArrayError> {
     let mut cursor = Cursor { text, at: 0, line: 1 };
     let mut found = Vec::new();
     if cursor.next_symbol() != Some('[') {
@@ -30,6 +34,16 @@ pub(crate) fn elements(text: &str) -> Result<Vec<(usize, Value)>, ArrayError> {
             _ => return Err(cursor.syntax("an element must be followed by `,` or `]`")),
         }
     }
+}
+
+/// The values that the whole text holds one after the other, each with its line.
+pub(crate) fn documents(text: &str) -> Result<Vec<Found>, ArrayError> {
+    let mut cursor = Cursor { text, at: 0, line: 1 };
+    let mut found = Vec::new();
+    while cursor.peek().is_some() {
+        found.push(cursor.element()?);
+    }
+    Ok(found)
 }
 
 /// A place in the text.
@@ -59,12 +73,12 @@ impl Cursor<'_> {
         self.at += n_bytes;
     }
 
-    fn element(&mut self) -> Result<(usize, Value), ArrayError> {
+    fn element(&mut self) -> Result<Found, ArrayError> {
         if self.peek().is_none() {
             return Err(self.syntax("the array is cut short"));
         }
         let line = self.line;
-        let mut stream = Deserializer::from_str(&self.text[self.at..]).into_iter::<Value>();
+        let mut stream = Deserializer::from_str(&self.text[self.at..]).into_iter::<Box<RawValue>>();
         match stream.next() {
             Some(Ok(value)) => {
                 let n_bytes = stream.byte_offset();
@@ -76,7 +90,7 @@ impl Cursor<'_> {
         }
     }
 
-    fn finish(mut self, found: Vec<(usize, Value)>) -> Result<Vec<(usize, Value)>, ArrayError> {
+    fn finish(mut self, found: Vec<Found>) -> Result<Vec<Found>, ArrayError> {
         match self.peek() {
             None => Ok(found),
             Some(_) => Err(self.syntax("nothing may follow the array")),

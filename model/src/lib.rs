@@ -20,6 +20,7 @@ pub mod hook;
 mod json_array;
 mod layers;
 mod log_prob;
+pub mod memory;
 mod model;
 mod pass;
 mod precision;

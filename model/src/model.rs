@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use candle_core::Device;
 
 use crate::adapter::{Adapter, MergedTensors};
+use crate::config::keys::listed;
 use crate::gguf::GgufFile;
 use crate::tokenizer::Tokenizer;
+use crate::weights::expected::Unused;
 use crate::{Decoder, Error, ModelConfig, Result, Weights};
 
 /// A loaded model.
@@ -19,6 +21,8 @@ pub struct Model {
     pub path: PathBuf,
     /// SHA-256 over the weight files, in hexadecimal digits.
     pub fingerprint: String,
+    /// What its files hold that is not read, and may mean something elsewhere: a sentence each.
+    pub warnings: Vec<String>,
 }
 
 impl Model {
@@ -33,7 +37,7 @@ impl Model {
     fn from_files(path: &Path, files: ModelFiles) -> Result<Self> {
         let fingerprint = files.weights.fingerprint()?;
         let decoder = Decoder::load(files.config, &files.weights, &Device::Cpu)?;
-        Ok(Self { decoder, tokenizer: files.tokenizer, path: path.into(), fingerprint })
+        Ok(Self { decoder, tokenizer: files.tokenizer, path: path.into(), fingerprint, warnings: files.warnings })
     }
 
     /// Loads a GGUF file that is in memory; `name` stands for its path in messages.
@@ -41,7 +45,9 @@ impl Model {
     /// # Errors
     /// As [`Model::load`].
     pub fn from_gguf_bytes(name: &Path, bytes: &[u8]) -> Result<Self> {
-        Self::from_files(name, ModelFiles::from_gguf(GgufFile::from_bytes(name, bytes)?)?)
+        let (mut files, tokenizer) = ModelFiles::from_gguf(GgufFile::from_bytes(name, bytes)?)?;
+        files.tokenizer = tokenizer.transpose()?;
+        Self::from_files(name, files)
     }
 
     /// Loads a model and merges a PEFT adapter into its weights.
@@ -54,7 +60,7 @@ impl Model {
         let merged = MergedTensors::new(&files, adapter);
         let decoder = Decoder::assemble(files.config.clone(), &merged, &Device::Cpu)?;
         merged.check_all_used()?;
-        Ok(Self { decoder, tokenizer: files.tokenizer, path: path.into(), fingerprint })
+        Ok(Self { decoder, tokenizer: files.tokenizer, path: path.into(), fingerprint, warnings: files.warnings })
     }
 
     /// The same model on another device, see [`Decoder::to_device`].
@@ -82,52 +88,91 @@ pub(crate) struct ModelFiles {
     pub(crate) config: ModelConfig,
     pub(crate) weights: Weights,
     pub(crate) tokenizer: Option<Tokenizer>,
+    pub(crate) warnings: Vec<String>,
+    /// The folder, or the GGUF file, which may be the only one of a folder.
+    pub(crate) place: PathBuf,
 }
 
 impl ModelFiles {
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-        let files = if metadata.is_dir() { Self::open_folder(path) } else { Self::open_gguf(path) }?;
-        match &files.tokenizer {
-            Some(tokenizer) if tokenizer.vocab_size() > files.config.vocab_size => {
-                let (tokens, embedded) = (tokenizer.vocab_size(), files.config.vocab_size);
-                let problem = format!("has {tokens} tokens, but the model embeds {embedded}");
-                Err(Error::Tokenizer { path: path.into(), problem })
-            }
-            _ => Ok(files),
-        }
+        Ok(Self::open_with(path, true)?.0)
     }
 
-    fn open_folder(folder: &Path) -> Result<Self> {
+    /// The same for a look: a tokenizer that cannot be used is told beside the rest.
+    pub(crate) fn look(path: &Path) -> Result<(Self, Option<Error>)> {
+        Self::open_with(path, false)
+    }
+
+    fn open_with(path: &Path, needs_tokenizer: bool) -> Result<(Self, Option<Error>)> {
+        let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
+        let (mut files, tokenizer) = match metadata.is_dir() {
+            true => Self::open_folder(path)?,
+            false => Self::from_gguf(GgufFile::open(path)?)?,
+        };
+        match tokenizer.map(|tokenizer| fitting(path, tokenizer?, &files.config)).transpose() {
+            Ok(tokenizer) => files.tokenizer = tokenizer,
+            Err(error) if needs_tokenizer => return Err(error),
+            Err(error) => return Ok((files, Some(error))),
+        }
+        Ok((files, None))
+    }
+
+    fn open_folder(folder: &Path) -> Result<(Self, Option<Result<Tokenizer>>)> {
         let config_path = folder.join("config.json");
         if !config_path.is_file()
             && let Some(gguf) = only_gguf_file(folder)?
         {
-            return Self::open_gguf(&gguf);
+            return Self::from_gguf(GgufFile::open(&gguf)?);
         }
-        let config = ModelConfig::from_hugging_face(&config_path)?;
+        let (mut config, mut warnings) = ModelConfig::read_hugging_face(&config_path)?;
         let weights = Weights::open_hugging_face(folder)?;
+        if config.tie_embeddings && weights.has_own_output()? {
+            config.tie_embeddings = false;
+            warnings.push(format!(
+                "{}: ties the output projection to the embedding, but the weights hold another `lm_head.weight`, which is \
+                 used, as in transformers",
+                config_path.display()
+            ));
+        }
         let tokenizer_path = folder.join("tokenizer.json");
-        let tokenizer = match tokenizer_path.is_file() {
-            true => Some(Tokenizer::from_file(&tokenizer_path)?),
-            false => None,
-        };
-        Ok(Self { config, weights, tokenizer })
+        let tokenizer = tokenizer_path.is_file().then(|| Tokenizer::from_file(&tokenizer_path));
+        let files = Self { config, weights, tokenizer: None, warnings, place: folder.into() };
+        Ok((files.checked()?, tokenizer))
     }
 
-    fn open_gguf(path: &Path) -> Result<Self> {
-        Self::from_gguf(GgufFile::open(path)?)
+    pub(crate) fn from_gguf(file: GgufFile) -> Result<(Self, Option<Result<Tokenizer>>)> {
+        let (config, warnings) = ModelConfig::read_gguf(&file)?;
+        let (tokenizer, place) = (Tokenizer::from_gguf(&file), file.path().to_path_buf());
+        let files = Self { config, weights: Weights::from_gguf(file), tokenizer: None, warnings, place };
+        Ok((files.checked()?, Some(tokenizer)))
     }
 
-    fn from_gguf(file: GgufFile) -> Result<Self> {
-        let config = ModelConfig::from_gguf(&file)?;
-        let tokenizer = Tokenizer::from_gguf(&file)?;
-        Ok(Self { config, weights: Weights::from_gguf(file), tokenizer: Some(tokenizer) })
+    /// Refuses files without what the configuration asks for; notes what they hold beyond it.
+    fn checked(mut self) -> Result<Self> {
+        let Unused { names } = self.weights.check(&self.config)?;
+        if !names.is_empty() {
+            let (path, n, names) = (self.place.display(), names.len(), listed(&names));
+            let tensors = if n == 1 { "1 tensor is".to_owned() } else { format!("{n} tensors are") };
+            self.warnings.push(format!("{path}: {tensors} not used: {names}"));
+        }
+        Ok(self)
+    }
+}
+
+/// A tokenizer whose tokens the model embeds.
+fn fitting(path: &Path, tokenizer: Tokenizer, config: &ModelConfig) -> Result<Tokenizer> {
+    match tokenizer.vocab_size() > config.vocab_size {
+        false => Ok(tokenizer),
+        true => {
+            let (tokens, embedded) = (tokenizer.vocab_size(), config.vocab_size);
+            let problem = format!("has {tokens} tokens, but the model embeds {embedded}");
+            Err(Error::Tokenizer { path: path.into(), problem })
+        }
     }
 }
 
 /// The GGUF file of a folder that holds just one.
-fn only_gguf_file(folder: &Path) -> Result<Option<PathBuf>> {
+pub(crate) fn only_gguf_file(folder: &Path) -> Result<Option<PathBuf>> {
     let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
     let mut files = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
     let mut gguf = files.by_ref().filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gguf")));

@@ -1,19 +1,28 @@
 //! Question–answer–correction triples and their reader: JSON Lines or one JSON array, plain or gzip.
 //!
 //! Each line (or element of the array) is an object with non-empty text in `question`, `answer` and, for triples, `correction`; other fields are ignored,
-//! blank lines skipped. Gzip is recognised by its first bytes, not by the name, and may have several members. A line may have at
+//! blank lines skipped. One object with a list of rows in `data`, `rows`, `examples`, `instances` or `train` is read as that list, and objects may
+//! be spread over several lines. Gzip is recognised by its first bytes, not by the name, and may have several members. A line may have at
 //! most 16 MiB, so that a small hostile gzip file cannot take all memory with one line.
 
+use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use flate2::read::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
-use crate::json_array::{ArrayError, elements};
+use crate::json_array::{ArrayError, Found, documents, elements};
+
+mod fields;
+mod line_fault;
+
+pub use fields::Fields;
+pub use line_fault::LineFault;
 
 const MAX_LINE_BYTES: u64 = 16 << 20;
 const MAX_ARRAY_BYTES: u64 = 1 << 30;
@@ -21,6 +30,10 @@ const MAX_ARRAY_BYTES: u64 = 1 << 30;
 const PEEKED_BYTES: u64 = 4096;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Where files that are one object keep their rows.
+const LISTS_OF_ROWS: [&str; 5] = ["data", "rows", "examples", "instances", "train"];
+/// What the object is not where it has one of these: it is a row then.
+const KEYS_OF_ROWS: [&str; 7] = ["question", "answer", "chosen", "rejected", "prompt", "messages", "instruction"];
 
 /// A question, an upstream model's answer and its correction: the training triple of an Aligner.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -49,7 +62,7 @@ pub struct Question {
 /// [`Error::EmptyField`]; [`Error::Malformed`] for a line that is no object, no UTF-8 or too long, and for damaged gzip;
 /// [`Error::EmptyFile`] when there is no row.
 pub fn read_qac(path: &Path) -> Result<Vec<Qac>> {
-    read_rows(path, |row| {
+    read_faultless(path, |row| {
         Ok(Qac { question: row.text("question")?, answer: row.text("answer")?, correction: row.text("correction")? })
     })
 }
@@ -59,24 +72,26 @@ pub fn read_qac(path: &Path) -> Result<Vec<Qac>> {
 /// # Errors
 /// As [`read_qac`].
 pub fn read_questions(path: &Path) -> Result<Vec<Question>> {
-    read_rows(path, |row| Ok(Question { question: row.text("question")?, answer: row.text("answer")? }))
+    read_faultless(path, |row| Ok(Question { question: row.text("question")?, answer: row.text("answer")? }))
 }
 
-/// A JSON object and the line it begins on, counted from 1.
-#[derive(Debug, Clone, PartialEq)]
+/// The fields of a row, or why there are none, and the line it begins on, counted from 1.
+#[derive(Debug)]
 pub struct JsonRow {
     /// The line in the (decompressed) file.
     pub line: usize,
     /// Its fields.
-    pub fields: Map<String, Value>,
+    pub fields: std::result::Result<Fields, LineFault>,
 }
 
-/// Reads the objects of a file, whatever their fields: JSON Lines or one array, plain or gzip; `-` is the standard input.
+/// Reads the rows of a file, whatever their fields: JSON Lines or one array, plain or gzip; `-` is the standard input. What is wrong with a
+/// single line stays with its row.
 ///
 /// # Errors
-/// As [`read_qac`], but for those about fields.
+/// What is wrong with the file: [`Error::NotFound`], [`Error::Io`], [`Error::Malformed`], [`Error::MalformedLine`] for an array that
+/// breaks off, and [`Error::EmptyFile`].
 pub fn read_objects(path: &Path) -> Result<Vec<JsonRow>> {
-    read_rows(path, |row| Ok(JsonRow { line: row.line, fields: row.object.clone() }))
+    read_rows(path, Ok)
 }
 
 /// What a JSON value is called in messages.
@@ -95,23 +110,35 @@ pub fn kind(value: &Value) -> &'static str {
 struct Row<'a> {
     path: &'a Path,
     line: usize,
-    object: Map<String, Value>,
+    fields: Fields,
 }
 
 impl Row<'_> {
     /// Takes a field that must hold text other than white space.
     fn text(&self, field: &str) -> Result<String> {
-        let (path, line, field) = (self.path.to_path_buf(), self.line, field.to_owned());
-        match self.object.get(&field) {
+        let (path, line) = (self.path.to_path_buf(), self.line);
+        let value = self.fields.value(field).transpose();
+        let value = value.map_err(|source| Error::MalformedLine { path: path.clone(), line, source })?;
+        let field = field.to_owned();
+        match value {
             None => Err(Error::MissingField { path, line, field }),
             Some(Value::String(text)) if text.trim().is_empty() => Err(Error::EmptyField { path, line, field }),
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(other) => Err(Error::FieldType { path, line, field, got: kind(other) }),
+            Some(Value::String(text)) => Ok(text),
+            Some(other) => Err(Error::FieldType { path, line, field, got: kind(&other) }),
         }
     }
 }
 
-fn read_rows<T>(path: &Path, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+/// Reads rows of which none may be faulty.
+fn read_faultless<T>(path: &Path, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+    let name = if path == Path::new("-") { Path::new("<stdin>") } else { path };
+    read_rows(path, |JsonRow { line, fields }| {
+        let fields = fields.map_err(|fault| fault.at(name, line))?;
+        convert(&Row { path: name, line, fields })
+    })
+}
+
+fn read_rows<T>(path: &Path, convert: impl Fn(JsonRow) -> Result<T>) -> Result<Vec<T>> {
     if path == Path::new("-") {
         return read_from(Path::new("<stdin>"), standard_input()?, convert);
     }
@@ -142,12 +169,16 @@ pub fn data_bytes(path: &Path) -> Result<Vec<u8>> {
 }
 
 /// Reads rows from an open stream; `path` is for messages.
-fn read_from<T>(path: &Path, mut input: impl BufRead, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+fn read_from<T>(path: &Path, mut input: impl BufRead, convert: impl Fn(JsonRow) -> Result<T>) -> Result<Vec<T>> {
     let (is_gzip, head) = starts_with_gzip(&mut input).map_err(|source| Error::io(path, source))?;
     let input = head.chain(input);
-    match is_gzip {
-        true => read_lines(Lines::new(path, is_gzip, BufReader::new(MultiGzDecoder::new(input))), convert),
-        false => read_lines(Lines::new(path, is_gzip, input), convert),
+    let rows = match is_gzip {
+        true => read_lines(Lines::new(path, is_gzip, BufReader::new(MultiGzDecoder::new(input)))),
+        false => read_lines(Lines::new(path, is_gzip, input)),
+    };
+    match rows? {
+        rows if rows.is_empty() => Err(Error::EmptyFile { path: path.to_path_buf() }),
+        rows => rows.into_iter().map(convert).collect(),
     }
 }
 
@@ -158,7 +189,7 @@ fn starts_with_gzip(input: &mut impl BufRead) -> std::io::Result<(bool, std::io:
     Ok((head == GZIP_MAGIC, std::io::Cursor::new(head)))
 }
 
-fn read_lines<T>(mut lines: Lines<impl BufRead>, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+fn read_lines(mut lines: Lines<impl BufRead>) -> Result<Vec<JsonRow>> {
     let mut head = Vec::new();
     let peeked = (&mut lines.input).take(PEEKED_BYTES).read_to_end(&mut head);
     peeked.map_err(|source| lines.read_error(source))?;
@@ -166,20 +197,60 @@ fn read_lines<T>(mut lines: Lines<impl BufRead>, convert: impl Fn(&Row<'_>) -> R
     let Lines { path, is_gzip, input, .. } = lines;
     let mut lines = Lines::new(&path, is_gzip, std::io::Cursor::new(head).chain(input));
     if is_array {
-        return read_array(lines, convert);
+        return read_array(lines);
     }
-    let mut rows = Vec::new();
+    let (mut rows, mut first) = (Vec::new(), None);
     while let Some(text) = lines.next_line()? {
-        if text.trim().is_empty() {
-            continue;
-        }
-        let row = Row { object: lines.object(&text)?, path: &lines.path, line: lines.line };
-        rows.push(convert(&row)?);
+        let line = lines.line;
+        let fields = match text {
+            Ok(text) if text.trim().is_empty() => continue,
+            Ok(text) => {
+                let fields = Fields::read(&text);
+                if rows.is_empty() && matches!(&fields, Err(LineFault::Json(error)) if error.is_eof()) {
+                    return read_spread(lines, text);
+                }
+                first = first.or(Some((line, text)));
+                fields
+            }
+            Err(fault) => Err(fault),
+        };
+        rows.push(JsonRow { line, fields });
     }
-    match rows.is_empty() {
-        true => Err(Error::EmptyFile { path: lines.path }),
-        false => Ok(rows),
+    let only = first.filter(|_| rows.len() == 1);
+    Ok(only.and_then(|(line, text)| rows_within(&text, line - 1)).unwrap_or(rows))
+}
+
+/// Reads objects that are spread over lines, of which `first` is the first one; where there are none, what there is line by line.
+fn read_spread(mut lines: Lines<impl BufRead>, first: String) -> Result<Vec<JsonRow>> {
+    let before = lines.line - 1;
+    let text = first + &lines.whole_text()?;
+    if let Ok(found) = documents(&text) {
+        let rows: Vec<JsonRow> = found.into_iter().map(|found| row_at(found, before)).collect();
+        let within = if rows.len() == 1 { rows_within(&text, before) } else { None };
+        return Ok(within.unwrap_or(rows));
     }
+    let numbered = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    Ok(numbered.map(|(index, line)| JsonRow { line: before + index + 1, fields: Fields::read(line) }).collect())
+}
+
+/// A row found in a text that begins after so many lines.
+fn row_at((line, value): Found, before: usize) -> JsonRow {
+    JsonRow { line: before + line, fields: Fields::read(value.get()) }
+}
+
+/// The rows within the one object that the text is, which begins after so many lines; none where it is a row itself.
+fn rows_within(text: &str, before: usize) -> Option<Vec<JsonRow>> {
+    let fields: HashMap<String, &RawValue> = serde_json::from_str(text).ok()?;
+    if KEYS_OF_ROWS.iter().any(|key| fields.contains_key(*key)) {
+        return None;
+    }
+    LISTS_OF_ROWS.iter().find_map(|name| {
+        let list = fields.get(*name)?.get();
+        let found = elements(list).ok().filter(|found| found.iter().any(|(_, value)| value.get().starts_with('{')))?;
+        let at = list.as_ptr() as usize - text.as_ptr() as usize; // the list is a part of the text
+        let before = before + text[..at].matches('\n').count();
+        Some(found.into_iter().map(|found| row_at(found, before)).collect())
+    })
 }
 
 /// Whether the first character, after a byte-order mark and white space, opens an array.
@@ -188,21 +259,14 @@ fn begins_array(head: &[u8]) -> bool {
     text.trim_ascii_start().first() == Some(&b'[')
 }
 
-fn read_array<T>(mut lines: Lines<impl BufRead>, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+fn read_array(mut lines: Lines<impl BufRead>) -> Result<Vec<JsonRow>> {
     let text = lines.whole_text()?;
     let malformed = |rule| Error::Malformed { path: lines.path.clone(), format: "JSON", rule };
     let found = elements(&text).map_err(|error| match error {
         ArrayError::Json { line, source } => Error::MalformedLine { path: lines.path.clone(), line, source },
         ArrayError::Syntax { line, rule } => malformed(format!("line {line}: {rule}")),
     })?;
-    let rows = found.into_iter().map(|(line, value)| match value {
-        Value::Object(object) => convert(&Row { path: &lines.path, line, object }),
-        other => Err(malformed(format!("the element on line {line} is {}, not an object", kind(&other)))),
-    });
-    match rows.collect::<Result<Vec<T>>>()? {
-        rows if rows.is_empty() => Err(Error::EmptyFile { path: lines.path }),
-        rows => Ok(rows),
-    }
+    Ok(found.into_iter().map(|found| row_at(found, 0)).collect())
 }
 
 /// The lines of a stream, numbered from 1.
@@ -218,8 +282,8 @@ impl<R: BufRead> Lines<R> {
         Self { path: path.to_path_buf(), is_gzip, input, line: 0 }
     }
 
-    /// The next line without its end, or `None` at the end of the stream.
-    fn next_line(&mut self) -> Result<Option<String>> {
+    /// The next line with its end, or why it is no text, or `None` at the end of the stream.
+    fn next_line(&mut self) -> Result<Option<std::result::Result<String, LineFault>>> {
         let mut bytes = Vec::new();
         let limit = MAX_LINE_BYTES + 1;
         let n_read = (&mut self.input).take(limit).read_until(b'\n', &mut bytes);
@@ -235,10 +299,7 @@ impl<R: BufRead> Lines<R> {
             bytes.drain(..BYTE_ORDER_MARK.len());
         }
         let text = String::from_utf8(bytes);
-        text.map(Some).map_err(|error| {
-            let at = error.utf8_error().valid_up_to() + 1;
-            self.malformed(format!("line {} is not UTF-8 from its byte {at} on", self.line))
-        })
+        Ok(Some(text.map_err(|error| LineFault::NotUtf8 { byte: error.utf8_error().valid_up_to() + 1 })))
     }
 
     /// Everything, for a document that is one JSON value.
@@ -254,14 +315,6 @@ impl<R: BufRead> Lines<R> {
         }
         let text = String::from_utf8(bytes);
         text.map_err(|error| malformed(format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to() + 1)))
-    }
-
-    fn object(&self, text: &str) -> Result<Map<String, Value>> {
-        let malformed = |source| Error::MalformedLine { path: self.path.clone(), line: self.line, source };
-        match serde_json::from_str(text.trim()).map_err(malformed)? {
-            Value::Object(object) => Ok(object),
-            other => Err(self.malformed(format!("line {} is {}, not an object", self.line, kind(&other)))),
-        }
     }
 
     fn malformed(&self, rule: String) -> Error {
@@ -335,11 +388,9 @@ mod tests {
     fn reads_a_stream_that_comes_byte_by_byte() {
         for bytes in [ROW.as_bytes().to_vec(), gzip(ROW.as_bytes())] {
             let input = BufReader::with_capacity(1, &bytes[..]);
-            let rows = read_from(Path::new("<stdin>"), input, |row| row.text("question")).unwrap();
-            assert_eq!(rows, ["q"]);
+            let rows = read_from(Path::new("<stdin>"), input, Ok).unwrap();
+            assert_eq!((rows.len(), rows[0].fields.as_ref().unwrap().text("question")), (1, Some("q".into())));
         }
-        let error = read_from(Path::new("<stdin>"), &b"{}"[..], |row| row.text("question")).unwrap_err();
-        assert_eq!(error.to_string(), "<stdin>:1: field `question` is missing");
     }
 
     #[test]
@@ -352,15 +403,39 @@ mod tests {
             "d.jsonl:3: field `answer` is missing"
         );
         assert_eq!(message(b"[]"), "d.jsonl: no rows");
-        assert_eq!(
-            message(b"[\n3]"),
-            "d.jsonl: not a valid JSON file: the element on line 2 is a number, not an object"
-        );
+        assert_eq!(message(b"[\n3]"), "d.jsonl:2: a row must be an object, but this is a number");
         assert_eq!(
             message(b"[{}\n"),
             "d.jsonl: not a valid JSON file: line 2: an element must be followed by `,` or `]`"
         );
         assert_eq!(message(b"[\"\xe9\"]"), "d.jsonl: not a valid JSON file: not UTF-8 from byte 3 on");
+    }
+
+    #[test]
+    fn one_object_may_hold_the_rows_and_objects_may_be_spread_over_lines() {
+        let held = format!("{{\"version\": 2, \"data\": [{ROW}, {ROW}]}}");
+        assert_eq!(read(held.as_bytes()).unwrap().len(), 2);
+        let spread = "{\n \"version\": 2,\n \"data\": [\n  {\n   \"question\": \"q\"\n  }\n ]\n}\n";
+        assert_eq!(message(spread.as_bytes()), "d.jsonl:4: field `answer` is missing");
+        let spread = ROW.replace(", ", ",\n  ");
+        assert_eq!(read(format!("{spread}\n{ROW}\n\n{spread}").as_bytes()).unwrap().len(), 3);
+        let itself = ROW.replace('{', "{\"data\": [{\"a\": 1}], ");
+        assert_eq!(read(itself.as_bytes()).unwrap(), [triple("q")], "a row with a list of its own");
+        assert_eq!(
+            message(format!("{{\"question\": \"q\",\n{ROW}\n").as_bytes()),
+            "d.jsonl:1: not valid JSON: EOF while parsing a value at column 17"
+        );
+    }
+
+    #[test]
+    fn a_faulty_line_leaves_the_others_readable() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("d.jsonl");
+        let bytes = [ROW.as_bytes(), b"\r\n{,}\n\n\xff\n[]\n", ROW.as_bytes()].concat();
+        std::fs::write(&path, bytes).unwrap();
+        let rows = read_objects(&path).unwrap();
+        let lines: Vec<(usize, bool)> = rows.iter().map(|row| (row.line, row.fields.is_ok())).collect();
+        assert_eq!(lines, [(1, true), (2, false), (4, false), (5, false), (6, true)]);
     }
 
     #[test]
@@ -385,8 +460,8 @@ mod tests {
         assert_eq!(wrong("true"), "d.jsonl:2: field `correction` must be text, but is a truth value");
         assert_eq!(wrong("[]"), "d.jsonl:2: field `correction` must be text, but is a list");
         assert_eq!(wrong("{}"), "d.jsonl:2: field `correction` must be text, but is an object");
-        assert_eq!(second("[1]"), "d.jsonl: not a valid JSON Lines file: line 2 is a list, not an object");
-        assert_eq!(second("\"x\""), "d.jsonl: not a valid JSON Lines file: line 2 is text, not an object");
+        assert_eq!(second("[1]"), "d.jsonl:2: a row must be an object, but this is a list");
+        assert_eq!(second("\"x\""), "d.jsonl:2: a row must be an object, but this is text");
     }
 
     #[test]
@@ -397,7 +472,7 @@ mod tests {
     #[test]
     fn refuses_other_encodings() {
         let bytes = [ROW.as_bytes(), b"\n{\"question\": \"\xe9\"}"].concat();
-        assert_eq!(message(&bytes), "d.jsonl: not a valid JSON Lines file: line 2 is not UTF-8 from its byte 15 on");
+        assert_eq!(message(&bytes), "d.jsonl:2: not UTF-8 from byte 15 of the line on");
     }
 
     #[test]

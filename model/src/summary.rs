@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::gguf::GgufFile;
-use crate::{Error, ModelConfig, Result, Tokenizer, Weights};
+use crate::model::{ModelFiles, only_gguf_file};
+use crate::{ModelConfig, Result, Tokenizer};
 
 /// Tensors of one stored type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -53,6 +53,8 @@ pub struct ModelSummary {
     pub cache_bytes_per_token: u64,
     /// Its tokenizer, or why it cannot be used; `None` where there is none.
     pub tokenizer: Option<std::result::Result<TokenizerSummary, String>>,
+    /// What the files hold that is not read, and may mean something elsewhere: a sentence each.
+    pub warnings: Vec<String>,
 }
 
 impl ModelSummary {
@@ -62,20 +64,13 @@ impl ModelSummary {
     /// Files that are missing or damaged, and architectures that are not supported; a tokenizer that cannot be used is part of the
     /// summary.
     pub fn read(path: &Path) -> Result<Self> {
-        let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
-        let (format, config, weights, tokenizer) = match metadata.is_dir() {
-            true => {
-                let config = ModelConfig::from_hugging_face(&path.join("config.json"))?;
-                let file = path.join("tokenizer.json");
-                let tokenizer = file.is_file().then(|| Tokenizer::from_file(&file));
-                ("safetensors", config, Weights::open_hugging_face(path)?, tokenizer)
-            }
-            false => {
-                let file = GgufFile::open(path)?;
-                let (config, tokenizer) = (ModelConfig::from_gguf(&file)?, Tokenizer::from_gguf(&file));
-                ("gguf", config, Weights::from_gguf(file), Some(tokenizer))
-            }
+        let (files, tokenizer_problem) = ModelFiles::look(path)?;
+        let tokenizer = match tokenizer_problem {
+            Some(error) => Some(Err(error.to_string())),
+            None => files.tokenizer.as_ref().map(|tokenizer| Ok(TokenizerSummary::of(tokenizer))),
         };
+        let ModelFiles { config, weights, warnings, .. } = files;
+        let format = weights.format();
         let mut types: BTreeMap<String, StoredTensors> = BTreeMap::new();
         let mut memory_bytes = 0;
         for tensor in weights.stored()? {
@@ -93,9 +88,18 @@ impl ModelSummary {
             memory_bytes,
             cache_bytes_per_token: (8 * config.n_layers * config.n_kv_heads * config.head_dim) as u64,
             config,
-            tokenizer: tokenizer.map(|read| read.map(|t| TokenizerSummary::of(&t)).map_err(|error| error.to_string())),
+            tokenizer,
+            warnings,
         })
     }
+}
+
+/// Whether a folder is read by the one GGUF file in it.
+///
+/// # Errors
+/// A folder that cannot be read.
+pub fn has_only_gguf(folder: &Path) -> Result<bool> {
+    Ok(only_gguf_file(folder)?.is_some())
 }
 
 impl TokenizerSummary {

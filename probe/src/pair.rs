@@ -132,6 +132,9 @@ impl TryFrom<String> for ReadAt {
     }
 }
 
+/// Farthest place that can be named: no model has so long a context.
+const MOST_PLACE: usize = 1 << 20;
+
 impl FromStr for ReadAt {
     type Err = Error;
 
@@ -141,14 +144,19 @@ impl FromStr for ReadAt {
             name: name.into(),
             known: "last-prompt-token, last-token, output-token:K, first-tokens:N, from-first-difference:N, at-difference:K",
         };
-        let number = |text: &str, least: usize| text.parse().ok().filter(|n| *n >= least).ok_or_else(unknown);
+        let number = |text: &str, least: usize| {
+            text.parse().ok().filter(|n| (least..=MOST_PLACE).contains(n)).ok_or_else(unknown)
+        };
         match name.split_once(':') {
             None if name == "last-prompt-token" => Ok(Self::LastPromptToken),
             None if name == "last-token" => Ok(Self::LastToken),
             Some(("output-token", k)) => Ok(Self::OutputToken(number(k, 0)?)),
             Some(("first-tokens", n)) => Ok(Self::FirstTokens(number(n, 1)?)),
             Some(("from-first-difference", n)) => Ok(Self::FromFirstDifference(number(n, 1)?)),
-            Some(("at-difference", offset)) => offset.parse().map(Self::AtDifference).map_err(|_| unknown()),
+            Some(("at-difference", offset)) => {
+                let offset = offset.parse().ok().filter(|offset: &isize| offset.unsigned_abs() <= MOST_PLACE);
+                offset.map(Self::AtDifference).ok_or_else(unknown)
+            }
             _ => Err(unknown()),
         }
     }

@@ -23,4 +23,6 @@ pub struct ManArgs {
     /// Write redline.1 and a page a verb (redline-sweep.1, …) into this folder instead of the first to standard output
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: super::files::ForceArgs,
 }

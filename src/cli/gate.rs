@@ -6,6 +6,8 @@ use std::str::FromStr;
 use clap::Args;
 use redline::steer::{Operator, RowSteering};
 
+use super::numbers::{MOST_FACTOR, MOST_LAYERS, count, number};
+
 /// A vector file with its own coefficient.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScaledVector {
@@ -36,10 +38,10 @@ pub struct GateArgs {
     #[arg(long, value_name = "FILE", requires = "gate_layer")]
     pub gate: Option<PathBuf>,
     /// Layer whose score decides; layers from there on are steered
-    #[arg(long, value_name = "LAYER", requires = "gate")]
+    #[arg(long, value_name = "LAYER", requires = "gate", value_parser = count(0, MOST_LAYERS))]
     pub gate_layer: Option<usize>,
     /// Lowest score that fires, in standard deviations of the calibration texts
-    #[arg(long, value_name = "Z", requires = "gate", allow_hyphen_values = true, default_value_t = 0.0)]
+    #[arg(long, value_name = "Z", requires = "gate", allow_hyphen_values = true, default_value_t = 0.0, value_parser = number(-MOST_FACTOR, MOST_FACTOR))]
     pub gate_above: f64,
 }
 

@@ -7,6 +7,7 @@ use redline::experiment::LayerSpec;
 use redline::steer::{TokenRange, Unit};
 
 use super::ModelArgs;
+use super::numbers::{MOST_FACTOR, number};
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -51,7 +52,7 @@ pub struct CheckArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["vector", "data"])]
     pub reference: Option<PathBuf>,
     /// Largest difference to the reference that passes
-    #[arg(long, default_value_t = 1e-4, requires = "reference")]
+    #[arg(long, default_value_t = 1e-4, requires = "reference", value_parser = number(0.0, MOST_FACTOR))]
     pub tolerance: f64,
     /// Layers of the vector: auto, all, 8-25 or 3,5,7
     #[arg(long, default_value_t)]

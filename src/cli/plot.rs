@@ -6,6 +6,8 @@ use clap::{Args, ValueEnum};
 use redline::experiment::DEFAULT_COHERENCE_BOUND;
 use redline::steer::EditRatioVariant;
 
+use super::numbers::{MOST_FACTOR, number};
+
 /// The colour map of heatmaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ColoursName {
@@ -58,6 +60,8 @@ pub struct PlotArgs {
     #[arg(long, default_value_t)]
     pub variant: EditRatioVariant,
     /// Of sweeps: largest change of the mean negative log-likelihood per token that counts as coherent, in nats
-    #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND)]
+    #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND, value_parser = number(0.0, MOST_FACTOR))]
     pub coherence_bound: f64,
+    #[command(flatten)]
+    pub force: super::files::ForceArgs,
 }

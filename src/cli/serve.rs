@@ -11,6 +11,7 @@ use redline::serve::ServeOptions;
 use redline::steer::{TokenRange, Unit};
 
 use super::ModelArgs;
+use super::numbers::{MOST_BODY_BYTES, MOST_SECONDS, MOST_TOKENS, count, number};
 use crate::request_log::LogFormat;
 
 /// An option whose variable has another name: that of the usual name holds the keys themselves.
@@ -38,6 +39,18 @@ pub enum FailName {
     Closed,
     /// The original answer, marked
     Open,
+}
+
+/// What happens to reasoning in replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum ReasoningName {
+    /// Keep under --fail open, drop under --fail closed, since the Aligner does not read it
+    #[default]
+    Auto,
+    /// It reaches the client as it is
+    Keep,
+    /// It is left out
+    Drop,
 }
 
 /// A vector file and what requests call it.
@@ -106,11 +119,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "NAME", requires = "upstream")]
     pub upstream_key_env: Option<String>,
     /// Longest wait for the upstream server, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120.0, value_parser = number(0.0, MOST_SECONDS))]
     pub upstream_timeout: f64,
     /// What a client gets when the Aligner fails
     #[arg(long, value_enum, default_value_t)]
     pub fail: FailName,
+    /// What happens to the upstream model's reasoning: reasoning fields and parts, and <think> in the text
+    #[arg(long, value_enum, default_value_t)]
+    pub reasoning: ReasoningName,
     /// Address to listen on; beyond this machine only with keys
     #[arg(long, default_value = "127.0.0.1")]
     pub host: IpAddr,
@@ -135,7 +151,7 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub max_rows: u16,
     /// Tokens drafted from answers in a pass, all rows together; 0 turns drafting off, which changes no reply
-    #[arg(long, default_value_t = ServeOptions::default().most_drafted)]
+    #[arg(long, default_value_t = ServeOptions::default().most_drafted, value_parser = count(0, MOST_TOKENS))]
     pub max_drafted: usize,
     /// Corrections that may wait; further ones are refused with 429
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..))]
@@ -144,13 +160,13 @@ pub struct ServeArgs {
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
     pub max_connections: u16,
     /// Longest correction, in tokens
-    #[arg(long, default_value_t = 1024)]
+    #[arg(long, default_value_t = 1024, value_parser = count(0, MOST_TOKENS))]
     pub max_new_tokens: usize,
     /// Longest body of a request, in bytes
-    #[arg(long, default_value_t = 4 << 20)]
+    #[arg(long, default_value_t = 4 << 20, value_parser = count(0, MOST_BODY_BYTES))]
     pub max_body_bytes: usize,
     /// Longest time for a correction, its wait included, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 120.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 120.0, value_parser = number(0.0, MOST_SECONDS))]
     pub timeout: f64,
     /// How lines of the log look
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
@@ -159,6 +175,6 @@ pub struct ServeArgs {
     #[arg(short, long)]
     pub quiet: bool,
     /// How long requests may go on once the server is asked to stop, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = number(0.0, MOST_SECONDS))]
     pub stop_timeout: f64,
 }

@@ -89,6 +89,8 @@ pub struct StackArgs {
     /// Add the LAT scan of each correction along the vector, which has to be a reading vector
     #[arg(long)]
     pub with_scan: bool,
+    #[command(flatten)]
+    pub force: super::files::ForceArgs,
 }
 
 impl StackArgs {

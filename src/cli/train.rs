@@ -5,6 +5,11 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use redline::model::train::{AdamWOptions, TrainOptions};
 
+use super::numbers::{
+    MOST_BATCH_ROWS, MOST_FACTOR, MOST_LAYERS, MOST_RANK, MOST_ROWS, MOST_STEPS, MOST_TOKENS, MOST_VOCABULARY,
+    MOST_WIDTH, count, number,
+};
+
 /// What is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum MethodName {
@@ -77,7 +82,7 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 0.05)]
     pub held_out_share: f64,
     /// Evaluate on at most so many rows
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = count(0, MOST_ROWS))]
     pub held_out_rows: usize,
     /// Model to start from: Hugging Face folder or GGUF file
     #[arg(long, value_name = "PATH", required_unless_present = "from_scratch", conflicts_with = "from_scratch")]
@@ -119,6 +124,8 @@ pub struct TrainArgs {
     /// Train nothing: export this checkpoint of a run with the same options
     #[arg(long, value_name = "CHECKPOINT")]
     pub export: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: super::files::ForceArgs,
 }
 
 /// Sizes of a model from scratch.
@@ -126,25 +133,25 @@ pub struct TrainArgs {
 #[command(next_help_heading = "From scratch")]
 pub struct ShapeArgs {
     /// Width of the residual stream
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = count(0, MOST_WIDTH))]
     pub hidden_size: usize,
     /// Width of the inner layer of each MLP [default: 8/3 of the hidden size, rounded up to a multiple of 32]
-    #[arg(long)]
+    #[arg(long, value_parser = count(0, MOST_WIDTH))]
     pub intermediate_size: Option<usize>,
     /// Blocks
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, value_parser = count(0, MOST_LAYERS))]
     pub n_layers: usize,
     /// Attention heads
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = count(0, MOST_LAYERS))]
     pub heads: usize,
     /// Key and value heads [default: as many as --heads]
-    #[arg(long)]
+    #[arg(long, value_parser = count(0, MOST_LAYERS))]
     pub kv_heads: Option<usize>,
     /// Tokens of the vocabulary
-    #[arg(long, default_value_t = 2048)]
+    #[arg(long, default_value_t = 2048, value_parser = count(0, MOST_VOCABULARY))]
     pub vocab_size: usize,
     /// Longest prompt with output, in tokens
-    #[arg(long, default_value_t = 1024)]
+    #[arg(long, default_value_t = 1024, value_parser = count(0, MOST_TOKENS))]
     pub context: usize,
 }
 
@@ -153,10 +160,10 @@ pub struct ShapeArgs {
 #[command(next_help_heading = "LoRA")]
 pub struct LoraArgs {
     /// Inner width of a delta
-    #[arg(long, default_value_t = 16)]
+    #[arg(long, default_value_t = 16, value_parser = count(0, MOST_RANK))]
     pub rank: usize,
     /// Strength: a delta is scaled by alpha / rank
-    #[arg(long, default_value_t = 32.0)]
+    #[arg(long, default_value_t = 32.0, value_parser = number(-MOST_FACTOR, MOST_FACTOR))]
     pub alpha: f64,
     /// Share of a delta's inputs that is zeroed at random
     #[arg(long, default_value_t = 0.0)]
@@ -174,22 +181,22 @@ pub struct RunArgs {
     #[arg(long, default_value_t = TrainOptions::default().identity_share)]
     pub warmup_share: f64,
     /// Passes over those rows
-    #[arg(long, default_value_t = TrainOptions::default().identity_epochs)]
+    #[arg(long, default_value_t = TrainOptions::default().identity_epochs, value_parser = count(0, MOST_STEPS))]
     pub warmup_epochs: usize,
     /// Rows for identity warm-up, instead of a share of --data
     #[arg(long, value_name = "FILE")]
     pub warmup_data: Option<PathBuf>,
     /// Passes over all rows; 0 leaves only the identity warm-up
-    #[arg(long, default_value_t = TrainOptions::default().epochs)]
+    #[arg(long, default_value_t = TrainOptions::default().epochs, value_parser = count(0, MOST_STEPS))]
     pub epochs: usize,
     /// Steps of the whole run, instead of --epochs
-    #[arg(long)]
+    #[arg(long, value_parser = count(0, MOST_STEPS))]
     pub steps: Option<usize>,
     /// Rows of one step
-    #[arg(long, default_value_t = TrainOptions::default().batch_rows)]
+    #[arg(long, default_value_t = TrainOptions::default().batch_rows, value_parser = count(0, MOST_BATCH_ROWS))]
     pub batch_rows: usize,
     /// Passes that a step is cut into (gradient accumulation): more need less memory
-    #[arg(long, default_value_t = TrainOptions::default().n_pieces)]
+    #[arg(long, default_value_t = TrainOptions::default().n_pieces, value_parser = count(0, MOST_BATCH_ROWS))]
     pub pieces: usize,
     /// Keep only the inputs of blocks, and compute the blocks again on the way back: less memory, more time
     #[arg(long)]
@@ -198,7 +205,7 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t)]
     pub precision: PrecisionName,
     /// Rows whose prompt and output are longer are left out
-    #[arg(long, default_value_t = TrainOptions::default().max_tokens)]
+    #[arg(long, default_value_t = TrainOptions::default().max_tokens, value_parser = count(0, MOST_TOKENS))]
     pub max_tokens: usize,
     /// Highest learning rate
     #[arg(long, default_value_t = TrainOptions::default().schedule.learning_rate, allow_hyphen_values = true)]
@@ -219,16 +226,16 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Steps between evaluations [default: a tenth of the run]
-    #[arg(long)]
+    #[arg(long, value_parser = count(0, MOST_STEPS))]
     pub evaluate_every: Option<usize>,
     /// Held-out rows that outputs are written for at each evaluation
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 32, value_parser = count(0, MOST_ROWS))]
     pub generate: usize,
     /// Longest such output, in tokens
-    #[arg(long, default_value_t = 256)]
+    #[arg(long, default_value_t = 256, value_parser = count(0, MOST_TOKENS))]
     pub max_new_tokens: usize,
     /// Evaluations without a lower held-out loss after which the run stops
-    #[arg(long)]
+    #[arg(long, value_parser = count(0, MOST_STEPS))]
     pub patience: Option<usize>,
 }
 
@@ -244,4 +251,11 @@ pub struct AblateArgs {
     /// Shares of the rows that identity warm-up is drawn from
     #[arg(long, value_delimiter = ',', default_values_t = [0.0, 0.02, 0.1, 0.2, 0.5])]
     pub shares: Vec<f64>,
+}
+
+impl AblateArgs {
+    /// Folder of the run with a share.
+    pub fn share_folder(&self, share: f64) -> PathBuf {
+        self.train.out.join(format!("warmup-{share}"))
+    }
 }

@@ -6,8 +6,9 @@ use clap::{ArgGroup, Args};
 use redline::experiment::DEFAULT_COHERENCE_BOUND;
 use redline::steer::EditRatioVariant;
 
+use super::numbers::{MOST_BATCH_ROWS, MOST_ROWS, count};
 use super::steering::SteeringArgs;
-use super::{Coefficients, ModelArgs, PairArgs, SamplingArgs, at_least_one};
+use super::{Coefficients, ModelArgs, PairArgs, SamplingArgs};
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("target").args(["target_ratio", "like"]).required(true))]
@@ -42,17 +43,17 @@ pub struct TuneArgs {
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
     /// Rows of the file to pass over
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = count(0, MOST_ROWS))]
     pub skip: usize,
     /// Triples for the direction, where no vector is given [default: 64; of the rows inside the program 160, or 96 with
     /// --model]
-    #[arg(long)]
+    #[arg(long, value_parser = count(0, MOST_ROWS))]
     pub pairs: Option<usize>,
     /// Other triples, for the sweep [default: 24; of the rows inside the program 96, or 32 with --model]
-    #[arg(long)]
+    #[arg(long, value_parser = count(0, MOST_ROWS))]
     pub prompts: Option<usize>,
     /// Others again, to verify the coefficient on [default: as many as --prompts, with --sweep as many as it has]
-    #[arg(long)]
+    #[arg(long, value_parser = count(0, MOST_ROWS))]
     pub verify: Option<usize>,
     /// Coefficients of the sweep; 0 is the baseline and must be among them [default: -1,-0.75,-0.5,-0.25,0,0.25,0.5; for the
     /// Aligner inside the program nine from -1 to 1, for smollm2 -3,-1.5,0,1.5,3]
@@ -69,7 +70,7 @@ pub struct TuneArgs {
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
     /// Rows decoded together; fewer need less memory
-    #[arg(long, default_value_t = 48, value_parser = at_least_one)]
+    #[arg(long, default_value_t = 48, value_parser = count(1, MOST_BATCH_ROWS))]
     pub batch_rows: usize,
     /// Keep the sweep in this file; one that is there is continued
     #[arg(long, value_name = "FILE")]
@@ -77,4 +78,6 @@ pub struct TuneArgs {
     /// Keep the profile: by NAME in profiles/ (REDLINE_PROFILES names another folder), or as FILE.json
     #[arg(long, value_name = "NAME|FILE")]
     pub save: Option<String>,
+    #[command(flatten)]
+    pub force: super::files::ForceArgs,
 }

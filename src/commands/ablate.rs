@@ -7,6 +7,7 @@ use redline::plot::{Curve, CurvePanel, Curves, write_both};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::cli::numbers::MOST_LIST;
 use crate::cli::train::{AblateArgs, TrainArgs};
 use crate::commands::train::train_aligner;
 use crate::output;
@@ -31,7 +32,7 @@ pub fn run(args: &AblateArgs, json: bool) -> anyhow::Result<ExitCode> {
     let mut results = Vec::with_capacity(args.shares.len());
     for &share in &args.shares {
         eprintln!("identity warm-up on {} % of the rows", 100.0 * share);
-        let summary = train_aligner(&with_share(&args.train, share))?;
+        let summary = train_aligner(&with_share(args, share))?;
         results.push(result(share, &summary));
     }
     let summary = json!({
@@ -69,6 +70,9 @@ fn check(args: &AblateArgs) -> anyhow::Result<()> {
     if args.train.run.generate == 0 {
         return Err(hinted("--generate is 0", "give the number of held-out rows to compare outputs on"));
     }
+    if args.shares.len() > MOST_LIST {
+        return Err(hinted(format!("--shares has {} numbers", args.shares.len()), format!("give at most {MOST_LIST}")));
+    }
     match args.shares.iter().find(|share| !(0.0..=1.0).contains(*share)) {
         None if args.shares.windows(2).all(|pair| pair[0] < pair[1]) => Ok(()),
         None => Err(hinted("--shares must grow", "write them like 0,0.02,0.1,0.2,0.5")),
@@ -79,9 +83,9 @@ fn check(args: &AblateArgs) -> anyhow::Result<()> {
 }
 
 /// The same run with another share, in a folder of its own.
-fn with_share(train: &TrainArgs, share: f64) -> TrainArgs {
-    let mut train = train.clone();
-    train.out = train.out.join(format!("warmup-{share}"));
+fn with_share(args: &AblateArgs, share: f64) -> TrainArgs {
+    let mut train = args.train.clone();
+    train.out = args.share_folder(share);
     train.run.warmup_share = share;
     train
 }

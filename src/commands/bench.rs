@@ -10,6 +10,7 @@ use redline::steer::{Inject, RowSteering, percentile};
 use serde::Serialize;
 
 use crate::cli::BenchArgs;
+use crate::cli::numbers::MOST_LIST;
 use crate::session::{Session, hinted, read_triples};
 use crate::steering::Steering;
 use crate::{interrupt, output};
@@ -41,6 +42,9 @@ pub fn run(args: &BenchArgs, json: bool) -> anyhow::Result<ExitCode> {
     let started = Instant::now();
     if args.prefill == 0 && args.decode == 0 && args.data.is_none() {
         return Err(hinted("there is nothing to time", "give --prefill or --decode, or rows to correct with --data"));
+    }
+    if args.rows.len() > MOST_LIST {
+        return Err(hinted(format!("--rows has {} numbers", args.rows.len()), format!("give at most {MOST_LIST}")));
     }
     let session = Session::open(&args.model)?;
     let load_seconds = started.elapsed().as_secs_f64();

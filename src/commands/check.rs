@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use redline::embedded;
 use redline::model::Qac;
-use redline::model::qac::read_qac;
 use redline::reference::{Comparison, compare};
 use redline::self_test::{Finding, SelfTest, Verdict};
 use serde_json::json;
@@ -13,6 +12,7 @@ use serde_json::json;
 use crate::cli::inspect::CheckArgs;
 use crate::output;
 use crate::progress::Progress;
+use crate::rows;
 use crate::session::{Session, at_strictness, hinted, open_model};
 use crate::steering::Steering;
 
@@ -66,7 +66,7 @@ fn line(finding: &Finding) -> String {
 /// Triples to test on: flawed and clean ones in turn, as far as there are both.
 fn triples(args: &CheckArgs) -> anyhow::Result<Vec<Qac>> {
     let all = match &args.data {
-        Some(path) => read_qac(path)?,
+        Some(path) => rows::triples(path)?,
         None => at_strictness(&embedded::rows()?, 1)?,
     };
     let n = usize::from(args.prompts);

@@ -9,10 +9,11 @@ use redline::steer::Error as SteerError;
 use serde_json::json;
 
 use crate::cli::CompareArgs;
+use crate::cli::numbers::MOST_LIST;
 use crate::commands::extract;
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, check_output, hinted, read_triples};
+use crate::session::{Session, hinted, read_triples};
 
 pub fn run(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
     let settings = extract::settings(&args.pair, args.seed)?;
@@ -23,10 +24,14 @@ pub fn run(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
     if coefficients.len() < 2 || args.score_tokens == 0 {
         return Err(hinted("nothing to compare", "give at least two --coefficients, and --score-tokens above 0"));
     }
+    let lists = [args.methods.len(), args.layers.len(), args.units.len()];
+    if lists.iter().any(|n| *n > MOST_LIST) {
+        let message = format!("--methods, --layers and --units have {lists:?} entries");
+        return Err(hinted(message, format!("give at most {MOST_LIST} of each")));
+    }
     if args.pair.method.is_some() {
         return Err(hinted("--method is one method, and this compares several", "give --methods"));
     }
-    args.out.as_deref().map_or(Ok(()), check_output)?;
     let triples = read_triples(&args.data, args.pair.strictness)?;
     let session = Session::open(&args.model)?;
     let layers = if args.layers.is_empty() { vec![LayerSpec::Auto, LayerSpec::All] } else { args.layers.clone() };

@@ -53,6 +53,19 @@ pub fn man(args: &ManArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Names of all pages.
+pub fn page_names() -> Vec<String> {
+    let mut command = command();
+    command.build();
+    let mut names = Vec::new();
+    let mut left = vec![&command];
+    while let Some(command) = left.pop() {
+        names.push(Man::new(command.clone()).get_filename());
+        left.extend(command.get_subcommands().filter(|below| below.get_name() != "help"));
+    }
+    names
+}
+
 /// The pages of a command and of all below it.
 fn pages(command: &Command) -> anyhow::Result<Vec<(String, String)>> {
     let mut found = vec![page(command)?];

@@ -27,6 +27,9 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     let steering = Steering::resolve(&args.steering)?;
     let coefficient = coefficient(args, steering.as_ref())?;
     let questions = questions(args)?;
+    if !questions.iter().all(Row::is_known) {
+        return stack::run(args, json); // there a row may have an error instead of a correction
+    }
     let template = steering.as_ref().map(Steering::template).transpose()?.flatten();
     let session = Session::open_with(&args.model, template)?;
     let prompts = prompts(args, &session, &questions)?;
@@ -218,7 +221,7 @@ impl Run<'_> {
             let correction = tokenizer.decode(&row.tokens, true)?;
             let mut fields = question.output();
             stack::put_correction(&mut fields, question.answer(), correction.trim(), row.finish == Finish::Length);
-            fields.insert("coefficient".into(), json!(self.coefficient));
+            fields.put("coefficient", json!(self.coefficient));
             output::line(&serde_json::to_string(&fields)?)?;
         }
         Ok(())

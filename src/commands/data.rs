@@ -4,20 +4,19 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use redline::data::corrupt::{CorruptOptions, CorruptedRow, Corruptor};
+use redline::data::filter::TextRow;
 use redline::data::scramble::scrambled;
 use redline::data::synth::Corpus;
 use redline::data::{
-    DataError, FilterOptions, RowFormat, Rows, check_leak, filter, filter_rows, read_corrupted, read_data, split_rows,
-    write_json_lines,
+    DataError, DataRow, FilterOptions, Need, RowFault, check_leak, filter_rows, read_each, split_rows, write_json_lines,
 };
 use redline::model::Question;
-use redline::model::qac::{JsonRow, read_objects};
+use redline::model::qac::Fields;
 use redline::probe::split::PartSizes;
 use serde_json::{Value, json};
 
 use crate::cli::{CleanArgs, CorruptArgs, DataCommand, LeakArgs, ScrambleArgs, SplitArgs, SynthArgs};
-use crate::output;
-use crate::session::{check_distinct, check_output, hinted};
+use crate::{output, rows};
 
 pub fn run(command: &DataCommand, json: bool) -> anyhow::Result<ExitCode> {
     match command {
@@ -31,7 +30,6 @@ pub fn run(command: &DataCommand, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn synth(args: &SynthArgs, json: bool) -> anyhow::Result<ExitCode> {
-    check_output(&args.out)?;
     let corruptor = Corruptor::new(CorruptOptions { seed: args.seed, clean_share: args.clean_share })?;
     let texts = Corpus::built_in()?.texts(args.seed, args.rows)?;
     let rows = texts.iter().zip(0..).map(|(text, row)| text.corrupted(row, &corruptor));
@@ -40,26 +38,59 @@ fn synth(args: &SynthArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 fn corrupt(args: &CorruptArgs, json: bool) -> anyhow::Result<ExitCode> {
     let corruptor = Corruptor::new(CorruptOptions { seed: args.seed, clean_share: args.clean_share })?;
-    check_output(&args.out)?;
-    check_distinct(&[&args.out], &args.file)?;
-    let clean = clean_answers(&args.file)?;
+    let (clean, n_left_out) = clean_answers(&args.file)?;
     let (clean, report) = filter_rows(clean, &FilterOptions::default())?;
-    eprintln!("{}: {report}", args.file.display());
-    let rows = clean.iter().zip(0..).map(|(text, row)| corruptor.corrupt(row, &text.question, &text.answer));
-    finish(&rows.collect::<Result<Vec<_>, _>>()?, &args.out, json)
+    eprintln!("{}: {}", args.file.display(), report.with_unusable(n_left_out));
+    let rows = clean.iter().zip(0..).map(|(row, number)| {
+        let flawed = corruptor.corrupt(number, &row.text.question, &row.text.answer)?;
+        let mut fields = fields_of(&flawed)?;
+        fields.append(row.others.clone());
+        anyhow::Ok((flawed, fields))
+    });
+    let (flawed, written): (Vec<CorruptedRow>, Vec<Fields>) =
+        rows.collect::<anyhow::Result<Vec<_>>>()?.into_iter().unzip();
+    write_json_lines(&written, &args.out)?;
+    say_flawed(&flawed, &args.out, json)
 }
 
-/// The clean answers of a file; rows that carry their flaws carry those too, and are corrupted anew.
-fn clean_answers(path: &Path) -> Result<Vec<Question>, DataError> {
-    match read_corrupted(path)? {
-        Some(rows) => Ok(rows.into_iter().map(|row| Question { question: row.question, answer: row.clean }).collect()),
-        None => read_data(path)?.into_clean_answers(),
+/// A clean answer with the other fields of its row.
+struct CleanAnswer {
+    text: Question,
+    others: Fields,
+}
+
+impl TextRow for CleanAnswer {
+    fn texts(&self) -> Vec<&str> {
+        self.text.texts()
     }
+}
+
+/// The clean answers of a file, and how many rows were left out; rows that carry their flaws carry those too, and are corrupted anew.
+fn clean_answers(path: &Path) -> anyhow::Result<(Vec<CleanAnswer>, usize)> {
+    if let Some((flawed, file)) = rows::corrupted_with_fields(path)? {
+        let clean = |(flawed, row): (CorruptedRow, DataRow)| CleanAnswer {
+            text: Question { question: flawed.question, answer: flawed.clean },
+            others: row.fields,
+        };
+        let n_left_out = file.report.n_left_out();
+        return Ok((flawed.into_iter().zip(file.rows).map(clean).collect(), n_left_out));
+    }
+    let file = rows::read_with_empty(path, Need::CleanAnswer)?;
+    let clean = |row: &DataRow| Some(CleanAnswer { text: row.answered()?, others: row.written() });
+    Ok((file.rows.iter().filter_map(clean).collect(), file.report.n_left_out()))
+}
+
+fn fields_of(row: &CorruptedRow) -> anyhow::Result<Fields> {
+    Ok(serde_json::from_str(&serde_json::to_string(row)?)?)
 }
 
 /// Writes the rows and says what they are.
 fn finish(rows: &[CorruptedRow], out: &Path, json: bool) -> anyhow::Result<ExitCode> {
     write_json_lines(rows, out)?;
+    say_flawed(rows, out, json)
+}
+
+fn say_flawed(rows: &[CorruptedRow], out: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let clean = rows.iter().filter(|row| row.is_clean()).count();
     let flaws: usize = rows.iter().map(|row| row.flaws.len()).sum();
     if json {
@@ -77,26 +108,18 @@ fn finish(rows: &[CorruptedRow], out: &Path, json: bool) -> anyhow::Result<ExitC
 }
 
 fn scramble(args: &ScrambleArgs, json: bool) -> anyhow::Result<ExitCode> {
-    check_output(&args.out)?;
-    check_distinct(&[&args.out], &args.file)?;
-    let texts = read_data(&args.file)?.into_answers();
+    let texts = rows::read_with_empty(&args.file, Need::Answer)?.answers();
     let rows = scrambled(&texts, args.seed, args.rows)?;
     write_json_lines(&rows, &args.out)?;
     say_written(&args.out, rows.len(), json)
 }
 
 fn clean(args: &CleanArgs, json: bool) -> anyhow::Result<ExitCode> {
-    check_output(&args.out)?;
-    check_distinct(&[&args.out], &args.file)?;
-    let (rows, report) = filter(read_data(&args.file)?.rows, &FilterOptions { max_chars: args.max_chars })?;
-    match &rows {
-        Rows::Qac(rows) => write_json_lines(rows, &args.out)?,
-        Rows::Preference(rows) => {
-            write_json_lines(&rows.iter().map(|row| row.to_qac()).collect::<Vec<_>>(), &args.out)?;
-        }
-        Rows::QuestionAnswer(rows) => write_json_lines(rows, &args.out)?,
-        _ => {}
-    }
+    let file = rows::read_with_empty(&args.file, Need::Answer)?;
+    let n_left_out = file.report.n_left_out();
+    let (kept, report) = filter_rows(file.rows, &FilterOptions { max_chars: args.max_chars })?;
+    let report = report.with_unusable(n_left_out);
+    write_json_lines(&kept.iter().map(DataRow::written).collect::<Vec<_>>(), &args.out)?;
     match json {
         true => output::json(&json!({ "schema": "redline.clean.v1", "file": args.out, "report": report }))?,
         false => output::line(&format!("{}: {report}", args.out.display()))?,
@@ -109,12 +132,9 @@ fn split(args: &SplitArgs, json: bool) -> anyhow::Result<ExitCode> {
     if !(args.share > 0.0 && args.share < 1.0) {
         return Err(DataError::Share { what: "the share of held-out questions", got: args.share }.into());
     }
-    check_output(&args.out)?;
-    check_output(&args.held_out)?;
-    check_distinct(&[&args.out, &args.held_out], &args.file)?;
-    let rows = read_objects(&args.file)?;
-    let keys = rows.iter().map(|row| split_key(row, args)).collect::<anyhow::Result<Vec<String>>>()?;
-    let rows: Vec<Value> = rows.into_iter().map(|row| Value::Object(row.fields)).collect();
+    let (rows, report) = read_each(&args.file, rows::is_strict(), |line, fields| keyed(line, fields, &args.by))?;
+    rows::say(&args.file, &report);
+    let (keys, rows): (Vec<String>, Vec<Fields>) = rows.into_iter().unzip();
     let parts = split_rows(&rows, &keys, &PartSizes::Shares(vec![1.0 - args.share, args.share]), args.seed)?;
     write_json_lines(&parts[0], &args.out)?;
     write_json_lines(&parts[1], &args.held_out)?;
@@ -128,16 +148,17 @@ fn split(args: &SplitArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a row is split by; of dialogues, whose question is in the text, everything before the last answer.
-fn split_key(row: &JsonRow, args: &SplitArgs) -> anyhow::Result<String> {
-    let text = |field: &str| row.fields.get(field).and_then(Value::as_str);
-    let dialogue = || text("chosen")?.rsplit_once("Assistant:").map(|(question, _)| question);
-    let key = text(&args.by).or_else(|| if args.by == "question" { dialogue() } else { None });
-    key.map(str::to_owned).ok_or_else(|| {
-        let format = RowFormat::QuestionAnswerCorrection;
-        let message = format!("{}:{}: no text in `{}` to split by", args.file.display(), row.line, args.by);
-        hinted(message, format!("give a field that all rows have with --by; {format} rows have `question`"))
-    })
+/// A row with what it is split by: its question, which earlier turns are a part of, or the text or number in a field.
+fn keyed(line: usize, fields: Fields, by: &str) -> Result<(String, Fields), RowFault> {
+    if by == "question" {
+        let row = DataRow::read(line, fields)?;
+        return Ok((row.question, row.fields));
+    }
+    match fields.value(by) {
+        Some(Ok(Value::String(key))) => Ok((key, fields)),
+        Some(Ok(Value::Number(_))) => Ok((fields.raw(by).unwrap_or_default().to_owned(), fields)),
+        _ => Err(RowFault::NoKey { field: by.to_owned() }),
+    }
 }
 
 fn say_written(path: &Path, n_rows: usize, json: bool) -> anyhow::Result<ExitCode> {
@@ -149,7 +170,7 @@ fn say_written(path: &Path, n_rows: usize, json: bool) -> anyhow::Result<ExitCod
 }
 
 fn leak(args: &LeakArgs, json: bool) -> anyhow::Result<ExitCode> {
-    check_leak(&args.a, &args.b)?;
+    check_leak(&rows::read(&args.a, Need::Question)?, &rows::read(&args.b, Need::Question)?)?;
     match json {
         true => output::json(&json!({ "schema": "redline.leak.v1", "shared_questions": 0 }))?,
         false => output::line("no question is in both files")?,

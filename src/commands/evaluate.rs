@@ -4,19 +4,18 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use redline::data::corrupt::CorruptedRow;
-use redline::data::{read_corrupted, write_json_lines};
+use redline::data::write_json_lines;
 use redline::experiment::{Quality, StrictnessQuality, Written, similarity};
 use redline::model::NoHook;
 use redline::model::Qac;
 use redline::model::generate::{Finish, GenerateOptions, Prompt, generate};
-use redline::model::qac::read_qac;
 use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::EvaluateArgs;
 use crate::progress::Progress;
-use crate::session::{Session, check_output};
-use crate::{interrupt, output};
+use crate::session::Session;
+use crate::{interrupt, output, rows};
 
 /// One output, as it is written.
 #[derive(Debug, Clone, Serialize)]
@@ -30,14 +29,13 @@ struct EvaluatedRow<'a> {
 }
 
 pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
-    args.out.as_deref().map_or(Ok(()), check_output)?;
-    let corrupted = read_corrupted(&args.data)?.map(|mut rows| {
+    let corrupted = rows::corrupted(&args.data)?.map(|mut rows| {
         rows.truncate(args.prompts);
         rows
     });
     let mut triples = match &corrupted {
         Some(rows) => rows.iter().map(CorruptedRow::to_qac).collect(),
-        None => read_qac(&args.data)?,
+        None => rows::triples(&args.data)?,
     };
     triples.truncate(args.prompts);
     let session = Session::open(&args.model)?;

@@ -13,13 +13,11 @@ use serde_json::json;
 use crate::cli::{ExtractArgs, PairArgs};
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, check_output, hinted, read_triples};
+use crate::session::{Session, hinted, read_triples};
 
 pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
     let settings = settings(&args.pair, args.seed)?;
     let triples = read_triples(&args.data, args.pair.strictness)?;
-    check_output(&args.out)?;
-    args.gguf.as_deref().map_or(Ok(()), check_output)?;
     let session = Session::open(&args.model)?;
     let n_layers = session.model.decoder.config().n_layers;
     let layers = args.layers.resolve(n_layers)?;

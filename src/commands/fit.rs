@@ -1,11 +1,10 @@
 //! `redline fit`: the line through a sweep, with intervals.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use redline::data::corrupt::CorruptedRow;
-use redline::data::read_corrupted;
 use redline::experiment::{SlopeDependence, SweepAnalysis, analyse, best_fit, slope_dependences, sweep_plot};
 use redline::plot::write_both;
 use redline::report::Table;
@@ -16,14 +15,11 @@ use serde_json::{Value, json};
 use crate::cli::FitArgs;
 use crate::commands::sweep::rows_hash;
 use crate::difference::{Marks, marked};
-use crate::output;
-use crate::session::{check_output, hinted};
+use crate::session::hinted;
+use crate::{output, rows};
 
 pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (settings, rows) = read_sweep(&args.file)?;
-    if let Some(stem) = &args.plot {
-        check_output(&PathBuf::from(format!("{}.png", stem.display())))?;
-    }
     let bootstrap = BootstrapOptions { seed: args.seed, ..BootstrapOptions::default() };
     let analysis = analyse(&rows, CORRECTION, args.variant, args.coherence_bound, &bootstrap);
     let analysis = analysis.with_context(|| args.file.display().to_string())?;
@@ -55,7 +51,7 @@ pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
 /// The rows that were swept, with their flaws.
 fn corrupted_rows(path: &Path, settings: &Value, swept: &[SweepRow]) -> anyhow::Result<Vec<CorruptedRow>> {
     let hint = "give the rows of `redline data corrupt` or `synth` that were swept, or leave --rows out";
-    let Some(corrupted) = read_corrupted(path)? else {
+    let Some(corrupted) = rows::corrupted(path)? else {
         return Err(hinted(format!("{}: the rows carry no flaws", path.display()), hint));
     };
     let is_same = match settings["data_hash"].as_str() {

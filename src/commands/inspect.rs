@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use redline::model::gguf::GgufFile;
-use redline::model::summary::ModelSummary;
+use redline::model::summary::{ModelSummary, has_only_gguf};
+use redline::model::train::export::formats_of;
 use redline::model::{Adapter, Error as ModelError};
 use redline::probe::Reading;
 use redline::profile::Profile;
@@ -39,16 +40,19 @@ fn describe(path: &Path) -> anyhow::Result<Description> {
     if metadata.is_dir() {
         return match () {
             () if path.join("adapter_config.json").is_file() => adapter(path),
-            () if path.join("config.json").is_file() => model(path),
+            () if path.join("config.json").is_file() || has_only_gguf(path)? => model(path),
             () => Err(hinted(
                 format!("{}: neither config.json nor adapter_config.json is in it", path.display()),
                 "give a model's folder, an adapter's folder, or a file",
             )),
         };
     }
+    // whatever its name ends with: blobs of other programs have none
+    if GgufFile::is_one(path)? {
+        return if is_control_vector(path)? { control_vector(path) } else { model(path) };
+    }
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     match extension.as_deref() {
-        Some("gguf") if is_control_vector(path)? => control_vector(path),
         Some("gguf") => model(path),
         Some("safetensors") => reading(path),
         Some("json") => profile(path),
@@ -94,6 +98,7 @@ fn model(path: &Path) -> anyhow::Result<Description> {
         }
     }
     lines.push(("works", works(&summary)));
+    lines.extend(summary.warnings.iter().map(|warning| ("warning", warning.clone())));
     let mut value = serde_json::to_value(&summary)?;
     value["tokenizer"] = match &summary.tokenizer {
         None => Value::Null,
@@ -128,18 +133,14 @@ fn memory(summary: &ModelSummary) -> String {
 
 /// What can be done with a model, and what cannot.
 fn works(summary: &ModelSummary) -> String {
-    let has_tokenizer = matches!(summary.tokenizer, Some(Ok(_)));
-    let mut parts = vec![match has_tokenizer {
-        true => "scan, extract, sweep, correct, check".to_string(),
-        false => "check --reference only: without a tokenizer there are no prompts".to_string(),
-    }];
-    let is_plain_llama = summary.config.architecture == "llama" && !summary.config.qkv_bias;
-    parts.push(match (summary.config.architecture.as_str(), is_plain_llama) {
-        ("phi3", _) => "train --method lora is not possible on fused projections".into(),
-        (_, true) => "train, with export to Hugging Face, PEFT and GGUF".into(),
-        (_, false) => "train, with export to Hugging Face and PEFT".to_string(),
-    });
-    parts.join("; ")
+    match &summary.tokenizer {
+        None => "check --reference only: without a tokenizer there are no prompts".into(),
+        Some(Err(_)) => "nothing, as long as the tokenizer cannot be used".into(),
+        Some(Ok(_)) => {
+            let formats = formats_of(&summary.config, summary.format == "safetensors");
+            format!("scan, extract, sweep, correct, check; train, with export to {}", formats.join(" and "))
+        }
+    }
 }
 
 fn adapter(path: &Path) -> anyhow::Result<Description> {

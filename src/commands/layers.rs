@@ -13,7 +13,7 @@ use crate::cli::LayersArgs;
 use crate::commands::extract::{self, report_skipped};
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, check_output_folder, hinted, make_folder, read_triples};
+use crate::session::{Session, hinted, make_folder, read_triples};
 
 pub fn run(args: &LayersArgs, json: bool) -> anyhow::Result<ExitCode> {
     let settings = extract::settings(&args.pair, args.seed)?;
@@ -22,7 +22,6 @@ pub fn run(args: &LayersArgs, json: bool) -> anyhow::Result<ExitCode> {
         return Err(hinted(message, "give at most 200 tokens and 100 places around the first difference"));
     }
     let triples = read_triples(&args.data, args.pair.strictness)?;
-    check_output_folder(&args.out)?;
     let session = Session::open(&args.model)?;
     let triples: Vec<(usize, &Qac)> = triples.iter().enumerate().take(args.pairs).collect();
     let places = places(args.tokens, args.around);

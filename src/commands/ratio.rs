@@ -2,15 +2,14 @@
 
 use std::process::ExitCode;
 
-use redline::model::qac::read_qac;
 use redline::steer::{EditRatioSummary, EditRatioVariant, edit_ratios, summarize_edit_ratios};
 use serde_json::json;
 
 use crate::cli::RatioArgs;
-use crate::output;
+use crate::{output, rows};
 
 pub fn run(args: &RatioArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let triples = read_qac(&args.file)?;
+    let triples = rows::triples(&args.file)?;
     let rows: Vec<(&str, &str)> = triples.iter().map(|qac| (qac.answer.trim(), qac.correction.trim())).collect();
     let summary = summarize_edit_ratios(&edit_ratios(&rows))?;
     if json {

@@ -6,10 +6,9 @@ use anyhow::Context;
 use redline::experiment::{heatmap, scan_pair};
 use redline::model::Qac;
 use redline::model::files::write_atomically;
-use redline::model::qac::read_qac;
 use redline::plot::{ascii, write_both};
 use redline::probe::{Error as ProbeError, LatScan, PairBuilder, PairDesign, Reading};
-use redline::report::{Example, Examples, Report, ScanPart, SettingsGroup, check_place, flattened};
+use redline::report::{Example, Examples, Report, ScanPart, SettingsGroup, flattened};
 
 use serde::Serialize;
 use serde_json::json;
@@ -18,26 +17,20 @@ use crate::cli::ScanArgs;
 use crate::output;
 use crate::progress::Progress;
 use crate::provenance::program;
-use crate::session::{Session, check_output, check_output_folder, check_reading, hinted, make_folder};
+use crate::rows;
+use crate::session::{Session, check_reading, hinted, make_folder};
 
 pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let reading = Reading::load(&args.vector)?;
     if reading.calibration.is_none() {
         return Err(anyhow::Error::from(ProbeError::NoCalibration).context(args.vector.display().to_string()));
     }
-    let triples = read_qac(&args.data)?;
+    let triples = rows::triples(&args.data)?;
     if let Some(row) = args.row.iter().find(|row| **row >= triples.len()) {
         let message = format!("{}: there is no row {row}", args.data.display());
         return Err(hinted(message, format!("rows go from 0 to {}", triples.len() - 1)));
     }
-    if let Some(folder) = &args.out {
-        check_output_folder(folder)?;
-    }
-    if let Some(page) = &args.report {
-        check_output(page)?;
-    }
     let page = args.report.clone().or_else(|| args.out.as_ref().map(|folder| folder.join("index.html")));
-    page.as_deref().map_or(Ok(()), check_place)?;
     let session = Session::open(&args.model)?;
     check_reading(&reading, &args.vector, &session.model, args.any_model)?;
     let builder = PairBuilder::new(&session.model, &session.template, PairDesign::Forced, args.max_tokens)?;

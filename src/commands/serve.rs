@@ -12,12 +12,12 @@ use redline::model::Qac;
 use redline::probe::Reading;
 use redline::profile::{Profile, ProfileFit, find};
 use redline::serve::{
-    Aligner, ApiKeys, Dial, DialVector, Dials, FailMode, MeasuredDial, ServeOptions, Service, Upstream, bind,
-    is_host_name, listen, own_reading,
+    Aligner, ApiKeys, Dial, DialVector, Dials, FailMode, MeasuredDial, Reasoning, ServeOptions, Service, Upstream,
+    bind, is_host_name, listen, own_reading,
 };
 use redline::steer::{EditRatioVariant, Unit};
 
-use crate::cli::serve::{FailName, NamedVector, ServeArgs};
+use crate::cli::serve::{FailName, NamedVector, ReasoningName, ServeArgs};
 use crate::progress::Progress;
 use crate::request_log::RequestLog;
 use crate::session::{Session, check_reading, hinted};
@@ -66,8 +66,8 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         output::line(&serde_json::json!({ "schema": "redline.serve.v1", "address": address, "url": format!("http://{address}") }).to_string())?;
     }
-    if let Some(upstream) = &service.upstream() {
-        log.say(&format!("asking the upstream server at {}", upstream.place()));
+    if let Some(place) = service.upstream_place() {
+        log.say(&format!("asking the upstream server at {place}"));
     }
     log.say(&format!("listening on http://{address}"));
     let dials = match served.all().is_empty() && args.model.model.is_none() {
@@ -110,6 +110,11 @@ fn options(args: &ServeArgs) -> anyhow::Result<ServeOptions> {
         fail: match args.fail {
             FailName::Closed => FailMode::Closed,
             FailName::Open => FailMode::Open,
+        },
+        reasoning: match args.reasoning {
+            ReasoningName::Auto => None,
+            ReasoningName::Keep => Some(Reasoning::Keep),
+            ReasoningName::Drop => Some(Reasoning::Drop),
         },
         keys,
         hosts: args.allow_host.iter().map(|name| host(name)).collect::<anyhow::Result<_>>()?,

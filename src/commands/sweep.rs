@@ -7,12 +7,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 use redline::experiment::{DEFAULT_COHERENCE_BOUND, analyse, slope_plot, sweep_plot};
 use redline::model::Qac;
-use redline::model::qac::read_qac;
 use redline::model::sampling::SamplingOptions;
 use redline::probe::split::normalise;
 use redline::profile::hash_of;
 use redline::report::{
-    Examples, Report, SettingsGroup, SlopesPart, SweepPart, check_place, flattened, sweep_findings, sweep_warnings,
+    Examples, Report, SettingsGroup, SlopesPart, SweepPart, flattened, sweep_findings, sweep_warnings,
 };
 use redline::steer::{
     BootstrapOptions, CORRECTION, EditRatioVariant, NamedVector, SweepLog, SweepObserver, SweepOptions, SweepPrompt,
@@ -20,17 +19,20 @@ use redline::steer::{
 };
 use serde_json::{Value, json};
 
+use crate::cli::writes::{SWEEP, sweep_report};
 use crate::cli::{SamplingArgs, SweepArgs};
 use crate::commands::fit::coefficient_cells;
 use crate::output;
+use crate::outputs::clear_for_log;
 use crate::progress::Progress;
 use crate::provenance::program;
-use crate::session::{Session, check_leak, check_output, hinted};
+use crate::rows;
+use crate::session::{Session, check_leak, hinted};
 use crate::steering::{LoadedVector, Steering};
 
 pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let sampling = sampling_options(&args.sampling, args.seed)?;
-    let triples = read_qac(&args.data)?;
+    let triples = rows::triples(&args.data)?;
     let chosen: Vec<(usize, &Qac)> = triples.iter().enumerate().skip(args.skip).take(args.prompts).collect();
     if chosen.is_empty() {
         let message =
@@ -47,13 +49,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
             "warning: {n} prompts have {n_questions} questions; intervals take prompts to be independent, so they come out too narrow"
         );
     }
-    check_output(&args.out)?;
-    let page = args.report.clone().unwrap_or_else(|| args.out.with_file_name("index.html"));
-    check_output(&page)?;
-    check_place(&page)?;
-    if page == args.out {
-        return Err(hinted("--out and the report are one file", "name another place for the report with --report"));
-    }
+    let page = sweep_report(args);
     let steering = Steering::resolve(&args.steering)?.context("clap asks for a vector or a profile")?;
     let session = Session::open_with(&args.model, steering.template()?)?;
     let loaded = steering.load(&session.model)?;
@@ -72,6 +68,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         sampling: &sampling,
     });
     let prompts = prompts(&session, &chosen, args.sampling.max_new_tokens, &args.data)?;
+    clear_for_log(&args.out, SWEEP, args.force.force)?;
     let mut log = SweepLog::open(&args.out, &settings)?;
     let vectors = [NamedVector { name: CORRECTION.into(), vector: loaded.vector }];
     let options = SweepOptions {
@@ -240,7 +237,7 @@ pub fn run_logged(
     if left.len() < prompts.len() {
         eprintln!("{label}: {} of {} prompts are there already", prompts.len() - left.len(), prompts.len());
     }
-    let mut watch = Watch::new(label, left.len(), arms.len() * options.max_new_tokens, log);
+    let mut watch = Watch::new(label, left.len(), arms.len().saturating_mul(options.max_new_tokens), log);
     sweep(&session.model.decoder, session.tokenizer()?, &left, vectors, arms, options, &mut watch)?;
     watch.progress.finish();
     Ok(())
@@ -259,7 +256,7 @@ struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     fn new(label: &str, n_prompts: usize, tokens_per_prompt: usize, log: &'a mut SweepLog) -> Self {
-        let total = n_prompts * tokens_per_prompt;
+        let total = n_prompts.saturating_mul(tokens_per_prompt);
         Self { progress: Progress::new(label, total), log, tokens: 0, prompts: 0, tokens_per_prompt, total }
     }
 }
@@ -273,7 +270,7 @@ impl SweepObserver for Watch<'_> {
     fn on_rows(&mut self, rows: &[SweepRow]) -> redline::steer::Result<()> {
         self.log.append(rows)?;
         self.prompts += 1;
-        self.tokens = self.tokens.max(self.prompts * self.tokens_per_prompt);
+        self.tokens = self.tokens.max(self.prompts.saturating_mul(self.tokens_per_prompt));
         Ok(self.progress.set(self.tokens.min(self.total), self.total)?)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::filter::FilterReport;
-use super::readers::RowFormat;
+use super::left_out::RowFault;
 
 /// Why data was not read, made or accepted.
 #[derive(Debug, thiserror::Error)]
@@ -15,59 +15,27 @@ pub enum DataError {
     /// The rows cannot be split as asked.
     #[error(transparent)]
     Split(Box<redline_probe::Error>),
-    /// A row has none of the known sets of fields.
-    #[error("{path}:{line}: not a known kind of row; its fields are {fields}", path = path.display())]
-    UnknownFormat {
+    /// A row cannot be used.
+    #[error("{path}:{line}: {fault}", path = path.display())]
+    Row {
         /// The file.
         path: PathBuf,
         /// The row's line.
         line: usize,
-        /// The fields it has.
-        fields: String,
+        /// Why.
+        fault: RowFault,
     },
-    /// A row is of another kind than the rows before it.
-    #[error("{path}:{line}: this row is {got}, but the rows before it are {expected}", path = path.display())]
-    MixedFormats {
+    /// No row of a file can be used.
+    #[error("none of the {n_rows} rows can be used, the first of them is {path}:{line}: {fault}", path = path.display())]
+    NoUsableRow {
         /// The file.
         path: PathBuf,
-        /// The first row that differs.
+        /// How many rows it has.
+        n_rows: usize,
+        /// The line of the first one.
         line: usize,
-        /// What it is.
-        got: RowFormat,
-        /// What the file began with.
-        expected: RowFormat,
-    },
-    /// A field holds something other than text.
-    #[error("{path}:{line}: field `{field}` must be text, but is {got}", path = path.display())]
-    FieldType {
-        /// The file.
-        path: PathBuf,
-        /// The row's line.
-        line: usize,
-        /// The field.
-        field: &'static str,
-        /// What it is.
-        got: &'static str,
-    },
-    /// A dialogue does not follow `Human: … Assistant: …`.
-    #[error("{path}:{line}: the dialogues cannot be read: {rule}", path = path.display())]
-    Dialogue {
-        /// The file.
-        path: PathBuf,
-        /// The row's line.
-        line: usize,
-        /// The rule that is broken.
-        rule: &'static str,
-    },
-    /// The rows have no answer to correct, or no correction, where one is needed.
-    #[error("{path}: {needed} rows are needed, but these are {got}", path = path.display())]
-    WrongFormat {
-        /// The file.
-        path: PathBuf,
-        /// What the file holds.
-        got: RowFormat,
-        /// What is needed.
-        needed: RowFormat,
+        /// What is wrong with that one.
+        fault: RowFault,
     },
     /// Every row was removed.
     #[error("no rows are left: {report}")]
@@ -176,20 +144,7 @@ impl DataError {
         Some(match self {
             Self::Read(error) => return error.hint(),
             Self::Split(error) => return error.hint(),
-            Self::UnknownFormat { .. } => {
-                "give question and answer, question, answer and correction, question, chosen and rejected, or chosen and rejected as dialogues"
-            }
-            Self::MixedFormats { .. } => "put each kind of row into its own file",
-            Self::FieldType { .. } => "write the field as a JSON string",
-            Self::Dialogue { .. } => {
-                "begin each turn with `Human:` or `Assistant:` on a new line; both dialogues differ in the last answer only"
-            }
-            Self::WrongFormat { needed: RowFormat::QuestionAnswer, .. } => {
-                "give rows of question and answer whose answers are clean"
-            }
-            Self::WrongFormat { .. } => {
-                "give rows with a correction or a preferred answer, or make them with `redline data corrupt`"
-            }
+            Self::Row { fault, .. } | Self::NoUsableRow { fault, .. } => fault.hint(),
             Self::NothingLeft { .. } => "raise the length limit, or check that the fields hold text",
             Self::Leak { .. } => "split one file by question instead, or remove the shared questions",
             Self::Share { .. } => "give a share such as 0.33",

@@ -2,13 +2,12 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::hash::Hash;
 
 use redline_model::qac::{Qac, Question};
 use serde::{Deserialize, Serialize};
 
 use super::error::DataError;
-use super::readers::{Preference, Rows};
+use super::row::DataRow;
 
 /// What is too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +28,9 @@ impl Default for FilterOptions {
 pub struct FilterReport {
     /// Rows before.
     pub read: usize,
+    /// Rows that could not be used, which the reader left out.
+    #[serde(default)]
+    pub unusable: usize,
     /// Rows with a text of white space only.
     pub empty: usize,
     /// Rows above the length limit.
@@ -39,16 +41,27 @@ pub struct FilterReport {
     pub kept: usize,
 }
 
+impl FilterReport {
+    /// Counts rows too that a reader left out before.
+    pub fn with_unusable(self, n_rows: usize) -> Self {
+        Self { read: self.read + n_rows, unusable: n_rows, ..self }
+    }
+}
+
 impl fmt::Display for FilterReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { read, empty, over_long, duplicates, kept } = self;
-        write!(f, "{read} read, {empty} empty, {over_long} over-long, {duplicates} duplicates, {kept} kept")
+        let Self { read, unusable, empty, over_long, duplicates, kept } = self;
+        write!(f, "{read} read, ")?;
+        if *unusable > 0 {
+            write!(f, "{unusable} unusable, ")?;
+        }
+        write!(f, "{empty} empty, {over_long} over-long, {duplicates} duplicates, {kept} kept")
     }
 }
 
 /// A row made of texts.
-pub trait TextRow: Eq + Hash {
-    /// All texts that must not be empty.
+pub trait TextRow {
+    /// All texts that must not be empty; rows with the same texts are duplicates.
     fn texts(&self) -> Vec<&str>;
 }
 
@@ -64,9 +77,9 @@ impl TextRow for Question {
     }
 }
 
-impl TextRow for Preference {
+impl TextRow for DataRow {
     fn texts(&self) -> Vec<&str> {
-        vec![&self.question, &self.chosen, &self.rejected]
+        Self::texts(self).into_iter().map(|(_, text)| text).collect()
     }
 }
 
@@ -76,13 +89,13 @@ impl TextRow for Preference {
 /// [`DataError::NothingLeft`].
 pub fn filter_rows<R: TextRow>(rows: Vec<R>, options: &FilterOptions) -> Result<(Vec<R>, FilterReport), DataError> {
     let mut report = FilterReport { read: rows.len(), ..FilterReport::default() };
-    let mut seen: HashSet<&R> = HashSet::with_capacity(rows.len());
+    let mut seen: HashSet<Vec<&str>> = HashSet::with_capacity(rows.len());
     let mut keep = Vec::with_capacity(rows.len());
     for row in &rows {
         let texts = row.texts();
         let is_empty = texts.iter().any(|text| text.trim().is_empty());
         let is_long = texts.iter().map(|text| text.chars().count()).sum::<usize>() > options.max_chars;
-        let is_kept = !is_empty && !is_long && seen.insert(row);
+        let is_kept = !is_empty && !is_long && seen.insert(texts);
         let counter = match (is_empty, is_long, is_kept) {
             (true, _, _) => &mut report.empty,
             (_, true, _) => &mut report.over_long,
@@ -99,27 +112,6 @@ pub fn filter_rows<R: TextRow>(rows: Vec<R>, options: &FilterOptions) -> Result<
     Ok((kept.map(|(row, _)| row).collect(), report))
 }
 
-/// [`filter_rows`] for rows of any kind.
-///
-/// # Errors
-/// As [`filter_rows`].
-pub fn filter(rows: Rows, options: &FilterOptions) -> Result<(Rows, FilterReport), DataError> {
-    Ok(match rows {
-        Rows::Qac(rows) => {
-            let (rows, report) = filter_rows(rows, options)?;
-            (Rows::Qac(rows), report)
-        }
-        Rows::Preference(rows) => {
-            let (rows, report) = filter_rows(rows, options)?;
-            (Rows::Preference(rows), report)
-        }
-        Rows::QuestionAnswer(rows) => {
-            let (rows, report) = filter_rows(rows, options)?;
-            (Rows::QuestionAnswer(rows), report)
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,7 +126,7 @@ mod tests {
             vec![row("b", "1"), row("a", " \n"), row("a", "123456"), row("b", "1"), row("a", "é2345"), row("a", "")];
         let (kept, report) = filter_rows(rows, &FilterOptions { max_chars: 6 }).unwrap();
         assert_eq!(kept, [row("b", "1"), row("a", "é2345")]);
-        assert_eq!(report, FilterReport { read: 6, empty: 2, over_long: 1, duplicates: 1, kept: 2 });
+        assert_eq!(report, FilterReport { read: 6, unusable: 0, empty: 2, over_long: 1, duplicates: 1, kept: 2 });
         assert_eq!(report.to_string(), "6 read, 2 empty, 1 over-long, 1 duplicates, 2 kept");
     }
 
@@ -142,6 +134,6 @@ mod tests {
     fn an_empty_result_is_an_error_that_says_why() {
         let error = filter_rows(vec![row("a", "")], &FilterOptions::default()).unwrap_err();
         assert_eq!(error.to_string(), "no rows are left: 1 read, 1 empty, 0 over-long, 0 duplicates, 0 kept");
-        assert!(filter(Rows::Qac(Vec::new()), &FilterOptions::default()).is_err());
+        assert!(filter_rows(Vec::<Qac>::new(), &FilterOptions::default()).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! Data: reading and cleaning question–answer files, putting graded flaws into clean answers, and a corpus made from facts.
 //!
-//! [`readers`] finds out what a file holds, [`filter`](mod@filter) removes what is of no use, [`separate`] keeps parts apart; [`scramble`] makes texts to copy; [`corrupt`] turns
+//! [`readers`] finds out what a file holds, [`filter`] removes what is of no use, [`separate`] keeps parts apart; [`scramble`] makes texts to copy; [`corrupt`] turns
 //! clean answers into training triples with a hidden strictness, and [`synth`] writes the clean answers themselves.
 //!
 //! # Example
@@ -16,20 +16,25 @@
 //! ```
 
 pub mod corrupt;
-mod dialogue;
 mod error;
 pub mod filter;
+mod left_out;
 mod material;
 mod phrase;
+mod preference;
 pub mod readers;
 pub mod rng;
+mod row;
 pub mod scramble;
 pub mod separate;
 pub mod synth;
+mod turns;
 mod write;
 
 pub use error::DataError;
-pub use filter::{FilterOptions, FilterReport, filter, filter_rows};
-pub use readers::{DataFile, Preference, RowFormat, Rows, read_corrupted, read_data};
+pub use filter::{FilterOptions, FilterReport, filter_rows};
+pub use left_out::{LeftOutRows, ReadReport, RowFault};
+pub use readers::{DataFile, Need, ReadOptions, read_corrupted, read_data, read_each};
+pub use row::{DataRow, RowFormat};
 pub use separate::{check_leak, shared_questions, split_rows};
 pub use write::{to_json_lines, write_json_lines};

@@ -2,12 +2,10 @@
 //!
 //! The key is the question, or for the synthetic corpus the fact, which is the stricter of the two.
 
-use std::path::Path;
-
 use redline_probe::split::{PartSizes, overlap, split_by_question};
 
 use super::error::DataError;
-use super::readers::read_data;
+use super::readers::DataFile;
 
 /// Splits rows so that all rows of a key land in one part; `keys` has one key a row.
 ///
@@ -23,30 +21,28 @@ pub fn split_rows<R: Clone, S: AsRef<str>>(
     Ok(parts.iter().map(|part| part.iter().filter_map(|&row| rows.get(row).cloned()).collect()).collect())
 }
 
-/// The distinct questions that are in both files, in alphabetical order.
-///
-/// # Errors
-/// Those of [`read_data`]; the files may be of different kinds.
-pub fn shared_questions(a: &Path, b: &Path) -> Result<Vec<String>, DataError> {
-    let (a, b) = (read_data(a)?, read_data(b)?);
-    Ok(overlap(&a.rows.questions(), &b.rows.questions()))
+/// The distinct questions that are in both files, in alphabetical order; the files may be of different kinds.
+pub fn shared_questions(a: &DataFile, b: &DataFile) -> Vec<String> {
+    overlap(&a.questions(), &b.questions())
 }
 
 /// Refuses two files that share a question.
 ///
 /// # Errors
-/// [`DataError::Leak`], and those of [`shared_questions`].
-pub fn check_leak(a: &Path, b: &Path) -> Result<(), DataError> {
-    let shared = shared_questions(a, b)?;
+/// [`DataError::Leak`].
+pub fn check_leak(a: &DataFile, b: &DataFile) -> Result<(), DataError> {
+    let shared = shared_questions(a, b);
+    let (a, b) = (a.path.clone(), b.path.clone());
     match shared.first() {
         None => Ok(()),
-        Some(first) => Err(DataError::Leak { a: a.into(), b: b.into(), n_shared: shared.len(), first: first.clone() }),
+        Some(first) => Err(DataError::Leak { a, b, n_shared: shared.len(), first: first.clone() }),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::{Need, ReadOptions, read_data};
 
     #[test]
     fn a_shared_question_is_named_even_across_kinds() {
@@ -55,6 +51,7 @@ mod tests {
         std::fs::write(&a, "{\"question\": \"What  is it?\", \"answer\": \"a\"}\n").unwrap();
         std::fs::write(&b, "[{\"question\": \"what is it?\", \"chosen\": \"a\", \"rejected\": \"b\"}]").unwrap();
         std::fs::write(&c, "{\"question\": \"Else?\", \"answer\": \"a\"}\n").unwrap();
+        let [a, b, c] = [a, b, c].map(|path| read_data(&path, &ReadOptions::new(Need::Question)).unwrap());
         let error = check_leak(&a, &b).unwrap_err();
         assert!(error.to_string().starts_with("1 questions are in both "), "{error}");
         assert!(error.to_string().ends_with("the first: \"what is it?\""), "{error}");

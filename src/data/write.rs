@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
+use redline_model::files::AtomicFile;
 use serde::Serialize;
-use tempfile::NamedTempFile;
 
 use super::error::DataError;
 
@@ -26,26 +26,11 @@ pub fn to_json_lines<R: Serialize>(rows: &[R], out: &mut impl Write) -> std::io:
 /// [`DataError::Write`].
 pub fn write_json_lines<R: Serialize>(rows: &[R], path: &Path) -> Result<(), DataError> {
     let write = || -> std::io::Result<()> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = std::io::BufWriter::new(beside(folder)?);
+        let mut file = std::io::BufWriter::new(AtomicFile::create(path)?);
         to_json_lines(rows, &mut file)?;
-        let file = file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        file.into_inner().map_err(std::io::IntoInnerError::into_error)?.commit()
     };
     write().map_err(|source| DataError::Write { path: path.to_path_buf(), source })
-}
-
-/// A temporary file in the folder, with the permissions of an ordinary one.
-fn beside(folder: &Path) -> std::io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666)); // less the user's umask
-    }
-    builder.tempfile_in(folder)
 }
 
 #[cfg(test)]

@@ -170,6 +170,11 @@ pub fn extract(
     })
 }
 
+/// Label of the scan of a correction.
+pub const SCAN_CORRECTION: &str = "correction";
+/// Label of the scan of a copy.
+pub const SCAN_COPY: &str = "copy";
+
 /// Scans of the two texts of a pair: the correction and the copy.
 ///
 /// # Shapes
@@ -179,7 +184,7 @@ pub fn extract(
 /// The vector has no calibration, belongs to another model, or the pass fails.
 pub fn scan_pair(model: &Model, reading: &Reading, pair: &ContrastPair, n_tokens: usize) -> Result<[LatScan; 2]> {
     let scan = |label, text| scan_text(model, reading, label, pair.row, text, n_tokens);
-    Ok([scan("correction", &pair.positive)?, scan("copy", &pair.negative)?])
+    Ok([scan(SCAN_CORRECTION, &pair.positive)?, scan(SCAN_COPY, &pair.negative)?])
 }
 
 /// The scan of one text, of the row `row`.

@@ -1,5 +1,6 @@
 //! Which layers are injected, as users write it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -48,7 +49,7 @@ impl FromStr for LayerSpec {
             "all" => return Ok(Self::All),
             _ => {}
         }
-        let mut layers = Vec::new();
+        let mut layers = BTreeSet::new();
         for part in text.split(',') {
             let number = |text: &str| {
                 let wrong = || format!("`{text}` is not a layer; write auto, all, 8-25 or 3,5,7");
@@ -56,12 +57,13 @@ impl FromStr for LayerSpec {
             };
             match part.split_once('-') {
                 Some((first, last)) => layers.extend(number(first)?..=number(last)?),
-                None => layers.push(number(part)?),
+                None => layers.extend([number(part)?]),
             }
         }
-        layers.sort_unstable();
-        layers.dedup();
-        if layers.is_empty() { Err(format!("`{text}` names no layer")) } else { Ok(Self::List(layers)) }
+        match layers.is_empty() {
+            true => Err(format!("`{text}` names no layer")),
+            false => Ok(Self::List(layers.into_iter().collect())),
+        }
     }
 }
 

@@ -20,7 +20,7 @@ pub use compare::{Candidate, CompareOptions, Comparison, compare};
 pub use control_runs::{ControlLine, ControlSlopes, PropensitySlopes, propensity_slopes, random_slopes};
 pub use depth::Depth;
 pub use differences::{cosine_profile, direction_cosines, scan_difference};
-pub use extraction::{Extracted, ExtractionSettings, extract, scan_pair, scan_text};
+pub use extraction::{Extracted, ExtractionSettings, SCAN_COPY, SCAN_CORRECTION, extract, scan_pair, scan_text};
 pub use figures::{heatmap, layer_profile, onset_curves, place_heatmap, slope_plot, sweep_plot};
 pub use layers::LayerSpec;
 pub use limits::{SlopeDependence, best_fit, slope_dependences};

@@ -45,7 +45,7 @@ pub use curves::{Curve, CurvePanel, Curves};
 pub use error::PlotError;
 pub use heatmap::Heatmap;
 pub use label::visible_token;
-pub use output::{svg_string, write_both, write_png, write_svg};
+pub use output::{is_ours, svg_string, write_both, write_png, write_svg};
 pub use palette::HeatmapColors;
 pub use profile::{Profile, ProfileSeries};
 pub use slopes::{RandomSlopes, SlopeGroup, SlopePlot};

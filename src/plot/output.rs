@@ -1,20 +1,21 @@
 //! Plots as files: PNG and SVG, written whole or not at all.
 
 use std::error::Error;
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
-use plotters::backend::{BitMapBackend, SVGBackend};
+use plotters::backend::SVGBackend;
 use plotters::drawing::{DrawingAreaErrorKind, IntoDrawingArea};
 use plotters::prelude::DrawingBackend;
-use tempfile::{Builder, NamedTempFile, TempPath};
+use redline_model::files::AtomicFile;
 
 use super::raster::{Supersampled, average, buffer};
 use super::{Plot, PlotError, font};
 
 /// Largest number of pixels of a picture (drawing takes 27 bytes for each).
 const MAX_PIXELS: u64 = 16_000_000;
+/// Keyword and text by which a picture of ours is known: only such a one is replaced without being asked.
+const MARK: (&str, &str) = ("Software", "redline");
 
 /// The plot as an SVG document, for embedding in a report.
 ///
@@ -35,9 +36,9 @@ pub fn svg_string<P: Plot>(plot: &P) -> Result<String, PlotError> {
 pub fn write_svg<P: Plot>(plot: &P, path: &Path) -> Result<(), PlotError> {
     let document = svg_string(plot)?;
     let write = || -> io::Result<()> {
-        let mut file = beside(path, ".svg")?;
-        file.write_all(document.as_bytes())?;
-        keep(file.into_temp_path(), path)
+        let mut file = AtomicFile::create(path)?;
+        file.write_all(with_mark(&document).as_bytes())?;
+        file.commit()
     };
     write().map_err(|source| PlotError::Write { path: path.to_owned(), source })
 }
@@ -52,12 +53,9 @@ pub fn write_png<P: Plot>(plot: &P, path: &Path) -> Result<(), PlotError> {
     draw(plot, Supersampled::new(&mut drawn, size), "PNG")?;
     let picture = average(&drawn, size);
     let write = || -> io::Result<()> {
-        let file = beside(path, ".png")?.into_temp_path();
-        let mut encoder = BitMapBackend::new(&file, size);
-        encoder.blit_bitmap((0, 0), size, &picture).map_err(io::Error::other)?;
-        encoder.present().map_err(io::Error::other)?;
-        drop(encoder);
-        keep(file, path)
+        let mut file = AtomicFile::create(path)?;
+        write_pixels(&picture, size, &mut file)?;
+        file.commit()
     };
     write().map_err(|source| PlotError::Write { path: path.to_owned(), source })
 }
@@ -99,24 +97,29 @@ where
     })
 }
 
-/// An unnamed file in the folder of `path`, readable as any new file would be.
-fn beside(path: &Path, suffix: &str) -> io::Result<NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
+/// Encodes a picture as PNG, marked as ours.
+fn write_pixels(picture: &[u8], (width, height): (u32, u32), out: &mut impl Write) -> io::Result<()> {
+    let mut encoder = png::Encoder::new(out, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    let written = || -> Result<(), png::EncodingError> {
+        encoder.add_text_chunk(MARK.0.into(), MARK.1.into())?;
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(picture)?;
+        writer.finish()
     };
-    let mut builder = Builder::new();
-    builder.prefix(".redline-plot-").suffix(suffix);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666)); // less the user's umask
-    }
-    builder.tempfile_in(folder)
+    written().map_err(io::Error::other)
 }
 
-/// Flushes the file to disk and gives it its name.
-fn keep(file: TempPath, path: &Path) -> io::Result<()> {
-    fs::OpenOptions::new().write(true).open(&file)?.sync_all()?;
-    file.persist(path).map_err(|e| e.error)
+/// An SVG document of a file of its own, marked as ours after its first tag.
+fn with_mark(document: &str) -> String {
+    let (tag, rest) = document.split_at(document.find('>').map_or(0, |end| end + 1));
+    format!("{tag}\n<!-- {}: {} -->{rest}", MARK.0, MARK.1)
+}
+
+/// Whether a file is a picture that this module wrote, told by its first bytes.
+pub fn is_ours(head: &[u8]) -> bool {
+    let [png, svg] = [format!("{}\0{}", MARK.0, MARK.1), format!("<!-- {}: {} -->", MARK.0, MARK.1)];
+    let holds = |mark: &str| head.windows(mark.len()).any(|bytes| bytes == mark.as_bytes());
+    (head.starts_with(b"\x89PNG") && holds(&png)) || (head.starts_with(b"<svg") && holds(&svg))
 }

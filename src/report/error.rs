@@ -1,17 +1,9 @@
 //! What can be wrong with a report or with the place it is written to.
 
-use std::path::PathBuf;
-
 /// Why a report was not written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReportError {
-    /// Something else lies where the report shall be.
-    #[error("{} is there and is no report", path.display())]
-    OtherFile {
-        /// The file.
-        path: PathBuf,
-    },
     /// The numbers cannot be written as JSON.
     #[error("the report cannot be written as JSON")]
     Serialize(#[from] serde_json::Error),
@@ -24,7 +16,6 @@ impl ReportError {
     /// What the reader can do about it, in one line.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::OtherFile { .. } => Some("name another place, with --report or --out"),
             Self::Serialize(_) => Some("this is a defect of the program; report it with the command that was run"),
             Self::File(error) => error.hint(),
         }

@@ -36,7 +36,7 @@ pub use difference::{Change, Edit, edits, word_changes};
 pub use error::ReportError;
 pub use example::{Example, Examples, MOST_EXAMPLES, Output};
 pub use findings::{sweep_findings, sweep_warnings};
-pub use page::check_place;
+pub use page::GENERATOR;
 pub use parts::{Finding, ProfilePart, ScanPart, SlopesPart, SweepPart, Table};
 pub use settings::{SettingsGroup, flattened};
 
@@ -109,12 +109,11 @@ impl Report {
         Ok(page::assemble(&self.title, &data))
     }
 
-    /// Writes the page, whole or not at all. A page of an earlier run is replaced, any other file is not.
+    /// Writes the page, whole or not at all.
     ///
     /// # Errors
-    /// As [`check_place`] and [`Report::html`], or the file cannot be written.
+    /// As [`Report::html`], or the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), ReportError> {
-        check_place(path)?;
         Ok(redline_model::files::write_atomically(path, self.html()?.as_bytes())?)
     }
 }

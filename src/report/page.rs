@@ -1,10 +1,5 @@
 //! The page around the data.
 
-use std::io::Read;
-use std::path::Path;
-
-use super::ReportError;
-
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/style.css");
 /// The script, in the order its parts build on each other.
@@ -18,9 +13,7 @@ const SCRIPT: [&str; 7] = [
     include_str!("page/page.js"),
 ];
 /// What tells a page of ours from any other file.
-const GENERATOR: &str = "<meta name=\"generator\" content=\"redline\">";
-/// Bytes at the beginning of a file that it is looked for in.
-const HEAD: u64 = 4096;
+pub const GENERATOR: &str = "<meta name=\"generator\" content=\"redline\">";
 
 /// The whole page.
 pub(super) fn assemble(title: &str, data: &str) -> String {
@@ -55,21 +48,4 @@ fn escaped(text: &str) -> String {
 /// another way to write it.
 fn in_script(json: &str) -> String {
     json.replace('<', "\\u003c")
-}
-
-/// Makes sure that a report may be written there: nothing lies there, or the report of an earlier run.
-///
-/// # Errors
-/// [`ReportError::OtherFile`], or the file that is there cannot be read.
-pub fn check_place(path: &Path) -> Result<(), ReportError> {
-    let io = |error| ReportError::File(redline_model::Error::io(path, error));
-    if !path.exists() {
-        return Ok(());
-    }
-    let mut head = Vec::new();
-    std::fs::File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head)).map_err(io)?;
-    match head.is_empty() || String::from_utf8_lossy(&head).contains(GENERATOR) {
-        true => Ok(()),
-        false => Err(ReportError::OtherFile { path: path.into() }),
-    }
 }

@@ -32,6 +32,8 @@ struct Seen {
 /// What became of an answer; of several, the last of these is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Correction {
+    /// There was no text.
+    Skipped,
     /// It went through the Aligner.
     Corrected,
     /// It did not, and was passed on.
@@ -41,6 +43,7 @@ pub(super) enum Correction {
 impl Correction {
     fn name(self) -> &'static str {
         match self {
+            Self::Skipped => "skipped",
             Self::Corrected => "corrected",
             Self::Uncorrected => "uncorrected",
         }

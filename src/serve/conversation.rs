@@ -1,6 +1,12 @@
 //! What an Aligner is asked about a conversation: its last question, with the turns before it.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::raw::{self, RawObject};
+
+/// Longest name of a kind of part.
+const LONGEST_NAME: usize = 32;
 
 /// The text that stands for a question in the Aligner's prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,32 +29,64 @@ pub enum ConversationError {
         index: usize,
     },
     /// Nobody asks anything.
-    #[error("no message of the role `user` has text")]
+    #[error("no message has text that could be a question")]
     NoQuestion,
 }
 
 impl Conversation {
-    /// Reads the `messages` of a chat request. System and tool messages are for the upstream model alone.
+    /// Reads the `messages` of a chat request. System and tool messages are for the upstream model alone; where no user
+    /// asks anything, the last system message stands for the question.
     ///
     /// # Errors
     /// [`ConversationError`].
     pub fn read(messages: &Value) -> Result<Self, ConversationError> {
-        let messages = messages.as_array().filter(|messages| !messages.is_empty());
-        let messages = messages.ok_or(ConversationError::NoMessages)?;
+        Self::parse(&messages.to_string())
+    }
+
+    /// The same of JSON text, without a copy of what is not needed.
+    ///
+    /// # Errors
+    /// [`ConversationError`].
+    pub fn parse(messages: &str) -> Result<Self, ConversationError> {
+        let messages: Vec<&RawValue> = serde_json::from_str(messages).map_err(|_| ConversationError::NoMessages)?;
+        Self::of(messages)
+    }
+
+    /// The same of the items of a response's input, of which only messages have roles.
+    ///
+    /// # Errors
+    /// [`ConversationError`].
+    pub(super) fn of_items(items: &str) -> Result<Self, ConversationError> {
+        let items: Vec<&RawValue> = serde_json::from_str(items).map_err(|_| ConversationError::NoMessages)?;
+        let is_message = |item: &&RawValue| RawObject::of(item).is_none_or(|item| item.get("role").is_some());
+        let messages: Vec<&RawValue> = items.iter().copied().filter(is_message).collect();
+        if messages.is_empty() && !items.is_empty() { Err(ConversationError::NoQuestion) } else { Self::of(messages) }
+    }
+
+    fn of(messages: Vec<&RawValue>) -> Result<Self, ConversationError> {
+        if messages.is_empty() {
+            return Err(ConversationError::NoMessages);
+        }
         let mut turns: Vec<(&str, String)> = Vec::new();
-        for (index, message) in messages.iter().enumerate() {
-            let role = message.get("role").and_then(Value::as_str).ok_or(ConversationError::Message { index })?;
-            let text = text(message.get("content")).ok_or(ConversationError::Message { index })?;
-            let speaker = match role {
+        let mut instruction = None;
+        for (index, message) in messages.into_iter().enumerate() {
+            let (role, text) = read_message(message).ok_or(ConversationError::Message { index })?;
+            let speaker = match role.as_str() {
                 "user" => "USER",
                 "assistant" => "ASSISTANT",
+                "system" | "developer" if !text.trim().is_empty() => {
+                    instruction = Some(text.trim().to_owned());
+                    continue;
+                }
                 _ => continue,
             };
             if !text.trim().is_empty() {
                 turns.push((speaker, text.trim().to_owned()));
             }
         }
-        let last = turns.iter().rposition(|(speaker, _)| *speaker == "USER").ok_or(ConversationError::NoQuestion)?;
+        let Some(last) = turns.iter().rposition(|(speaker, _)| *speaker == "USER") else {
+            return instruction.map(|question| Self { question }).ok_or(ConversationError::NoQuestion);
+        };
         if let [(_, question)] = turns.as_slice() {
             return Ok(Self { question: question.clone() });
         }
@@ -57,17 +95,39 @@ impl Conversation {
     }
 }
 
-/// The text of a message: as it is, or of its text parts; none of a message that only calls tools.
-fn text(content: Option<&Value>) -> Option<String> {
-    match content {
-        None | Some(Value::Null) => Some(String::new()),
-        Some(Value::String(text)) => Some(text.clone()),
-        Some(Value::Array(parts)) => {
-            let texts: Vec<&str> = parts.iter().filter_map(|part| part.get("text")?.as_str()).collect();
-            Some(texts.join("\n"))
-        }
-        Some(_) => None,
+/// Role and text of a message; `None` where it has no role, or content that is neither text nor parts.
+fn read_message(message: &RawValue) -> Option<(String, String)> {
+    let message = RawObject::of(message)?;
+    let role = message.get("role").and_then(raw::text)?;
+    let content = message.get("content").map_or(Some(String::new()), content)?;
+    Some((role, content))
+}
+
+/// A message's text: as it is, or of its text parts; where it has parts and none with text, these are named in brackets.
+fn content(content: &RawValue) -> Option<String> {
+    if let Some(text) = raw::text(content) {
+        return Some(text);
     }
+    let (mut texts, mut names) = (Vec::new(), Vec::new());
+    for part in raw::list(content)? {
+        if let Some(text) = raw::text(part) {
+            texts.push(text);
+            continue;
+        }
+        let Some(part) = RawObject::of(part) else { continue };
+        match part.get("text").and_then(raw::text) {
+            Some(text) => texts.push(text),
+            None => names.extend(part.get("type").and_then(raw::text).and_then(|kind| named(&kind))),
+        }
+    }
+    let has_text = texts.iter().any(|text| !text.trim().is_empty());
+    Some(if has_text { texts.join("\n") } else { names.join("\n") })
+}
+
+/// What stands for a part without text.
+fn named(kind: &str) -> Option<String> {
+    let name = kind.trim_start_matches("input_").trim_end_matches("_url");
+    (!name.is_empty() && name.len() <= LONGEST_NAME).then(|| format!("[{name}]"))
 }
 
 #[cfg(test)]
@@ -94,10 +154,32 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_question_of_a_user_has_something_in_its_place() {
+        assert_eq!(question(json!([{ "role": "system", "content": "Say hello." }])).unwrap(), "Say hello.");
+        let image = json!([{ "type": "image_url", "image_url": { "url": "data:" } }]);
+        assert_eq!(question(json!([{ "role": "user", "content": image }])).unwrap(), "[image]");
+    }
+
+    #[test]
+    fn text_and_values_are_read_alike() {
+        let messages =
+            r#"[{"role":"user","content":"a\ud83d","x":{"":0}},{"role":"assistant"},{"role":"user","content":["b"]}]"#;
+        assert_eq!(Conversation::parse(messages).unwrap().question, "USER: a\u{fffd}\nUSER: b");
+        assert_eq!(Conversation::parse("[]"), Err(ConversationError::NoMessages));
+        assert_eq!(Conversation::parse("[{}]"), Err(ConversationError::Message { index: 0 }));
+        let twice = r#"[{"role":"user","content":"a","content":"b"}]"#;
+        assert_eq!(
+            Conversation::parse(twice),
+            Err(ConversationError::Message { index: 0 }),
+            "nobody knows which is meant"
+        );
+    }
+
+    #[test]
     fn what_asks_nothing_is_refused() {
         assert_eq!(question(json!([])), Err(ConversationError::NoMessages));
         assert_eq!(question(json!("Why?")), Err(ConversationError::NoMessages));
-        assert_eq!(question(json!([{ "role": "system", "content": "x" }])), Err(ConversationError::NoQuestion));
+        assert_eq!(question(json!([{ "role": "tool", "content": "x" }])), Err(ConversationError::NoQuestion));
         assert_eq!(question(json!([{ "role": "user", "content": " " }])), Err(ConversationError::NoQuestion));
         assert_eq!(question(json!([{ "content": "x" }])), Err(ConversationError::Message { index: 0 }));
         assert_eq!(question(json!([{ "role": "user", "content": 3 }])), Err(ConversationError::Message { index: 0 }));

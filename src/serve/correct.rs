@@ -41,7 +41,8 @@ pub(super) async fn correct(
     JsonBody(request): JsonBody<CorrectRequest>,
 ) -> Result<Response, ApiError> {
     let CorrectRequest { question, answer, steering, feedback, max_tokens, stream: is_stream, scan } = request;
-    let pending = begin(&service, Asked { question, answer, steering, feedback, max_tokens, scan }).await?;
+    let pending =
+        begin(&service, Asked { question, answer, steering, feedback, max_tokens, scan, bound: None }).await?;
     if is_stream {
         return Ok(stream(move |events| write(service, pending, events)));
     }

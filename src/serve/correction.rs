@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use redline_model::RenderedPrompt;
 use redline_model::generate::Finish;
 use redline_probe::Reading;
@@ -31,6 +30,8 @@ pub(super) struct Asked {
     pub(super) steering: SteeringRequest,
     pub(super) feedback: Option<String>,
     pub(super) max_tokens: Option<usize>,
+    /// Most tokens of the whole answer that the request allows.
+    pub(super) bound: Option<usize>,
     pub(super) scan: bool,
 }
 
@@ -71,6 +72,9 @@ pub(super) struct Correction {
     pub(super) usage: Usage,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) scan: Option<Scan>,
+    /// Characters of the answer.
+    #[serde(skip)]
+    n_chars: usize,
 }
 
 /// Proof of effect.
@@ -91,8 +95,8 @@ pub(super) struct Drafted {
 /// Tokens of the Aligner.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub(super) struct Usage {
-    prompt_tokens: usize,
-    completion_tokens: usize,
+    pub(super) prompt_tokens: usize,
+    pub(super) completion_tokens: usize,
     total_tokens: usize,
 }
 
@@ -113,9 +117,10 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
         false => None,
     };
     let layers = reading.as_ref().map(|reading| layers(reading));
-    let Asked { question, answer, feedback, max_tokens, .. } = asked;
+    let Asked { question, answer, feedback, max_tokens, bound, .. } = asked;
     let tokens = Tokens::of(service, question, answer.clone(), feedback).await?;
-    let max_new_tokens = tokens.room(service, max_tokens)?;
+    let room = tokens.room(service, max_tokens)?;
+    let max_new_tokens = bound.map_or(room, |bound| room.min(bound.max(1)));
     let coefficient = steering.as_ref().map_or(0.0, |steering| steering.coefficient);
     let vector = steering.as_ref().map(|steering| steering.name.clone());
     let operator = steering.as_ref().map_or(Operator::Add, |steering| steering.operator).name();
@@ -174,7 +179,7 @@ pub(super) async fn scan(
     output.truncate(most);
     let (n, context) = (tokens.prompt.len() + output.len(), service.aligner.model.decoder.config().context);
     if n > context {
-        return Err(too_long(format!("the text has {n} tokens; the Aligner's context holds {context}")));
+        return Err(ApiError::too_long(format!("the text has {n} tokens; the Aligner's context holds {context}")));
     }
     let mut events = service.submit(tokens.prompt, Task::Read { output }, Some(reading))?;
     let mut columns = Vec::new();
@@ -213,6 +218,7 @@ impl Pending {
 
     async fn measure(&mut self, written: Written) -> Result<Correction, ApiError> {
         let answer = std::mem::take(&mut self.answer);
+        let n_chars = answer.trim().chars().count();
         let correction = written.text.clone();
         let measured = tokio::task::spawn_blocking(move || EditRatios::new(answer.trim(), &correction)).await;
         let ratios = measured.map_err(|error| broken(&error))?;
@@ -241,7 +247,40 @@ impl Pending {
                 total_tokens: written.n_prompt_tokens + written.n_tokens,
             },
             scan,
+            n_chars,
         })
+    }
+}
+
+impl Correction {
+    /// The corrections of an answer's parts as one, of an answer with `n_chars` characters; parts between them stayed.
+    pub(super) fn joined(first: &Self, rest: &[Self], n_chars: usize) -> Self {
+        let mut whole = first.clone();
+        let distance = |part: &Self| part.edit_ratio * part.n_chars as f64;
+        let sum: f64 = distance(first) + rest.iter().map(distance).sum::<f64>();
+        if !rest.is_empty() || n_chars != first.n_chars {
+            whole.edit_ratio = sum / n_chars.max(1) as f64;
+        }
+        for part in rest {
+            whole.exact_copy &= part.exact_copy;
+            whole.truncated |= part.truncated;
+            whole.steered.activations += part.steered.activations;
+            whole.steered.layers = whole.steered.layers.max(part.steered.layers);
+            whole.drafted.passes += part.drafted.passes;
+            whole.drafted.proposed += part.drafted.proposed;
+            whole.drafted.accepted += part.drafted.accepted;
+            whole.usage.prompt_tokens += part.usage.prompt_tokens;
+            whole.usage.completion_tokens += part.usage.completion_tokens;
+            whole.usage.total_tokens += part.usage.total_tokens;
+            if let (Some(scan), Some(more)) = (&mut whole.scan, &part.scan) {
+                let n = scan.columns.len();
+                scan.columns.extend(
+                    more.columns.iter().cloned().map(|column| ScanColumn { token: n + column.token, ..column }),
+                );
+            }
+        }
+        whole.n_chars = n_chars;
+        whole
     }
 }
 
@@ -287,7 +326,7 @@ impl Tokens {
         let room = context.saturating_sub(self.prompt.len());
         if room <= self.answer.len() {
             let (n, answer) = (self.prompt.len(), self.answer.len());
-            return Err(too_long(format!(
+            return Err(ApiError::too_long(format!(
                 "the Aligner's prompt has {n} tokens and a correction needs {answer} more, as many as the answer; its \
                  context holds {context}"
             )));
@@ -322,17 +361,29 @@ async fn encode(service: &Arc<Service>, text: String) -> Result<Vec<u32>, ApiErr
     encoded.await.map_err(|error| broken(&error))?
 }
 
+/// Tokens of a text, as the Aligner counts them.
+pub(super) async fn count_tokens(service: &Arc<Service>, text: &str) -> Result<usize, ApiError> {
+    Ok(encode(service, text.to_owned()).await?.len())
+}
+
+/// The beginning of a text, of at most `n` tokens.
+pub(super) async fn first_tokens(service: &Arc<Service>, text: &str, n: usize) -> Result<String, ApiError> {
+    let mut tokens = encode(service, text.to_owned()).await?;
+    tokens.truncate(n);
+    let decoded = service.tokenizer()?.decode(&tokens, true);
+    let start = &text[..text.len() - text.trim_start().len()];
+    Ok(format!("{start}{}", decoded.map_err(|error| ApiError::invalid("answer", error.to_string()))?))
+}
+
 /// Refuses a text that cannot fit before time is spent on it.
 fn check_length(service: &Service, param: &str, text: &str) -> Result<(), ApiError> {
     let most = service.aligner.model.decoder.config().context * MOST_BYTES_A_TOKEN;
     match text.len() > most {
-        true => Err(too_long(format!("{param} has {} bytes; no more than {most} fit the Aligner", text.len()))),
+        true => {
+            Err(ApiError::too_long(format!("{param} has {} bytes; no more than {most} fit the Aligner", text.len())))
+        }
         false => Ok(()),
     }
-}
-
-fn too_long(message: String) -> ApiError {
-    ApiError::new(StatusCode::BAD_REQUEST, "context_length_exceeded", message)
 }
 
 fn broken(error: &tokio::task::JoinError) -> ApiError {

@@ -116,18 +116,18 @@ pub(super) fn request_id(headers: &HeaderMap) -> HeaderValue {
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(&byte))
     };
     let own = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(is_plain);
-    let id = own.map_or_else(new_id, str::to_owned);
+    let id = own.map_or_else(|| hex_id("req_"), str::to_owned);
     HeaderValue::from_str(&id).expect("plain characters are a header's value")
 }
 
 /// An id that no other request has, here or after a start anew.
-fn new_id() -> String {
+pub(super) fn hex_id(prefix: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let hash = Sha256::digest(format!("{now} {count} {}", std::process::id()));
     let hex: String = hash[..12].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("req_{hex}")
+    format!("{prefix}{hex}")
 }
 
 #[cfg(test)]

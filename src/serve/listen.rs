@@ -12,7 +12,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
-use super::log_line::Exchanges;
+use super::in_flight::Exchanges;
+use super::memory::tidy;
 use super::options::ServeOptions;
 use super::places::{Place, Places};
 use super::router::{router, spare_router};
@@ -42,6 +43,7 @@ pub async fn listen(service: Arc<Service>, listener: TcpListener, stop: impl Fut
         spare: spare_router(service.clone()),
         places: Places::new(service.options.most_connections),
     };
+    let tidy = tokio::spawn(tidy(service.clone()));
     let (stopping, is_stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut stop = std::pin::pin!(stop);
@@ -62,6 +64,7 @@ pub async fn listen(service: Arc<Service>, listener: TcpListener, stop: impl Fut
         eprintln!("warning: {n} requests were cut off at the end of the time to stop");
     }
     connections.abort_all();
+    tidy.abort();
 }
 
 struct Server {

@@ -6,27 +6,36 @@
 //! the manual, `docs/openapi.json` the reference.
 
 mod access;
+mod answer;
+mod asked;
 mod auth;
 mod body;
 mod chat;
-mod chat_stream;
+mod completions;
 mod conversation;
 mod correct;
 mod correction;
 mod dial;
 mod engine;
 mod error;
-mod log_line;
+mod exchange;
 mod facts;
+mod form;
 mod headers;
 mod host;
+mod in_flight;
 mod listen;
+mod memory;
 mod metrics;
 mod options;
 mod own;
 mod page;
+mod pass;
 mod places;
+mod raw;
+mod responses;
 mod router;
+mod rules;
 mod secrets;
 mod socket;
 mod sse;
@@ -36,6 +45,7 @@ mod upstream;
 mod upstream_address;
 mod upstream_body;
 mod upstream_error;
+mod upstream_reply;
 
 pub use auth::ApiKeys;
 pub use conversation::{Conversation, ConversationError};
@@ -43,13 +53,16 @@ pub use dial::{
     Dial, DialError, DialVector, Dials, LayersRequest, MeasuredDial, ReadyVector, Steering, SteeringRequest,
 };
 pub use engine::{EngineError, Event, Job, Queue, Refused, ScanColumn, Task, Worker, Written};
+pub use form::Reasoning;
 pub use headers::{KEYS_TO_UPSTREAM, TO_CLIENT, TO_UPSTREAM, WITH_BODY_TO_CLIENT, WITH_BODY_TO_UPSTREAM};
 pub use host::is_host_name;
 pub use listen::{bind, listen};
 pub use metrics::Metrics;
 pub use options::{FailMode, ServeOptions};
 pub use own::own_reading;
+pub use pass::PASSED;
 pub use router::{ROUTES, router};
+pub use rules::{Fate, Rule, Rules, TABLES};
 pub use state::{Aligner, Service};
 pub use upstream::{Reply, Upstream};
 pub use upstream_error::{Stated, UpstreamError, stated_message};
@@ -60,9 +73,9 @@ impl Service {
         &self.aligner
     }
 
-    /// Where answers come from.
-    pub fn upstream(&self) -> Option<&Upstream> {
-        self.upstream.as_ref()
+    /// Where answers come from: the address, and the proxy on the way, without key and password.
+    pub fn upstream_place(&self) -> Option<&str> {
+        self.upstream.as_ref().map(Upstream::place)
     }
 
     /// The worker for this server's jobs; it runs until the server has stopped.

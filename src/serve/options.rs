@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 
 use super::auth::ApiKeys;
+use super::form::Reasoning;
 
 /// What a client gets when the Aligner fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +25,8 @@ pub struct ServeOptions {
     pub address: SocketAddr,
     /// What happens when the Aligner fails.
     pub fail: FailMode,
+    /// What happens to reasoning; where none is given, it is kept only where what is unseen may pass.
+    pub reasoning: Option<Reasoning>,
     /// Keys of clients; without one, everyone may ask.
     pub keys: ApiKeys,
     /// Names under which it is reached besides the loopback ones; empty where it listens on another address than
@@ -58,6 +61,7 @@ impl Default for ServeOptions {
         Self {
             address: ([127, 0, 0, 1], 8080).into(),
             fail: FailMode::Closed,
+            reasoning: None,
             keys: ApiKeys::default(),
             hosts: Vec::new(),
             origins: Vec::new(),
@@ -72,5 +76,15 @@ impl Default for ServeOptions {
             write_timeout: Duration::from_secs(30),
             stop_timeout: Duration::from_secs(30),
         }
+    }
+}
+
+impl ServeOptions {
+    /// What happens to reasoning.
+    pub(super) fn reasoning(&self) -> Reasoning {
+        self.reasoning.unwrap_or(match self.fail {
+            FailMode::Closed => Reasoning::Drop,
+            FailMode::Open => Reasoning::Keep,
+        })
     }
 }

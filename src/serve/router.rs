@@ -23,10 +23,10 @@ use super::error::ApiError;
 use super::headers::{REQUEST_ID, UPSTREAM_REQUEST_ID, request_id};
 use super::host::check_host;
 use super::state::Service;
-use super::{chat, correct, facts, page};
+use super::{chat, completions, correct, facts, page, pass, responses};
 
 /// Methods and paths that are answered.
-pub const ROUTES: [(&str, &str); 14] = [
+pub const ROUTES: [(&str, &str); 16] = [
     ("get", "/"),
     ("get", "/page.css"),
     ("get", "/page.js"),
@@ -39,6 +39,8 @@ pub const ROUTES: [(&str, &str); 14] = [
     ("get", "/v1/models/{model}"),
     ("get", "/v1/steering"),
     ("post", "/v1/chat/completions"),
+    ("post", "/v1/completions"),
+    ("post", "/v1/responses"),
     ("post", "/v1/correct"),
     ("post", "/v1/scan"),
 ];
@@ -61,9 +63,11 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/v1/models/{*model}", get(facts::model))
         .route("/v1/steering", get(facts::steering))
         .route("/v1/chat/completions", post(chat::complete))
+        .route("/v1/completions", post(completions::complete))
+        .route("/v1/responses", post(responses::create))
         .route("/v1/correct", post(correct::correct))
         .route("/v1/scan", post(correct::scan))
-        .fallback(unknown)
+        .fallback(pass::other)
         .method_not_allowed_fallback(wrong_method);
     around(routes, service)
 }
@@ -110,11 +114,6 @@ fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([REQUEST_ID, UPSTREAM_REQUEST_ID, RETRY_AFTER]);
     (!origins.is_empty()).then_some(layer)
-}
-
-async fn unknown(request: Request) -> ApiError {
-    let message = format!("{} {} is not known here", request.method(), request.uri().path());
-    ApiError::new(StatusCode::NOT_FOUND, "unknown_url", message)
 }
 
 async fn wrong_method(request: Request) -> ApiError {

@@ -12,6 +12,7 @@ use super::dial::Dials;
 use super::engine::{Event, Job, Queue, Refused, Task};
 use super::error::ApiError;
 use super::headers::{Also, to_upstream};
+use super::memory::Memory;
 use super::metrics::Metrics;
 use super::options::ServeOptions;
 use super::upstream::Upstream;
@@ -34,6 +35,7 @@ pub struct Service {
     pub(super) upstream: Option<Upstream>,
     pub(super) metrics: Metrics,
     pub(super) queue: Queue,
+    pub(super) memory: Memory,
     dials: OnceLock<Dials>,
     progress: [AtomicUsize; 2],
     is_stopping: AtomicBool,
@@ -48,6 +50,7 @@ impl Service {
             options,
             upstream,
             metrics: Metrics::default(),
+            memory: Memory::default(),
             dials: OnceLock::new(),
             progress: Default::default(),
             is_stopping: AtomicBool::new(false),
@@ -125,7 +128,6 @@ impl Service {
     }
 
     /// [`Service::upstream_headers`], and those of a body that is passed on as it is.
-    #[expect(dead_code, reason = "for routes that are passed on")]
     pub(super) fn passed_headers(&self, headers: &HeaderMap) -> HeaderMap {
         to_upstream(headers, Also { key: self.passes_keys(), body: true })
     }

@@ -2,6 +2,7 @@
 //!
 //! - `general.architecture` MUST be `controlvector`.
 //! - `controlvector.layer_count` is written, and not asked for; `controlvector.model_hint` names the architecture and MAY be missing.
+//! - `redline.made_by` is written, and not asked for: only a file that has it is replaced without being asked.
 //! - `direction.N` MUST be one-dimensional and finite; it is added to the output of block N, counted from 0. Scales
 //!   are part of the tensors.
 //!
@@ -69,6 +70,7 @@ pub fn write_control_vector(path: &Path, vector: &ControlVector, model_hint: &st
         ("general.architecture", GgufValue::String(ARCHITECTURE.into())),
         ("controlvector.model_hint", GgufValue::String(model_hint.into())),
         ("controlvector.layer_count", GgufValue::U32(vector.layers.len() as u32)),
+        (redline_model::gguf::MADE_BY, GgufValue::String(redline_model::gguf::REDLINE.into())),
     ];
     let names: Vec<String> = vector.layers.keys().map(|layer| format!("direction.{layer}")).collect();
     let dims: Vec<[usize; 1]> = vector.layers.values().map(|values| [values.len()]).collect();
@@ -101,14 +103,30 @@ mod tests {
     }
 
     #[test]
-    fn golden_file_is_written_byte_for_byte() {
+    fn golden_file_is_written_byte_for_byte_but_for_the_mark() {
         let file = read_control_vector(&golden()).unwrap();
         assert_eq!(file.model_hint.as_deref(), Some("llama"));
         assert_eq!(file.vector.layers.keys().copied().collect::<Vec<_>>(), [1, 2, 3]);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("copy.gguf");
         write_control_vector(&path, &file.vector, "llama").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), std::fs::read(golden()).unwrap());
+        let (mut ours, theirs) = (std::fs::read(&path).unwrap(), std::fs::read(golden()).unwrap());
+        let text = |text: &str| [&(text.len() as u64).to_le_bytes()[..], text.as_bytes()].concat();
+        // type 8 is text
+        let mark =
+            [text(redline_model::gguf::MADE_BY), 8u32.to_le_bytes().to_vec(), text(redline_model::gguf::REDLINE)]
+                .concat();
+        let at = ours.windows(mark.len()).position(|bytes| bytes == mark).unwrap();
+        ours.drain(at..at + mark.len());
+        // the number of metadata entries
+        ours[16] -= 1;
+        // padding before the tensors depends on what stands before it
+        let parts = |bytes: &[u8]| {
+            let (head, tensors) = bytes.split_at(bytes.len() - 3 * 64 * size_of::<f32>());
+            let end = head.iter().rposition(|byte| *byte != 0).unwrap();
+            (head[..=end].to_vec(), tensors.to_vec())
+        };
+        assert_eq!(parts(&ours), parts(&theirs));
     }
 
     #[test]

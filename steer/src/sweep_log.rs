@@ -54,9 +54,10 @@ impl SweepLog {
             }
         }
         let header = Header { schema: SCHEMA.into(), settings: settings.clone() };
-        let mut log = Self { path: path.into(), file: File::create(path).map_err(io)?, rows: Vec::new() };
-        log.write_line(&header)?;
-        Ok(log)
+        // whole or not at all: a file shows by its header whose it is
+        redline_model::files::write_atomically(path, line(&header)?.as_bytes())?;
+        let file = OpenOptions::new().append(true).open(path).map_err(io)?;
+        Ok(Self { path: path.into(), file, rows: Vec::new() })
     }
 
     /// Rows there so far.
@@ -103,6 +104,8 @@ impl SweepLog {
         for row in rows {
             self.write_line(row)?;
         }
+        let io = |source| Error::Model(ModelError::io(&self.path, source));
+        self.file.sync_data().map_err(io)?;
         self.rows.extend_from_slice(rows);
         Ok(())
     }

@@ -48,7 +48,7 @@ fn sweep(tiny: &Tiny, more: &str) -> PathBuf {
     );
     std::fs::create_dir_all(tiny.path("swept")).unwrap();
     succeed(tiny.folder(), &words(&line));
-    tiny.path("swept/index.html")
+    tiny.path("swept/sweep.html")
 }
 
 fn train(tiny: &Tiny) -> PathBuf {
@@ -133,7 +133,8 @@ fn scan_sweep_and_train_show_their_part() {
 fn another_page_is_not_overwritten() {
     let tiny = Tiny::new();
     sweep(&tiny, "--report elsewhere.html");
-    assert!(tiny.path("elsewhere.html").exists() && !tiny.path("swept/index.html").exists());
+    assert!(tiny.path("elsewhere.html").exists() && !tiny.path("swept/sweep.html").exists());
+    std::fs::write(tiny.path("swept/sweep.html"), "<!doctype html><title>mine</title>").unwrap();
     std::fs::write(tiny.path("swept/index.html"), "<!doctype html><title>mine</title>").unwrap();
     std::fs::write(tiny.path("index.html"), "<!doctype html><title>mine</title>").unwrap();
     let sweep = format!("sweep {MODEL} --vector vector.safetensors --skip 24 --prompts 4 --out swept/sweep.jsonl");
@@ -143,7 +144,7 @@ fn another_page_is_not_overwritten() {
     for line in [sweep, scan, train, reproduce] {
         let ran = run(tiny.folder(), &words(&line));
         assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{line}: {}", ran.stderr);
-        assert!(ran.stderr.contains("index.html is there and is no report\nhint: "), "{line}: {}", ran.stderr);
+        assert!(ran.stderr.contains(".html is there and is no report\nhint: "), "{line}: {}", ran.stderr);
     }
     assert!(std::fs::read_to_string(tiny.path("swept/index.html")).unwrap().contains("mine"));
     assert!(

@@ -115,7 +115,8 @@ fn a_row_without_an_answer_does_not_end_the_run() {
     assert!(text(2, "error").contains("content_filter"), "{}", rows[2]);
     // an empty answer in the data is one to be asked for, so the file is that of the same run
     let n_asked = mock.received.lock().unwrap().len();
-    assert_eq!(go().code, 0);
+    let again = go();
+    assert!(again.code == 1 && again.stderr.contains("2 rows have no correction"), "{}", again.stderr);
     assert_eq!(mock.received.lock().unwrap().len(), n_asked, "nothing is asked again");
 }
 
@@ -182,7 +183,7 @@ fn a_stopped_run_is_continued_to_the_same_bytes() {
 
     std::fs::write(path("notes.txt"), "what I thought").unwrap();
     let other = go("notes.txt", "");
-    assert!(other.code == 1 && other.stderr.contains("line 1 is not of this run"), "{}", other.stderr);
+    assert!(other.code == 1 && other.stderr.contains("notes.txt is there and is no result"), "{}", other.stderr);
     assert_eq!(std::fs::read_to_string(path("notes.txt")).unwrap(), "what I thought");
     assert_eq!(rows_of(&go("-", "")).len(), 12);
     assert!(!path("-").exists(), "rows went to standard output");
@@ -250,9 +251,9 @@ fn rows_that_cannot_be_corrected_say_so() {
     assert!(rows[0]["error"].as_str().unwrap().contains("exceed the context"), "{}", rows[0]["error"]);
     assert_eq!(rows[1]["correction"], CLEAN);
     for (row, message) in [
-        (json!({ "question": QUESTION }), "line 1: there is no answer"),
-        (json!({ "answer": "x" }), "neither a question nor messages"),
-        (json!({ "messages": [], "answer": "x" }), "messages must be a list"),
+        (json!({ "question": QUESTION }), "rows.jsonl:1: field `answer` is missing"),
+        (json!({ "answer": "x" }), "not a known kind of row; its fields are `answer`"),
+        (json!({ "messages": [], "answer": "x" }), "field `messages` has no message of a user"),
     ] {
         let folder = folder_with(&[row]);
         let ran = correct(folder.path(), "--out out.jsonl");

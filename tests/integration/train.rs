@@ -48,13 +48,13 @@ fn a_run_replaces_nothing_that_it_reads_or_that_no_run_wrote() {
     };
     std::fs::rename(tiny.path("triples.jsonl"), tiny.path("train.jsonl")).unwrap();
     let data = std::fs::read(tiny.path("train.jsonl")).unwrap();
-    refused(&scratch(".").replace("triples.jsonl", "train.jsonl"), "training would write");
+    refused(&scratch(".").replace("triples.jsonl", "train.jsonl"), "train.jsonl, which is read by this run");
     std::fs::copy(tiny.path("train.jsonl"), tiny.path("triples.jsonl")).unwrap();
-    refused(&scratch("."), "no training wrote it");
+    refused(&scratch("."), "train.jsonl is there and is no log of a training run");
     assert!(std::fs::read(tiny.path("train.jsonl")).unwrap() == data);
     std::fs::create_dir(tiny.path("other")).unwrap();
     std::fs::write(tiny.path("other/settings.json"), "{}").unwrap();
-    refused(&scratch("other"), "no training wrote it");
+    refused(&scratch("other"), "settings.json is there already");
 }
 
 #[test]

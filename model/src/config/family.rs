@@ -12,6 +12,8 @@ pub const SUPPORTED_ARCHITECTURES: &[&str] =
 /// Which layers look at a window only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WindowPattern {
+    /// None, whatever the configuration says.
+    None,
     /// Every layer, where the configuration names a window.
     All,
     /// All but every nth.
@@ -44,7 +46,7 @@ const LLAMA: Family = Family {
     post_norms: false,
     scales_embeddings: false,
     ties_embeddings: false,
-    pattern: WindowPattern::All,
+    pattern: WindowPattern::None,
 };
 
 const GEMMA: Family =
@@ -54,13 +56,13 @@ const GEMMA2: Family = Family { name: "gemma2", post_norms: true, pattern: Windo
 
 const FAMILIES: [Family; 8] = [
     LLAMA,
-    Family { name: "mistral", ..LLAMA },
+    Family { name: "mistral", pattern: WindowPattern::All, ..LLAMA },
     Family { name: "qwen2", qkv_bias: true, pattern: WindowPattern::Last, ..LLAMA },
     Family { name: "qwen3", qk_norm: true, pattern: WindowPattern::Last, ..LLAMA },
     GEMMA,
     GEMMA2,
     Family { name: "gemma3", qk_norm: true, pattern: WindowPattern::AllButEvery(6), ..GEMMA2 },
-    Family { name: "phi3", ..LLAMA },
+    Family { name: "phi3", pattern: WindowPattern::All, ..LLAMA },
 ];
 
 /// The family of this name.
@@ -73,11 +75,19 @@ pub(super) fn family(path: &Path, name: &str) -> Result<&'static Family> {
 }
 
 impl Family {
-    /// The window of each layer; `first` is the first layer with one, where the pattern is [`WindowPattern::Last`].
-    pub(super) fn windows(&self, window: Option<usize>, n_layers: usize, first: usize) -> Vec<Option<usize>> {
+    /// The window of each layer; `first` is the first layer with one, where the pattern is [`WindowPattern::Last`], `every` the
+    /// number of [`WindowPattern::AllButEvery`] where the file says another.
+    pub(super) fn windows(
+        &self,
+        window: Option<usize>,
+        n_layers: usize,
+        first: usize,
+        every: Option<usize>,
+    ) -> Vec<Option<usize>> {
         let has_window = |layer: usize| match self.pattern {
+            WindowPattern::None => false,
             WindowPattern::All => true,
-            WindowPattern::AllButEvery(n) => !(layer + 1).is_multiple_of(n),
+            WindowPattern::AllButEvery(n) => !(layer + 1).is_multiple_of(every.unwrap_or(n)),
             WindowPattern::Last => layer >= first,
         };
         (0..n_layers).map(|layer| window.filter(|_| has_window(layer))).collect()
@@ -99,10 +109,13 @@ mod tests {
 
     #[test]
     fn windows_by_pattern() {
-        let windows = |name: &str, n| family(Path::new("x"), name).unwrap().windows(Some(8), n, 2);
+        let windows = |name: &str, n| family(Path::new("x"), name).unwrap().windows(Some(8), n, 2, None);
         assert_eq!(windows("mistral", 2), [Some(8), Some(8)]);
         assert_eq!(windows("gemma2", 4), [Some(8), None, Some(8), None]);
         assert_eq!(windows("gemma3", 7)[4..], [Some(8), None, Some(8)]);
         assert_eq!(windows("qwen2", 3), [None, None, Some(8)]);
+        assert_eq!(windows("llama", 2), [None, None]);
+        let gemma3 = family(Path::new("x"), "gemma3").unwrap();
+        assert_eq!(gemma3.windows(Some(8), 3, 0, Some(2)), [Some(8), None, Some(8)]);
     }
 }

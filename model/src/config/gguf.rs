@@ -1,54 +1,102 @@
 //! Reading the metadata of a GGUF file.
 
+use serde_json::Value;
+
 use super::family::{Family, family};
-use super::rope::{self, Stretched};
-use super::{ModelConfig, checked_layers, checked_size, config_problem, scale_of};
-use crate::gguf::GgufFile;
+use super::gguf_keys::{GENERAL_KEYS, GGUF_KEYS};
+use super::keys::{shortened, unknown_keys};
+use super::{ModelConfig, checked_layers, checked_size, config_problem, gguf_rope, scale_of};
+use crate::gguf::{GgufFile, GgufValue};
 use crate::{Error, Result};
 
 /// Numbers of blocks of the two models whose queries are scaled by hidden_size / n_heads instead of the heads' width: Gemma 2
 /// and Gemma 3 with 27 billion parameters. Files do not say it.
 const SCALED_BY_HIDDEN_SIZE: [(&str, usize); 2] = [("gemma2", 46), ("gemma3", 62)];
 
+/// The width by which a GGUF reader scales queries.
+pub(crate) fn query_width(family: &str, n_layers: usize, hidden_size: usize, n_heads: usize, head_dim: usize) -> usize {
+    match SCALED_BY_HIDDEN_SIZE.contains(&(family, n_layers)) {
+        true => hidden_size / n_heads.max(1),
+        false => head_dim,
+    }
+}
+
 impl ModelConfig {
     /// Reads and checks the metadata of a GGUF file.
     ///
     /// # Errors
-    /// Names the file and the key that is missing, of the wrong kind, or impossible.
+    /// Names the file and the key that is missing, of the wrong kind, impossible, or that asks for what is not supported.
     pub fn from_gguf(file: &GgufFile) -> Result<Self> {
+        Ok(Self::read_gguf(file)?.0)
+    }
+
+    /// The same, with what a reader should know: keys that are not known.
+    pub(crate) fn read_gguf(file: &GgufFile) -> Result<(Self, Vec<String>)> {
         let path = file.path();
+        refuse_split(file)?;
         let architecture = file
             .str("general.architecture")
             .ok_or_else(|| config_problem(path, "general.architecture", "is missing"))?;
         let family = family(path, architecture)?;
-        Keys { file, architecture }.config(family)?.checked(path)
+        let metadata = Metadata { file, architecture };
+        let unknown = metadata.check(family)?;
+        let config = metadata.config(family)?.checked(path)?;
+        Ok((config, unknown_keys(path, &unknown).into_iter().collect()))
     }
 }
 
-/// The metadata of one architecture.
-struct Keys<'a> {
-    file: &'a GgufFile,
+/// Refuses one of several files that make a model.
+fn refuse_split(file: &GgufFile) -> Result<()> {
+    let number = |key: &str| file.u64(key).unwrap_or(0);
+    let parts = number("split.count");
+    match parts > 1 || number("split.no") > 0 {
+        false => Ok(()),
+        true => Err(Error::SplitFile { path: file.path().into(), part: number("split.no").saturating_add(1), parts }),
+    }
+}
+
+/// The metadata of one architecture; keys are named without it.
+pub(super) struct Metadata<'a> {
+    pub(super) file: &'a GgufFile,
     architecture: &'a str,
 }
 
-impl Keys<'_> {
+impl Metadata<'_> {
+    /// Refuses what would change numbers and is not read; returns the keys that are not known.
+    fn check(&self, family: &Family) -> Result<Vec<String>> {
+        let prefix = format!("{}.", self.architecture);
+        let (mut own, mut general) = (Vec::new(), Vec::new());
+        for (key, value) in self.file.metadata() {
+            match key.strip_prefix(&prefix) {
+                Some(name) => own.push((name, as_json(value))),
+                None if key == "general.type" => general.push((key, as_json(value))),
+                None => {}
+            }
+        }
+        let path = self.file.path();
+        GENERAL_KEYS.check(path, family.name, "", general.iter().map(|(name, value)| (*name, value)))?;
+        GGUF_KEYS.check(path, family.name, &prefix, own.iter().map(|(name, value)| (*name, value)))
+    }
+
     fn config(&self, family: &Family) -> Result<ModelConfig> {
         let hidden_size = self.required("embedding_length")?;
         let n_heads = self.required("attention.head_count")?;
         let head_dim = self.size("attention.key_length")?.unwrap_or(hidden_size / n_heads.max(1));
+        let value_dim = self.size("attention.value_length")?.unwrap_or(head_dim);
+        if value_dim != head_dim {
+            let problem = format!("is {value_dim}, but keys are {head_dim} wide; only equal widths are supported");
+            return Err(self.problem("attention.value_length", problem));
+        }
         let n_layers = checked_layers(self.file.path(), &self.key("block_count"), self.required("block_count")?)?;
-        let Stretched { scaling, context } =
-            rope::of_gguf(self.file, self.architecture, self.required("context_length")?)?;
-        let query_width = match SCALED_BY_HIDDEN_SIZE.contains(&(family.name, n_layers)) {
-            true => hidden_size / n_heads.max(1),
-            false => head_dim,
-        };
-        let softcap = |name: &str, default: f32| match self.file.f64(&self.key(name)) {
-            Some(cap) => Some(cap as f32),
-            None => (family.name == "gemma2").then_some(default),
+        let (rope_scaling, context) = gguf_rope::read(self, self.required("context_length")?)?;
+        let query_width = query_width(family.name, n_layers, hidden_size, n_heads, head_dim);
+        let softcap = |name: &str, default: f32| match self.number(name)? {
+            Some(cap) if cap != 0.0 => Ok::<_, Error>(Some(cap as f32)),
+            _ => Ok((family.name == "gemma2").then_some(default)),
         };
         let has = |tensor: &str| self.file.tensor_info(tensor).is_some();
-        let local_theta = self.file.f64(&self.key("rope.freq_base_swa")).unwrap_or(10_000.0) as f32;
+        let local_theta = self.number("rope.freq_base_swa")?.unwrap_or(10_000.0) as f32;
+        let eps = "attention.layer_norm_rms_epsilon";
         Ok(ModelConfig {
             architecture: family.name.into(),
             vocab_size: self.vocab_size()?,
@@ -59,9 +107,9 @@ impl Keys<'_> {
             n_kv_heads: self.size("attention.head_count_kv")?.unwrap_or(n_heads),
             head_dim,
             rotary_dim: self.size("rope.dimension_count")?.unwrap_or(head_dim),
-            rms_norm_eps: self.file.f64(&self.key("attention.layer_norm_rms_epsilon")).unwrap_or(1e-5),
-            rope_theta: self.file.f64(&self.key("rope.freq_base")).unwrap_or(10_000.0) as f32,
-            rope_scaling: scaling,
+            rms_norm_eps: self.number(eps)?.ok_or_else(|| self.problem(eps, "is missing"))?,
+            rope_theta: self.number("rope.freq_base")?.unwrap_or(10_000.0) as f32,
+            rope_scaling,
             local_rope_theta: (family.name == "gemma3").then_some(local_theta),
             windows: self.windows(family, n_layers)?,
             context,
@@ -74,17 +122,24 @@ impl Keys<'_> {
             activation: family.activation,
             embedding_scale: if family.scales_embeddings { (hidden_size as f32).sqrt() } else { 1.0 },
             attention_scale: scale_of(query_width as f64),
-            attention_softcap: softcap("attn_logit_softcapping", 50.0),
-            logit_softcap: softcap("final_logit_softcapping", 30.0),
+            attention_softcap: softcap("attn_logit_softcapping", 50.0)?,
+            logit_softcap: softcap("final_logit_softcapping", 30.0)?,
             eos_token_ids: self.file.u64("tokenizer.ggml.eos_token_id").map(|id| id as u32).into_iter().collect(),
         })
     }
 
-    /// The window of each layer, by the family's habit: files only say how wide it is.
+    /// The window of each layer, by the family's habit: files only say how wide it is, and in which layers by a number.
     fn windows(&self, family: &Family, n_layers: usize) -> Result<Vec<Option<usize>>> {
         let window = self.size("attention.sliding_window")?.filter(|window| *window > 0);
+        if matches!(family.name, "llama" | "mistral") {
+            return Ok(vec![window; n_layers]); // Mistral's files have the architecture of Llama's
+        }
+        let every = self.size("attention.sliding_window_pattern")?;
+        if every == Some(0) {
+            return Err(self.problem("attention.sliding_window_pattern", "is 0"));
+        }
         let window = window.or((family.name == "gemma2").then_some(4096));
-        Ok(family.windows(window, n_layers, n_layers))
+        Ok(family.windows(window, n_layers, n_layers, every))
     }
 
     fn vocab_size(&self) -> Result<usize> {
@@ -97,12 +152,62 @@ impl Keys<'_> {
         format!("{}.{name}", self.architecture)
     }
 
+    pub(super) fn problem(&self, name: &str, problem: impl Into<String>) -> Error {
+        config_problem(self.file.path(), &self.key(name), problem)
+    }
+
+    fn of_another_kind(&self, name: &str, expected: &str, value: &GgufValue) -> Error {
+        self.problem(name, format!("must be {expected}, but is {}", shortened(&as_json(value))))
+    }
+
+    /// A size, which may stand once for each layer where all are equal.
     fn size(&self, name: &str) -> Result<Option<usize>> {
         let key = self.key(name);
-        self.file.u64(&key).map(|value| checked_size(self.file.path(), &key, value)).transpose()
+        let Some(value) = self.file.value(&key) else { return Ok(None) };
+        let equal = value.as_array().map(|array| array.to_i64s().unwrap_or_default());
+        let size = match equal.as_deref() {
+            None => value.to_u64(),
+            Some([first, rest @ ..]) if rest.iter().all(|size| size == first) => u64::try_from(*first).ok(),
+            Some([_, ..]) => {
+                let listed = shortened(&as_json(value));
+                return Err(
+                    self.problem(name, format!("differs between layers: {listed}; only equal ones are supported"))
+                );
+            }
+            Some([]) => None,
+        };
+        let size = size.ok_or_else(|| self.of_another_kind(name, "a size", value))?;
+        checked_size(self.file.path(), &key, size).map(Some)
     }
 
     fn required(&self, name: &str) -> Result<usize> {
-        self.size(name)?.ok_or_else(|| config_problem(self.file.path(), &self.key(name), "is missing"))
+        self.size(name)?.ok_or_else(|| self.problem(name, "is missing"))
     }
+
+    pub(super) fn number(&self, name: &str) -> Result<Option<f64>> {
+        let value = self.file.value(&self.key(name));
+        value.map(|value| value.to_f64().ok_or_else(|| self.of_another_kind(name, "a number", value))).transpose()
+    }
+
+    pub(super) fn text(&self, name: &str) -> Result<Option<&str>> {
+        let value = self.file.value(&self.key(name));
+        value.map(|value| value.as_str().ok_or_else(|| self.of_another_kind(name, "text", value))).transpose()
+    }
+}
+
+/// A metadata value as the lists of keys compare it; of long lists the beginning.
+fn as_json(value: &GgufValue) -> Value {
+    const MOST: usize = 64;
+    if let Some(array) = value.as_array() {
+        let texts = array.as_strings().map(|texts| texts.iter().take(MOST).cloned().map(Value::from).collect());
+        let flags = array.as_bools().map(|flags| flags.iter().take(MOST).copied().map(Value::from).collect());
+        let integers = || array.to_i64s().map(|values| values.into_iter().take(MOST).map(Value::from).collect());
+        let numbers = || array.to_f32s().map(|values| values.into_iter().take(MOST).map(Value::from).collect());
+        let listed = texts.or(flags).or_else(integers).or_else(numbers);
+        return Value::Array(listed.unwrap_or_else(|| vec![Value::from("…")]));
+    }
+    let integer = value.to_i64().map(Value::from).or_else(|| value.to_u64().map(Value::from));
+    let text = || value.as_str().map(Value::from);
+    let simple = integer.or_else(|| value.to_f64().map(Value::from)).or_else(|| value.to_bool().map(Value::from));
+    simple.or_else(text).unwrap_or(Value::Null)
 }

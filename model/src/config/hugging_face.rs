@@ -4,81 +4,104 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::family::{Family, WindowPattern, family};
-use super::rope::{self, Stretched};
-use super::{Activation, ModelConfig, RopeScaling, checked_layers, checked_size, config_problem, scale_of};
+use super::family::{WindowPattern, family};
+use super::fields::Fields;
+use super::hugging_face_keys::{CONFIG_KEYS, ROPE_KEYS};
+use super::hugging_face_rope::{self, RopeFields};
+use super::keys::unknown_keys;
+use super::{Activation, ModelConfig, checked_layers, config_problem, scale_of};
+use crate::files::refuse_lfs_pointer;
 use crate::{Error, Result};
-
-/// Gemma 3 configurations of models that also see images leave out what equals these.
-const GEMMA3_DEFAULTS: [(&str, usize); 5] = [
-    ("vocab_size", 262_208),
-    ("num_attention_heads", 8),
-    ("num_key_value_heads", 4),
-    ("head_dim", 256),
-    ("max_position_embeddings", 131_072),
-];
 
 impl ModelConfig {
     /// Reads and checks a Hugging Face `config.json`.
     ///
     /// # Errors
-    /// Names the file and the key that is missing, of the wrong kind, or impossible.
+    /// Names the file and the key that is missing, of the wrong kind, impossible, or that asks for what is not supported.
     pub fn from_hugging_face(path: &Path) -> Result<Self> {
+        Ok(Self::read_hugging_face(path)?.0)
+    }
+
+    /// The same, with what a reader should know: keys that are not known, and which of two is taken.
+    pub(crate) fn read_hugging_face(path: &Path) -> Result<(Self, Vec<String>)> {
         let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
+        refuse_lfs_pointer(path, &bytes)?;
         let map: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|source| Error::Malformed {
             path: path.into(),
             format: "JSON",
             rule: source.to_string(),
         })?;
+        let model_type = text(path, &map, "model_type")?;
         // models that also see images: the text part has a configuration of its own
-        let map = match map.get("text_config").and_then(Value::as_object) {
-            Some(text) if map.get("model_type").and_then(Value::as_str) == Some("gemma3") => text.clone(),
-            _ => map,
+        let inner = match map.get("text_config").and_then(Value::as_object) {
+            Some(inner) if model_type == "gemma3" => inner,
+            _ => &map,
         };
-        Fields { path, map: &map }.config()?.checked(path)
+        let is_nested = !std::ptr::eq(inner, &raw const map);
+        let name = inner.get("model_type").map_or(Ok(model_type), |_| text(path, inner, "model_type"))?;
+        let family = family(path, name.strip_suffix("_text").unwrap_or(name))?;
+        let mut unknown = CONFIG_KEYS.check(path, family.name, "", entries(&map))?;
+        if is_nested {
+            unknown.extend(CONFIG_KEYS.check(path, family.name, "text_config.", entries(inner))?);
+        }
+        let fields = Fields { path, map: inner, family };
+        let rope = hugging_face_rope::read(&fields)?;
+        for (field, dictionary) in hugging_face_rope::dictionaries(inner) {
+            unknown.extend(ROPE_KEYS.check(path, family.name, &format!("{field}."), entries(dictionary))?);
+        }
+        let mut warnings: Vec<String> = unknown_keys(path, &unknown).into_iter().collect();
+        warnings.extend(rope.warning.clone());
+        let mut config = fields.config(rope)?;
+        if is_nested {
+            let outer = Fields { path, map: &map, family };
+            config.tie_embeddings = outer.flag("tie_word_embeddings")?.unwrap_or(family.ties_embeddings);
+            if config.eos_token_ids.is_empty() {
+                config.eos_token_ids = eos_ids(map.get("eos_token_id"));
+            }
+        }
+        Ok((config.checked(path)?, warnings))
     }
 }
 
-/// Typed access to a JSON object, with the file's name in every error.
-pub(super) struct Fields<'a> {
-    path: &'a Path,
-    map: &'a Map<String, Value>,
+fn entries(map: &Map<String, Value>) -> impl Iterator<Item = (&str, &Value)> {
+    map.iter().map(|(name, value)| (name.as_str(), value))
+}
+
+fn text<'a>(path: &Path, map: &'a Map<String, Value>, field: &str) -> Result<&'a str> {
+    let value = map.get(field).ok_or_else(|| config_problem(path, field, "is missing"))?;
+    value.as_str().ok_or_else(|| config_problem(path, field, format!("must be text, but is {value}")))
 }
 
 impl Fields<'_> {
-    fn config(&self) -> Result<ModelConfig> {
-        let model_type = self.text("model_type")?;
-        let family = family(self.path, model_type.strip_suffix("_text").unwrap_or(model_type))?;
-        self.check_activation(family)?;
+    fn config(&self, rope: RopeFields) -> Result<ModelConfig> {
+        let family = self.family;
+        self.check_activation()?;
         let hidden_size = self.size("hidden_size")?;
-        let n_heads = self.size_or_default(family, "num_attention_heads")?;
-        let head_dim = self.optional_size("head_dim")?.or_else(|| default_size(family, "head_dim"));
-        let head_dim = head_dim.unwrap_or(hidden_size / n_heads.max(1));
+        let n_heads = self.size("num_attention_heads")?;
+        let head_dim = self.optional_size("head_dim")?.unwrap_or(hidden_size / n_heads.max(1));
         let n_layers = checked_layers(self.path, "num_hidden_layers", self.size("num_hidden_layers")?)?;
-        let attention_bias = self.flag("attention_bias").unwrap_or(false);
-        let rope = self.rope(family)?;
-        let n_kv_heads = self.optional_size("num_key_value_heads")?;
+        let attention_bias = self.flag("attention_bias")?.unwrap_or(false) && !family.qkv_bias;
         let query_width = self.number("query_pre_attn_scalar")?;
         Ok(ModelConfig {
             architecture: family.name.into(),
-            vocab_size: self.size_or_default(family, "vocab_size")?,
+            vocab_size: self.size("vocab_size")?,
             hidden_size,
             intermediate_size: self.size("intermediate_size")?,
             n_layers,
             n_heads,
-            n_kv_heads: n_kv_heads.or_else(|| default_size(family, "num_key_value_heads")).unwrap_or(n_heads),
+            n_kv_heads: self.optional_size("num_key_value_heads")?.unwrap_or(n_heads),
             head_dim,
             rotary_dim: (head_dim as f64 * rope.partial) as usize,
-            rms_norm_eps: self.number("rms_norm_eps")?.unwrap_or(1e-6),
+            rms_norm_eps: self.number("rms_norm_eps")?.ok_or_else(|| self.problem("rms_norm_eps", "is null"))?,
             rope_theta: rope.theta,
             rope_scaling: rope.scaling,
             local_rope_theta: rope.local_theta,
-            windows: self.windows(family, n_layers)?,
+            windows: self.windows(n_layers)?,
             context: rope.context,
-            tie_embeddings: self.flag("tie_word_embeddings").unwrap_or(family.ties_embeddings),
+            tie_embeddings: self.flag("tie_word_embeddings")?.unwrap_or(family.ties_embeddings),
             qkv_bias: family.qkv_bias || attention_bias,
             output_bias: attention_bias,
-            mlp_bias: self.flag("mlp_bias").unwrap_or(false),
+            mlp_bias: self.flag("mlp_bias")?.unwrap_or(false),
             qk_norm: family.qk_norm,
             post_norms: family.post_norms,
             activation: family.activation,
@@ -90,36 +113,46 @@ impl Fields<'_> {
         })
     }
 
-    fn check_activation(&self, family: &Family) -> Result<()> {
-        let (expected, also) = match family.activation {
-            Activation::Silu => ("silu", "swish"),
-            Activation::GeluTanh => ("gelu_pytorch_tanh", "gelu"),
+    fn check_activation(&self) -> Result<()> {
+        let (field, known): (_, &[&str]) = match (self.family.activation, self.family.name) {
+            (Activation::Silu, _) => ("hidden_act", &["silu", "swish"]),
+            // in the first Gemma files `gelu` stands for its tanh approximation
+            (Activation::GeluTanh, "gemma") => ("hidden_act", &["gelu_pytorch_tanh", "gelu"]),
+            (Activation::GeluTanh, _) => ("hidden_activation", &["gelu_pytorch_tanh"]),
         };
-        for field in ["hidden_activation", "hidden_act"] {
-            match self.map.get(field).and_then(Value::as_str) {
-                None => {}
-                Some(name) if name == expected || name == also => return Ok(()),
-                Some(name) => {
-                    return Err(self.problem(field, format!("is `{name}`; {} models use `{expected}`", family.name)));
-                }
+        match self.value(field) {
+            Some(value) if !value.as_str().is_some_and(|name| known.contains(&name)) => {
+                let problem = format!("is {value}; {} models use `{}`", self.family.name, known[0]);
+                Err(self.problem(field, problem))
             }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// The window of each layer: by `layer_types` where they stand there, otherwise by the family's habit.
-    fn windows(&self, family: &Family, n_layers: usize) -> Result<Vec<Option<usize>>> {
-        let window = match (family.pattern, self.flag("use_sliding_window")) {
-            (WindowPattern::Last, None | Some(false)) => None,
+    /// The window of each layer: by `layer_types` where the family has them, otherwise by the family's habit.
+    fn windows(&self, n_layers: usize) -> Result<Vec<Option<usize>>> {
+        let pattern = self.family.pattern;
+        let window = match (pattern, self.flag("use_sliding_window")?) {
+            (WindowPattern::None, _) | (WindowPattern::Last, None | Some(false)) => None,
             _ => self.optional_size("sliding_window")?,
         };
         if window == Some(0) {
             return Err(self.problem("sliding_window", "is 0"));
         }
-        let Some(kinds) = self.map.get("layer_types").and_then(Value::as_array) else {
-            let first = self.optional_size("max_window_layers")?.unwrap_or(0);
-            return Ok(family.windows(window, n_layers, first));
+        let first = match pattern {
+            WindowPattern::Last => self.optional_size("max_window_layers")?.unwrap_or(0),
+            _ => 0,
         };
+        let every = match self.family.name {
+            "gemma3" => self.optional_size("sliding_window_pattern")?,
+            _ => None,
+        };
+        if every == Some(0) {
+            return Err(self.problem("sliding_window_pattern", "is 0"));
+        }
+        let habit = self.family.windows(window, n_layers, first, every);
+        let Some(kinds) = self.value("layer_types") else { return Ok(habit) };
+        let kinds = kinds.as_array().ok_or_else(|| self.problem("layer_types", "must be a list"))?;
         if kinds.len() != n_layers {
             return Err(self.problem("layer_types", format!("names {} layers of {n_layers}", kinds.len())));
         }
@@ -129,104 +162,13 @@ impl Fields<'_> {
             (Some("sliding_attention"), None) => Err(self.problem("sliding_window", "is missing")),
             _ => Err(self.problem("layer_types", format!("{kind} is neither full_attention nor sliding_attention"))),
         };
-        kinds.iter().map(of_kind).collect()
-    }
-
-    fn rope(&self, family: &Family) -> Result<RopeFields> {
-        let context = self.size_or_default(family, "max_position_embeddings")?;
-        let object = |value: Option<&Value>| value.and_then(Value::as_object).cloned();
-        let all = object(self.map.get("rope_parameters")).or_else(|| object(self.map.get("rope_scaling")));
-        let all = all.unwrap_or_default();
-        // one set for all layers, or one for each kind of layer
-        let (global, local) = match object(all.get("full_attention")) {
-            Some(global) => (global, object(all.get("sliding_attention")).unwrap_or_default()),
-            None => (all, Map::new()),
-        };
-        let theta = |rope: &Map<String, Value>, field: &str| -> Result<Option<f32>> {
-            let value = rope.get("rope_theta").or_else(|| self.map.get(field));
-            value.filter(|value| !value.is_null()).map(|value| self.finite(field, value)).transpose()
-        };
-        let has_local = family.name == "gemma3";
-        let default_theta = if has_local { 1_000_000.0 } else { 10_000.0 };
-        let local_theta = match has_local {
-            true => Some(theta(&local, "rope_local_base_freq")?.unwrap_or(10_000.0)),
-            false => None,
-        };
-        let partial = global.get("partial_rotary_factor").or_else(|| self.map.get("partial_rotary_factor"));
-        let partial = match partial.filter(|value| !value.is_null()) {
-            None => 1.0,
-            Some(value) => f64::from(self.finite("partial_rotary_factor", value)?),
-        };
-        let Stretched { scaling, context } = rope::of_hugging_face(self, &global, context)?;
-        let theta = theta(&global, "rope_theta")?.unwrap_or(default_theta);
-        Ok(RopeFields { theta, local_theta, scaling, partial, context })
-    }
-
-    pub(super) fn problem(&self, field: &str, problem: impl Into<String>) -> Error {
-        config_problem(self.path, field, problem)
-    }
-
-    fn text(&self, field: &str) -> Result<&str> {
-        let value = self.map.get(field).ok_or_else(|| self.problem(field, "is missing"))?;
-        value.as_str().ok_or_else(|| self.problem(field, format!("must be text, but is {value}")))
-    }
-
-    fn optional_size(&self, field: &str) -> Result<Option<usize>> {
-        match self.map.get(field) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => {
-                let size =
-                    value.as_u64().ok_or_else(|| self.problem(field, format!("must be a size, but is {value}")))?;
-                checked_size(self.path, field, size).map(Some)
-            }
+        let windows: Vec<Option<usize>> = kinds.iter().map(of_kind).collect::<Result<_>>()?;
+        if matches!(pattern, WindowPattern::None | WindowPattern::All) && windows != habit {
+            let problem = format!("differs between layers, which {} models do not", self.family.name);
+            return Err(self.problem("layer_types", problem));
         }
+        Ok(windows)
     }
-
-    pub(super) fn size(&self, field: &str) -> Result<usize> {
-        self.optional_size(field)?.ok_or_else(|| self.problem(field, "is missing"))
-    }
-
-    fn size_or_default(&self, family: &Family, field: &str) -> Result<usize> {
-        match (self.optional_size(field)?, default_size(family, field)) {
-            (Some(size), _) | (None, Some(size)) => Ok(size),
-            (None, None) => Err(self.problem(field, "is missing")),
-        }
-    }
-
-    fn flag(&self, field: &str) -> Option<bool> {
-        self.map.get(field).and_then(Value::as_bool)
-    }
-
-    fn number(&self, field: &str) -> Result<Option<f64>> {
-        match self.map.get(field) {
-            None | Some(Value::Null) => Ok(None),
-            Some(value) => match value.as_f64() {
-                Some(number) if number.is_finite() => Ok(Some(number)),
-                _ => Err(self.problem(field, format!("must be a number, but is {value}"))),
-            },
-        }
-    }
-
-    pub(super) fn finite(&self, field: &str, value: &Value) -> Result<f32> {
-        match value.as_f64() {
-            Some(number) if number.is_finite() => Ok(number as f32),
-            _ => Err(self.problem(field, format!("must be a number, but is {value}"))),
-        }
-    }
-}
-
-/// Everything about rotation.
-struct RopeFields {
-    theta: f32,
-    local_theta: Option<f32>,
-    scaling: RopeScaling,
-    partial: f64,
-    context: usize,
-}
-
-fn default_size(family: &Family, field: &str) -> Option<usize> {
-    let found = GEMMA3_DEFAULTS.iter().find(|(name, _)| family.name == "gemma3" && *name == field);
-    found.map(|(_, size)| *size)
 }
 
 fn eos_ids(value: Option<&Value>) -> Vec<u32> {

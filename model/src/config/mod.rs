@@ -2,9 +2,17 @@
 //! before any weight is read.
 
 mod family;
+mod fields;
 mod gguf;
+mod gguf_keys;
+mod gguf_rope;
 mod hugging_face;
+mod hugging_face_keys;
+mod hugging_face_rope;
+pub(crate) mod keys;
 mod rope;
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
@@ -13,7 +21,10 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result};
 
 pub use family::SUPPORTED_ARCHITECTURES;
+pub(crate) use gguf::query_width;
+pub(crate) use gguf_rope::FACTOR_TENSORS;
 pub use rope::RopeScaling;
+pub(crate) use rope::yarn_magnitude;
 
 /// Largest value accepted for any size in a configuration; real models are far below it.
 const MAX_SIZE: u64 = 1 << 24;

@@ -23,11 +23,17 @@ use candle_core::{Device, Tensor};
 use memmap2::{Mmap, MmapMut};
 
 use crate::error::{Error, Result};
+use crate::files::refuse_lfs_pointer;
 
 pub use parse::GgufTensorInfo;
 pub use tensor_type::GgufTensorType;
 pub use value::{GgufArray, GgufValue};
 pub use write::{GgufTensor, TypedGgufTensor, encode_gguf, encode_typed_gguf, write_gguf};
+
+/// Key of files that Redline wrote; its value is [`REDLINE`].
+pub const MADE_BY: &str = "redline.made_by";
+/// Value of [`MADE_BY`].
+pub const REDLINE: &str = "redline";
 
 /// An open GGUF file: its header in memory, its tensors on demand.
 #[derive(Debug)]
@@ -54,6 +60,20 @@ impl GgufFile {
         Self::from_map(path, map)
     }
 
+    /// Whether a file is one of this format, whatever its name ends with.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn is_one(path: &Path) -> Result<bool> {
+        let mut magic = [0u8; 4];
+        let mut file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
+        match std::io::Read::read_exact(&mut file, &mut magic) {
+            Ok(()) => Ok(magic == *b"GGUF"),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
+            Err(source) => Err(Error::io(path, source)),
+        }
+    }
+
     /// Parses a file that is already in memory; `path` is for messages.
     ///
     /// # Errors
@@ -67,6 +87,7 @@ impl GgufFile {
     }
 
     fn from_map(path: &Path, map: Mmap) -> Result<Self> {
+        refuse_lfs_pointer(path, &map)?;
         let header = parse::parse(path, &map)?;
         let index = header.tensors.iter().enumerate().map(|(index, tensor)| (tensor.name.clone(), index)).collect();
         Ok(Self {

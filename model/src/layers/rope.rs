@@ -50,6 +50,12 @@ impl Rope {
         Some(Self::plain(config.rotary_dim, config.local_rope_theta?))
     }
 
+    /// By what plain frequencies are divided.
+    pub(crate) fn divisors(config: &ModelConfig) -> Vec<f32> {
+        let plain = Self::plain(config.rotary_dim, config.rope_theta).inverse_frequencies;
+        plain.iter().zip(Self::new(config).inverse_frequencies).map(|(plain, f)| plain / f).collect()
+    }
+
     fn plain(dim: usize, theta: f32) -> Self {
         let frequencies = (0..dim / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / dim as f32));
         Self { inverse_frequencies: frequencies.collect(), magnitude: 1.0 }

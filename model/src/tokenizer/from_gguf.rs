@@ -26,6 +26,16 @@ const DEFAULT: [&str; 4] = [
     r"\p{N}+",
     r"[0-9][0-9][0-9]",
 ];
+/// Pre-tokenizers that are patterns, as llama.cpp names them: patterns, whether whole pieces are taken without merging, whether texts
+/// are normalised (NFC).
+pub(crate) const NAMED_SPLITS: [(&str, &[&str], bool, bool); 6] = [
+    ("llama-bpe", &[LLAMA3], true, false),
+    ("dbrx", &[LLAMA3], false, false),
+    ("tekken", &[TEKKEN], true, false),
+    ("gpt-4o", &[GPT4O], false, false),
+    ("qwen2", &[QWEN2], false, true),
+    ("default", &DEFAULT, false, false),
+];
 const SUPPORTED_PRE: &str = "smollm, gpt-2, default, llama-bpe, dbrx, qwen2, tekken, gpt-4o";
 
 /// Token types of GGUF that are parsed as one token wherever they stand in a text.

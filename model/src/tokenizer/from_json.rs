@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use super::Specials;
 use crate::error::{Error, Result};
+use crate::files::refuse_lfs_pointer;
 
 /// Reads the tokenizer and the special tokens.
 pub(super) fn read(path: &Path) -> Result<(tokenizers::Tokenizer, Specials)> {
     let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+    refuse_lfs_pointer(path, &bytes)?;
     let tokenizer = parse(path, &bytes)?;
     let specials = read_specials(path, &tokenizer)?;
     Ok((tokenizer, specials))

@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::gguf::GgufFile;
 use crate::template::{PromptPart, RenderedPrompt};
 
+pub(crate) use from_gguf::NAMED_SPLITS;
 pub use stream::StreamDecoder;
 
 /// Tokens that end a text in the model families known here, besides the ones the files name.

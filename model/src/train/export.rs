@@ -1,9 +1,11 @@
 //! Trained models for other programs: a Hugging Face folder, a PEFT adapter folder, or a GGUF file.
 
+mod config_json;
 mod gguf;
+mod gguf_shape;
+mod gguf_tokenizer;
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use candle_core::Tensor;
@@ -16,7 +18,9 @@ use super::bytes::{encode, tensor_values};
 use super::{Method, Parameters};
 use crate::files::write_atomically;
 use crate::weights::is_norm;
-use crate::{Activation, Error, ModelConfig, Result, RopeScaling, Tokenizer};
+use crate::{Error, ModelConfig, Result, Tokenizer};
+use config_json::{can_say, config_json, generation_config, tokenizer_config};
+use gguf_shape::GgufShape;
 
 pub use gguf::{GgufStored, check_gguf, export_gguf};
 
@@ -64,10 +68,11 @@ impl StoredType {
     }
 }
 
-/// Writes `config.json`, `tokenizer.json`, `tokenizer_config.json` and `model.safetensors`, deltas merged in.
+/// Writes `config.json`, `tokenizer.json`, the files beside them and `model.safetensors`, deltas merged in. What the base's folder
+/// holds about the tokenizer and about generating is passed on as it is.
 ///
 /// # Errors
-/// Weights that are not finite or too large for the type; rotary factors that `config.json` cannot say; I/O.
+/// Weights that are not finite or too large for the type; what `config.json` cannot say; I/O.
 pub fn export_hugging_face(
     folder: &Path,
     parameters: &Parameters,
@@ -76,16 +81,41 @@ pub fn export_hugging_face(
 ) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let config_path = folder.join("config.json");
-    let config = hugging_face_config(&config_path, parameters.config(), tokenizer, stored)?;
+    let config = config_json(&config_path, parameters, tokenizer, stored)?;
     write_json(&config_path, &config)?;
     write_atomically(&folder.join("tokenizer.json"), tokenizer.to_json()?.as_bytes())?;
-    write_json(&folder.join("tokenizer_config.json"), &tokenizer_config(parameters.config(), tokenizer))?;
+    let base = parameters.base();
+    for (name, bytes) in &base.files {
+        write_atomically(&folder.join(name), bytes)?;
+    }
+    if !base.has_file("tokenizer_config.json") {
+        write_json(&folder.join("tokenizer_config.json"), &tokenizer_config(parameters, tokenizer))?;
+    }
+    if !base.has_file("generation_config.json") {
+        write_json(&folder.join("generation_config.json"), &generation_config(parameters, tokenizer))?;
+    }
     let offset = parameters.config().norm_offset();
-    let mut tensors = parameters.merged()?;
+    let mut tensors = parameters.merged_as_stored()?;
     for (_, tensor) in tensors.iter_mut().filter(|(name, _)| offset != 0.0 && is_norm(name)) {
         *tensor = (&*tensor - offset)?;
     }
     write_tensors(&folder.join("model.safetensors"), &tensors, stored)
+}
+
+/// The formats that a model can be written in once trained; `is_folder` says whether it comes from a Hugging Face folder.
+pub fn formats_of(config: &ModelConfig, is_folder: bool) -> Vec<&'static str> {
+    let folder = (is_folder || can_say(config)).then_some("Hugging Face");
+    let gguf = GgufShape::of(config).is_ok().then_some("GGUF");
+    folder.into_iter().chain(["PEFT"]).chain(gguf).collect()
+}
+
+/// Whether a model can be written as a folder, before it is trained.
+///
+/// # Errors
+/// What `config.json` cannot say; a tokenizer that cannot be written.
+pub fn check_hugging_face(folder: &Path, parameters: &Parameters, tokenizer: &Tokenizer) -> Result<()> {
+    config_json(&folder.join("config.json"), parameters, tokenizer, StoredType::F32)?;
+    tokenizer.to_json().map(|_| ())
 }
 
 /// Writes `adapter_config.json` and `adapter_model.safetensors`; `model` is the name or path of the model adapted, `stored`
@@ -148,133 +178,4 @@ fn write_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>, stored: Stored
     let views = views.collect::<Result<Vec<_>>>()?;
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(malformed)?;
     write_atomically(path, &bytes)
-}
-
-fn hugging_face_config(path: &Path, config: &ModelConfig, tokenizer: &Tokenizer, stored: StoredType) -> Result<Value> {
-    let rope = rope_parameters(path, config)?;
-    let eos = match (tokenizer.eos_id(), config.eos_token_ids.as_slice()) {
-        (Some(id), _) => json!(id),
-        (None, ids) => json!(ids),
-    };
-    let mut value = json!({
-        "architectures": [class_name(path, config)?],
-        "model_type": if config.architecture == "gemma3" { "gemma3_text" } else { config.architecture.as_str() },
-        "dtype": stored.name(),
-        "torch_dtype": stored.name(),
-        "vocab_size": config.vocab_size,
-        "hidden_size": config.hidden_size,
-        "intermediate_size": config.intermediate_size,
-        "num_hidden_layers": config.n_layers,
-        "num_attention_heads": config.n_heads,
-        "num_key_value_heads": config.n_kv_heads,
-        "head_dim": config.head_dim,
-        "rms_norm_eps": config.rms_norm_eps,
-        "max_position_embeddings": config.context,
-        "tie_word_embeddings": config.tie_embeddings,
-        "attention_bias": config.output_bias,
-        "mlp_bias": config.mlp_bias,
-        "bos_token_id": tokenizer.bos_id(),
-        "eos_token_id": eos,
-        "initializer_range": 0.02,
-    });
-    let activation = match config.activation {
-        Activation::Silu => "silu",
-        Activation::GeluTanh => "gelu_pytorch_tanh",
-    };
-    value["hidden_act"] = json!(activation);
-    value["hidden_activation"] = json!(activation);
-    match config.local_rope_theta {
-        Some(local) => {
-            value["rope_parameters"] = json!({
-                "full_attention": rope,
-                "sliding_attention": { "rope_type": "default", "rope_theta": local },
-            });
-        }
-        None => {
-            value["rope_theta"] = json!(config.rope_theta);
-            value["rope_scaling"] = if config.rope_scaling == RopeScaling::None { Value::Null } else { rope.clone() };
-            value["rope_parameters"] = rope;
-        }
-    }
-    value["sliding_window"] = json!(config.window());
-    if config.architecture != "mistral" && config.architecture != "llama" {
-        let kind = |window: &Option<usize>| if window.is_some() { "sliding_attention" } else { "full_attention" };
-        value["layer_types"] = json!(config.windows.iter().map(kind).collect::<Vec<_>>());
-        value["use_sliding_window"] = json!(config.window().is_some());
-    }
-    if config.architecture == "gemma2" || config.architecture == "gemma3" {
-        value["query_pre_attn_scalar"] = json!((1.0 / f64::from(config.attention_scale).powi(2)).round() as u64);
-        value["attn_logit_softcapping"] = json!(config.attention_softcap);
-        value["final_logit_softcapping"] = json!(config.logit_softcap);
-    }
-    Ok(value)
-}
-
-/// The name of the model's class in transformers.
-fn class_name(path: &Path, config: &ModelConfig) -> Result<&'static str> {
-    Ok(match config.architecture.as_str() {
-        "llama" => "LlamaForCausalLM",
-        "mistral" => "MistralForCausalLM",
-        "qwen2" => "Qwen2ForCausalLM",
-        "qwen3" => "Qwen3ForCausalLM",
-        "gemma" => "GemmaForCausalLM",
-        "gemma2" => "Gemma2ForCausalLM",
-        "gemma3" => "Gemma3ForCausalLM",
-        other => {
-            let problem = format!("is `{other}`, of which only the adapter can be written");
-            return Err(Error::ConfigField { path: path.into(), field: "model_type".into(), problem });
-        }
-    })
-}
-
-fn rope_parameters(path: &Path, config: &ModelConfig) -> Result<Value> {
-    let theta = config.rope_theta;
-    Ok(match &config.rope_scaling {
-        RopeScaling::None => json!({ "rope_type": "default", "rope_theta": theta }),
-        RopeScaling::Linear { factor } => json!({ "rope_type": "linear", "rope_theta": theta, "factor": factor }),
-        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => json!({
-            "rope_type": "llama3",
-            "rope_theta": theta,
-            "factor": factor,
-            "low_freq_factor": low_freq_factor,
-            "high_freq_factor": high_freq_factor,
-            "original_max_position_embeddings": *original_context as u64,
-        }),
-        RopeScaling::Yarn { factor, original_context, beta_fast, beta_slow, truncate, attention_factor } => json!({
-            "rope_type": "yarn",
-            "rope_theta": theta,
-            "factor": factor,
-            "original_max_position_embeddings": *original_context as u64,
-            "beta_fast": beta_fast,
-            "beta_slow": beta_slow,
-            "truncate": truncate,
-            "attention_factor": attention_factor,
-        }),
-        RopeScaling::Factors { .. } => {
-            let problem = "cannot say one factor per frequency, as this GGUF file has".into();
-            return Err(Error::ConfigField { path: path.into(), field: "rope_parameters".into(), problem });
-        }
-    })
-}
-
-fn tokenizer_config(config: &ModelConfig, tokenizer: &Tokenizer) -> Value {
-    let token = |id: Option<u32>| id.and_then(|id| tokenizer.token(id));
-    let mut value = json!({
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "add_bos_token": tokenizer.adds_bos(),
-        "clean_up_tokenization_spaces": false,
-        "model_max_length": config.context,
-    });
-    let optional = [
-        ("bos_token", token(tokenizer.bos_id())),
-        ("eos_token", token(tokenizer.eos_id())),
-        ("pad_token", tokenizer.token_id("<|pad|>").and_then(|id| tokenizer.token(id))),
-        ("chat_template", tokenizer.chat_template().map(str::to_owned)),
-    ];
-    for (key, text) in optional {
-        if let Some(text) = text {
-            value[key] = Value::String(text);
-        }
-    }
-    value
 }

@@ -5,6 +5,7 @@
 //! Everything random is a pure function of the seed and the step, so a run that was stopped anywhere goes on exactly as it would
 //! have.
 
+mod base;
 pub mod batch;
 pub mod bpe;
 mod bytes;

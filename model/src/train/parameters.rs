@@ -9,12 +9,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Precision;
+use super::base::Base;
 use super::bytes::tensor_bytes;
 use super::random::Random;
 use crate::adapter::{LoraOptions, factor_names};
 use crate::layers::{Dropout, Kernels, LoraDelta};
 use crate::model::ModelFiles;
-use crate::weights::{FileTensors, TensorSource, Weights};
+use crate::weights::expected::{Expected, expected};
+use crate::weights::{FileTensors, TensorSource, Weights, fused_linear, parts_of};
 use crate::{Decoder, Error, ModelConfig, Result, Tokenizer};
 
 /// Standard deviation of fresh weights, as Hugging Face's `initializer_range`.
@@ -47,9 +49,22 @@ pub struct Parameters {
     method: Method,
     tensors: BTreeMap<String, Tensor>,
     trained: Vec<Parameter>,
-    /// Linear layers with a delta: its factors' places in `trained`.
-    deltas: BTreeMap<String, [usize; 2]>,
+    /// Linear layers with a delta.
+    deltas: BTreeMap<String, DeltaPlace>,
     origin: String,
+    base: Base,
+    warnings: Vec<String>,
+}
+
+/// Where the delta of a linear layer is.
+#[derive(Debug)]
+struct DeltaPlace {
+    /// The layer of the files, which may be fused of several.
+    stored: String,
+    /// Its factors' places in the trained tensors.
+    factors: [usize; 2],
+    /// Which rows of the second factor; `None`: all.
+    rows: Option<[usize; 2]>,
 }
 
 impl Parameters {
@@ -59,7 +74,9 @@ impl Parameters {
     /// As [`crate::Model::load`]; [`Error::TrainOption`] for impossible LoRA options.
     pub fn open(path: &Path, method: Method, seed: u64) -> Result<(Self, Option<Tokenizer>)> {
         let files = ModelFiles::open(path)?;
-        Ok((Self::from_weights(files.config, &files.weights, method, seed)?, files.tokenizer))
+        let base = Base::read(&files)?;
+        let parameters = Self::from_weights(files.config, &files.weights, method, seed)?;
+        Ok((Self { base, warnings: files.warnings, ..parameters }, files.tokenizer))
     }
 
     /// Takes a model's weights; `seed` draws the first factors of deltas.
@@ -80,15 +97,21 @@ impl Parameters {
     }
 
     fn new(config: ModelConfig, source: &dyn TensorSource, method: Method, seed: u64) -> Result<Self> {
-        if let Method::Lora(options) = &method {
-            check_lora(options)?;
-        }
+        let method = match method {
+            Method::Full => Method::Full,
+            Method::Lora(options) => {
+                check_lora(&options)?;
+                Method::Lora(options.for_files_of(&config)?)
+            }
+        };
         let recorder = Recorder { source, tensors: RefCell::default(), linears: RefCell::default() };
         Decoder::assemble(config.clone(), &recorder, &Device::Cpu)?;
         let (tensors, linears) = (recorder.tensors.into_inner(), recorder.linears.into_inner());
         let origin = fingerprint(&tensors)?;
         let (trained, deltas) = (Vec::new(), BTreeMap::new());
-        let mut parameters = Self { config, device: Device::Cpu, method, tensors, trained, deltas, origin };
+        let (base, warnings) = (Base::default(), Vec::new());
+        let mut parameters =
+            Self { config, device: Device::Cpu, method, tensors, trained, deltas, origin, base, warnings };
         match parameters.method.clone() {
             Method::Full => parameters.train_all()?,
             Method::Lora(options) => parameters.add_deltas(&linears, &options, seed)?,
@@ -107,25 +130,55 @@ impl Parameters {
 
     /// A is uniform in ± 1 / √in, B is 0, so that training begins at the model itself.
     fn add_deltas(&mut self, linears: &[LinearShape], options: &LoraOptions, seed: u64) -> Result<()> {
+        // files may hold several layers as one, which then has one delta
+        let mut whole: Vec<LinearShape> = Vec::new();
+        for linear in linears {
+            let (name, out) = match fused_linear(&linear.name, &self.config) {
+                Some((name, part)) => (name, part.of),
+                None => (linear.name.clone(), linear.out),
+            };
+            if !whole.iter().any(|other| other.name == name) {
+                whole.push(LinearShape { name, out, input: linear.input });
+            }
+        }
         for target in &options.targets {
-            if !linears.iter().any(|linear| linear.name.rsplit('.').next() == Some(target)) {
+            if !whole.iter().any(|linear| linear.name.rsplit('.').next() == Some(target)) {
                 let expected = "names of linear layers, such as q_proj";
                 return Err(Error::TrainOption { option: "lora targets", got: target.clone(), expected });
             }
         }
-        for linear in linears.iter().filter(|linear| options.applies_to(&linear.name)) {
-            let names = factor_names(&linear.name);
-            let bound = 1.0 / (linear.input as f64).sqrt();
-            let mut random = Random::named(&[seed], &names[0]);
-            let a = (0..options.rank * linear.input).map(|_| (bound * (2.0 * random.uniform() - 1.0)) as f32).collect();
-            let b = vec![0f32; linear.out * options.rank];
-            let shapes = [(options.rank, linear.input), (linear.out, options.rank)];
-            let place = self.trained.len();
-            for ((name, values), shape) in names.into_iter().zip([a, b]).zip(shapes) {
-                let variable = Var::from_vec(values, shape, &self.device)?;
-                self.trained.push(Parameter { name, variable });
+        for linear in whole.iter().filter(|linear| options.applies_to(&linear.name)) {
+            if options.rank > linear.input.max(linear.out) {
+                let (got, expected) = (options.rank.to_string(), "at most the width of the layers that get a delta");
+                return Err(Error::TrainOption { option: "lora rank", got, expected });
             }
-            self.deltas.insert(linear.name.clone(), [place, place + 1]);
+            self.add_delta(linear, options.rank, seed)?;
+            let factors = [self.trained.len() - 2, self.trained.len() - 1];
+            for part in linears {
+                let place = match fused_linear(&part.name, &self.config) {
+                    Some((name, rows)) if name == linear.name => Some(Some([rows.start, part.out])),
+                    None if part.name == linear.name => Some(None),
+                    _ => None,
+                };
+                if let Some(rows) = place {
+                    let stored = linear.name.clone();
+                    self.deltas.insert(part.name.clone(), DeltaPlace { stored, factors, rows });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn add_delta(&mut self, linear: &LinearShape, rank: usize, seed: u64) -> Result<()> {
+        let names = factor_names(&linear.name);
+        let bound = 1.0 / (linear.input as f64).sqrt();
+        let mut random = Random::named(&[seed], &names[0]);
+        let a = (0..rank * linear.input).map(|_| (bound * (2.0 * random.uniform() - 1.0)) as f32).collect();
+        let b = vec![0f32; linear.out * rank];
+        let shapes = [(rank, linear.input), (linear.out, rank)];
+        for ((name, values), shape) in names.into_iter().zip([a, b]).zip(shapes) {
+            let variable = Var::from_vec(values, shape, &self.device)?;
+            self.trained.push(Parameter { name, variable });
         }
         Ok(())
     }
@@ -191,8 +244,8 @@ impl Parameters {
     pub fn merged(&self) -> Result<BTreeMap<String, Tensor>> {
         let merged = |(name, tensor): (&String, &Tensor)| -> Result<(String, Tensor)> {
             let tensor = tensor.detach();
-            let delta = name.strip_suffix(".weight").and_then(|linear| self.delta(linear, true, None));
-            let tensor = match delta {
+            let delta = name.strip_suffix(".weight").map(|linear| self.delta(linear, true, None));
+            let tensor = match delta.transpose()?.flatten() {
                 None => tensor,
                 Some(delta) => (tensor + (delta.b.matmul(&delta.a)? * delta.scale)?)?,
             };
@@ -201,17 +254,51 @@ impl Parameters {
         self.tensors.iter().map(merged).collect()
     }
 
-    fn delta(&self, linear: &str, detached: bool, dropout_seed: Option<u64>) -> Option<LoraDelta> {
-        let Method::Lora(options) = &self.method else { return None };
+    /// The same with the names and shapes of files, in which some families fuse layers.
+    pub(crate) fn merged_as_stored(&self) -> Result<BTreeMap<String, Tensor>> {
+        let mut parts = self.merged()?;
+        let mut tensors = BTreeMap::new();
+        for Expected { name, .. } in expected(&self.config) {
+            let missing = |name: &str| Error::TensorMissing { path: "parameters".into(), tensor: name.into() };
+            let mut take = |name: &str| parts.remove(name).ok_or_else(|| missing(name));
+            let tensor = match parts_of(&name, &self.config) {
+                None => take(&name)?,
+                Some(names) => {
+                    let rows = names.iter().map(|name| take(name)).collect::<Result<Vec<_>>>()?;
+                    Tensor::cat(&rows, 0)?
+                }
+            };
+            tensors.insert(name, tensor);
+        }
+        Ok(tensors)
+    }
+
+    /// What the files it was opened from hold beside the weights.
+    pub(super) fn base(&self) -> &Base {
+        &self.base
+    }
+
+    /// What the files it was opened from hold that is not read, and may mean something elsewhere: a sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn delta(&self, linear: &str, detached: bool, dropout_seed: Option<u64>) -> Result<Option<LoraDelta>> {
+        let Method::Lora(options) = &self.method else { return Ok(None) };
         let factor = |place: usize| {
             let tensor = self.trained[place].variable.as_tensor();
             if detached { tensor.detach() } else { tensor.clone() }
         };
-        let [a, b] = *self.deltas.get(linear)?;
+        let Some(DeltaPlace { stored, factors: [a, b], rows }) = self.deltas.get(linear) else { return Ok(None) };
+        let (a, b) = (factor(*a), factor(*b));
+        let b = match rows {
+            None => b,
+            Some([start, n]) => b.narrow(0, *start, *n)?,
+        };
         let dropout = dropout_seed
             .filter(|_| options.dropout > 0.0)
-            .map(|seed| Dropout { share: options.dropout, seed: Random::named(&[seed], linear).next() });
-        Some(LoraDelta { a: factor(a), b: factor(b), scale: options.scale(), dropout })
+            .map(|seed| Dropout { share: options.dropout, seed: Random::named(&[seed], stored).next() });
+        Ok(Some(LoraDelta { a, b, scale: options.scale(), dropout }))
     }
 }
 
@@ -306,7 +393,7 @@ impl TensorSource for LiveTensors<'_> {
     }
 
     fn delta(&self, linear: &str, _out: usize, _input: usize) -> Result<Option<LoraDelta>> {
-        let delta = self.parameters.delta(linear, self.detached, self.dropout_seed);
+        let delta = self.parameters.delta(linear, self.detached, self.dropout_seed)?;
         let cast = |delta: LoraDelta| -> Result<LoraDelta> {
             Ok(LoraDelta { a: delta.a.to_dtype(self.dtype)?, b: delta.b.to_dtype(self.dtype)?, ..delta })
         };

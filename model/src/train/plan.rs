@@ -41,8 +41,10 @@ impl Plan {
         let corrections =
             if has_corrections { reader.read("training", data.rows, Output::Correction)? } else { Vec::new() };
         let batches = |examples: &[Example]| examples.len().div_ceil(options.batch_rows);
-        let n_identity_steps = options.identity_epochs * batches(&identity);
-        let n_steps = options.n_steps.unwrap_or(n_identity_steps + options.epochs * batches(&corrections));
+        let n_identity_steps = options.identity_epochs.saturating_mul(batches(&identity));
+        let n_steps = options
+            .n_steps
+            .unwrap_or(n_identity_steps.saturating_add(options.epochs.saturating_mul(batches(&corrections))));
         let (batch_rows, seed) = (options.batch_rows, options.seed);
         let n_identity_steps = n_identity_steps.min(n_steps);
         Ok(Self { identity, corrections, n_identity_steps, n_steps, batch_rows, seed, current: None })

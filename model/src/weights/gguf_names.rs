@@ -119,11 +119,11 @@ fn unpermute(weight: &Tensor, n_heads: usize) -> Result<Tensor> {
     Ok(paired.transpose(1, 2)?.contiguous()?.reshape(weight.shape())?)
 }
 
-/// The reverse of [`unpermute`]: halves become neighbouring pairs. (out, in) → (out, in)
+/// The reverse of [`unpermute`]: halves become neighbouring pairs. (out, in) → (out, in), or (out) → (out) for a bias.
 pub(crate) fn permute(weight: &Tensor, n_heads: usize) -> Result<Tensor> {
-    let (rows, columns) = weight.dims2()?;
-    let halves = weight.reshape((n_heads, 2, rows / n_heads / 2, columns))?;
-    Ok(halves.transpose(1, 2)?.contiguous()?.reshape((rows, columns))?)
+    let rows = weight.dim(0)?;
+    let halves = weight.reshape((n_heads, 2, rows / n_heads / 2, weight.elem_count() / rows))?;
+    Ok(halves.transpose(1, 2)?.contiguous()?.reshape(weight.shape())?)
 }
 
 #[cfg(test)]

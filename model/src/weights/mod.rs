@@ -1,9 +1,11 @@
 //! Weights from files, by their Hugging Face names, as f32 tensors of a checked shape without NaN.
 
+pub(crate) mod expected;
 pub(crate) mod gguf_names;
 mod safetensors_files;
 mod stored;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
@@ -15,10 +17,11 @@ use crate::layers::LoraDelta;
 use crate::layers::packed::{FileFormat, Packed, PackedMatrix};
 use crate::summary::StoredTensor;
 use crate::{Error, ModelConfig, Result};
+use expected::{Expected, Unused, expected};
 use safetensors_files::SafetensorsFiles;
 pub(crate) use safetensors_files::parse as parse_safetensors;
 use stored::Stored;
-pub(crate) use stored::fused_linear;
+pub(crate) use stored::{fused_linear, parts_of};
 
 /// The files of one model, opened but not yet read.
 pub struct Weights {
@@ -44,6 +47,22 @@ impl Weights {
     /// Takes the tensors of an opened GGUF file.
     pub fn from_gguf(file: GgufFile) -> Self {
         Self { path: file.path().to_path_buf(), source: Source::Gguf(Box::new(file)) }
+    }
+
+    /// The GGUF file, where it is one.
+    pub(crate) fn gguf(&self) -> Option<&GgufFile> {
+        match &self.source {
+            Source::Gguf(file) => Some(file),
+            Source::Safetensors(_) => None,
+        }
+    }
+
+    /// `gguf` or `safetensors`.
+    pub(crate) fn format(&self) -> &'static str {
+        match &self.source {
+            Source::Safetensors(_) => "safetensors",
+            Source::Gguf(_) => "gguf",
+        }
     }
 
     /// Reads a tensor by its Hugging Face name.
@@ -93,6 +112,60 @@ impl Weights {
         }
     }
 
+    /// Whether a folder that ties its output projection to the embedding holds another one, which then counts.
+    pub(crate) fn has_own_output(&self) -> Result<bool> {
+        const OUTPUT: &str = "lm_head.weight";
+        match &self.source {
+            Source::Safetensors(files) if files.has(OUTPUT) => {
+                Ok(!files.are_equal(OUTPUT, "model.embed_tokens.weight")?)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// Looks, without reading values, whether the files hold what the configuration asks for; returns what else they hold.
+    pub(crate) fn check(&self, config: &ModelConfig) -> Result<Unused> {
+        let mut used = HashSet::new();
+        for Expected { name, shape } in expected(config) {
+            let (path, stored, got, unreadable) = match &self.source {
+                Source::Safetensors(files) => {
+                    let (path, info) = files.info(&name)?;
+                    (path, info.name, info.shape, (!info.is_readable).then_some(info.type_name))
+                }
+                Source::Gguf(file) => {
+                    let stored =
+                        gguf_names::gguf_name(&name, config).filter(|stored| file.tensor_info(stored).is_some());
+                    let missing = || Error::TensorMissing { path: self.path.clone(), tensor: name.clone() };
+                    let info = stored.as_deref().and_then(|stored| file.tensor_info(stored)).ok_or_else(missing)?;
+                    let unreadable = info.tensor_type.ggml().is_none().then(|| info.tensor_type.name());
+                    (self.path.as_path(), info.name.clone(), info.dims.clone(), unreadable)
+                }
+            };
+            if let Some(got) = unreadable {
+                return Err(Error::UnsupportedType { path: path.into(), tensor: stored, got });
+            }
+            if got != shape {
+                return Err(Error::TensorShape { path: path.into(), tensor: name, got, expected: shape });
+            }
+            used.insert(stored);
+        }
+        match &self.source {
+            Source::Safetensors(files) => {
+                // one that equals the embedding
+                used.extend(files.stored_name("lm_head.weight").filter(|_| config.tie_embeddings));
+                Ok(Unused::new(files.names(), &used))
+            }
+            Source::Gguf(file) => {
+                used.extend(crate::config::FACTOR_TENSORS.map(str::to_owned));
+                let unused = Unused::new(file.tensor_names(), &used);
+                match unused.names.iter().find(|name| changes_numbers(name)) {
+                    None => Ok(unused),
+                    Some(name) => Err(Error::TensorUnsupported { path: self.path.clone(), tensor: name.clone() }),
+                }
+            }
+        }
+    }
+
     /// Every tensor as it is stored.
     pub(crate) fn stored(&self) -> Result<Vec<StoredTensor>> {
         match &self.source {
@@ -122,6 +195,11 @@ impl Weights {
         }
         Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
+}
+
+/// Whether llama.cpp would add or multiply a tensor that is not read here.
+fn changes_numbers(name: &str) -> bool {
+    name.starts_with("blk.") && (name.ends_with(".bias") || name.ends_with(".scale"))
 }
 
 /// A tensor of a GGUF file; types with a kernel stay small in memory, others become f32.

@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 use memmap2::Mmap;
 use safetensors::{Dtype, SafeTensors};
 
+use crate::files::refuse_lfs_pointer;
 use crate::summary::StoredTensor;
 use crate::{Error, Result};
 
@@ -58,6 +59,40 @@ impl SafetensorsFiles {
         Ok(())
     }
 
+    /// Every tensor's name.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.location.keys().map(String::as_str)
+    }
+
+    /// The name a tensor stands under, with its shape and type, and the file.
+    pub(super) fn info(&self, name: &str) -> Result<(&Path, Info)> {
+        let missing = || Error::TensorMissing { path: self.main_path.clone(), tensor: name.into() };
+        let name = self.stored_name(name).ok_or_else(missing)?;
+        let shard = &self.shards[*self.location.get(&name).ok_or_else(missing)?];
+        let file = parse(&shard.path, &shard.map)?;
+        let view = file.tensor(&name).map_err(|_| missing())?;
+        let (shape, is_readable) = (view.shape().to_vec(), dtype(view.dtype()).is_some());
+        let type_name = format!("{:?}", view.dtype());
+        Ok((&shard.path, Info { name, shape, type_name, is_readable }))
+    }
+
+    /// Whether a file holds both tensors with the same values, in the same type.
+    pub(super) fn are_equal(&self, a: &str, b: &str) -> Result<bool> {
+        let bytes = |name: &str| -> Result<_> {
+            let missing = || Error::TensorMissing { path: self.main_path.clone(), tensor: name.into() };
+            let name = self.stored_name(name).ok_or_else(missing)?;
+            let shard = &self.shards[*self.location.get(&name).ok_or_else(missing)?];
+            let view = parse(&shard.path, &shard.map)?.tensor(&name).map_err(|_| missing())?;
+            Ok((view.dtype(), view.shape().to_vec(), view.data()))
+        };
+        Ok(bytes(a)? == bytes(b)?)
+    }
+
+    /// Whether a file holds a tensor.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.stored_name(name).is_some()
+    }
+
     pub(super) fn main_path(&self) -> &Path {
         &self.main_path
     }
@@ -81,7 +116,7 @@ impl SafetensorsFiles {
     }
 
     /// The name a tensor stands under: models that also see images put theirs before those of the text part.
-    fn stored_name(&self, name: &str) -> Option<String> {
+    pub(super) fn stored_name(&self, name: &str) -> Option<String> {
         let inner = name.strip_prefix("model.").unwrap_or(name);
         let names = [name.to_owned(), format!("language_model.{name}"), format!("model.language_model.{inner}")];
         names.into_iter().find(|name| self.location.contains_key(name))
@@ -94,27 +129,38 @@ impl SafetensorsFiles {
         let shard = &self.shards[*self.location.get(&name).ok_or_else(missing)?];
         let file = parse(&shard.path, &shard.map)?;
         let view = file.tensor(&name).map_err(|_| missing())?;
-        let dtype = match view.dtype() {
-            Dtype::F32 => candle_core::DType::F32,
-            Dtype::F16 => candle_core::DType::F16,
-            Dtype::BF16 => candle_core::DType::BF16,
-            Dtype::F64 => candle_core::DType::F64,
-            other => {
-                return Err(Error::UnsupportedType {
-                    path: shard.path.clone(),
-                    tensor: name,
-                    got: format!("{other:?}"),
-                });
-            }
+        let Some(dtype) = dtype(view.dtype()) else {
+            let got = format!("{:?}", view.dtype());
+            return Err(Error::UnsupportedType { path: shard.path.clone(), tensor: name, got });
         };
         let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?;
         Ok((&shard.path, tensor))
     }
 }
 
+/// What a header says about a tensor.
+pub(super) struct Info {
+    pub(super) name: String,
+    pub(super) shape: Vec<usize>,
+    pub(super) type_name: String,
+    pub(super) is_readable: bool,
+}
+
+/// The types that weights can be read from.
+fn dtype(stored: Dtype) -> Option<candle_core::DType> {
+    Some(match stored {
+        Dtype::F32 => candle_core::DType::F32,
+        Dtype::F16 => candle_core::DType::F16,
+        Dtype::BF16 => candle_core::DType::BF16,
+        Dtype::F64 => candle_core::DType::F64,
+        _ => return None,
+    })
+}
+
 /// The distinct file names in an index, refusing any that lead out of the folder.
 fn shard_names(index: &Path) -> Result<BTreeSet<String>> {
     let bytes = std::fs::read(index).map_err(|e| Error::io(index, e))?;
+    refuse_lfs_pointer(index, &bytes)?;
     let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|source| Error::Malformed {
         path: index.into(),
         format: "JSON",
@@ -132,6 +178,7 @@ fn shard_names(index: &Path) -> Result<BTreeSet<String>> {
 
 /// Parses the header; the crate checks every offset against the bytes that are there.
 pub(crate) fn parse<'a>(path: &Path, bytes: &'a [u8]) -> Result<SafeTensors<'a>> {
+    refuse_lfs_pointer(path, bytes)?;
     SafeTensors::deserialize(bytes).map_err(|error| match error {
         // both errors also stand for other damage; a size that the file does not reach says which it is
         safetensors::SafeTensorError::MetadataIncompleteBuffer

@@ -14,9 +14,9 @@ pub(super) struct Stored {
 
 /// Rows from `start` on, of `of` rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part {
-    pub(super) start: usize,
-    pub(super) of: usize,
+pub(crate) struct Part {
+    pub(crate) start: usize,
+    pub(crate) of: usize,
 }
 
 impl Stored {
@@ -39,8 +39,20 @@ impl Stored {
 }
 
 /// The fused matrix that holds a projection, and where.
-pub(crate) fn fused_linear(linear: &str, config: &ModelConfig) -> Option<(String, usize)> {
-    fused(linear, config).map(|(name, part)| (name, part.start))
+pub(crate) fn fused_linear(linear: &str, config: &ModelConfig) -> Option<(String, Part)> {
+    fused(linear, config)
+}
+
+/// The matrices that a fused one is made of, in order; `None` for any other.
+pub(crate) fn parts_of(name: &str, config: &ModelConfig) -> Option<Vec<String>> {
+    let parts: &[&str] = match () {
+        () if !config.has_fused_projections() => return None,
+        () if name.contains("self_attn.qkv_proj") => &["q_proj", "k_proj", "v_proj"],
+        () if name.contains("mlp.gate_up_proj") => &["gate_proj", "up_proj"],
+        () => return None,
+    };
+    let whole = if name.contains("qkv_proj") { "qkv_proj" } else { "gate_up_proj" };
+    Some(parts.iter().map(|part| name.replace(whole, part)).collect())
 }
 
 fn fused(name: &str, config: &ModelConfig) -> Option<(String, Part)> {

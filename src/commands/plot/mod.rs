@@ -10,8 +10,10 @@ use anyhow::Context;
 use serde_json::json;
 
 use crate::cli::plot::PlotArgs;
+use crate::cli::writes::plotted;
 use crate::output;
-use crate::session::{check_output, hinted};
+use crate::outputs;
+use crate::session::hinted;
 use pictures::Picture;
 use source::Source;
 
@@ -34,7 +36,7 @@ pub fn run(args: &PlotArgs, json: bool) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let stem = args.out.clone().unwrap_or_else(|| default_stem(&args.file));
-    let written = write(&pictures, &stem)?;
+    let written = write(args, &pictures, &stem)?;
     match json {
         true => output::json(&json!({ "schema": "redline.plot.v1", "kind": kind, "files": written }))?,
         false => written.iter().try_for_each(|path| output::line(&path.display().to_string()))?,
@@ -43,7 +45,7 @@ pub fn run(args: &PlotArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 /// Writes every picture as PNG and SVG, after a look at all places.
-fn write(pictures: &[Picture], stem: &Path) -> anyhow::Result<Vec<PathBuf>> {
+fn write(args: &PlotArgs, pictures: &[Picture], stem: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let stem_of = |picture: &Picture| {
         let mut name = stem.as_os_str().to_owned();
         if !picture.name.is_empty() {
@@ -53,9 +55,7 @@ fn write(pictures: &[Picture], stem: &Path) -> anyhow::Result<Vec<PathBuf>> {
     };
     let with = |stem: &Path, ending: &str| PathBuf::from(format!("{}{ending}", stem.display()));
     let stems: Vec<PathBuf> = pictures.iter().map(stem_of).collect();
-    for stem in &stems {
-        check_output(&with(stem, ".png"))?;
-    }
+    let _claim = outputs::claim(&plotted(args, &stems))?;
     let mut written = Vec::new();
     for (picture, stem) in pictures.iter().zip(&stems) {
         picture.write(stem)?;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::inputs::Inputs;
 use crate::cli::ReproduceArgs;
+use crate::cli::writes::reproduced;
 use crate::output;
 use crate::session::Session;
 
@@ -24,7 +25,10 @@ impl Folder {
     pub fn open(path: &Path, settings: &Value) -> anyhow::Result<Self> {
         let folder = Self { path: path.into() };
         match folder.read_json::<Value>("settings.json")? {
-            None => folder.write_json("settings.json", settings)?,
+            None => {
+                folder.clear()?;
+                folder.write_json("settings.json", settings)?;
+            }
             Some(found) if found == *settings => eprintln!("{}: continuing", path.display()),
             Some(found) => {
                 let path = folder.file("settings.json");
@@ -33,6 +37,14 @@ impl Folder {
             }
         }
         Ok(folder)
+    }
+
+    /// Removes what lies there under names of a run: without settings it is of none, and only `--force` lets it come so far.
+    fn clear(&self) -> anyhow::Result<()> {
+        for path in reproduced().iter().map(|named| self.file(&named.name)).filter(|path| path.is_file()) {
+            std::fs::remove_file(&path).map_err(|error| redline::model::Error::io(&path, error))?;
+        }
+        Ok(())
     }
 
     /// Path of a file in the folder.

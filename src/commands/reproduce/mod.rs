@@ -11,7 +11,6 @@ use std::process::ExitCode;
 
 use redline::model::Site;
 use redline::probe::split::{PartSizes, normalise, split_by_question};
-use redline::report::check_place;
 use redline::steer::Error as SteerError;
 
 use crate::cli::ReproduceArgs;
@@ -19,7 +18,7 @@ use crate::commands::extract;
 use crate::commands::sweep::check_new_tokens;
 use crate::defaults;
 use crate::output;
-use crate::session::{Session, check_output_folder, hinted, make_folder};
+use crate::session::{Session, hinted, make_folder};
 use folder::Folder;
 use inputs::Inputs;
 use stages::Experiment;
@@ -33,8 +32,6 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     let inputs = Inputs::read(args)?;
     check_options(args, &inputs)?;
     let triples = &inputs.triples;
-    check_output_folder(&args.out)?;
-    check_place(&args.out.join("index.html"))?;
     let session = Session::open(&args.model)?;
     let config = session.model.decoder.config();
     let layers = inputs.layers.resolve(config.n_layers)?;

@@ -8,10 +8,11 @@ use axum::http::HeaderMap;
 use redline::chat::chat_prompt;
 use redline::model::generate::{Finish, GenerateOptions, Prompt, generate};
 use redline::model::{Model, NoHook};
-use redline::serve::{Upstream, UpstreamError};
+use redline::serve::{Stated, Upstream, UpstreamError};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use super::Row;
 use crate::cli::CorrectArgs;
@@ -21,8 +22,12 @@ use crate::session::{hinted, load_model};
 
 /// Longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(300);
-/// Times that a question is asked before the run ends.
+/// Times that a question is asked before its row goes without an answer.
 const ATTEMPTS: u32 = 4;
+/// Longest wait that a server can ask for before the next attempt.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Rows in a row that fail for the settings before the run ends.
+const MOST_REFUSED: usize = 3;
 /// Why a row has no answer.
 const NOTHING: &str = "the upstream model wrote nothing";
 
@@ -47,11 +52,29 @@ pub enum Answers {
     Model(Box<Model>),
 }
 
+/// Answers of the first of some rows; where they are not all, why the run ends.
+pub struct Batch {
+    pub answers: Vec<Answer>,
+    pub end: Option<anyhow::Error>,
+}
+
 /// An upstream server and the threads to ask it on.
 pub struct Server {
     upstream: Upstream,
     runtime: Runtime,
-    has_answered: Cell<bool>,
+    /// Rows in a row that failed for the settings.
+    n_refused: Cell<usize>,
+    most_refused: usize,
+}
+
+/// Why a row has no answer.
+enum Failure {
+    /// Something about this row or this moment.
+    Row(String),
+    /// Something that every row would fail for.
+    Settings(String, &'static str),
+    /// The run is to stop.
+    Stop(anyhow::Error),
 }
 
 impl Answers {
@@ -67,95 +90,181 @@ impl Answers {
         let upstream = Upstream::new(url, key.as_deref(), TIMEOUT).map_err(|error| {
             hinted(format!("--upstream: {error}"), "give a base URL such as http://127.0.0.1:8000/v1")
         })?;
-        Ok(Self::Server(Box::new(Server { upstream, runtime, has_answered: Cell::new(false) })))
+        Ok(Self::Server(Box::new(Server { upstream, runtime, n_refused: Cell::new(0), most_refused: MOST_REFUSED })))
     }
 
-    /// An answer for every row: its own, or one of the upstream model.
-    pub fn of(&self, rows: &[Row], args: &CorrectArgs) -> anyhow::Result<Vec<Answer>> {
-        let open: Vec<&Row> = rows.iter().filter(|row| row.answer.is_none()).collect();
-        let answered = match self {
-            _ if open.is_empty() => Vec::new(),
-            Self::Rows => Vec::new(),
+    /// Gets ready for so many rows: where they are few, fewer of them end the run.
+    pub fn expect(&mut self, n_open: usize) {
+        if let Self::Server(server) = self {
+            server.most_refused = MOST_REFUSED.min(n_open);
+        }
+    }
+
+    /// An answer for every row: its own, or one of the upstream model; none for a row that is faulty.
+    pub fn of(&self, rows: &[Row], args: &CorrectArgs) -> anyhow::Result<Batch> {
+        let open: Vec<&Row> = rows.iter().filter(|row| row.is_open()).collect();
+        let (answered, end) = match self {
+            _ if open.is_empty() => (Vec::new(), None),
+            Self::Rows => (Vec::new(), None),
             Self::Server(server) => server.runtime.block_on(ask_all(server, &open, args))?,
-            Self::Model(model) => write_all(model, &open, args)?,
+            Self::Model(model) => (write_all(model, &open, args)?, None),
         };
         let mut answered = answered.into_iter();
-        let own = |text: &String| Ok(Answered { text: text.clone(), is_cut: false });
-        let nothing = || Err(NOTHING.to_owned());
-        Ok(rows
-            .iter()
-            .map(|row| row.answer.as_ref().map(own).or_else(|| answered.next()).unwrap_or_else(nothing))
-            .collect())
+        let answer = |row: &Row| match (&row.fault, &row.answer) {
+            (Some(fault), _) => Some(Err(fault.clone())),
+            (None, Some(text)) => Some(Ok(Answered { text: text.clone(), is_cut: false })),
+            (None, None) => answered.next(),
+        };
+        Ok(Batch { answers: rows.iter().map_while(answer).collect(), end })
     }
 }
 
-async fn ask_all(server: &Server, rows: &[&Row], args: &CorrectArgs) -> anyhow::Result<Vec<Answer>> {
+/// Answers in order. Rows that every other row would follow end the run, and have none.
+async fn ask_all(
+    server: &Server,
+    rows: &[&Row],
+    args: &CorrectArgs,
+) -> anyhow::Result<(Vec<Answer>, Option<anyhow::Error>)> {
     let places = std::sync::Arc::new(Semaphore::new(args.stack.upstream_at_a_time.into()));
-    let tasks: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            let mut body = json!({ "messages": row.messages, "max_tokens": args.sampling.max_new_tokens });
-            body["model"] = args.stack.upstream_name.as_deref().unwrap_or("default").into();
-            let (places, upstream) = (places.clone(), server.upstream.clone());
-            tokio::spawn(async move {
-                let _place = places.acquire().await;
-                ask(&upstream, &body).await
-            })
-        })
-        .collect();
-    let mut asked = Vec::with_capacity(tasks.len());
-    for task in tasks {
-        asked.push(task.await?);
+    let mut tasks = JoinSet::new();
+    for (index, row) in rows.iter().enumerate() {
+        let mut body = json!({ "messages": row.messages, "max_tokens": args.sampling.max_new_tokens });
+        body["model"] = args.stack.upstream_name.as_deref().unwrap_or("default").into();
+        let (places, upstream) = (places.clone(), server.upstream.clone());
+        tasks.spawn(async move {
+            let _place = places.acquire().await;
+            (index, ask(&upstream, &body).await)
+        });
     }
-    if asked.iter().any(Result::is_ok) {
-        server.has_answered.set(true);
+    let mut asked: Vec<Option<Result<Answered, Failure>>> = rows.iter().map(|_| None).collect();
+    let mut answers = Vec::with_capacity(rows.len());
+    while let Some(done) = tasks.join_next().await {
+        let (index, outcome) = done?;
+        asked[index] = Some(outcome);
+        while let Some(outcome) = asked.get_mut(answers.len()).and_then(Option::take) {
+            if let Some(end) = server.take(outcome, &mut answers)? {
+                return Ok((answers, Some(end))); // which ends the other tasks too
+            }
+        }
     }
-    asked.into_iter().map(|asked| row_answer(asked, server.has_answered.get())).collect()
+    Ok((answers, None))
 }
 
-/// What is about the row stays with the row; what is about the server ends the run. A server that refuses before it has answered anything
-/// refuses the settings.
-fn row_answer(asked: anyhow::Result<Answer>, has_answered: bool) -> anyhow::Result<Answer> {
-    let error = match asked {
-        Ok(answer) => return Ok(answer),
-        Err(error) => error,
-    };
-    match error.downcast_ref::<UpstreamError>() {
-        Some(UpstreamError::Status { status: 400 | 413 | 422, .. }) if has_answered => Ok(Err(error.to_string())),
-        Some(_) => Err(hinted(error.to_string(), "--out keeps what is done, and the same command continues")),
-        None => Err(error),
+impl Server {
+    /// Takes the next row's outcome; says why the run ends when too many rows in a row failed for the settings, which then have no answer.
+    fn take(
+        &self,
+        outcome: Result<Answered, Failure>,
+        answers: &mut Vec<Answer>,
+    ) -> anyhow::Result<Option<anyhow::Error>> {
+        let (message, hint) = match outcome {
+            Err(Failure::Stop(error)) => return Err(error),
+            Err(Failure::Settings(message, hint)) => (message, hint),
+            Err(Failure::Row(message)) => {
+                self.n_refused.set(0);
+                answers.push(Err(message));
+                return Ok(None);
+            }
+            Ok(answered) => {
+                self.n_refused.set(0);
+                answers.push(Ok(answered));
+                return Ok(None);
+            }
+        };
+        let n_refused = self.n_refused.get() + 1;
+        self.n_refused.set(n_refused);
+        if n_refused < self.most_refused {
+            answers.push(Err(message));
+            return Ok(None);
+        }
+        answers.truncate((answers.len() + 1).saturating_sub(n_refused));
+        Ok(Some(hinted(message, format!("{hint}; --out keeps what is done, and the same command continues"))))
     }
 }
 
 /// Asks until there is an answer, or an error that will not pass.
-async fn ask(upstream: &Upstream, body: &Value) -> anyhow::Result<Answer> {
+async fn ask(upstream: &Upstream, body: &Value) -> Result<Answered, Failure> {
     let (mut attempt, headers) = (1, HeaderMap::new());
     loop {
-        let asked = tokio::select! {
-            asked = upstream.post("/chat/completions", body.to_string().into(), &headers) => asked,
-            () = interrupt::wait() => return Err(redline::model::Error::Interrupted.into()),
+        let asked = until_stopped(upstream.post("/chat/completions", body.to_string().into(), &headers)).await?;
+        let error = match asked.and_then(|reply| reply.json()).map(|reply| answer_of(&reply)) {
+            Ok(Ok(answer)) => return answer.map_err(Failure::Row),
+            Ok(Err(error @ UpstreamError::Reply { .. })) => return Err(Failure::Row(error.to_string())),
+            Ok(Err(error)) | Err(error) if attempt < ATTEMPTS && error.is_passing() => error,
+            Ok(Err(error)) | Err(error) => return Err(failure(&error)),
         };
-        match asked.and_then(|reply| reply.json()) {
-            Ok(reply) => return answer_of(&reply).map_err(Into::into),
-            Err(error) if attempt < ATTEMPTS && error.is_passing() => {
-                tokio::time::sleep(Duration::from_secs(1 << (attempt - 1))).await;
-                attempt += 1;
-            }
-            Err(error) => return Err(error.into()),
-        }
+        let usual = Duration::from_secs(1 << (attempt - 1));
+        let wished = error.retry_after().map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
+        until_stopped(tokio::time::sleep(wished.map_or(usual, |wait| wait.max(usual)))).await?;
+        attempt += 1;
     }
 }
 
-/// The answer in a reply of OpenAI's chat API.
+/// Waits for something, or for a signal.
+async fn until_stopped<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    tokio::select! {
+        done = work => Ok(done),
+        () = interrupt::wait() => Err(Failure::Stop(redline::model::Error::Interrupted.into())),
+    }
+}
+
+/// Whom an error concerns: the row it came for, or all rows.
+fn failure(error: &UpstreamError) -> Failure {
+    let hint = match error {
+        UpstreamError::Status { status: 401 | 403, .. } | UpstreamError::Key => {
+            "name the variable that holds the server's key with --upstream-key-env"
+        }
+        UpstreamError::Status { status: 404 | 405, .. } => {
+            "check --upstream-name, and whether the URL has to end with /v1"
+        }
+        UpstreamError::Redirect { .. } => "give the URL that it points to",
+        UpstreamError::Unreachable { .. } | UpstreamError::Address { .. } | UpstreamError::NoTls { .. } => {
+            "check that the server runs and that the URL is right"
+        }
+        _ => return Failure::Row(error.to_string()),
+    };
+    Failure::Settings(error.to_string(), hint)
+}
+
+/// The answer in a reply of OpenAI's chat API, or why there is none for this row.
 fn answer_of(reply: &Value) -> Result<Answer, UpstreamError> {
     let choice = &reply["choices"][0];
-    if !choice["message"].is_object() {
+    if !reply["error"].is_null() {
+        return Err(stated(&reply["error"]));
+    }
+    if !choice["error"].is_null() {
+        let error = stated(&choice["error"]);
+        // the others had their chance: whatever its code, it is about this answer
+        return if error.is_passing() { Err(error) } else { Ok(Err(error.to_string())) };
+    }
+    let message = &choice["message"];
+    if !message.is_object() {
         return Err(UpstreamError::Reply { rule: "it holds no choices with messages".into() });
     }
     let reason = choice["finish_reason"].as_str();
-    let text = choice["message"]["content"].as_str().filter(|text| !text.trim().is_empty());
-    let nothing = || reason.map_or(NOTHING.to_owned(), |reason| format!("{NOTHING} (finish_reason: {reason})"));
-    Ok(text.map(|text| Answered { text: text.to_owned(), is_cut: reason == Some("length") }).ok_or_else(nothing))
+    let text = text_of(&message["content"]);
+    if !text.trim().is_empty() {
+        return Ok(Ok(Answered { text, is_cut: reason == Some("length") }));
+    }
+    if let Some(refusal) = message["refusal"].as_str().filter(|refusal| !refusal.trim().is_empty()) {
+        return Ok(Err(format!("the upstream model refused: {refusal}")));
+    }
+    Ok(Err(reason.map_or(NOTHING.to_owned(), |reason| format!("{NOTHING} (finish_reason: {reason})"))))
+}
+
+/// The text of a content: as it is, or of its text parts.
+fn text_of(content: &Value) -> String {
+    let is_text = |part: &&Value| matches!(part["type"].as_str(), Some("text" | "output_text") | None);
+    let parts = content.as_array().into_iter().flatten().filter(is_text);
+    let texts: Vec<&str> = content.as_str().into_iter().chain(parts.filter_map(|part| part["text"].as_str())).collect();
+    texts.join("\n")
+}
+
+/// An error that a reply states although its status says that all is well.
+fn stated(error: &Value) -> UpstreamError {
+    let code = error["code"].as_u64().or_else(|| error["code"].as_str()?.parse().ok());
+    let status = code.and_then(|code| u16::try_from(code).ok()).filter(|code| (400..600).contains(code)).unwrap_or(502);
+    UpstreamError::Status { status, stated: Box::new(Stated::of(error)), headers: Box::default() }
 }
 
 /// Answers of a model in this program, written together.
@@ -167,7 +276,7 @@ fn write_all(model: &Model, rows: &[&Row], args: &CorrectArgs) -> anyhow::Result
     for (index, row) in rows.iter().enumerate() {
         let tokens = tokenizer.encode_prompt(&chat_prompt(tokenizer, &row.messages)?)?;
         let n = tokens.len();
-        if n + args.sampling.max_new_tokens <= context {
+        if n.saturating_add(args.sampling.max_new_tokens) <= context {
             prompts.push(Prompt::new(tokens, vec![index]));
         } else {
             answers[index] =

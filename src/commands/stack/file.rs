@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use redline::model::Error as ModelError;
-use serde_json::{Map, Value};
+use redline::model::qac::Fields;
 
 use super::Row;
 use crate::session::hinted;
@@ -38,7 +38,7 @@ pub struct OutFile {
     file: File,
     hash: String,
     /// Rows that were there.
-    done: Vec<Map<String, Value>>,
+    done: Vec<Fields>,
 }
 
 impl OutFile {
@@ -53,8 +53,8 @@ impl OutFile {
         }
         let mut done = Vec::new();
         for (index, line) in text[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
-            let row: Option<Map<String, Value>> = serde_json::from_slice(line).ok();
-            let row = row.filter(|row| row.get(RUN).and_then(Value::as_str) == Some(&hash));
+            let row: Option<Fields> = serde_json::from_slice(line).ok();
+            let row = row.filter(|row| row.text(RUN).as_ref() == Some(&hash));
             done.push(row.ok_or_else(|| other_run(path, index))?);
         }
         file.set_len(whole as u64).map_err(io)?;
@@ -63,9 +63,9 @@ impl OutFile {
 
     /// Refuses a file whose rows are not the first ones of `rows`.
     pub fn check(&self, rows: &[Row]) -> anyhow::Result<()> {
-        let same = |(done, row): (&Map<String, Value>, &Row)| {
+        let same = |(done, row): (&Fields, &Row)| {
             let is_open = |name: &str| is_written(name) || (name == "answer" && row.answer.is_none());
-            row.fields.iter().all(|(name, value)| done.get(name) == Some(value) || is_open(name))
+            row.fields.names().all(|name| is_open(name) || is_same(done, &row.fields, name))
         };
         match self.done.iter().zip(rows).position(|pair| !same(pair)) {
             Some(index) => Err(other_run(&self.path, index)),
@@ -78,17 +78,28 @@ impl OutFile {
         self.done.len()
     }
 
+    /// How many rows that were there have no correction.
+    pub fn n_failed(&self) -> usize {
+        self.done.iter().filter(|row| row.has("error")).count()
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Writes a row in one go.
-    pub fn write(&mut self, mut row: Map<String, Value>) -> anyhow::Result<()> {
-        row.insert(RUN.into(), self.hash.as_str().into());
+    pub fn write(&mut self, mut row: Fields) -> anyhow::Result<()> {
+        row.put(RUN, self.hash.as_str());
         let line = serde_json::to_string(&row)? + "\n";
-        self.file.write_all(line.as_bytes()).map_err(|source| ModelError::io(&self.path, source))?;
-        Ok(())
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
+        Ok(written.map_err(|source| ModelError::io(&self.path, source))?)
     }
+}
+
+/// Whether a field holds the same in both, however it is spelt.
+fn is_same(a: &Fields, b: &Fields, name: &str) -> bool {
+    let value = |fields: &Fields| fields.value(name).and_then(Result::ok);
+    a.raw(name) == b.raw(name) || value(a).is_some_and(|a| Some(a) == value(b))
 }
 
 fn other_run(path: &Path, index: usize) -> anyhow::Error {

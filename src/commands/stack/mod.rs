@@ -4,62 +4,39 @@
 mod aligner;
 mod answers;
 mod file;
+mod row;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use redline::model::Model;
-use redline::model::qac::read_objects;
+use redline::model::qac::Fields;
 use redline::profile::hash_of;
-use redline::serve::Conversation;
 use redline::steer::EditRatios;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::cli::stack::AlignerSpec;
+use crate::cli::writes::CORRECTED;
 use crate::cli::{CorrectArgs, ModelArgs};
 use crate::commands::sweep::sampling_options;
 use crate::difference::{Marks, marked};
 use crate::output;
+use crate::outputs::clear_for_log;
 use crate::progress::Progress;
 use crate::session::hinted;
 
 use aligner::{Aligner, Corrected};
-use answers::Answers;
-use file::{OutFile, is_written};
+use answers::{Answers, Batch};
+use file::OutFile;
+pub use row::{Row, rows};
 
 /// The schema of every row, as of `redline correct` without any of this.
 const SCHEMA: &str = "redline.correct.v1";
 
-/// A row on its way.
-pub struct Row {
-    /// What it holds, as read.
-    fields: Map<String, Value>,
-    /// What the Aligners read as the question.
-    pub question: String,
-    /// What the upstream model reads.
-    messages: Value,
-    answer: Option<String>,
-}
-
-impl Row {
-    /// The answer; empty where an upstream model has yet to give it.
-    pub fn answer(&self) -> &str {
-        self.answer.as_deref().unwrap_or_default()
-    }
-
-    /// The row that is written: what it holds, but for what runs write, under the schema.
-    pub fn output(&self) -> Map<String, Value> {
-        let mut fields = self.fields.clone();
-        fields.retain(|name, _| !is_written(name));
-        fields.insert("schema".into(), SCHEMA.into());
-        fields
-    }
-}
-
 /// Puts a correction into a row, and how it differs from the answer.
-pub fn put_correction(fields: &mut Map<String, Value>, answer: &str, correction: &str, truncated: bool) {
+pub fn put_correction(fields: &mut Fields, answer: &str, correction: &str, truncated: bool) {
     let ratios = EditRatios::new(answer.trim(), correction);
-    let mut put = |name: &str, value: Value| fields.insert(name.into(), value);
+    let mut put = |name: &str, value: Value| fields.put(name, value);
     put("correction", correction.into());
     put("edit_ratio", json!(ratios.char));
     put("exact_copy", ratios.exact_copy.into());
@@ -71,23 +48,28 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     let rows = rows(args)?;
     let specs = specs(args);
     let aligners = specs.iter().map(|spec| Aligner::open(spec, args)).collect::<anyhow::Result<Vec<_>>>()?;
-    let answers = Answers::open(args)?;
+    let mut answers = Answers::open(args)?;
     let path = args.stack.out.as_deref().filter(|path| *path != Path::new("-"));
+    path.map_or(Ok(()), |path| clear_for_log(path, CORRECTED, args.stack.force.force))?;
     let mut file = path.map(|path| OutFile::open(path, run_hash(args, &aligners))).transpose()?;
     let done = file.as_ref().map_or(0, OutFile::n_done);
     if let Some(file) = &file {
         file.check(&rows)?;
     }
-    let mut stack = Stack { args, aligners, answers, n_failed: 0 };
+    answers.expect(rows[done..].iter().filter(|row| row.is_open()).count());
+    let n_failed = file.as_ref().map_or(0, OutFile::n_failed);
+    let mut stack = Stack { args, aligners, answers, n_failed, first_error: None };
     let mut progress = Progress::from("correcting", done, rows.len());
     for (batch, part) in rows[done..].chunks(args.batch_rows.max(1)).enumerate() {
         let first = done + batch * args.batch_rows.max(1);
-        for row in stack.correct(first, part)? {
+        let (corrected, end) = stack.correct(first, part)?;
+        for row in corrected {
             match &mut file {
                 Some(file) => file.write(row)?,
                 None => stack.show(&row, json)?,
             }
         }
+        end.map_or(Ok(()), Err)?;
         progress.set(first + part.len(), rows.len())?;
     }
     progress.finish();
@@ -95,39 +77,6 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
         eprintln!("{}: {} rows", file.path().display(), rows.len());
     }
     stack.report()
-}
-
-/// The rows, each with a question and, unless an upstream model answers, an answer.
-pub fn rows(args: &CorrectArgs) -> anyhow::Result<Vec<Row>> {
-    let Some(path) = &args.data else {
-        let mut fields = Map::new();
-        let named = [("question", &args.question), ("answer", &args.answer)];
-        fields.extend(named.into_iter().filter_map(|(name, text)| Some((name.into(), text.clone()?.into()))));
-        return Ok(vec![row(args, fields, "the command line")?]);
-    };
-    let objects = read_objects(path)?;
-    let read = |object: redline::model::qac::JsonRow| {
-        row(args, object.fields, &format!("{}: line {}", path.display(), object.line))
-    };
-    objects.into_iter().map(read).collect()
-}
-
-fn row(args: &CorrectArgs, fields: Map<String, Value>, place: &str) -> anyhow::Result<Row> {
-    let wrong = |rule: &str, hint: &str| Err(hinted(format!("{place}: {rule}"), hint));
-    let text = |name: &str| fields.get(name).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
-    let (question, messages) = match (text("question"), fields.get("messages")) {
-        (Some(question), _) => (question.to_owned(), json!([{ "role": "user", "content": question }])),
-        (None, Some(messages)) => match Conversation::read(messages) {
-            Ok(conversation) => (conversation.question, messages.clone()),
-            Err(error) => return wrong(&error.to_string(), "messages are those of OpenAI's chat API"),
-        },
-        (None, None) => return wrong("there is neither a question nor messages", "give one of them in every row"),
-    };
-    let answer = text("answer").map(str::to_owned);
-    if answer.is_none() && !args.stack.has_upstream() {
-        return wrong("there is no answer", "give one in every row, or --upstream URL or --upstream-model PATH");
-    }
-    Ok(Row { question, messages, answer, fields })
 }
 
 /// The Aligners asked for; without `--aligner`, the one of `--model`.
@@ -165,12 +114,15 @@ struct Stack<'a> {
     aligners: Vec<Aligner>,
     answers: Answers,
     n_failed: usize,
+    /// Why the first of them failed.
+    first_error: Option<String>,
 }
 
 impl Stack<'_> {
-    /// Answers rows that have no answer, then corrects all of them; `first` is the number of the first one.
-    fn correct(&mut self, first: usize, rows: &[Row]) -> anyhow::Result<Vec<Map<String, Value>>> {
-        let answers = self.answers.of(rows, self.args)?;
+    /// Answers rows that have no answer, then corrects all of them, up to where the run has to end; `first` is the number of the first one.
+    fn correct(&mut self, first: usize, rows: &[Row]) -> anyhow::Result<(Vec<Fields>, Option<anyhow::Error>)> {
+        let Batch { answers, end } = self.answers.of(rows, self.args)?;
+        let rows = &rows[..answers.len()];
         let mut texts: Vec<String> =
             answers.iter().map(|answer| answer.as_ref().map_or_else(|_| String::new(), |a| a.text.clone())).collect();
         let mut steps: Vec<Vec<Value>> = vec![Vec::new(); rows.len()];
@@ -196,25 +148,29 @@ impl Stack<'_> {
         for (i, row) in rows.iter().enumerate() {
             let mut fields = row.output();
             let answer = answers[i].as_ref().map_or("", |answer| answer.text.as_str());
-            fields.insert("answer".into(), answer.into());
+            if row.is_known() {
+                fields.put("answer", answer);
+            }
             if answers[i].as_ref().is_ok_and(|answer| answer.is_cut) {
-                fields.insert("answer_truncated".into(), true.into());
+                fields.put("answer_truncated", true);
             }
             match (&errors[i], ends[i].take()) {
                 (None, Some(end)) => self.finish(&mut fields, answer, end, std::mem::take(&mut steps[i])),
                 (reason, _) => {
                     self.n_failed += 1;
-                    fields.insert("error".into(), reason.clone().unwrap_or_default().into());
+                    let reason = reason.clone().unwrap_or_default();
+                    fields.put("error", reason.as_str());
+                    self.first_error.get_or_insert(reason);
                 }
             }
             out.push(fields);
         }
-        Ok(out)
+        Ok((out, end))
     }
 
-    fn finish(&self, fields: &mut Map<String, Value>, answer: &str, end: Corrected, steps: Vec<Value>) {
+    fn finish(&self, fields: &mut Fields, answer: &str, end: Corrected, steps: Vec<Value>) {
         put_correction(fields, answer, &end.text, end.truncated);
-        let mut put = |name: &str, value: Value| fields.insert(name.into(), value);
+        let mut put = |name: &str, value: Value| fields.put(name, value);
         if let [aligner] = self.aligners.as_slice() {
             put("coefficient", json!(aligner.coefficient()));
         } else {
@@ -226,13 +182,12 @@ impl Stack<'_> {
     }
 
     /// Prints a row: the text for a person who gave one question, else a line of JSON.
-    fn show(&self, row: &Map<String, Value>, json: bool) -> anyhow::Result<()> {
-        let text = |name: &str| row.get(name).and_then(Value::as_str);
-        match (text("answer"), text("correction")) {
+    fn show(&self, row: &Fields, json: bool) -> anyhow::Result<()> {
+        match (row.text("answer"), row.text("correction")) {
             (Some(answer), Some(correction)) if self.args.diff && !json => {
-                output::line(&marked(answer.trim(), correction, Marks::for_stdout()))
+                output::line(&marked(answer.trim(), &correction, Marks::for_stdout()))
             }
-            (_, Some(correction)) if self.args.question.is_some() && !json => output::line(correction),
+            (_, Some(correction)) if self.args.question.is_some() && !json => output::line(&correction),
             _ => output::line(&serde_json::to_string(row)?),
         }
     }
@@ -242,8 +197,13 @@ impl Stack<'_> {
         match self.n_failed {
             0 => Ok(ExitCode::SUCCESS),
             n => Err(hinted(
-                format!("{n} rows have no correction; their `error` says why"),
-                "shorten their texts, or lower --max-new-tokens",
+                match &self.first_error {
+                    Some(first) => {
+                        format!("{n} rows have no correction; their `error` says why, the first here: {first}")
+                    }
+                    None => format!("{n} rows have no correction; their `error` says why"),
+                },
+                "mend what it names (shorten texts that are too long, or lower --max-new-tokens) and run these rows again",
             )),
         }
     }

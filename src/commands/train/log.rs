@@ -8,6 +8,9 @@ use redline::experiment::{EvaluationRecord, StepRecord, TrainingRecord as Record
 use redline::model::Error as ModelError;
 use redline::model::files::write_atomically;
 
+/// Name of the log in a run's folder.
+pub const LOG: &str = "train.jsonl";
+
 /// The log, open at its end.
 pub struct Log {
     path: PathBuf,

@@ -1,6 +1,5 @@
 //! `redline train`: rows → Aligner, watched, resumable.
 
-mod folder;
 mod log;
 mod options;
 mod report;
@@ -15,15 +14,14 @@ use anyhow::Context;
 use redline::model::Error;
 use redline::model::train::checkpoint::load_parameters;
 use redline::model::train::export::{
-    GgufStored, StoredType, check_gguf, export_adapter, export_gguf, export_hugging_face,
+    GgufStored, StoredType, check_gguf, check_hugging_face, export_adapter, export_gguf, export_hugging_face,
 };
 use redline::model::train::{Method, Outcome, TrainData, TrainRun, train};
-use redline::report::check_place;
 use serde_json::{Value, json};
 
 use crate::cli::train::{GgufName, StoredName, TrainArgs};
 use crate::output;
-use crate::session::{check_output, check_output_folder, make_folder};
+use crate::session::{make_folder, warn};
 
 use rows::TrainingRows;
 use start::Start;
@@ -41,14 +39,9 @@ pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<ExitCode> {
 /// Trains and exports; returns the summary that is also in the folder.
 pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
     options::check(args)?;
-    check_output_folder(&args.out)?;
-    folder::check(args)?;
-    args.gguf.as_deref().map_or(Ok(()), check_output)?;
     let rows = TrainingRows::read(args)?;
     let start = Start::new(args, &rows)?;
-    if args.gguf.is_some() {
-        check_gguf(start.parameters.config())?;
-    }
+    check_exports(args, &start)?;
     if let Some(path) = &args.export {
         let state = load_parameters(path, &start.parameters)?;
         make_folder(&args.out)?;
@@ -62,7 +55,6 @@ pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
         }));
     }
     let options = options::train_options(args, rows.n_steps_hint(args));
-    check_place(&args.out.join("index.html"))?;
     let mut watch = Watch::new(&args.out, &rows.held_out, json!({ "options": options }));
     let run = TrainRun {
         parameters: &start.parameters,
@@ -90,6 +82,17 @@ pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
     let summary = summary(args, &rows, &start, &outcome, &watch)?;
     output::json_file(&args.out.join("summary.json"), &summary)?;
     Ok(summary)
+}
+
+/// Refuses, before the first step, a model that could not be written after the last.
+fn check_exports(args: &TrainArgs, start: &Start) -> anyhow::Result<()> {
+    if matches!(start.parameters.method(), Method::Full) {
+        check_hugging_face(&args.out.join("model"), &start.parameters, &start.tokenizer)?;
+    }
+    if let Some(path) = &args.gguf {
+        warn(&check_gguf(path, &start.parameters, &start.tokenizer)?);
+    }
+    Ok(())
 }
 
 fn export(args: &TrainArgs, start: &Start) -> anyhow::Result<()> {

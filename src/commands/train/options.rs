@@ -1,13 +1,16 @@
 //! Options of the command line as those of the library, refused before anything is read.
 
 use redline::model::LoraOptions;
+use redline::model::memory::{check_memory, product};
 use redline::model::train::{AdamWOptions, Method, Precision, Schedule, ScheduleShape, TrainOptions};
 
-use crate::cli::train::{MethodName, PrecisionName, ScheduleName, TrainArgs};
+use crate::cli::train::{MethodName, PrecisionName, ScheduleName, ShapeArgs, TrainArgs};
 use crate::session::hinted;
 
 /// Evaluations of a run, unless told otherwise.
 const EVALUATIONS: usize = 10;
+/// Bytes of a parameter in training.
+const BYTES_PER_PARAMETER: u64 = 16;
 
 /// Refuses options out of range.
 pub fn check(args: &TrainArgs) -> anyhow::Result<()> {
@@ -36,7 +39,20 @@ pub fn check(args: &TrainArgs) -> anyhow::Result<()> {
         let message = format!("--kv-heads {kv_heads} does not divide --heads {}", shape.heads);
         return Err(hinted(message, "give a divisor of --heads"));
     }
-    Ok(())
+    match args.from_scratch {
+        true => Ok(check_memory("training a model of these sizes", scratch_bytes(shape))?),
+        false => Ok(()),
+    }
+}
+
+/// Memory that a model from scratch takes at least: weights, gradients and two moments of each parameter.
+fn scratch_bytes(shape: &ShapeArgs) -> u64 {
+    let width = shape.hidden_size;
+    let inner = shape.intermediate_size.unwrap_or(3 * width);
+    let block = product(&[2, width, width]).saturating_add(product(&[3, width, inner]));
+    let embeddings = product(&[shape.vocab_size, width]);
+    let parameters = embeddings.saturating_add(block.saturating_mul(shape.n_layers as u64));
+    parameters.saturating_mul(BYTES_PER_PARAMETER)
 }
 
 /// What the run's result depends on; `n_steps` says how long it is about, for the steps between evaluations.

@@ -3,11 +3,12 @@
 use std::path::Path;
 
 use anyhow::Context;
-use redline::data::{FilterOptions, filter_rows, read_data, split_rows};
+use redline::data::{FilterOptions, Need, filter_rows, split_rows};
 use redline::model::{Qac, Question};
 use redline::probe::split::{PartSizes, overlap};
 
 use crate::cli::train::TrainArgs;
+use crate::rows;
 use crate::session::hinted;
 
 /// Which part of a run rows are for.
@@ -58,20 +59,21 @@ impl TrainingRows {
         let run = &args.run;
         let share = (self.training.len() as f64 * run.warmup_share).round() as usize;
         let batches = |rows: usize| rows.div_ceil(run.batch_rows.max(1));
-        let identity = batches(self.identity.as_ref().map_or(share, Vec::len)) * run.warmup_epochs;
-        run.steps.unwrap_or(identity + batches(self.training.len()) * run.epochs)
+        let identity = batches(self.identity.as_ref().map_or(share, Vec::len)).saturating_mul(run.warmup_epochs);
+        run.steps.unwrap_or(identity.saturating_add(batches(self.training.len()).saturating_mul(run.epochs)))
     }
 }
 
 /// Reads a file's rows without duplicates and empty ones, and says how many were left out.
 pub fn read_part(path: &Path, part: Part) -> anyhow::Result<Vec<Qac>> {
-    let file = read_data(path)?;
+    let need = if part == Part::Corrections { Need::Triple } else { Need::Answer };
+    let file = rows::read_with_empty(path, need)?;
     let rows = match part {
-        Part::Corrections => file.into_triples()?,
-        Part::Identity => file.into_answers().into_iter().map(copy).collect(),
+        Part::Corrections => file.triples(),
+        Part::Identity => file.answers().into_iter().map(copy).collect(),
     };
     let (rows, report) = filter_rows(rows, &FilterOptions::default()).with_context(|| path.display().to_string())?;
-    eprintln!("{}: {report}", path.display());
+    eprintln!("{}: {}", path.display(), report.with_unusable(file.report.n_left_out()));
     Ok(rows)
 }
 

@@ -7,7 +7,7 @@ use redline::model::{AlignerTemplate, Tokenizer};
 use super::options;
 use super::rows::TrainingRows;
 use crate::cli::train::{ShapeArgs, TrainArgs};
-use crate::session::{choose_template, hinted};
+use crate::session::{choose_template, hinted, warn};
 
 /// What a run starts from.
 pub struct Start {
@@ -26,6 +26,7 @@ impl Start {
             return Ok(Self { parameters, tokenizer, template });
         };
         let (parameters, tokenizer) = Parameters::open(path, options::method(args), seed)?;
+        warn(parameters.warnings());
         let tokenizer = tokenizer.ok_or_else(|| {
             hinted(
                 format!("{}: has no tokenizer.json", path.display()),

@@ -9,7 +9,7 @@ use redline::model::{Error, Qac};
 use redline::plot::write_both;
 use serde_json::Value;
 
-use super::folder::LOG;
+use super::log::LOG;
 use super::log::Log;
 use super::report::{self, WrittenOutput};
 use crate::interrupt;

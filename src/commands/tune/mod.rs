@@ -10,7 +10,6 @@ mod verify;
 use std::process::ExitCode;
 
 use redline::experiment::{SweepAnalysis, analyse};
-use redline::model::qac::read_qac;
 use redline::model::sampling::SamplingOptions;
 use redline::profile::Verification;
 use redline::steer::{
@@ -19,9 +18,11 @@ use redline::steer::{
 };
 
 use crate::cli::tune::TuneArgs;
+use crate::cli::writes::SWEEP;
 use crate::commands::sweep::{SweepSettings, prompts, run_logged, sampling_options, settings};
 use crate::defaults;
-use crate::session::{Session, check_output, hinted};
+use crate::outputs::{Scratch, clear_for_log};
+use crate::session::{Session, hinted};
 use crate::steering::Steering;
 use dial::Dial;
 use past_sweep::PastSweep;
@@ -58,12 +59,11 @@ pub fn run(args: &TuneArgs, json: bool) -> anyhow::Result<ExitCode> {
     let coefficients = coefficients(args)?;
     check_options(args)?;
     let place = args.save.as_deref().map(save::Place::new).transpose()?;
-    args.out.as_deref().map_or(Ok(()), check_output)?;
     let steering = Steering::resolve(&args.steering)?;
     let past = args.sweep.as_deref().map(PastSweep::read).transpose()?;
     past.as_ref().map_or(Ok(()), |past| only_add(past.settings.operator))?;
     let rows = Rows::read(args, past.as_ref())?;
-    let like = args.like.as_deref().map(read_qac).transpose()?;
+    let like = args.like.as_deref().map(crate::rows::triples).transpose()?;
 
     let template = match &past {
         Some(past) => Some(past.template()?),
@@ -152,7 +152,7 @@ fn target(args: &TuneArgs, session: &Session, like: Option<&[redline::model::Qac
 impl Run<'_> {
     /// Runs the sweep, in the file that was asked for or one that goes away.
     fn sweep(&self, chosen: &[usize], coefficients: &[f32]) -> anyhow::Result<Vec<SweepRow>> {
-        let scratch = tempfile::tempdir()?;
+        let scratch = Scratch::new()?;
         let file = self.args.out.clone().unwrap_or_else(|| scratch.path().join("sweep.jsonl"));
         let settings = settings(&SweepSettings {
             session: self.session,
@@ -165,6 +165,7 @@ impl Run<'_> {
             max_new_tokens: self.max_new_tokens,
             sampling: &self.sampling,
         });
+        clear_for_log(&file, SWEEP, self.args.force.force)?;
         let mut log = SweepLog::open(&file, &settings)?;
         let rows = self.generate(chosen, coefficients, &mut log, "sweep")?;
         if self.args.out.is_some() {

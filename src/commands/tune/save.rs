@@ -9,7 +9,7 @@ use redline::profile::{
 use redline::steer::Interval;
 
 use super::{Outcome, Run};
-use crate::session::{check_output, make_folder};
+use crate::session::make_folder;
 
 /// Where a profile goes.
 pub struct Place {
@@ -25,11 +25,9 @@ pub struct Saved {
 }
 
 impl Place {
-    /// Finds the place and makes sure, before long work, that it can be written.
+    /// Finds the place.
     pub fn new(asked: &str) -> anyhow::Result<Self> {
         let path = place(asked)?;
-        let folder = folder_of(&path);
-        check_output(if folder.exists() { &path } else { folder })?;
         let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         Ok(Self { path, name })
     }

@@ -7,11 +7,12 @@ use redline::steer::{BootstrapOptions, CORRECTION, Interval, SweepLog};
 use serde_json::Value;
 
 use super::Run;
+use crate::outputs::Scratch;
 
 /// Writes corrections of these rows at 0 and at `coefficient`.
 pub fn verify(run: &Run<'_>, coefficient: f32, rows: &[usize]) -> anyhow::Result<Verification> {
     let coefficients = if coefficient == 0.0 { vec![0.0] } else { vec![0.0, coefficient] };
-    let scratch = tempfile::tempdir()?;
+    let scratch = Scratch::new()?;
     let mut log = SweepLog::open(&scratch.path().join("verify.jsonl"), &Value::Null)?;
     let outputs = run.generate(rows, &coefficients, &mut log, "verify")?;
     let analysis = analyse(&outputs, CORRECTION, run.args.variant, run.args.coherence_bound, &run.bootstrap)?;

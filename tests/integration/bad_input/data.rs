@@ -16,9 +16,9 @@ fn with_third_line(tiny: &Tiny, line: &str) {
 fn line_refused(name: &str, line: &str) {
     let tiny = Tiny::new();
     with_third_line(&tiny, line);
-    refused_line(&tiny, name, "ratio bad.jsonl");
+    refused_line(&tiny, name, "ratio bad.jsonl --strict");
     // the same before a model is loaded: this one would not load
-    let line = "extract --model triples.jsonl --data bad.jsonl --out vector.safetensors";
+    let line = "extract --model triples.jsonl --data bad.jsonl --out vector.safetensors --strict";
     refused_line(&tiny, name, line);
 }
 

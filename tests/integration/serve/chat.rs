@@ -36,7 +36,10 @@ fn whole(server: &Server, mock: &Mock) {
     assert_eq!(extension["coefficient"].as_f64(), Some(0.5));
     assert_eq!(reply["choices"][0]["finish_reason"], "stop");
     assert_eq!(reply["choices"][0]["logprobs"], Value::Null);
-    assert_eq!((reply["id"].as_str(), reply["usage"]["total_tokens"].as_u64()), (Some("chatcmpl-1"), Some(12)));
+    assert_eq!(
+        (reply["id"].as_str(), reply["usage"]["redline"]["upstream"]["total_tokens"].as_u64()),
+        (Some("chatcmpl-1"), Some(12))
+    );
 
     let (received, key) = mock.received.lock().unwrap().last().unwrap().clone();
     assert_eq!(key.as_deref(), Some("Bearer the-clients-key"), "the server has no keys, so it passes them on");
@@ -66,7 +69,10 @@ fn streamed(server: &Server) {
     let last = &chunks[chunks.len() - 2]["choices"][0];
     assert_eq!((last["finish_reason"].as_str(), last["redline"]["answer"].as_str()), (Some("stop"), Some(FLAWED)));
     let usage = chunks.last().unwrap();
-    assert_eq!((usage["choices"].as_array().unwrap().len(), usage["usage"]["total_tokens"].as_u64()), (0, Some(12)));
+    assert_eq!(
+        (usage["choices"].as_array().unwrap().len(), usage["usage"]["redline"]["upstream"]["total_tokens"].as_u64()),
+        (0, Some(12))
+    );
 }
 
 fn several(server: &Server) {
@@ -113,7 +119,7 @@ fn bad_requests(server: &Server) {
     let cases = [
         (json!({}), "messages"),
         (json!({ "messages": [] }), "messages"),
-        (json!({ "messages": [{ "role": "system", "content": "x" }] }), "messages"),
+        (json!({ "messages": [{ "role": "tool", "content": "x" }] }), "messages"),
         (json!({ "messages": [{ "role": "user", "content": "x" }], "stream": 1 }), "stream"),
         (json!({ "messages": [{ "role": "user", "content": "x" }], "steering": 1 }), "steering"),
         (json!({ "messages": [{ "role": "user", "content": "x" }], "steering": { "vector": "x" } }), "steering.vector"),

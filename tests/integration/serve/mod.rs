@@ -10,6 +10,8 @@ mod load;
 mod openapi;
 mod page;
 mod program;
+mod replies;
+mod routes;
 mod tls;
 pub mod upstream;
 

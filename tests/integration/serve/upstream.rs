@@ -15,6 +15,8 @@ pub struct Mock {
     pub address: SocketAddr,
     /// Bodies and `Authorization` headers received.
     pub received: Arc<Mutex<Vec<Received>>>,
+    /// The same bodies, as they came.
+    pub bodies: Arc<Mutex<Vec<String>>>,
 }
 
 impl Mock {
@@ -23,13 +25,15 @@ impl Mock {
         let address = listener.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
         let log = received.clone();
+        let bodies = Arc::new(Mutex::new(Vec::new()));
+        let raw = bodies.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let log = log.clone();
-                std::thread::spawn(move || answer(stream, &log));
+                let (log, raw) = (log.clone(), raw.clone());
+                std::thread::spawn(move || answer(stream, &log, &raw));
             }
         });
-        Self { address, received }
+        Self { address, received, bodies }
     }
 
     /// Arguments for a server in front of it.
@@ -38,7 +42,7 @@ impl Mock {
     }
 }
 
-fn answer(stream: TcpStream, log: &Mutex<Vec<(Value, Option<String>)>>) {
+fn answer(stream: TcpStream, log: &Mutex<Vec<Received>>, raw: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut length, mut key, mut first) = (0, None, String::new());
     loop {
@@ -67,6 +71,7 @@ fn answer(stream: TcpStream, log: &Mutex<Vec<(Value, Option<String>)>>) {
             &json!({ "object": "list", "data": [{ "id": "ok", "object": "model" }] }).to_string(),
         );
     }
+    raw.lock().unwrap().push(String::from_utf8_lossy(&body).into_owned());
     let body: Value = serde_json::from_slice(&body).unwrap();
     log.lock().unwrap().push((body.clone(), key));
     let asked = body["messages"].as_array().and_then(|messages| messages.last()?["content"].as_str());
@@ -102,6 +107,7 @@ fn behave(mut stream: TcpStream, model: &str, text: &str, n: u64) {
             let message = json!({ "role": "assistant", "content": "" });
             reply(stream, 200, "", &completion(model, &[message], "content_filter"));
         }
+        "verbatim" => reply(stream, 200, "", text),
         "refuse" => reply(stream, 400, "", &error("no such parameter")),
         "no-key" => reply(stream, 401, "", &error("a key is needed")),
         "missing" => reply(stream, 404, "", &error("no such model")),

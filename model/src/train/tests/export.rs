@@ -44,7 +44,8 @@ fn gguf_files_come_back() {
 #[test]
 fn what_gguf_cannot_hold_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let config = crate::ModelConfig { rope_scaling: RopeScaling::Linear { factor: 2.0 }, ..tiny_config(310) };
+    let factors = RopeScaling::Factors { factors: vec![2.0; 4], attention_factor: 1.5 };
+    let config = crate::ModelConfig { rope_scaling: factors, ..tiny_config(310) };
     let parameters = Parameters::from_scratch(config, 8).unwrap();
     let error = export_gguf(&folder.path().join("x.gguf"), &parameters, &tokenizer(), GgufStored::F16).unwrap_err();
     assert!(matches!(error, crate::Error::Request { .. }), "{error}");

@@ -1,6 +1,7 @@
 //! Training as a whole: against PyTorch and PEFT, against finite differences, and against itself after a stop.
 
 mod export;
+mod families;
 mod golden;
 mod lora;
 mod resume;

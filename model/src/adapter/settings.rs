@@ -1,0 +1,287 @@
+//! What `adapter_config.json` says: read, or refused by name where it is more than plain LoRA.
+//!
+//! Everything that is not listed is refused unless it is unset: an adapter whose settings are not understood gives other numbers than
+//! PEFT without a word.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::config::keys::Neutral::{Flag, Number, Text};
+use crate::config::keys::{Key, KeyList, Neutral, Rule, only, read, shortened};
+use crate::{Error, Result};
+
+const OFF: &[Neutral] = &[Flag(false)];
+
+/// Keys of `adapter_config.json`, by PEFT 0.21.
+pub(super) const ADAPTER_KEYS: KeyList = KeyList { keys: KEYS, harmless: HARMLESS };
+
+const KEYS: &[Key] = &[
+    read("r"),
+    read("lora_alpha"),
+    read("use_rslora"),
+    read("base_model_name_or_path"),
+    // which layers are adapted follows from the tensors, which must agree
+    read("target_modules"),
+    read("exclude_modules"),
+    read("layers_to_transform"),
+    only("peft_type", "is another kind of adapter", &[Text("LORA")]),
+    only("use_dora", "asks for DoRA", OFF),
+    only("use_qalora", "asks for QALoRA", OFF),
+    only("use_bdlora", "asks for block-diagonal LoRA", OFF),
+    only("fan_in_fan_out", "stores weights transposed", OFF),
+    only("bias", "trains biases too", &[Text("none")]),
+    only("lora_bias", "adds a bias to the deltas", OFF),
+    only("modules_to_save", "replaces whole layers", &[]),
+    only("rank_pattern", "gives layers other ranks", &[]),
+    only("alpha_pattern", "gives layers another strength", &[]),
+    only("trainable_token_indices", "trains single token embeddings", &[]),
+    only("target_parameters", "adapts parameters that are no linear layers", &[]),
+    only("layer_replication", "repeats layers of the model", &[]),
+    only("alora_invocation_tokens", "works from certain tokens on only", &[]),
+    only("alora_invocation_string", "works from certain tokens on only", &[]),
+    only("ensure_weight_tying", "adapts tied embeddings", OFF),
+    only("megatron_config", "is made for Megatron's layers", &[]),
+    only("arrow_config", "routes between adapters", &[]),
+    only("kasa_config", "asks for KaSA", &[]),
+    only("velora_config", "asks for VeLoRA", &[]),
+    only("monteclora_config", "asks for MonteCLoRA", &[]),
+    only("enable_lora", "adapts parts of fused layers", &[]),
+    only("merge_weights", "is merged already", OFF),
+    INIT,
+];
+
+/// How deltas began, where that left the model's own weights as they are. PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA take their first
+/// deltas out of the weights, so that PEFT changes these when it loads the adapter, or would have to.
+const INIT: Key = only(
+    "init_lora_weights",
+    "began with deltas that were taken out of the model's weights, or in a way that is not known here",
+    &[Flag(true), Flag(false), Text("gaussian"), Text("eva"), Text("orthogonal")],
+);
+
+const HARMLESS: &[&str] = &[
+    "auto_mapping",
+    "inference_mode",
+    "layers_pattern",
+    "lora_dropout",
+    "megatron_core",
+    "peft_version",
+    "qalora_group_size",
+    "revision",
+    "runtime_config",
+    "task_type",
+    // settings of ways to begin, which are refused by `init_lora_weights` where they change anything
+    "corda_config",
+    "eva_config",
+    "loftq_config",
+    "lora_ga_config",
+];
+
+/// What is read of a configuration.
+#[derive(Debug)]
+pub(super) struct Settings {
+    pub(super) rank: usize,
+    pub(super) scale: f64,
+    pub(super) base_model: Option<String>,
+    targets: Option<Vec<String>>,
+    excluded: Vec<String>,
+    layers: Option<Vec<u64>>,
+}
+
+impl Settings {
+    /// Reads a configuration that asks for nothing but plain LoRA.
+    pub(super) fn read(path: &Path, map: &Map<String, Value>) -> Result<Self> {
+        let fields = Fields { path, map };
+        if map.get("peft_type").is_none_or(Value::is_null) {
+            return Err(fields.problem("peft_type", "is missing"));
+        }
+        map.iter().try_for_each(|(name, value)| fields.check(name, value))?;
+        let rank = map.get("r").and_then(Value::as_u64).filter(|rank| (1..=1 << 16).contains(rank));
+        let rank = rank.ok_or_else(|| fields.problem("r", "must be a positive number"))? as usize;
+        let alpha = map.get("lora_alpha").and_then(Value::as_f64).filter(|alpha| alpha.is_finite());
+        let alpha = alpha.ok_or_else(|| fields.problem("lora_alpha", "must be a number"))?;
+        let is_rank_stabilised = match map.get("use_rslora") {
+            None | Some(Value::Null) => false,
+            Some(value) => value.as_bool().ok_or_else(|| fields.problem("use_rslora", "must be true or false"))?,
+        };
+        let divisor = if is_rank_stabilised { (rank as f64).sqrt() } else { rank as f64 };
+        Ok(Self {
+            rank,
+            scale: alpha / divisor,
+            base_model: map.get("base_model_name_or_path").and_then(Value::as_str).map(str::to_owned),
+            targets: fields.names("target_modules")?,
+            excluded: fields.names("exclude_modules")?.unwrap_or_default(),
+            layers: fields.layers()?,
+        })
+    }
+
+    /// What PEFT would not load of a layer that the weights adapt.
+    pub(super) fn problem_with(&self, layer: &str) -> Option<&'static str> {
+        let is_named = |names: &[String]| {
+            names.iter().any(|name| layer == name || layer.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')))
+        };
+        let number = layer.split('.').find_map(|part| part.parse::<u64>().ok());
+        let is_among = |layers: &Vec<u64>| number.is_some_and(|number| layers.contains(&number));
+        match () {
+            () if self.targets.as_deref().is_some_and(|targets| !is_named(targets)) => {
+                Some("`target_modules` does not name")
+            }
+            () if is_named(&self.excluded) => Some("`exclude_modules` names"),
+            () if self.layers.as_ref().is_some_and(|layers| !is_among(layers)) => {
+                Some("`layers_to_transform` does not name")
+            }
+            () => None,
+        }
+    }
+}
+
+struct Fields<'a> {
+    path: &'a Path,
+    map: &'a Map<String, Value>,
+}
+
+impl Fields<'_> {
+    fn problem(&self, field: &str, problem: impl Into<String>) -> Error {
+        Error::AdapterSetting { path: self.path.into(), field: field.into(), problem: problem.into() }
+    }
+
+    fn check(&self, name: &str, value: &Value) -> Result<()> {
+        let is_unset = match value {
+            Value::Null | Value::Bool(false) => true,
+            Value::Array(values) => values.is_empty(),
+            Value::Object(values) => values.is_empty(),
+            value => Number(0.0).is(value),
+        };
+        let got = shortened(value);
+        match ADAPTER_KEYS.rule(name, "") {
+            Some(Rule::Read | Rule::Harmless) => Ok(()),
+            Some(Rule::Only { neutral, .. }) if value.is_null() || neutral.iter().any(|neutral| neutral.is(value)) => {
+                Ok(())
+            }
+            Some(Rule::Only { neutral: [], .. }) | None if is_unset => Ok(()),
+            Some(Rule::Only { meaning, .. }) => Err(self.problem(name, format!("is {got}: it {meaning}"))),
+            None => {
+                let name = name.escape_debug().to_string();
+                Err(self.problem(&name, format!("is {got}, and not known here: it may change what the adapter does")))
+            }
+        }
+    }
+
+    /// A list of names; a single text is a pattern, which is left to the tensors.
+    fn names(&self, field: &str) -> Result<Option<Vec<String>>> {
+        let name = |value: &Value| value.as_str().map(str::to_owned);
+        match self.map.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(_)) if field == "target_modules" => Ok(None),
+            Some(Value::Array(values)) => {
+                let names = values.iter().map(name).collect::<Option<Vec<_>>>();
+                names.map(Some).ok_or_else(|| self.problem(field, "must be a list of names"))
+            }
+            Some(value) => Err(self.problem(field, format!("is {}, which is not supported", shortened(value)))),
+        }
+    }
+
+    fn layers(&self) -> Result<Option<Vec<u64>>> {
+        let field = "layers_to_transform";
+        let layers = match self.map.get(field) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Array(values)) if values.is_empty() => return Ok(None),
+            Some(Value::Array(values)) => values.iter().map(Value::as_u64).collect(),
+            Some(value) => value.as_u64().map(|layer| vec![layer]),
+        };
+        layers.map(Some).ok_or_else(|| self.problem(field, "must be numbers of layers"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(name: &str, value: Value) -> Result<Settings> {
+        let mut map = json!({ "peft_type": "LORA", "r": 4, "lora_alpha": 8, "target_modules": ["q_proj"] });
+        map[name] = value;
+        Settings::read(Path::new("adapter_config.json"), map.as_object().unwrap())
+    }
+
+    /// A value that is not neutral for any key.
+    fn another(neutral: &[Neutral]) -> Value {
+        match neutral {
+            [Flag(false)] => json!(true),
+            [Text(_), ..] | [Flag(_), _, ..] => json!("another"),
+            _ => json!({ "q_proj": 3 }),
+        }
+    }
+
+    #[test]
+    fn every_key_is_read_or_refused_by_name() {
+        for key in KEYS {
+            let Rule::Only { neutral, .. } = key.rule else { continue };
+            let error = read(key.name, another(neutral)).unwrap_err();
+            assert!(
+                matches!(&error, Error::AdapterSetting { field, .. } if field == key.name),
+                "{}: {error}",
+                key.name
+            );
+            assert!(error.hint().is_some_and(|hint| hint.contains("merge_and_unload")), "{}", key.name);
+            for neutral in neutral {
+                let value = match neutral {
+                    Flag(flag) => json!(flag),
+                    Number(number) => json!(number),
+                    Text(text) => json!(text),
+                };
+                assert!(read(key.name, value).is_ok(), "{}: {neutral}", key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn ways_to_begin_that_change_the_model_are_refused() {
+        let changing = ["pissa", "pissa_niter_16", "olora", "loftq", "corda", "lora_ga", "mica", "PISSA", "another"];
+        for name in changing {
+            assert!(read("init_lora_weights", json!(name)).is_err(), "{name}");
+        }
+        for value in [json!(true), json!(false), json!("gaussian"), json!("orthogonal"), json!("eva"), Value::Null] {
+            assert!(read("init_lora_weights", value.clone()).is_ok(), "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_unless_it_is_unset() {
+        for value in [Value::Null, json!(false), json!([]), json!({}), json!(0)] {
+            assert!(read("new_setting", value.clone()).is_ok(), "{value}");
+        }
+        for value in [json!(true), json!("x"), json!(1.5), json!([1])] {
+            let error = read("new_setting", value).unwrap_err();
+            assert!(error.to_string().contains("new_setting"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_scale_follows_rank_and_strength() {
+        assert_eq!(read("use_rslora", json!(true)).unwrap().scale, 4.0);
+        assert_eq!(read("use_rslora", json!(false)).unwrap().scale, 2.0);
+        assert!(read("use_rslora", json!("yes")).is_err() && read("r", json!(0)).is_err());
+    }
+
+    #[test]
+    fn layers_that_peft_would_leave_out_are_noticed() {
+        let layer = "model.layers.3.self_attn.q_proj";
+        assert_eq!(read("use_rslora", json!(true)).unwrap().problem_with(layer), None);
+        for (name, value) in [
+            ("target_modules", json!(["v_proj"])),
+            ("exclude_modules", json!(["q_proj"])),
+            ("layers_to_transform", json!([1, 2])),
+            ("layers_to_transform", json!(1)),
+        ] {
+            assert!(
+                read(name, value).unwrap().problem_with(layer).is_some_and(|problem| problem.contains(name)),
+                "{name}"
+            );
+        }
+        for (name, value) in [("target_modules", json!("all-linear")), ("layers_to_transform", json!([3]))] {
+            assert_eq!(read(name, value).unwrap().problem_with(layer), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Typed access to a JSON object, with the file's name in every error and the family's defaults.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::family::Family;
+use super::{checked_size, config_problem};
+use crate::{Error, Result};
+
+/// What transformers takes for a key that is absent; a key that is null says that there is none.
+const DEFAULTS: &[(&str, &[&str], f64)] = &[
+    ("vocab_size", &["gemma3"], 262_208.0),
+    ("num_attention_heads", &["gemma3"], 8.0),
+    ("max_position_embeddings", &["gemma3"], 131_072.0),
+    ("num_key_value_heads", &["mistral"], 8.0),
+    ("num_key_value_heads", &["qwen2", "qwen3"], 32.0),
+    ("num_key_value_heads", &["gemma"], 16.0),
+    ("num_key_value_heads", &["gemma2", "gemma3"], 4.0),
+    ("head_dim", &["qwen3"], 128.0),
+    ("head_dim", &["gemma", "gemma2", "gemma3"], 256.0),
+    ("rms_norm_eps", &["phi3"], 1e-5),
+    ("rms_norm_eps", &[], 1e-6),
+    ("sliding_window", &["mistral", "qwen2", "qwen3", "gemma2", "gemma3"], 4096.0),
+    ("max_window_layers", &["qwen2", "qwen3"], 28.0),
+    ("sliding_window_pattern", &["gemma3"], 6.0),
+    ("query_pre_attn_scalar", &["gemma2", "gemma3"], 256.0),
+    ("attn_logit_softcapping", &["gemma2"], 50.0),
+    ("final_logit_softcapping", &["gemma2"], 30.0),
+    ("original_max_position_embeddings", &["phi3"], 4096.0),
+];
+
+/// Typed access to a JSON object.
+pub(super) struct Fields<'a> {
+    pub(super) path: &'a Path,
+    pub(super) map: &'a Map<String, Value>,
+    pub(super) family: &'static Family,
+}
+
+impl Fields<'_> {
+    pub(super) fn problem(&self, field: &str, problem: impl Into<String>) -> Error {
+        config_problem(self.path, field, problem)
+    }
+
+    /// The value of a key that is not null.
+    pub(super) fn value(&self, field: &str) -> Option<&Value> {
+        self.map.get(field).filter(|value| !value.is_null())
+    }
+
+    fn default(&self, field: &str) -> Option<f64> {
+        let is_for = |families: &[&str]| families.is_empty() || families.contains(&self.family.name);
+        let found = DEFAULTS.iter().find(|(name, families, _)| *name == field && is_for(families));
+        found.filter(|_| !self.map.contains_key(field)).map(|(.., value)| *value)
+    }
+
+    pub(super) fn optional_size(&self, field: &str) -> Result<Option<usize>> {
+        let Some(value) = self.value(field) else { return Ok(self.default(field).map(|size| size as usize)) };
+        let size = value.as_u64().ok_or_else(|| self.problem(field, format!("must be a size, but is {value}")))?;
+        checked_size(self.path, field, size).map(Some)
+    }
+
+    pub(super) fn size(&self, field: &str) -> Result<usize> {
+        self.optional_size(field)?.ok_or_else(|| self.problem(field, "is missing"))
+    }
+
+    pub(super) fn flag(&self, field: &str) -> Result<Option<bool>> {
+        let of_another_kind = |value| self.problem(field, format!("must be true or false, but is {value}"));
+        self.value(field).map(|value| value.as_bool().ok_or_else(|| of_another_kind(value))).transpose()
+    }
+
+    pub(super) fn number(&self, field: &str) -> Result<Option<f64>> {
+        match self.value(field) {
+            None => Ok(self.default(field)),
+            Some(value) => match value.as_f64() {
+                Some(number) if number.is_finite() => Ok(Some(number)),
+                _ => Err(self.problem(field, format!("must be a number, but is {value}"))),
+            },
+        }
+    }
+
+    pub(super) fn finite(&self, field: &str, value: &Value) -> Result<f32> {
+        match value.as_f64() {
+            Some(number) if number.is_finite() => Ok(number as f32),
+            _ => Err(self.problem(field, format!("must be a number, but is {value}"))),
+        }
+    }
+
+    pub(super) fn object(&self, field: &str) -> Result<Option<&Map<String, Value>>> {
+        let of_another_kind = |value| self.problem(field, format!("must be an object, but is {value}"));
+        self.value(field).map(|value| value.as_object().ok_or_else(|| of_another_kind(value))).transpose()
+    }
+}

@@ -1,0 +1,94 @@
+//! What lies beside a model's weights, kept from the moment it is opened so that a trained model is written with it: the base's
+//! configuration, its tokenizer's files, its pad token and the tokens that end an output.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::gguf::GgufValue;
+use crate::model::ModelFiles;
+use crate::{Error, Result};
+
+/// Files of a folder that are passed on as they are.
+const KEPT: [&str; 9] = [
+    "generation_config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+];
+/// Most bytes of such a file; real ones are far below it.
+const MAX_BYTES: u64 = 1 << 26;
+
+/// What a model's files hold beside the weights.
+#[derive(Debug, Default)]
+pub(super) struct Base {
+    /// The folder's `config.json`; of a model that also sees images, the text part.
+    pub(super) config: Option<Map<String, Value>>,
+    /// Names and contents.
+    pub(super) files: Vec<(&'static str, Vec<u8>)>,
+    /// A GGUF file's metadata about its tokenizer.
+    pub(super) tokenizer: Vec<(String, GgufValue)>,
+}
+
+impl Base {
+    pub(super) fn read(model: &ModelFiles) -> Result<Self> {
+        if let Some(file) = model.weights.gguf() {
+            let own = |(key, value): (&str, &GgufValue)| (key.to_owned(), value.clone());
+            let tokenizer = file.metadata().filter(|(key, _)| key.starts_with("tokenizer.")).map(own).collect();
+            return Ok(Self { tokenizer, ..Self::default() });
+        }
+        let folder = &model.place;
+        let mut files = Vec::new();
+        for name in KEPT {
+            if let Some(bytes) = read_small(&folder.join(name))? {
+                files.push((name, bytes));
+            }
+        }
+        Ok(Self { config: Some(read_config(&folder.join("config.json"))?), files, tokenizer: Vec::new() })
+    }
+
+    /// A token's id in a GGUF file's metadata.
+    pub(super) fn token_id(&self, name: &str) -> Option<u32> {
+        let key = format!("tokenizer.ggml.{name}_token_id");
+        let value = self.tokenizer.iter().find(|(stored, _)| *stored == key)?;
+        value.1.to_u64().and_then(|id| u32::try_from(id).ok())
+    }
+
+    pub(super) fn has_file(&self, name: &str) -> bool {
+        self.files.iter().any(|(kept, _)| *kept == name)
+    }
+}
+
+fn read_small(path: &Path) -> Result<Option<Vec<u8>>> {
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(Error::io(path, source)),
+    };
+    if metadata.len() > MAX_BYTES {
+        let rule = format!("it has {} bytes, more than any such file", metadata.len());
+        return Err(Error::Malformed { path: path.into(), format: "model settings", rule });
+    }
+    std::fs::read(path).map(Some).map_err(|source| Error::io(path, source))
+}
+
+fn read_config(path: &Path) -> Result<Map<String, Value>> {
+    let bytes = read_small(path)?.ok_or_else(|| Error::NotFound { path: path.into() })?;
+    let malformed =
+        |error: serde_json::Error| Error::Malformed { path: path.into(), format: "JSON", rule: error.to_string() };
+    let mut outer: Map<String, Value> = serde_json::from_slice(&bytes).map_err(malformed)?;
+    let Some(Value::Object(mut text)) = outer.remove("text_config") else { return Ok(outer) };
+    // only the text part is trained and written
+    text.insert("model_type".into(), "gemma3_text".into());
+    for name in ["bos_token_id", "eos_token_id", "pad_token_id"] {
+        if let Some(value) = outer.remove(name) {
+            text.entry(name).or_insert(value);
+        }
+    }
+    Ok(text)
+}

@@ -1,0 +1,131 @@
+//! Which files a command reads and writes, told from its options: what the check of outputs starts from.
+
+use std::any::TypeId;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use clap::{Arg, ArgMatches, Args};
+use redline::embedded;
+use redline::profile::{Profile, find};
+
+use super::command;
+use crate::session::model_folders;
+
+/// Options that name what is written: verb and name. Every other option that takes a path names what is read.
+pub const OUTPUTS: [(&str, &str); 22] = [
+    ("reproduce", "out"),
+    ("scan", "out"),
+    ("scan", "report"),
+    ("layers", "out"),
+    ("compare", "out"),
+    ("extract", "out"),
+    ("extract", "gguf"),
+    ("sweep", "out"),
+    ("sweep", "report"),
+    ("fit", "plot"),
+    ("tune", "out"),
+    ("tune", "save"),
+    ("plot", "out"),
+    ("correct", "out"),
+    ("train", "out"),
+    ("train", "gguf"),
+    ("ablate-warmup", "out"),
+    ("ablate-warmup", "gguf"),
+    ("evaluate", "out"),
+    ("data", "out"),
+    ("data", "held_out"),
+    ("man", "out"),
+];
+
+/// Words in the name of a value that stands for a path, or holds one.
+const PATH_WORDS: [&str; 5] = ["FILE", "PATH", "DIR", "STEM", "MODEL"];
+
+/// Longest first line of a sweep that is looked at.
+const MOST_HEADER: u64 = 1 << 20;
+
+/// Of every verb that writes files.
+#[derive(Args, Clone, Copy, Default)]
+pub struct ForceArgs {
+    /// Replace files that are there whatever they hold; what this run reads is never replaced
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Whether an option of a verb names what is written.
+pub fn is_output(verb: &str, argument: &Arg) -> bool {
+    OUTPUTS.contains(&(verb, argument.get_id().as_str()))
+}
+
+/// Whether the value of an option is a path, or holds one.
+pub fn takes_path(argument: &Arg) -> bool {
+    let names = argument.get_value_names().unwrap_or_default();
+    let is_named = names.iter().any(|name| PATH_WORDS.iter().any(|word| name.contains(word)));
+    let is_path = argument.get_value_parser().type_id() == TypeId::of::<PathBuf>();
+    argument.get_action().takes_values() && (is_path || is_named)
+}
+
+/// Everything that is read as far as options name it, profiles and sweeps with their vectors.
+pub fn reads(matches: &ArgMatches) -> Vec<PathBuf> {
+    let (mut command, mut matches) = (command(), matches);
+    // after this the arguments that all verbs have are known to each
+    command.build();
+    let (mut here, mut verb) = (&command, "");
+    while let Some((name, below)) = matches.subcommand() {
+        let Some(found) = here.find_subcommand(name) else { break };
+        // `data` stands for all verbs under it
+        verb = if verb.is_empty() { found.get_name() } else { verb };
+        (here, matches) = (found, below);
+    }
+    let mut found = Vec::new();
+    for argument in here.get_arguments().filter(|argument| takes_path(argument) && !is_output(verb, argument)) {
+        let values = matches.get_raw(argument.get_id().as_str()).into_iter().flatten();
+        let holds_profile = matches!(argument.get_id().as_str(), "profile" | "aligner");
+        for value in values.filter_map(|value| value.to_str()) {
+            candidates(value).into_iter().for_each(|name| add(&mut found, name, holds_profile));
+        }
+    }
+    found
+}
+
+/// What a value may name: itself, and of `NAME=FILE`, `FILE:NUMBER` and `MODEL,KEY=VALUE` the parts.
+fn candidates(value: &str) -> Vec<&str> {
+    let mut found = vec![value];
+    found.extend(value.rsplit_once(':').map(|(path, _)| path));
+    for part in value.split(',') {
+        found.push(part);
+        found.extend(part.split_once('=').map(|(_, path)| path));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// Adds what `name` stands for, and the vector that a profile or a sweep names in turn.
+fn add(found: &mut Vec<PathBuf>, name: &str, is_profile: bool) {
+    let path = PathBuf::from(name);
+    // pipes are read once, by the verb
+    if path.is_file() {
+        found.extend(vector_of_profile(&path));
+        found.extend(vector_of_sweep(&path));
+    }
+    if path.exists() {
+        found.push(path);
+    } else if name == embedded::SMOLLM2 {
+        found.extend(model_folders().into_iter().map(|folder| folder.join(embedded::SMOLLM2_BASE)));
+    } else if let Some(profile) = find(name).ok().filter(|_| is_profile) {
+        found.extend(vector_of_profile(&profile));
+        found.push(profile);
+    }
+}
+
+fn vector_of_profile(path: &Path) -> Option<PathBuf> {
+    Some(Profile::load(path).ok()?.vector_path(path))
+}
+
+fn vector_of_sweep(path: &Path) -> Option<PathBuf> {
+    let mut line = Vec::new();
+    let file = std::fs::File::open(path).ok()?;
+    BufReader::new(file.take(MOST_HEADER)).read_until(b'\n', &mut line).ok()?;
+    let header: serde_json::Value = serde_json::from_slice(&line).ok()?;
+    header["settings"]["vector"].as_str().map(PathBuf::from)
+}

@@ -1,0 +1,231 @@
+//! Rows that cannot be used: why, how many, and where the first of them is.
+
+use std::fmt;
+
+use redline_model::qac::LineFault;
+use serde::Serialize;
+
+/// Why a row cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RowFault {
+    /// The line holds no object.
+    #[error("{message}")]
+    Line {
+        /// What kind of fault it is.
+        reason: &'static str,
+        /// What is wrong.
+        message: String,
+    },
+    /// It has none of the known sets of fields.
+    #[error("not a known kind of row; its fields are {fields}")]
+    UnknownKind {
+        /// The fields it has.
+        fields: String,
+    },
+    /// A field that is needed is not there.
+    #[error("field `{field}` is missing")]
+    MissingField {
+        /// The field.
+        field: &'static str,
+    },
+    /// A field holds white space only.
+    #[error("field `{field}` is empty")]
+    EmptyField {
+        /// The field.
+        field: &'static str,
+    },
+    /// A field holds something of another type.
+    #[error("field `{field}` must be {expected}, but is {got}")]
+    FieldType {
+        /// The field.
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        got: &'static str,
+    },
+    /// A field cannot be held in memory as a value.
+    #[error("field `{field}` cannot be read: {rule}")]
+    FieldValue {
+        /// The field.
+        field: &'static str,
+        /// What the parser says.
+        rule: String,
+    },
+    /// A message is none.
+    #[error("message {index} of `{field}` {rule}")]
+    Message {
+        /// The list.
+        field: &'static str,
+        /// Its place, from 0.
+        index: usize,
+        /// What is wrong with it.
+        rule: String,
+    },
+    /// A message holds an image, a sound or a file.
+    #[error("field `{field}` holds more than text: a part of type `{part}`")]
+    NotText {
+        /// The field.
+        field: &'static str,
+        /// The type of the part.
+        part: String,
+    },
+    /// Nobody asks anything.
+    #[error("field `{field}` has no message of a user with text")]
+    NoQuestion {
+        /// The field.
+        field: &'static str,
+    },
+    /// A dialogue does not follow `Human: … Assistant: …`.
+    #[error("the dialogues cannot be read: {rule}")]
+    Dialogue {
+        /// The broken rule.
+        rule: &'static str,
+    },
+    /// Two dialogues share less than all but the last turn.
+    #[error("chosen and rejected differ before the last turn")]
+    DifferEarly,
+    /// A triple where clean answers are needed.
+    #[error("its answer is there to be corrected, not a clean one")]
+    HasCorrection,
+    /// There is no text to split by.
+    #[error("no text in `{field}` to split by")]
+    NoKey {
+        /// The field.
+        field: String,
+    },
+}
+
+impl RowFault {
+    /// A short name of the reason, for counts.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Line { reason, .. } => reason,
+            Self::UnknownKind { .. } => "unknown-kind",
+            Self::MissingField { .. } => "missing-field",
+            Self::EmptyField { .. } => "empty-field",
+            Self::FieldType { .. } => "field-type",
+            Self::FieldValue { .. } => "field-value",
+            Self::Message { .. } => "message",
+            Self::NotText { .. } => "not-text",
+            Self::NoQuestion { .. } => "no-question",
+            Self::Dialogue { .. } => "dialogue",
+            Self::DifferEarly => "differ-before-last-turn",
+            Self::HasCorrection => "has-correction",
+            Self::NoKey { .. } => "no-key",
+        }
+    }
+
+    /// What the reader can do about it, in one line.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Line { .. } => "each line must be one JSON object; is this JSON Lines?",
+            Self::UnknownKind { .. } => {
+                "known are question, answer and correction; prompt and completion; instruction, input and output; messages; chosen and rejected"
+            }
+            Self::MissingField { field: "correction" } => {
+                "give rows with a correction or a preferred answer, or make them with `redline data corrupt`"
+            }
+            Self::MissingField { .. } | Self::EmptyField { .. } => {
+                "each row needs non-empty text in `question`, `answer` and `correction`, or fields that stand for them"
+            }
+            Self::FieldType { .. } | Self::FieldValue { .. } => "write the field as a JSON string",
+            Self::Message { .. } | Self::NoQuestion { .. } => {
+                "messages are those of OpenAI's chat API: a role and a content of text or parts"
+            }
+            Self::NotText { .. } => "an Aligner reads text only; leave out rows with images, sounds or files",
+            Self::Dialogue { .. } | Self::DifferEarly => {
+                "begin each turn with `Human:` or `Assistant:` on a new line; both dialogues differ in the last answer only"
+            }
+            Self::HasCorrection => "give rows of question and answer whose answers are clean",
+            Self::NoKey { .. } => "give a field that all rows have with --by; without it rows are split by question",
+        }
+    }
+}
+
+impl From<&LineFault> for RowFault {
+    fn from(fault: &LineFault) -> Self {
+        let reason = match fault {
+            LineFault::NotUtf8 { .. } => "not-utf-8",
+            LineFault::NotAnObject { .. } => "not-an-object",
+            LineFault::RepeatedKey { .. } => "repeated-key",
+            _ => "not-json",
+        };
+        Self::Line { reason, message: fault.to_string() }
+    }
+}
+
+/// Rows that were left out for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeftOutRows {
+    /// The reason's name.
+    pub reason: &'static str,
+    /// How many they are.
+    pub n_rows: usize,
+    /// The line of the first.
+    pub first_line: usize,
+    /// What is wrong with it.
+    pub first: String,
+}
+
+/// What became of the rows of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ReadReport {
+    /// Rows there are.
+    pub n_read: usize,
+    /// Those left out, by reason.
+    pub left_out: Vec<LeftOutRows>,
+    /// Rows with half a surrogate pair in a text, read as U+FFFD.
+    pub n_half_surrogates: usize,
+    /// Rows with a `context` that is no turns, which is no part of the question.
+    pub n_contexts_apart: usize,
+}
+
+impl ReadReport {
+    /// Counts a row that is left out.
+    pub fn leave_out(&mut self, line: usize, fault: &RowFault) {
+        match self.left_out.iter_mut().find(|rows| rows.reason == fault.reason()) {
+            Some(rows) => rows.n_rows += 1,
+            None => self.left_out.push(LeftOutRows {
+                reason: fault.reason(),
+                n_rows: 1,
+                first_line: line,
+                first: fault.to_string(),
+            }),
+        }
+    }
+
+    /// How many rows were left out.
+    pub fn n_left_out(&self) -> usize {
+        self.left_out.iter().map(|rows| rows.n_rows).sum()
+    }
+
+    /// Whether all there is to say is how many rows there are.
+    pub fn is_plain(&self) -> bool {
+        self.left_out.is_empty() && self.n_half_surrogates == 0 && self.n_contexts_apart == 0
+    }
+}
+
+impl fmt::Display for ReadReport {
+    /// A line for each thing to say.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = |n: usize| if n == 1 { "1 row".to_owned() } else { format!("{n} rows") };
+        let mut lines = Vec::new();
+        for LeftOutRows { n_rows, first_line, first, .. } in &self.left_out {
+            let at = if *n_rows == 1 { "line" } else { "the first in line" };
+            lines.push(format!("{n_rows} of {} left out: {first} ({at} {first_line})", rows(self.n_read)));
+        }
+        if self.n_half_surrogates > 0 {
+            let n = rows(self.n_half_surrogates);
+            lines.push(format!("{n} with half a surrogate pair in a text, read as the replacement character"));
+        }
+        if self.n_contexts_apart > 0 {
+            let n = rows(self.n_contexts_apart);
+            lines.push(format!(
+                "{n} with a `context` that is no turns: kept as a field, not read as part of the question"
+            ));
+        }
+        f.write_str(&lines.join("\n"))
+    }
+}

@@ -1,0 +1,80 @@
+//! Rows of data files for commands: what is left out of them is said, or ends the run with `--strict`.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use redline::data::corrupt::CorruptedRow;
+use redline::data::{DataFile, Need, ReadOptions, ReadReport, read_corrupted, read_data};
+use redline::model::Qac;
+use serde::Serialize;
+
+static STRICT: OnceLock<bool> = OnceLock::new();
+static SAID: Mutex<Vec<Said>> = Mutex::new(Vec::new());
+
+/// What was said of a file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Said {
+    file: PathBuf,
+    #[serde(flatten)]
+    report: ReadReport,
+}
+
+/// Decides for the whole run whether the first row that cannot be used ends it.
+pub fn set_strict(is_strict: bool) {
+    STRICT.get_or_init(|| is_strict);
+}
+
+/// Whether the first row that cannot be used ends the run.
+pub fn is_strict() -> bool {
+    STRICT.get().copied().unwrap_or_default()
+}
+
+/// Says what there is to say of a file's rows, once.
+pub fn say(path: &Path, report: &ReadReport) {
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let new = Said { file: path.to_path_buf(), report: report.clone() };
+    if report.is_plain() || said.contains(&new) {
+        return;
+    }
+    report.to_string().lines().for_each(|line| eprintln!("note: {}: {line}", path.display()));
+    said.push(new);
+}
+
+/// What was said so far.
+pub fn said() -> Vec<Said> {
+    SAID.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Reads rows that hold what is needed, none of it empty.
+pub fn read(path: &Path, need: Need) -> anyhow::Result<DataFile> {
+    read_with(path, ReadOptions::new(need))
+}
+
+/// The same with empty texts, for a filter that counts them.
+pub fn read_with_empty(path: &Path, need: Need) -> anyhow::Result<DataFile> {
+    read_with(path, ReadOptions { allows_empty: true, ..ReadOptions::new(need) })
+}
+
+fn read_with(path: &Path, options: ReadOptions) -> anyhow::Result<DataFile> {
+    let file = read_data(path, &ReadOptions { is_strict: is_strict(), ..options })?;
+    say(path, &file.report);
+    Ok(file)
+}
+
+/// Reads triples, of rows of any kind that hold them.
+pub fn triples(path: &Path) -> anyhow::Result<Vec<Qac>> {
+    Ok(read(path, Need::Triple)?.triples())
+}
+
+/// Reads rows that carry their flaws; none where they carry none.
+pub fn corrupted(path: &Path) -> anyhow::Result<Option<Vec<CorruptedRow>>> {
+    Ok(corrupted_with_fields(path)?.map(|(rows, _)| rows))
+}
+
+/// The same, each with all its fields.
+pub fn corrupted_with_fields(path: &Path) -> anyhow::Result<Option<(Vec<CorruptedRow>, DataFile)>> {
+    let options = ReadOptions { is_strict: is_strict(), ..ReadOptions::new(Need::Triple) };
+    let Some((rows, file)) = read_corrupted(path, &options)? else { return Ok(None) };
+    say(path, &file.report);
+    Ok(Some((rows, file)))
+}

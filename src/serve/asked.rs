@@ -1,0 +1,182 @@
+//! What requests of all routes have in common: Redline's own fields, and what binds the text of a reply.
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::answer::Terms;
+use super::correction::{Asked, check};
+use super::error::ApiError;
+use super::form::{Bound, Form};
+use super::options::FailMode;
+use super::raw::{self, RawObject, read};
+use super::state::Service;
+
+/// Choices that one request may ask for.
+pub(super) const MOST_CHOICES: usize = 16;
+/// Most stop texts, and the longest one, in bytes.
+const STOP_TEXTS: [usize; 2] = [32, 1000];
+/// Largest schema that is read, in bytes; a larger one binds all of the answer.
+const MOST_SCHEMA_BYTES: usize = 256 << 10;
+/// Fields by which servers are told a form that no correction could keep.
+const OTHER_FORMS: [&str; 7] =
+    ["grammar", "guided_choice", "guided_grammar", "guided_regex", "regex", "ebnf", "structural_tag"];
+/// Fields by which they are told a JSON schema.
+const SCHEMAS: [&str; 2] = ["guided_json", "json_schema"];
+
+/// Redline's own fields, taken out of a request.
+pub(super) fn take_own(body: &mut RawObject<'_>) -> Result<Asked, ApiError> {
+    let steering = match body.take("steering") {
+        None => Default::default(),
+        Some(value) => {
+            serde_json::from_str(value.get()).map_err(|error| ApiError::invalid("steering", error.to_string()))?
+        }
+    };
+    let feedback = match body.take("feedback") {
+        None => None,
+        Some(value) => Some(raw::text(&value).ok_or_else(|| ApiError::invalid("feedback", "feedback must be text"))?),
+    };
+    let scan = flag(body.take("scan").as_deref(), "scan")?;
+    Ok(Asked { steering, feedback, scan, ..Asked::default() })
+}
+
+/// A field that is true or false.
+pub(super) fn flag(value: Option<&RawValue>, param: &str) -> Result<bool, ApiError> {
+    let wrong = || ApiError::invalid(param, format!("{param} must be true or false"));
+    value.map_or(Ok(false), |value| read(value).ok_or_else(wrong))
+}
+
+/// A field that is a whole number, at least 0.
+pub(super) fn count(body: &RawObject<'_>, param: &str) -> Result<Option<u64>, ApiError> {
+    let wrong = || ApiError::invalid(param, format!("{param} must be a whole number"));
+    body.get(param).map(|value| read(value).ok_or_else(wrong)).transpose()
+}
+
+/// How many answers a request asks for.
+pub(super) fn n_choices(body: &RawObject<'_>) -> Result<usize, ApiError> {
+    match count(body, "n")? {
+        Some(n) if n > MOST_CHOICES as u64 => Err(ApiError::invalid("n", format!("n is more than {MOST_CHOICES}"))),
+        n => Ok(n.map_or(1, |n| n as usize)),
+    }
+}
+
+/// Texts at which an answer ends.
+pub(super) fn stops(body: &RawObject<'_>) -> Result<Vec<String>, ApiError> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Stop {
+        One(String),
+        Several(Vec<String>),
+    }
+    let [most, longest] = STOP_TEXTS;
+    let wrong =
+        || ApiError::invalid("stop", format!("stop must be a text or up to {most} texts of at most {longest} bytes"));
+    let stops = match body.get("stop").map(|value| read(value).ok_or_else(wrong)).transpose()? {
+        None => Vec::new(),
+        Some(Stop::One(stop)) => vec![stop],
+        Some(Stop::Several(stops)) => stops,
+    };
+    let fits = stops.len() <= most && stops.iter().all(|stop| stop.len() <= longest);
+    if fits { Ok(stops) } else { Err(wrong()) }
+}
+
+/// The form that a request binds its answer to, by any of the fields that servers know.
+pub(super) fn form(body: &RawObject<'_>) -> Form {
+    if let Some(name) = OTHER_FORMS.iter().find(|name| body.get(name).is_some()) {
+        return Form::Other((*name).into());
+    }
+    if let Some(schema) = SCHEMAS.iter().find_map(|name| body.get(name)) {
+        return by_schema(Some(schema));
+    }
+    let object = body.get("structured_outputs").and_then(RawObject::of);
+    match object.as_ref().map(|object| (object.get("json"), object)) {
+        Some((Some(schema), _)) => return by_schema(Some(schema)),
+        Some((None, object)) if !object.is_empty() => return Form::Other("structured_outputs".into()),
+        _ => {}
+    }
+    body.get("response_format").map_or(Form::Free, by_format)
+}
+
+/// `response_format` of chat requests, or `text.format` of responses.
+pub(super) fn by_format(format: &RawValue) -> Form {
+    let Some(format) = RawObject::of(format) else { return Form::Free };
+    let kind = format.get("type").and_then(read::<String>).unwrap_or_default();
+    match kind.as_str() {
+        "text" | "" => Form::Free,
+        "json_object" => by_schema(format.get("schema")),
+        "json_schema" => {
+            let inner = format.get("json_schema").and_then(RawObject::of);
+            by_schema(inner.as_ref().map_or(format.get("schema"), |inner| inner.get("schema")))
+        }
+        kind => Form::Other(format!("response_format {kind}")),
+    }
+}
+
+fn by_schema(schema: Option<&RawValue>) -> Form {
+    match schema {
+        Some(schema) if schema.get().len() > MOST_SCHEMA_BYTES => {
+            Form::Other("a schema that is too large to read".into())
+        }
+        // some servers take the schema as text
+        Some(schema) => {
+            let text = read::<String>(schema);
+            let value: Option<Value> = serde_json::from_str(text.as_deref().unwrap_or(schema.get())).ok();
+            Form::Json(value.map_or_else(Bound::default, |schema| Bound::of(&schema)))
+        }
+        None => Form::Json(Bound::default()),
+    }
+}
+
+impl Service {
+    /// What texts of a reply are held to. What the Aligner would refuse is said before the upstream model works for nothing.
+    pub(super) fn terms(&self, asked: Asked, form: Form, stops: Vec<String>) -> Result<Terms, ApiError> {
+        match self.dials() {
+            Ok(_) => check(self, &asked)?,
+            Err(starting) if self.options.fail == FailMode::Closed => return Err(starting),
+            Err(_) => {}
+        }
+        Ok(Terms { asked, form, stops, reasoning: self.options.reasoning() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn form_of(body: &str) -> Form {
+        form(&RawObject::parse(body).unwrap())
+    }
+
+    #[test]
+    fn what_binds_a_form_is_read_however_it_is_spelt() {
+        for free in ["{}", r#"{"response_format":null}"#, r#"{"response_format":{"type":"text"}}"#] {
+            assert_eq!(form_of(free), Form::Free, "{free}");
+        }
+        for json in [
+            r#"{"response_format":{"type":"json_object"}}"#,
+            r#"{"response_format":{"type":"json_schema","json_schema":{"name":"x","schema":{}}}}"#,
+            r#"{"guided_json":"{}"}"#,
+            r#"{"structured_outputs":{"json":{}}}"#,
+        ] {
+            assert_eq!(form_of(json), Form::Json(Bound::default()), "{json}");
+        }
+        for other in [
+            r#"{"guided_regex":"a|b"}"#,
+            r#"{"grammar":"root ::= x"}"#,
+            r#"{"structured_outputs":{"choice":["a"]}}"#,
+            r#"{"response_format":{"type":"grammar"}}"#,
+        ] {
+            assert!(matches!(form_of(other), Form::Other(_)), "{other}");
+        }
+    }
+
+    #[test]
+    fn stop_texts_and_counts_are_checked() {
+        let object = |body: &'static str| RawObject::parse(body).unwrap();
+        assert_eq!(stops(&object(r#"{"stop":"x"}"#)).unwrap(), ["x"]);
+        assert_eq!(stops(&object(r#"{"stop":["x","y"]}"#)).unwrap(), ["x", "y"]);
+        assert!(stops(&object(r#"{"stop":3}"#)).is_err());
+        assert_eq!(n_choices(&object(r#"{"n":2}"#)).unwrap(), 2);
+        assert!(n_choices(&object(r#"{"n":1000}"#)).is_err() && n_choices(&object(r#"{"n":"2"}"#)).is_err());
+    }
+}

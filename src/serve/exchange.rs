@@ -1,0 +1,49 @@
+//! What all routes to the upstream server share: the question to it, and what is noted of the answer.
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value};
+
+use super::access::{self, Correction};
+use super::error::ApiError;
+use super::rules::Sorter;
+use super::state::Service;
+use super::upstream::{Reply, Upstream};
+
+impl Service {
+    /// The upstream server's reply to a body.
+    pub(super) async fn ask(&self, path: &str, body: Bytes, headers: &HeaderMap) -> Result<Reply, ApiError> {
+        let started = std::time::Instant::now();
+        let asked = self.upstream()?.post(path, body, &self.upstream_headers(headers)).await;
+        self.metrics.upstream(started.elapsed());
+        let reply = asked.map_err(|error| self.upstream_error(error))?;
+        self.memory.used(reply.body.len());
+        Ok(reply)
+    }
+
+    pub(super) fn upstream(&self) -> Result<&Upstream, ApiError> {
+        let message = "this server has no upstream model; start it with --upstream URL, or correct answers of your own \
+                       with /v1/correct";
+        self.upstream.as_ref().ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "no_upstream", message))
+    }
+
+    /// The rules by which replies are sorted.
+    pub(super) fn sorter(&self) -> Sorter {
+        Sorter::new(self.options.fail, self.options.reasoning())
+    }
+
+    /// Counts a reply that cannot be used.
+    pub(super) fn bad_reply(&self, error: ApiError) -> ApiError {
+        self.metrics.upstream_error("reply");
+        error
+    }
+
+    /// Tells the log what became of an answer.
+    pub(super) fn corrected(&self, extension: &Map<String, Value>) {
+        access::correction(match extension.get("status").and_then(Value::as_str) {
+            Some("corrected") => Correction::Corrected,
+            Some("uncorrected") => Correction::Uncorrected,
+            _ => Correction::Skipped,
+        });
+    }
+}
