@@ -61,7 +61,7 @@ pub async fn listen(service: Arc<Service>, listener: TcpListener, stop: impl Fut
     let ended = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(service.options.stop_timeout, ended).await.is_err() {
         let n = server.places.n_running();
-        eprintln!("warning: {n} requests were cut off at the end of the time to stop");
+        tracing::warn!(target: "redline::server", "{n} requests were cut off at the end of the time to stop");
     }
     connections.abort_all();
     tidy.abort();
