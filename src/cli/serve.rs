@@ -178,3 +178,34 @@ pub struct ServeArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = number(0.0, MOST_SECONDS))]
     pub stop_timeout: f64,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use clap::Arg;
+
+    use super::OTHER_VARIABLES;
+
+    #[test]
+    fn every_option_has_a_variable_of_its_own() {
+        let mut command = crate::cli::command();
+        command.build();
+        let serve = command.find_subcommand("serve").unwrap();
+        let is_option = |arg: &&Arg| arg.get_long().is_some_and(|name| !["help", "version"].contains(&name));
+        let options: Vec<&Arg> = serve.get_arguments().filter(is_option).collect();
+        assert!(options.iter().any(|arg| arg.is_global_set()) && options.len() > 30, "{}", options.len());
+        let mut seen = HashSet::new();
+        for arg in options {
+            let name = arg.get_long().unwrap();
+            let other =
+                OTHER_VARIABLES.iter().find(|(option, _)| *option == name).map(|(_, variable)| (*variable).to_owned());
+            let expected = other.unwrap_or_else(|| format!("REDLINE_{}", name.to_uppercase().replace('-', "_")));
+            assert_eq!(arg.get_env().and_then(|name| name.to_str()), Some(expected.as_str()), "--{name}");
+            assert!(seen.insert(expected), "--{name}");
+        }
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "serve") {
+            assert!(verb.get_arguments().all(|arg| arg.get_env().is_none()), "{}", verb.get_name());
+        }
+    }
+}

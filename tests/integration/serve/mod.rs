@@ -2,16 +2,21 @@
 
 mod chat;
 mod clients;
+mod connections;
 mod correct;
+mod echo;
 mod faults;
+mod headers;
 mod hostile;
 mod http;
 mod load;
+mod log;
 mod openapi;
 mod page;
 mod program;
 mod replies;
 mod routes;
+mod secrets;
 mod tls;
 pub mod upstream;
 
