@@ -161,7 +161,10 @@ fn questions_do_not_overlap(tiny: &Tiny, out: &str) {
     }
 }
 
-/// Starts a run on one thread and waits until the sweep has rows of two prompts.
+/// Longer than anything here takes, so that a hang fails instead of lasting.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Starts a run on one thread and waits until the sweep has rows of two prompts, or the run has ended.
 fn started(tiny: &Tiny, out: &str) -> Child {
     let mut child = Command::new(BINARY)
         .args(words(&format!("{} --threads 1", command(out))))
@@ -177,8 +180,10 @@ fn started(tiny: &Tiny, out: &str) -> Child {
         if n_lines > 2 * COEFFICIENTS.len() {
             return child;
         }
-        assert!(start.elapsed() < Duration::from_secs(60), "the sweep does not begin");
-        assert!(child.try_wait().unwrap().is_none(), "the run ended before its sweep");
+        assert!(start.elapsed() < PATIENCE, "the sweep does not begin");
+        if child.try_wait().unwrap().is_some() {
+            return child;
+        }
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -223,9 +228,10 @@ const ATTEMPTS: usize = 20;
 /// A run that a signal stopped in the middle of its sweep.
 fn stopped(tiny: &Tiny, out: &str, signal: &str) -> Output {
     for _ in 0..ATTEMPTS {
-        let child = started(tiny, out);
-        let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-        assert!(killed.success());
+        let mut child = started(tiny, out);
+        if child.try_wait().unwrap().is_none() {
+            Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        }
         let output = child.wait_with_output().unwrap();
         let text = std::fs::read_to_string(tiny.path(out).join("sweep.jsonl")).unwrap();
         if text.lines().count() < SWEEP_LINES {

@@ -212,7 +212,7 @@ fn a_killed_run_is_continued_to_the_same_bytes() {
     let started = Instant::now();
     let n_lines = || std::fs::read_to_string(path("killed.jsonl")).map_or(0, |text| text.lines().count());
     while n_lines() < 3 && child.try_wait().unwrap().is_none() {
-        assert!(started.elapsed() < Duration::from_secs(120));
+        assert!(started.elapsed() < Duration::from_secs(600), "no rows are written");
         std::thread::sleep(Duration::from_millis(2));
     }
     child.kill().unwrap();

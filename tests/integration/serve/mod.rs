@@ -7,6 +7,7 @@ mod correct;
 mod echo;
 mod faults;
 mod headers;
+mod here;
 mod hostile;
 mod http;
 mod load;
