@@ -13,6 +13,7 @@ use redline::report::ReportError;
 use redline::steer::Error as SteerError;
 
 use crate::cli::command;
+use crate::visible::{visible, visible_lines};
 
 /// Prints what clap says, errors by the rule of all others; help and version are no errors.
 pub fn usage(error: &clap::Error) -> ExitCode {
@@ -23,13 +24,13 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     }
     let command = command();
     let verb = std::env::args().skip(1).find(|argument| command.find_subcommand(argument).is_some());
-    eprint!("{}", usage_message(&error.render().to_string(), verb.as_deref()));
+    eprint!("{}", visible_lines(&usage_message(&error.render().to_string(), verb.as_deref())));
     ExitCode::from(1)
 }
 
 /// Refuses an argument that is no UTF-8: results name files, and are UTF-8 throughout.
 pub fn not_text(argument: &std::ffi::OsStr) -> ExitCode {
-    eprintln!("error: {}: this argument is no UTF-8 text", argument.display());
+    eprintln!("error: {}: this argument is no UTF-8 text", visible(&argument.to_string_lossy()));
     eprintln!("hint: rename the file");
     ExitCode::from(1)
 }
@@ -66,8 +67,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         eprintln!("interrupted: what is written so far is complete\nhint: the same command continues where it can");
         return ExitCode::from(130);
     }
-    eprintln!("error: {}", message(error));
-    eprintln!("hint: {}", hint(error));
+    eprintln!("error: {}", visible(&message(error)));
+    eprintln!("hint: {}", visible(&hint(error)));
     ExitCode::from(if is_failure(error) { 2 } else { 1 })
 }
 
@@ -130,7 +131,7 @@ fn model_error(error: &anyhow::Error) -> Option<&ModelError> {
 /// Whether the machine failed rather than the input.
 fn is_failure(error: &anyhow::Error) -> bool {
     match model_error(error) {
-        Some(ModelError::Candle(_)) => true,
+        Some(ModelError::Candle(_) | ModelError::CutShort { .. } | ModelError::NoMemory { .. }) => true,
         Some(ModelError::Io { source, .. }) => !is_about_the_path(source.kind()),
         _ => error.downcast_ref::<std::io::Error>().is_some(),
     }

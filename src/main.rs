@@ -11,6 +11,7 @@ mod progress;
 mod provenance;
 mod session;
 mod steering;
+mod visible;
 
 use std::process::ExitCode;
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     set_matmul_precision(precision(&cli));
     keep_freed_memory();
     interrupt::install();
+    redline::model::files::stop_reading_when(|| interrupt::check().is_err());
     let result = match &cli.command {
         Command::Reproduce(args) => commands::reproduce::run(args, cli.json),
         Command::Scan(args) => commands::scan::run(args, cli.json),

@@ -13,10 +13,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
+use crate::files::{MOST_SETTINGS, read};
 use crate::layers::packed::Packed;
 use crate::model::ModelFiles;
-use crate::weights::{FileTensors, TensorSource, fused_linear, parse_safetensors};
-use crate::{Error, Result};
+use crate::weights::{FileTensors, SafetensorsFile, TensorSource, fused_linear};
+use crate::{Error, Result, parse_settings};
 
 const CONFIG_FILE: &str = "adapter_config.json";
 const WEIGHTS_FILE: &str = "adapter_model.safetensors";
@@ -77,11 +78,8 @@ impl Adapter {
     /// # Errors
     /// Files that are missing or damaged; [`Error::Adapter`] for what is not plain LoRA.
     pub fn open(folder: &Path) -> Result<Self> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            std::fs::read(&path).map_err(|e| Error::io(&path, e))
-        };
-        Self::from_bytes(folder, &read(CONFIG_FILE)?, &read(WEIGHTS_FILE)?)
+        let config = read(&folder.join(CONFIG_FILE), MOST_SETTINGS)?;
+        Self::from_files(folder, &config, SafetensorsFile::open(&folder.join(WEIGHTS_FILE))?)
     }
 
     /// Reads an adapter whose two files are in memory; `folder` stands for their folder in messages.
@@ -89,16 +87,22 @@ impl Adapter {
     /// # Errors
     /// As [`Adapter::open`].
     pub fn from_bytes(folder: &Path, config: &[u8], weights: &[u8]) -> Result<Self> {
+        let weights = SafetensorsFile::from_bytes(&folder.join(WEIGHTS_FILE), weights.to_vec())?;
+        Self::from_files(folder, config, weights)
+    }
+
+    fn from_files(folder: &Path, config: &[u8], weights: SafetensorsFile) -> Result<Self> {
         let config_path = folder.join(CONFIG_FILE);
-        let map: Map<String, Value> = serde_json::from_slice(config).map_err(|source| Error::MalformedLine {
-            path: config_path.clone(),
-            line: source.line(),
-            source,
-        })?;
+        let map = match parse_settings(&config_path, config)? {
+            Value::Object(map) => map,
+            _ => return Err(Error::Adapter { path: config_path, problem: "it is no JSON object".into() }),
+        };
         let (rank, scale) = read_config(&map).map_err(|problem| Error::Adapter { path: config_path, problem })?;
         let path = folder.join(WEIGHTS_FILE);
-        let deltas = read_deltas(&path, weights, rank)?;
-        let fingerprint = Sha256::digest(weights).iter().map(|byte| format!("{byte:02x}")).collect();
+        let deltas = read_deltas(&path, &weights, rank)?;
+        let mut hasher = Sha256::new();
+        weights.for_each_part(|part| hasher.update(part))?;
+        let fingerprint = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let base_model = map.get("base_model_name_or_path").and_then(Value::as_str).map(str::to_owned);
         Ok(Self { path, fingerprint, rank, scale, base_model, deltas })
     }
@@ -176,9 +180,8 @@ fn read_config(map: &Map<String, Value>) -> std::result::Result<(usize, f64), St
     Ok((rank, alpha / divisor))
 }
 
-fn read_deltas(path: &Path, bytes: &[u8], rank: usize) -> Result<BTreeMap<String, [Tensor; 2]>> {
+fn read_deltas(path: &Path, file: &SafetensorsFile, rank: usize) -> Result<BTreeMap<String, [Tensor; 2]>> {
     let problem = |problem: String| Error::Adapter { path: path.into(), problem };
-    let file = parse_safetensors(path, bytes)?;
     let mut layers = BTreeSet::new();
     for name in file.names() {
         let layer = name
@@ -190,9 +193,11 @@ fn read_deltas(path: &Path, bytes: &[u8], rank: usize) -> Result<BTreeMap<String
         return Err(problem("it holds no tensors".into()));
     }
     let read = |name: String| -> Result<Tensor> {
-        let view = file.tensor(&name).map_err(|_| Error::TensorMissing { path: path.into(), tensor: name.clone() })?;
-        let dtype = DType::try_from(view.dtype())?;
-        let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?.to_dtype(DType::F32)?;
+        let missing = || Error::TensorMissing { path: path.into(), tensor: name.clone() };
+        let info = file.info(&name).ok_or_else(missing)?;
+        let dtype = DType::try_from(info.dtype).map_err(|_| file.unsupported(&name, info.dtype))?;
+        let bytes = file.bytes(&name)?;
+        let tensor = Tensor::from_raw_buffer(&bytes, dtype, &info.shape, &Device::Cpu)?.to_dtype(DType::F32)?;
         match tensor.rank() {
             2 => Ok(tensor),
             n => Err(problem(format!("tensor `{name}` has {n} dimensions, not 2"))),

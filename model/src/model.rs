@@ -100,7 +100,7 @@ impl ModelFiles {
 
     fn open_folder(folder: &Path) -> Result<Self> {
         let config_path = folder.join("config.json");
-        if !config_path.is_file()
+        if !config_path.exists()
             && let Some(gguf) = only_gguf_file(folder)?
         {
             return Self::open_gguf(&gguf);
@@ -108,7 +108,7 @@ impl ModelFiles {
         let config = ModelConfig::from_hugging_face(&config_path)?;
         let weights = Weights::open_hugging_face(folder)?;
         let tokenizer_path = folder.join("tokenizer.json");
-        let tokenizer = match tokenizer_path.is_file() {
+        let tokenizer = match tokenizer_path.exists() {
             true => Some(Tokenizer::from_file(&tokenizer_path)?),
             false => None,
         };

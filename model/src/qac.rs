@@ -1,22 +1,29 @@
 //! Question–answer–correction triples and their reader: JSON Lines or one JSON array, plain or gzip.
 //!
 //! Each line (or element of the array) is an object with non-empty text in `question`, `answer` and, for triples, `correction`; other fields are ignored,
-//! blank lines skipped. Gzip is recognised by its first bytes, not by the name, and may have several members. A line may have at
-//! most 16 MiB, so that a small hostile gzip file cannot take all memory with one line.
+//! blank lines skipped. Gzip is recognised by its first bytes, not by the name, and may have several members. Rows are read one by one,
+//! so that a small hostile file cannot take all memory: a row has at most 16 MiB, gzip inflates at most fifty-fold beyond the first 64 MiB,
+//! and the values of all rows need at most 640 MiB beside their texts.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
+use serde::de::DeserializeSeed;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::json_array::{ArrayError, elements};
+use crate::files::{MOST_TEXT, open_input, read_input};
+use crate::inflate::Inflated;
+use crate::json_array::{ArrayError, Element, Elements};
+use crate::json_value::{Budget, RowSeed, RowValue};
 
 const MAX_LINE_BYTES: u64 = 16 << 20;
-const MAX_ARRAY_BYTES: u64 = 1 << 30;
+/// Most memory that the values of all rows may take beside their texts.
+const MOST_VALUES_BYTES: usize = 640 << 20;
+/// Memory of a row beside its texts.
+const ROW_BYTES: usize = 160;
 /// How far the reader looks for the bracket that begins an array.
 const PEEKED_BYTES: u64 = 4096;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -49,7 +56,7 @@ pub struct Question {
 /// [`Error::EmptyField`]; [`Error::Malformed`] for a line that is no object, no UTF-8 or too long, and for damaged gzip;
 /// [`Error::EmptyFile`] when there is no row.
 pub fn read_qac(path: &Path) -> Result<Vec<Qac>> {
-    read_rows(path, |row| {
+    read_rows(path, Some(&["question", "answer", "correction"]), |row| {
         Ok(Qac { question: row.text("question")?, answer: row.text("answer")?, correction: row.text("correction")? })
     })
 }
@@ -59,7 +66,8 @@ pub fn read_qac(path: &Path) -> Result<Vec<Qac>> {
 /// # Errors
 /// As [`read_qac`].
 pub fn read_questions(path: &Path) -> Result<Vec<Question>> {
-    read_rows(path, |row| Ok(Question { question: row.text("question")?, answer: row.text("answer")? }))
+    let fields = Some(&["question", "answer"][..]);
+    read_rows(path, fields, |row| Ok(Question { question: row.text("question")?, answer: row.text("answer")? }))
 }
 
 /// A JSON object and the line it begins on, counted from 1.
@@ -76,7 +84,7 @@ pub struct JsonRow {
 /// # Errors
 /// As [`read_qac`], but for those about fields.
 pub fn read_objects(path: &Path) -> Result<Vec<JsonRow>> {
-    read_rows(path, |row| Ok(JsonRow { line: row.line, fields: row.object.clone() }))
+    read_rows(path, None, |row| Ok(JsonRow { line: row.line, fields: std::mem::take(&mut row.object) }))
 }
 
 /// What a JSON value is called in messages.
@@ -100,34 +108,24 @@ struct Row<'a> {
 
 impl Row<'_> {
     /// Takes a field that must hold text other than white space.
-    fn text(&self, field: &str) -> Result<String> {
+    fn text(&mut self, field: &str) -> Result<String> {
         let (path, line, field) = (self.path.to_path_buf(), self.line, field.to_owned());
-        match self.object.get(&field) {
+        match self.object.remove(&field) {
             None => Err(Error::MissingField { path, line, field }),
             Some(Value::String(text)) if text.trim().is_empty() => Err(Error::EmptyField { path, line, field }),
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(other) => Err(Error::FieldType { path, line, field, got: kind(other) }),
+            Some(Value::String(text)) => Ok(text),
+            Some(other) => Err(Error::FieldType { path, line, field, got: kind(&other) }),
         }
     }
 }
 
-fn read_rows<T>(path: &Path, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
-    if path == Path::new("-") {
-        return read_from(Path::new("<stdin>"), standard_input()?, convert);
-    }
-    let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
-    read_from(path, BufReader::new(file), convert)
-}
-
-/// All of standard input, which can be read only once, while readers may try several formats.
-fn standard_input() -> Result<&'static [u8]> {
-    static INPUT: OnceLock<Vec<u8>> = OnceLock::new();
-    if let Some(bytes) = INPUT.get() {
-        return Ok(bytes);
-    }
-    let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes).map_err(|source| Error::io(Path::new("<stdin>"), source))?;
-    Ok(INPUT.get_or_init(|| bytes))
+fn read_rows<T>(
+    path: &Path,
+    fields: Option<&[&str]>,
+    convert: impl FnMut(&mut Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let name = if path == Path::new("-") { Path::new("<stdin>") } else { path };
+    read_from(name, BufReader::new(open_input(path)?), fields, convert)
 }
 
 /// The bytes of a data file, or of standard input for `-`.
@@ -135,19 +133,23 @@ fn standard_input() -> Result<&'static [u8]> {
 /// # Errors
 /// It cannot be read.
 pub fn data_bytes(path: &Path) -> Result<Vec<u8>> {
-    match path == Path::new("-") {
-        true => standard_input().map(<[u8]>::to_vec),
-        false => std::fs::read(path).map_err(|source| Error::io(path, source)),
-    }
+    read_input(path, MOST_TEXT)
 }
 
 /// Reads rows from an open stream; `path` is for messages.
-fn read_from<T>(path: &Path, mut input: impl BufRead, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
+fn read_from<T>(
+    path: &Path,
+    mut input: impl BufRead,
+    fields: Option<&[&str]>,
+    convert: impl FnMut(&mut Row<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
     let (is_gzip, head) = starts_with_gzip(&mut input).map_err(|source| Error::io(path, source))?;
     let input = head.chain(input);
+    let budget = Budget::new(MOST_VALUES_BYTES);
+    let rows = |is_gzip| Rows { path, is_gzip, line: 0, fields, budget: &budget };
     match is_gzip {
-        true => read_lines(Lines::new(path, is_gzip, BufReader::new(MultiGzDecoder::new(input))), convert),
-        false => read_lines(Lines::new(path, is_gzip, input), convert),
+        true => rows(true).read(BufReader::new(Inflated::new(input, MultiGzDecoder::new)), convert),
+        false => rows(false).read(input, convert),
     }
 }
 
@@ -158,71 +160,75 @@ fn starts_with_gzip(input: &mut impl BufRead) -> std::io::Result<(bool, std::io:
     Ok((head == GZIP_MAGIC, std::io::Cursor::new(head)))
 }
 
-fn read_lines<T>(mut lines: Lines<impl BufRead>, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
-    let mut head = Vec::new();
-    let peeked = (&mut lines.input).take(PEEKED_BYTES).read_to_end(&mut head);
-    peeked.map_err(|source| lines.read_error(source))?;
-    let is_array = begins_array(&head);
-    let Lines { path, is_gzip, input, .. } = lines;
-    let mut lines = Lines::new(&path, is_gzip, std::io::Cursor::new(head).chain(input));
-    if is_array {
-        return read_array(lines, convert);
-    }
-    let mut rows = Vec::new();
-    while let Some(text) = lines.next_line()? {
-        if text.trim().is_empty() {
-            continue;
-        }
-        let row = Row { object: lines.object(&text)?, path: &lines.path, line: lines.line };
-        rows.push(convert(&row)?);
-    }
-    match rows.is_empty() {
-        true => Err(Error::EmptyFile { path: lines.path }),
-        false => Ok(rows),
-    }
-}
-
 /// Whether the first character, after a byte-order mark and white space, opens an array.
 fn begins_array(head: &[u8]) -> bool {
-    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
-    text.trim_ascii_start().first() == Some(&b'[')
+    head.trim_ascii_start().first() == Some(&b'[')
 }
 
-fn read_array<T>(mut lines: Lines<impl BufRead>, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
-    let text = lines.whole_text()?;
-    let malformed = |rule| Error::Malformed { path: lines.path.clone(), format: "JSON", rule };
-    let found = elements(&text).map_err(|error| match error {
-        ArrayError::Json { line, source } => Error::MalformedLine { path: lines.path.clone(), line, source },
-        ArrayError::Syntax { line, rule } => malformed(format!("line {line}: {rule}")),
-    })?;
-    let rows = found.into_iter().map(|(line, value)| match value {
-        Value::Object(object) => convert(&Row { path: &lines.path, line, object }),
-        other => Err(malformed(format!("the element on line {line} is {}, not an object", kind(&other)))),
-    });
-    match rows.collect::<Result<Vec<T>>>()? {
-        rows if rows.is_empty() => Err(Error::EmptyFile { path: lines.path }),
-        rows => Ok(rows),
-    }
-}
-
-/// The lines of a stream, numbered from 1.
-struct Lines<R> {
-    path: PathBuf,
+/// The rows of a stream.
+struct Rows<'a> {
+    path: &'a Path,
     is_gzip: bool,
-    input: R,
+    /// Lines read so far.
     line: usize,
+    fields: Option<&'a [&'a str]>,
+    budget: &'a Budget,
 }
 
-impl<R: BufRead> Lines<R> {
-    fn new(path: &Path, is_gzip: bool, input: R) -> Self {
-        Self { path: path.to_path_buf(), is_gzip, input, line: 0 }
+impl Rows<'_> {
+    fn read<T>(
+        mut self,
+        mut input: impl BufRead,
+        mut convert: impl FnMut(&mut Row<'_>) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut head = Vec::new();
+        let peeked = (&mut input).take(PEEKED_BYTES).read_to_end(&mut head);
+        peeked.map_err(|source| self.read_error(source))?;
+        let mark = if head.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        head.drain(..mark);
+        let is_array = begins_array(&head);
+        let input = std::io::Cursor::new(head).chain(input);
+        let mut rows = Vec::new();
+        let mut keep = |line, object| -> Result<()> {
+            rows.push(convert(&mut Row { path: self.path, line, object })?);
+            Ok(())
+        };
+        match is_array {
+            true => self.each_element(Elements::new(input, MAX_LINE_BYTES as usize), mark, &mut keep)?,
+            false => self.each_line(input, &mut keep)?,
+        }
+        match rows.is_empty() {
+            true => Err(Error::EmptyFile { path: self.path.into() }),
+            false => Ok(rows),
+        }
+    }
+
+    fn each_line(
+        &mut self,
+        mut input: impl BufRead,
+        keep: &mut impl FnMut(usize, Map<String, Value>) -> Result<()>,
+    ) -> Result<()> {
+        while let Some(text) = self.next_line(&mut input)? {
+            let text = text.trim();
+            if text.is_empty() {
+                continue;
+            }
+            let mut parser = serde_json::Deserializer::from_str(text);
+            match self.value(self.line, &mut parser)? {
+                RowValue::Object(object) => keep(self.line, object)?,
+                RowValue::Other(other) => {
+                    return Err(self.malformed(format!("line {} is {}, not an object", self.line, kind(&other))));
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The next line without its end, or `None` at the end of the stream.
-    fn next_line(&mut self) -> Result<Option<String>> {
+    fn next_line(&mut self, input: &mut impl BufRead) -> Result<Option<String>> {
         let mut bytes = Vec::new();
         let limit = MAX_LINE_BYTES + 1;
-        let n_read = (&mut self.input).take(limit).read_until(b'\n', &mut bytes);
+        let n_read = input.take(limit).read_until(b'\n', &mut bytes);
         let n_read = n_read.map_err(|source| self.read_error(source))?;
         if n_read == 0 {
             return Ok(None);
@@ -231,9 +237,6 @@ impl<R: BufRead> Lines<R> {
         if n_read as u64 == limit {
             return Err(self.malformed(format!("line {} is longer than {} MiB", self.line, MAX_LINE_BYTES >> 20)));
         }
-        if self.line == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
-            bytes.drain(..BYTE_ORDER_MARK.len());
-        }
         let text = String::from_utf8(bytes);
         text.map(Some).map_err(|error| {
             let at = error.utf8_error().valid_up_to() + 1;
@@ -241,42 +244,92 @@ impl<R: BufRead> Lines<R> {
         })
     }
 
-    /// Everything, for a document that is one JSON value.
-    fn whole_text(&mut self) -> Result<String> {
-        let mut bytes = Vec::new();
-        let n_read = (&mut self.input).take(MAX_ARRAY_BYTES + 1).read_to_end(&mut bytes);
-        let malformed = |rule| Error::Malformed { path: self.path.clone(), format: "JSON", rule };
-        if n_read.map_err(|source| self.read_error(source))? as u64 > MAX_ARRAY_BYTES {
-            return Err(malformed(format!("an array longer than {} MiB; use JSON Lines", MAX_ARRAY_BYTES >> 20)));
+    /// `mark`: bytes before the array.
+    fn each_element(
+        &mut self,
+        mut elements: Elements<impl BufRead>,
+        mark: usize,
+        keep: &mut impl FnMut(usize, Map<String, Value>) -> Result<()>,
+    ) -> Result<()> {
+        while let Some(element) = elements.next_element().map_err(|error| self.array_error(error))? {
+            self.line = element.line;
+            match self.element(&element, mark)? {
+                RowValue::Object(object) => keep(element.line, object)?,
+                RowValue::Other(other) => {
+                    let (line, got) = (element.line, kind(&other));
+                    return Err(self.bad_array(format!("the element on line {line} is {got}, not an object")));
+                }
+            }
         }
-        if bytes.starts_with(BYTE_ORDER_MARK) {
-            bytes.drain(..BYTE_ORDER_MARK.len());
-        }
-        let text = String::from_utf8(bytes);
-        text.map_err(|error| malformed(format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to() + 1)))
+        Ok(())
     }
 
-    fn object(&self, text: &str) -> Result<Map<String, Value>> {
-        let malformed = |source| Error::MalformedLine { path: self.path.clone(), line: self.line, source };
-        match serde_json::from_str(text.trim()).map_err(malformed)? {
-            Value::Object(object) => Ok(object),
-            other => Err(self.malformed(format!("line {} is {}, not an object", self.line, kind(&other)))),
+    fn element(&self, element: &Element, mark: usize) -> Result<RowValue> {
+        let text = std::str::from_utf8(&element.bytes).map_err(|error| {
+            self.bad_array(format!("not UTF-8 from byte {} on", mark + element.at + error.valid_up_to() + 1))
+        })?;
+        let mut parser = serde_json::Deserializer::from_str(text);
+        let value = self.value(element.line, &mut parser)?;
+        match element.is_cut || parser.end().is_err() {
+            true => {
+                let n_lines = if element.is_cut { text.matches('\n').count() } else { 0 };
+                let line = element.line + n_lines;
+                Err(self.bad_array(format!("line {line}: an element must be followed by `,` or `]`")))
+            }
+            false => Ok(value),
         }
+    }
+
+    fn value<'de>(
+        &self,
+        line: usize,
+        parser: &mut serde_json::Deserializer<impl serde_json::de::Read<'de>>,
+    ) -> Result<RowValue> {
+        let seed = RowSeed { fields: self.fields, budget: self.budget };
+        let value = match self.fields {
+            None => seed.deserialize(parser),
+            // what is kept of a row is known
+            Some(_) => RowSeed { budget: &Budget::new(usize::MAX), ..seed }.deserialize(parser),
+        };
+        let has_room = self.budget.take(ROW_BYTES) && !self.budget.is_spent();
+        match value {
+            _ if !has_room => Err(self.malformed(format!(
+                "the values up to line {line} need more than {} MiB of memory beside their texts; give the file in parts",
+                MOST_VALUES_BYTES >> 20
+            ))),
+            Ok(value) => Ok(value),
+            Err(source) => Err(Error::MalformedLine { path: self.path.into(), line, source }),
+        }
+    }
+
+    fn array_error(&self, error: ArrayError) -> Error {
+        match error {
+            ArrayError::Syntax { line, rule } => self.bad_array(format!("line {line}: {rule}")),
+            ArrayError::TooLong { line } => {
+                self.bad_array(format!("the element on line {line} is longer than {} MiB", MAX_LINE_BYTES >> 20))
+            }
+            ArrayError::Io(source) => self.read_error(source),
+        }
+    }
+
+    fn bad_array(&self, rule: String) -> Error {
+        Error::Malformed { path: self.path.into(), format: "JSON", rule }
     }
 
     fn malformed(&self, rule: String) -> Error {
-        Error::Malformed { path: self.path.clone(), format: "JSON Lines", rule }
+        Error::Malformed { path: self.path.into(), format: "JSON Lines", rule }
     }
 
     /// What the system said, or, when it is the decompressor that failed, that the gzip data is damaged.
     fn read_error(&self, source: std::io::Error) -> Error {
         use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        let malformed = |rule| Error::Malformed { path: self.path.into(), format: "gzip", rule };
         match source.kind() {
+            _ if crate::inflate::is_bomb(&source) => malformed(source.to_string()),
             UnexpectedEof | InvalidData | InvalidInput if self.is_gzip => {
-                let rule = format!("cut short or damaged after line {}: {source}", self.line);
-                Error::Malformed { path: self.path.clone(), format: "gzip", rule }
+                malformed(format!("cut short or damaged after line {}: {source}", self.line))
             }
-            _ => Error::io(&self.path, source),
+            _ => Error::io(self.path, source),
         }
     }
 }
@@ -335,10 +388,10 @@ mod tests {
     fn reads_a_stream_that_comes_byte_by_byte() {
         for bytes in [ROW.as_bytes().to_vec(), gzip(ROW.as_bytes())] {
             let input = BufReader::with_capacity(1, &bytes[..]);
-            let rows = read_from(Path::new("<stdin>"), input, |row| row.text("question")).unwrap();
+            let rows = read_from(Path::new("<stdin>"), input, None, |row| row.text("question")).unwrap();
             assert_eq!(rows, ["q"]);
         }
-        let error = read_from(Path::new("<stdin>"), &b"{}"[..], |row| row.text("question")).unwrap_err();
+        let error = read_from(Path::new("<stdin>"), &b"{}"[..], None, |row| row.text("question")).unwrap_err();
         assert_eq!(error.to_string(), "<stdin>:1: field `question` is missing");
     }
 
@@ -361,6 +414,40 @@ mod tests {
             "d.jsonl: not a valid JSON file: line 2: an element must be followed by `,` or `]`"
         );
         assert_eq!(message(b"[\"\xe9\"]"), "d.jsonl: not a valid JSON file: not UTF-8 from byte 3 on");
+    }
+
+    #[test]
+    fn small_files_that_inflate_to_much_are_refused_early() {
+        let numbers = format!("[{}0]", "0,".repeat(4 << 20));
+        let expected = "d.jsonl: not a valid JSON file: the element on line 1 is a number, not an object";
+        assert_eq!(message(&gzip(numbers.as_bytes())), expected);
+        let row = format!("{{\"question\": [{}0]}}", "{},".repeat(1 << 20));
+        assert_eq!(message(row.as_bytes()), "d.jsonl:1: field `question` must be text, but is a list");
+        let long = vec![b' '; (65 << 20) + 1];
+        assert_eq!(
+            message(&gzip(&long)),
+            "d.jsonl: not a valid JSON Lines file: line 1 is longer than 16 MiB",
+            "white space is a line too"
+        );
+        let blank = vec![b'\n'; 65 << 20];
+        let bomb = message(&gzip(&blank));
+        assert!(
+            bomb.contains("not a valid gzip file: it inflates to more than 64 MiB and more than 50 times"),
+            "{bomb}"
+        );
+        let element = format!("[\n\"{}\"]", "x".repeat(17 << 20));
+        assert!(message(element.as_bytes()).ends_with("the element on line 2 is longer than 16 MiB"));
+    }
+
+    #[test]
+    fn rows_of_many_values_are_refused_by_their_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("d.jsonl");
+        let row = format!("{{\"a\": [{}0]}}\n", "{\"\":0},".repeat(200_000));
+        std::fs::write(&path, row.repeat(6)).unwrap();
+        let error = read_objects(&path).unwrap_err().to_string();
+        assert!(error.contains("the values up to line 5 need more than 640 MiB of memory"), "{error}");
+        assert!(read_qac(&path).unwrap_err().to_string().ends_with("field `question` is missing"));
     }
 
     #[test]
@@ -406,7 +493,7 @@ mod tests {
             assert_eq!(message(bytes), "d.jsonl: no rows");
         }
         assert!(matches!(read_qac(Path::new("no/such.jsonl")), Err(Error::NotFound { .. })));
-        assert!(matches!(read_qac(Path::new(".")), Err(Error::Io { .. })), "a folder");
+        assert!(matches!(read_qac(Path::new(".")), Err(Error::NotAFile { kind: "a folder", .. })));
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl ModelSummary {
             true => {
                 let config = ModelConfig::from_hugging_face(&path.join("config.json"))?;
                 let file = path.join("tokenizer.json");
-                let tokenizer = file.is_file().then(|| Tokenizer::from_file(&file));
+                let tokenizer = file.exists().then(|| Tokenizer::from_file(&file));
                 ("safetensors", config, Weights::open_hugging_face(path)?, tokenizer)
             }
             false => {

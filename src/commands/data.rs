@@ -44,7 +44,7 @@ fn corrupt(args: &CorruptArgs, json: bool) -> anyhow::Result<ExitCode> {
     check_distinct(&[&args.out], &args.file)?;
     let clean = clean_answers(&args.file)?;
     let (clean, report) = filter_rows(clean, &FilterOptions::default())?;
-    eprintln!("{}: {report}", args.file.display());
+    output::note!("{}: {report}", args.file.display());
     let rows = clean.iter().zip(0..).map(|(text, row)| corruptor.corrupt(row, &text.question, &text.answer));
     finish(&rows.collect::<Result<Vec<_>, _>>()?, &args.out, json)
 }

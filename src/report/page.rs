@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::path::Path;
 
+use redline_model::files::open;
+
 use super::ReportError;
 
 const PAGE: &str = include_str!("page/page.html");
@@ -67,7 +69,7 @@ pub fn check_place(path: &Path) -> Result<(), ReportError> {
         return Ok(());
     }
     let mut head = Vec::new();
-    std::fs::File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head)).map_err(io)?;
+    open(path).map_err(ReportError::File)?.take(HEAD).read_to_end(&mut head).map_err(io)?;
     match head.is_empty() || String::from_utf8_lossy(&head).contains(GENERATOR) {
         true => Ok(()),
         false => Err(ReportError::OtherFile { path: path.into() }),

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use super::family::{Family, WindowPattern, family};
 use super::rope::{self, Stretched};
 use super::{Activation, ModelConfig, RopeScaling, checked_layers, checked_size, config_problem, scale_of};
-use crate::{Error, Result};
+use crate::files::{MOST_SETTINGS, read};
+use crate::{Error, Result, parse_settings};
 
 /// Gemma 3 configurations of models that also see images leave out what equals these.
 const GEMMA3_DEFAULTS: [(&str, usize); 5] = [
@@ -24,12 +25,13 @@ impl ModelConfig {
     /// # Errors
     /// Names the file and the key that is missing, of the wrong kind, or impossible.
     pub fn from_hugging_face(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        let map: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|source| Error::Malformed {
-            path: path.into(),
-            format: "JSON",
-            rule: source.to_string(),
-        })?;
+        let map: Map<String, Value> = match parse_settings(path, &read(path, MOST_SETTINGS)?)? {
+            Value::Object(map) => map,
+            _ => {
+                let rule = "it holds no JSON object".into();
+                return Err(Error::Malformed { path: path.into(), format: "JSON", rule });
+            }
+        };
         // models that also see images: the text part has a configuration of its own
         let map = match map.get("text_config").and_then(Value::as_object) {
             Some(text) if map.get("model_type").and_then(Value::as_str) == Some("gemma3") => text.clone(),

@@ -92,7 +92,7 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     progress.finish();
     if let Some(file) = &file {
-        eprintln!("{}: {} rows", file.path().display(), rows.len());
+        output::note!("{}: {} rows", file.path().display(), rows.len());
     }
     stack.report()
 }
@@ -230,10 +230,10 @@ impl Stack<'_> {
         let text = |name: &str| row.get(name).and_then(Value::as_str);
         match (text("answer"), text("correction")) {
             (Some(answer), Some(correction)) if self.args.diff && !json => {
-                output::line(&marked(answer.trim(), correction, Marks::for_stdout()))
+                output::coloured(&marked(answer.trim(), correction, Marks::for_stdout()))
             }
-            (_, Some(correction)) if self.args.question.is_some() && !json => output::line(correction),
-            _ => output::line(&serde_json::to_string(row)?),
+            (_, Some(correction)) if self.args.question.is_some() && !json => output::piece(&format!("{correction}\n")),
+            _ => output::json_line(row),
         }
     }
 

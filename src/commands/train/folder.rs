@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use redline::experiment::TrainingRecord;
+use redline::model::files::read_text;
 use serde_json::Value;
 
 use crate::cli::train::{MethodName, TrainArgs};
@@ -10,6 +11,8 @@ use crate::session::{hinted, place};
 
 /// The log.
 pub const LOG: &str = "train.jsonl";
+/// Most bytes of a log; a million steps have 200 MB.
+pub const MOST_LOG: u64 = 1 << 30;
 /// What is written beside the log under names that other files have too.
 const COMMON: [&str; 3] = ["outputs.jsonl", "settings.json", "summary.json"];
 
@@ -40,7 +43,7 @@ pub fn check(args: &TrainArgs) -> anyhow::Result<()> {
 
 /// Whether the first line is a record, or the beginning of one; a log may be empty.
 fn is_log(path: &Path) -> bool {
-    let Ok(text) = std::fs::read_to_string(path) else { return false };
+    let Ok(text) = read_text(path, MOST_LOG) else { return false };
     match text.split_once('\n') {
         Some((first, _)) => serde_json::from_str::<TrainingRecord>(first).is_ok(),
         None => text.is_empty() || (text.starts_with('{') && serde_json::from_str::<Value>(&text).is_err()),

@@ -8,6 +8,7 @@ use redline::model::{Qac, Question};
 use redline::probe::split::{PartSizes, overlap};
 
 use crate::cli::train::TrainArgs;
+use crate::output;
 use crate::session::hinted;
 
 /// Which part of a run rows are for.
@@ -71,7 +72,7 @@ pub fn read_part(path: &Path, part: Part) -> anyhow::Result<Vec<Qac>> {
         Part::Identity => file.into_answers().into_iter().map(copy).collect(),
     };
     let (rows, report) = filter_rows(rows, &FilterOptions::default()).with_context(|| path.display().to_string())?;
-    eprintln!("{}: {report}", path.display());
+    output::note!("{}: {report}", path.display());
     Ok(rows)
 }
 
