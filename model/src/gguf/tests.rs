@@ -245,7 +245,7 @@ fn refuses_absurd_counts_and_lengths() {
     let mut bytes = Crafted::default().bytes();
     bytes[8..16].copy_from_slice(&u64::MAX.to_le_bytes());
     assert!(
-        message(&bytes).ends_with("18446744073709551615 tensor entries are more than the 16777216 allowed (at byte 8)")
+        message(&bytes).ends_with("18446744073709551615 tensor entries are more than the 262144 allowed (at byte 8)")
     );
     bytes[8..16].copy_from_slice(&1000u64.to_le_bytes());
     assert_eq!(message(&bytes), "x.gguf: truncated: the list of 1000 tensor entries needs 24000 bytes, 8 are left");

@@ -350,7 +350,7 @@ mod tests {
     #[test]
     fn what_would_take_for_ever_is_refused() {
         let split = |pattern: &str| json!({"pre_tokenizer": {"type": "Split", "pattern": {"Regex": pattern}}});
-        assert!(problem(&split(r"(a+)+(?=b)")).contains("takes too long"));
+        assert!(problem(&split(r"(a+)+(?!b)c")).contains("takes too long"));
         assert!(problem(&split(r"(x|x)*(?!x)y")).contains("takes too long"));
         assert!(problem(&split(r"((\w{90}){90}){90}")).contains("729000 repetitions"));
         assert!(problem(&split("(")).contains("cannot be used"));
