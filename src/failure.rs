@@ -180,6 +180,14 @@ mod tests {
     }
 
     #[test]
+    fn a_file_cut_short_by_another_program_is_a_failure() {
+        let cut = ModelError::CutShort { path: "m.gguf".into(), what: "tensor `t`".into(), needed: 4 };
+        let endless = ModelError::NotAFile { path: "m.gguf".into(), kind: "a device" };
+        let is_two = |error: ModelError| is_failure(&anyhow::Error::from(error));
+        assert_eq!((is_two(cut), is_two(endless)), (true, false));
+    }
+
+    #[test]
     fn every_error_has_a_hint() {
         let broken = std::io::Error::from(ErrorKind::StorageFull);
         for error in [anyhow::anyhow!("something"), anyhow::Error::from(broken)] {

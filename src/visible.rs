@@ -63,9 +63,10 @@ mod tests {
 
     #[test]
     fn json_keeps_its_value() {
-        let text = serde_json::to_string_pretty(&serde_json::json!({ "a": BAD })).unwrap();
+        let text = serde_json::to_string_pretty(&serde_json::json!({ "a": BAD })).expect("a text");
         let shown = visible_json(&text);
         assert!(!shown.contains(['\u{1b}', '\u{9b}', '\u{202e}', '\u{2028}']));
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap()["a"], BAD);
+        let value: serde_json::Value = serde_json::from_str(&shown).expect("it is JSON");
+        assert_eq!(value["a"], BAD);
     }
 }

@@ -17,7 +17,7 @@ use super::from_gguf::problem;
 use crate::error::Result;
 use crate::gguf::GgufFile;
 
-/// Most bytes in all merges, each written as its two parts; Gemma's half a million have 5 MB.
+/// Most bytes in all merges, each written as its two parts; half a million of ten bytes, as large vocabularies have, are 5 MB.
 const MOST_MERGE_BYTES: usize = 64 << 20;
 /// Most bytes looked at to find them: the square of a piece's length, for all pieces.
 const MOST_WORK: u64 = 1 << 30;
