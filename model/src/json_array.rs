@@ -174,7 +174,7 @@ mod tests {
             let mut found = Vec::new();
             while let Some(element) = elements.next_element()? {
                 let bytes = element.bytes.trim_ascii();
-                assert!(text[element.at..].as_bytes().starts_with(bytes));
+                assert!(text.as_bytes()[element.at..].starts_with(bytes));
                 found.push((element.line, String::from_utf8(bytes.to_vec()).unwrap()));
                 if element.is_cut {
                     break;
