@@ -14,6 +14,7 @@ mod provenance;
 mod rows;
 mod session;
 mod steering;
+mod visible;
 
 use std::process::ExitCode;
 
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
     rows::set_strict(cli.strict);
     keep_freed_memory();
     interrupt::install();
+    redline::model::files::stop_reading_when(|| interrupt::check().is_err());
     // held until the verb is done
     let claim = cli::writes::of(&cli.command, reads).and_then(|files| outputs::claim(&files));
     let result = claim.and_then(|claim| run(&cli).map(|code| (code, claim)));

@@ -61,32 +61,32 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let service = Arc::new(Service::new(Aligner { name, model, template }, options, upstream));
     let server = runtime.spawn(listen(service.clone(), listener, stopped()));
     if json {
-        output::line(&serde_json::json!({ "schema": "redline.serve.v1", "address": address, "url": format!("http://{address}") }).to_string())?;
+        output::json_text(&serde_json::json!({ "schema": "redline.serve.v1", "address": address, "url": format!("http://{address}") }).to_string())?;
     }
-    eprintln!("listening on http://{address}");
+    output::note!("listening on http://{address}");
     let dials = match served.all().is_empty() && args.model.model.is_none() {
         true => Dials::new(vec![own_dial(args, own_layers, &service)?], config)?,
         false => served,
     };
     service.begin(dials);
-    eprintln!("ready");
+    output::note!("ready");
     service.worker()?.run();
     runtime.block_on(server)?;
     runtime.shutdown_timeout(Duration::from_secs(1));
-    eprintln!("stopped");
+    output::note!("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
 /// Done when a signal asks the server to stop.
 async fn stopped() {
     interrupt::wait().await;
-    eprintln!("stopping: what runs is finished first; a second signal ends it at once");
+    output::note!("stopping: what runs is finished first; a second signal ends it at once");
 }
 
 fn options(args: &ServeArgs) -> anyhow::Result<ServeOptions> {
     let mut keys = std::env::var("REDLINE_API_KEYS").unwrap_or_default();
     if let Some(path) = &args.api_keys {
-        let text = std::fs::read_to_string(path).map_err(|error| redline::model::Error::io(path, error))?;
+        let text = redline::model::files::read_text(path, redline::model::files::MOST_WRITTEN)?;
         keys = format!("{keys}\n{text}");
     }
     let keys = ApiKeys::parse(&keys);

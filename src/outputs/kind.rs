@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use redline::experiment::TrainingRecord;
+use redline::model::files::open;
 use redline::plot;
 use serde_json::Value;
 
@@ -58,7 +59,7 @@ impl Kind {
 
     /// Whether the file is of this kind. An empty file is of any: nothing is lost with it.
     pub fn is(self, path: &Path) -> bool {
-        let Ok(file) = File::open(path) else { return false };
+        let Ok(file) = open(path) else { return false };
         if file.metadata().is_ok_and(|found| found.len() == 0) {
             return true;
         }
