@@ -128,27 +128,31 @@ def work_for(client, installed, scripted_server, real_server, wanted):
     return ready, rows
 
 
+def run_client(client, pool, servers, wanted, versions):
+    """Installs a client and hands its cases to the pool; rows for what is known already, and the ones to come."""
+    print(f"-- {client}", flush=True)
+    try:
+        installed = install(client, BUILD)
+        ready, rows = work_for(client, installed, *servers, wanted)
+    except CannotInstall as reason:
+        return [told(row(client, "install", NOT_TESTED, f"cannot be installed, so none of its cases ran: {reason}"))], []
+    versions[client] = installed.versions
+    return [row(client, "install", PASS), *rows], [pool.submit(lambda one: told(run_case(*one)), one) for one in ready]
+
+
 def main():
     given = options()
     clients, wanted = chosen(given.only), given.cases.split(",") if given.cases else None
     LOGS.mkdir(parents=True, exist_ok=True)
-    rows, ready, versions = [], [], {}
+    rows, coming, versions = [], [], {}
     with ExitStack() as stack:
         binary = program(given.redline)
-        scripted_server = scripted(stack, binary)
-        real_server = real_upstream(stack, given, binary, versions)
+        servers = scripted(stack, binary), real_upstream(stack, given, binary, versions)
+        pool = stack.enter_context(ThreadPoolExecutor(given.jobs))
         for client in clients:
-            try:
-                installed = install(client, BUILD)
-                work, untested = work_for(client, installed, scripted_server, real_server, wanted)
-            except CannotInstall as reason:
-                rows.append(told(row(client, "chat", NOT_TESTED, f"cannot be installed: {reason}")))
-                continue
-            versions[client] = installed.versions
-            ready, rows = ready + work, rows + untested
-        # what is slow to start goes first, so that both cores have work to the end
-        with ThreadPoolExecutor(given.jobs) as pool:
-            rows += pool.map(lambda one: told(run_case(*one)), reversed(ready))
+            known, started = run_client(client, pool, servers, wanted, versions)
+            rows, coming = rows + known, coming + started
+        rows += [one.result() for one in coming]
     return given, rows, versions
 
 

@@ -51,6 +51,7 @@ def error_spellings():
     for model, words in said.items():
         error = raised(lambda: ask(model))
         assert isinstance(error, openai.APIStatusError) and 400 <= error.status_code < 500, f"{model}: {error}"
+        assert isinstance(error.body, dict), f"{model}: {error.body}"
         message = error.body["message"]
         assert words in message and "{" not in message, f"{model}: {error.body}"
 
