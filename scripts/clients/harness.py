@@ -95,9 +95,10 @@ def seen(model):
 
 
 def redlines(value):
-    """Every `redline` object inside a reply, wherever it stands."""
+    """What `redline` says of each choice or output of a reply, wherever it stands; a reply's own `redline` has no status."""
     if isinstance(value, dict):
-        own = [value["redline"]] if isinstance(value.get("redline"), dict) else []
+        said = value.get("redline")
+        own = [said] if isinstance(said, dict) and "status" in said else []
         return own + [found for inner in value.values() for found in redlines(inner)]
     if isinstance(value, list):
         return [found for inner in value for found in redlines(inner)]

@@ -251,7 +251,7 @@ def refusal_stream():
 
 @case("unknown-form")
 def unknown_form():
-    for model in ("object", "number", "unknown-part", "choice-text", "audio"):
+    for model in ("object", "number", "unknown-part", "audio"):
         for more in ({}, {"stream": True}):
             error = raised(lambda: ask(model, **more))
             assert INSULT not in str(error) and len(str(error)) > 20, f"{model}: {error}"
