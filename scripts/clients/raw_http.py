@@ -110,7 +110,7 @@ def request_bytes():
     model = marked("json")
     body = ODD.replace("MODEL", model).replace("OWN", ', "stream": false')
     fetch(CHAT, body.encode())
-    for kept in ("123456789012345678901234567890", "caf\\u00e9 é", body[body.index('"tools"'):body.index('"logit_bias"')]):
+    for kept in ("123456789012345678901234567890", "caf\\u00e9 é", body[body.index('[{"type": "function"'):body.index(', "logit_bias"')]):
         assert kept in seen(model)["body"], f"{kept} is not in {seen(model)['body']}"
 
 
