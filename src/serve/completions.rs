@@ -21,7 +21,7 @@ use super::raw::{self, RawObject, is_void};
 use super::rules::{COMPLETION, COMPLETION_CHOICE, Notes, Sorter, Verdict};
 use super::sse::{self, Events, Left};
 use super::state::Service;
-use super::upstream_reply::{Head, RawJson, UsageNames, failure};
+use super::upstream_reply::{Head, RawJson, UsageNames, failure, name};
 
 /// What identifiers of completions begin with.
 const ID: &str = "cmpl-";
@@ -122,7 +122,7 @@ impl Choice {
                 .get("text")
                 .and_then(raw::text)
                 .ok_or_else(|| ApiError::bad_reply("a choice holds no text"))?,
-            finish_reason: choice.get("finish_reason").and_then(raw::read),
+            finish_reason: choice.get("finish_reason").and_then(name),
             beside,
             notes: sorter.notes,
         })

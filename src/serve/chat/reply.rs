@@ -6,7 +6,7 @@ use super::super::asked::MOST_CHOICES;
 use super::super::error::ApiError;
 use super::super::raw::{self, RawObject, is_void};
 use super::super::rules::{CHAT, CHAT_CHOICE, CHAT_MESSAGE, CHAT_PART, Fate, Notes, Sorter, TEXT_PART, Verdict};
-use super::super::upstream_reply::{Head, failure};
+use super::super::upstream_reply::{Head, failure, name};
 
 /// A reply whose texts are still to be corrected.
 pub(crate) struct ChatReply {
@@ -89,7 +89,7 @@ impl Choice {
                 Verdict::LeaveOut | Verdict::Own(_) => {}
             }
         }
-        let finish_reason = choice.get("finish_reason").and_then(raw::read);
+        let finish_reason = choice.get("finish_reason").and_then(name);
         let mut read = Self {
             index,
             message: RawObject::default(),
