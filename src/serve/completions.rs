@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answer, AnswerStep, End, Terms};
 use super::asked::{MOST_CHOICES, count, flag, form, n_choices, stops, take_own};
 use super::body::TextBody;
-use super::chat::{add, finish_reason};
+use super::chat::{add, check_choices, finish_reason};
 use super::correction::Asked;
 use super::error::ApiError;
 use super::form::Form;
@@ -191,10 +191,7 @@ pub(super) async fn complete(
 fn read(body: &[u8], model: Option<&str>, mut sorter: Sorter) -> Result<(Head, Vec<Choice>), ApiError> {
     let (object, head) = Head::read(body, COMPLETION, model, &mut sorter)?;
     let choices = object.get("choices").and_then(raw::list).unwrap_or_default();
-    if !(1..=MOST_CHOICES).contains(&choices.len()) {
-        let n = choices.len();
-        return Err(ApiError::bad_reply(format!("it holds {n} choices, and 1 to {MOST_CHOICES} are taken")));
-    }
+    check_choices(choices.len())?;
     let read = |(place, choice): (usize, &RawValue)| Choice::read(choice, place as u64, sorter.clone());
     let choices: Vec<Choice> = choices.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
     Ok((head, choices))

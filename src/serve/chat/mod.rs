@@ -23,7 +23,7 @@ use super::sse;
 use super::state::Service;
 use super::upstream_reply::{Head, RawJson, UsageNames};
 
-pub(super) use self::reply::{ChatReply, Content, Part, text_part, with_text as parts_with_text};
+pub(super) use self::reply::{ChatReply, Content, Part, check_choices, text_part, with_text as parts_with_text};
 
 /// What identifiers of chat completions begin with.
 const ID: &str = "chatcmpl-";
