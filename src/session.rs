@@ -139,7 +139,7 @@ impl Session {
 /// Says on standard error what a model's files hold that is not read, and may mean something elsewhere.
 pub fn warn(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        output::note!("warning: {warning}");
     }
 }
 

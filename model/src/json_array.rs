@@ -150,9 +150,9 @@ pub(crate) fn elements(text: &str) -> Option<Vec<Found>> {
 
 /// The values that the whole text holds one after the other; `None` where something else stands between them.
 pub(crate) fn documents(text: &str) -> Option<Vec<Found>> {
-    let mut values = Deserializer::from_str(text).into_iter::<&RawValue>();
+    let values = Deserializer::from_str(text).into_iter::<&RawValue>();
     let (mut found, mut line, mut at) = (Vec::new(), 1, 0);
-    while let Some(value) = values.next() {
+    for value in values {
         let value = value.ok()?.get();
         let start = value.as_ptr() as usize - text.as_ptr() as usize; // the value is a part of the text
         line += text[at..start].matches('\n').count();
