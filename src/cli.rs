@@ -16,7 +16,7 @@ pub mod writes;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgGroup, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use redline::data::corrupt::CorruptOptions;
 use redline::embedded;
 use redline::experiment::{DEFAULT_COHERENCE_BOUND, LayerSpec};
@@ -44,7 +44,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Vec<
 
 /// The command line's description.
 pub fn command() -> clap::Command {
-    with_whole_paragraphs(Cli::command())
+    let command = with_whole_paragraphs(Cli::command());
+    let globals: Vec<Arg> = command.get_arguments().filter(|arg| arg.is_global_set()).cloned().collect();
+    command.mut_subcommand("serve", |serve| serve::with_variables(serve, &globals))
 }
 
 /// Joins the lines of the paragraphs after the options: the terminal's width breaks them.

@@ -11,6 +11,7 @@ mod output;
 mod outputs;
 mod progress;
 mod provenance;
+mod request_log;
 mod rows;
 mod session;
 mod steering;

@@ -4,13 +4,32 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{Arg, ArgAction, Args, Command, ValueEnum};
 use redline::experiment::LayerSpec;
 use redline::serve::ServeOptions;
 use redline::steer::{TokenRange, Unit};
 
 use super::ModelArgs;
 use super::numbers::{MOST_BODY_BYTES, MOST_SECONDS, MOST_TOKENS, count, number};
+use crate::request_log::LogFormat;
+
+/// An option whose variable has another name: that of the usual name holds the keys themselves.
+const OTHER_VARIABLES: [(&str, &str); 1] = [("api-keys", "REDLINE_API_KEYS_FILE")];
+
+/// Gives every option of the server a variable: `--max-rows` is `REDLINE_MAX_ROWS`. `globals` are those of all verbs, for
+/// which the variables count in this one only.
+pub fn with_variables(command: Command, globals: &[Arg]) -> Command {
+    command.args(globals.to_vec()).mut_args(|arg| {
+        let Some(name) = arg.get_long().map(str::to_owned) else { return arg };
+        let other = OTHER_VARIABLES.iter().find(|(option, _)| *option == name);
+        let usual = || format!("REDLINE_{}", name.to_uppercase().replace('-', "_"));
+        let variable = other.map_or_else(usual, |(_, variable)| (*variable).to_owned());
+        let is_flag = matches!(arg.get_action(), ArgAction::SetTrue);
+        let arg = arg.env(variable);
+        if is_flag { arg.value_parser(BoolishValueParser::new()) } else { arg }
+    })
+}
 
 /// What a client gets when the Aligner fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -92,8 +111,9 @@ pub struct ServeArgs {
     /// Accept vectors made with other weights of the same size
     #[arg(long)]
     pub any_model: bool,
-    /// Base URL of the OpenAI-compatible server whose answers are corrected, with /v1 where it has that
-    #[arg(long, value_name = "URL")]
+    /// Base URL of the OpenAI-compatible server whose answers are corrected, with /v1 where it has that; asked through the
+    /// proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY name, unless NO_PROXY names the server
+    #[arg(long, value_name = "URL", hide_env_values = true)]
     pub upstream: Option<String>,
     /// Environment variable that holds the upstream server's key; without one, clients' own keys are passed on
     #[arg(long, value_name = "NAME", requires = "upstream")]
@@ -119,11 +139,13 @@ pub struct ServeArgs {
     /// Serve everyone who reaches an address beyond this machine
     #[arg(long)]
     pub no_keys: bool,
-    /// Name under which the server is reached besides localhost, by a proxy for one; can be given several times
-    #[arg(long, value_name = "NAME")]
+    /// Name under which the server is reached besides localhost, by a proxy for one; can be given several times, or several
+    /// separated by commas
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub allow_host: Vec<String>,
-    /// Origin of another site whose pages may ask (CORS), such as https://example.org; can be given several times
-    #[arg(long, value_name = "ORIGIN")]
+    /// Origin of another site whose pages may ask (CORS), such as https://example.org; can be given several times, or several
+    /// separated by commas
+    #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<String>,
     /// Corrections written together
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -146,7 +168,44 @@ pub struct ServeArgs {
     /// Longest time for a correction, its wait included, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120.0, value_parser = number(0.0, MOST_SECONDS))]
     pub timeout: f64,
+    /// How lines of the log look
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub log_format: LogFormat,
+    /// Say nothing but errors
+    #[arg(short, long)]
+    pub quiet: bool,
     /// How long requests may go on once the server is asked to stop, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = number(0.0, MOST_SECONDS))]
     pub stop_timeout: f64,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use clap::Arg;
+
+    use super::OTHER_VARIABLES;
+
+    #[test]
+    fn every_option_has_a_variable_of_its_own() {
+        let mut command = crate::cli::command();
+        command.build();
+        let serve = command.find_subcommand("serve").unwrap();
+        let is_option = |arg: &&Arg| arg.get_long().is_some_and(|name| !["help", "version"].contains(&name));
+        let options: Vec<&Arg> = serve.get_arguments().filter(is_option).collect();
+        assert!(options.iter().any(|arg| arg.is_global_set()) && options.len() > 30, "{}", options.len());
+        let mut seen = HashSet::new();
+        for arg in options {
+            let name = arg.get_long().unwrap();
+            let other =
+                OTHER_VARIABLES.iter().find(|(option, _)| *option == name).map(|(_, variable)| (*variable).to_owned());
+            let expected = other.unwrap_or_else(|| format!("REDLINE_{}", name.to_uppercase().replace('-', "_")));
+            assert_eq!(arg.get_env().and_then(|name| name.to_str()), Some(expected.as_str()), "--{name}");
+            assert!(seen.insert(expected), "--{name}");
+        }
+        for verb in command.get_subcommands().filter(|verb| verb.get_name() != "serve") {
+            assert!(verb.get_arguments().all(|arg| arg.get_env().is_none()), "{}", verb.get_name());
+        }
+    }
 }

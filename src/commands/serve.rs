@@ -13,12 +13,13 @@ use redline::probe::Reading;
 use redline::profile::{Profile, ProfileFit, find};
 use redline::serve::{
     Aligner, ApiKeys, Dial, DialVector, Dials, FailMode, MeasuredDial, Reasoning, ServeOptions, Service, Upstream,
-    bind, listen, own_reading,
+    bind, is_host_name, listen, own_reading,
 };
 use redline::steer::{EditRatioVariant, Unit};
 
 use crate::cli::serve::{FailName, NamedVector, ReasoningName, ServeArgs};
 use crate::progress::Progress;
+use crate::request_log::RequestLog;
 use crate::session::{Session, check_reading, hinted};
 use crate::steering::Steering;
 use crate::{defaults, interrupt, output};
@@ -32,6 +33,7 @@ const CONNECTION_THREADS: usize = 2;
 
 pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let options = options(args)?;
+    let log = RequestLog::begin(args.log_format, args.quiet);
     args.coefficient.map_or(Ok(()), |coefficient| redline::steer::check_coefficients(&[coefficient]))?;
     let profiles = args.profile.iter().map(|name| open_profile(name)).collect::<anyhow::Result<Vec<_>>>()?;
     let runtime =
@@ -59,28 +61,32 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let name = session.model.path.file_stem().map_or("aligner".into(), |name| name.to_string_lossy().into_owned());
     let Session { model, template } = session;
     let service = Arc::new(Service::new(Aligner { name, model, template }, options, upstream));
-    let server = runtime.spawn(listen(service.clone(), listener, stopped()));
+    let log = Arc::new(log);
+    let server = runtime.spawn(listen(service.clone(), listener, stopped(log.clone())));
     if json {
         output::json_text(&serde_json::json!({ "schema": "redline.serve.v1", "address": address, "url": format!("http://{address}") }).to_string())?;
     }
-    output::note!("listening on http://{address}");
+    if let Some(place) = service.upstream_place() {
+        log.say(&format!("asking the upstream server at {place}"));
+    }
+    log.say(&format!("listening on http://{address}"));
     let dials = match served.all().is_empty() && args.model.model.is_none() {
         true => Dials::new(vec![own_dial(args, own_layers, &service)?], config)?,
         false => served,
     };
     service.begin(dials);
-    output::note!("ready");
+    log.say("ready");
     service.worker()?.run();
     runtime.block_on(server)?;
     runtime.shutdown_timeout(Duration::from_secs(1));
-    output::note!("stopped");
+    log.say("stopped");
     Ok(ExitCode::SUCCESS)
 }
 
 /// Done when a signal asks the server to stop.
-async fn stopped() {
+async fn stopped(log: Arc<RequestLog>) {
     interrupt::wait().await;
-    output::note!("stopping: what runs is finished first; a second signal ends it at once");
+    log.say("stopping: what runs is finished first; a second signal ends it at once");
 }
 
 fn options(args: &ServeArgs) -> anyhow::Result<ServeOptions> {
@@ -111,7 +117,7 @@ fn options(args: &ServeArgs) -> anyhow::Result<ServeOptions> {
             ReasoningName::Drop => Some(Reasoning::Drop),
         },
         keys,
-        hosts: args.allow_host.clone(),
+        hosts: args.allow_host.iter().map(|name| host(name)).collect::<anyhow::Result<_>>()?,
         origins: args.allow_origin.iter().map(|text| origin(text)).collect::<anyhow::Result<_>>()?,
         most_rows: args.max_rows.into(),
         most_drafted: args.max_drafted,
@@ -123,6 +129,14 @@ fn options(args: &ServeArgs) -> anyhow::Result<ServeOptions> {
         stop_timeout: seconds("--stop-timeout", args.stop_timeout)?,
         ..ServeOptions::default()
     })
+}
+
+/// A name as `Host` headers have it.
+fn host(name: &str) -> anyhow::Result<String> {
+    let hint = "give the name alone, without scheme and port: example.org";
+    is_host_name(name)
+        .then(|| name.to_owned())
+        .ok_or_else(|| hinted(format!("--allow-host: `{name}` is no name"), hint))
 }
 
 /// An origin as browsers send it.

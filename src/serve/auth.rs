@@ -1,4 +1,4 @@
-//! Who may ask: API keys, and names under which the server is reached.
+//! Who may ask: API keys.
 
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -36,18 +36,6 @@ pub(super) fn bearer(header: Option<&axum::http::HeaderValue>) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-/// Whether a `Host` header names this machine or one of `allowed`. A page elsewhere that has its own name resolve to the
-/// loopback address (DNS rebinding) would otherwise be as good as a local program.
-pub(super) fn is_known_host(host: &str, allowed: &[String]) -> bool {
-    let name = match host.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => host.rsplit_once(':').map_or(host, |(name, _)| name),
-    };
-    let is_local = name.eq_ignore_ascii_case("localhost")
-        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    is_local || allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,16 +47,5 @@ mod tests {
         assert!(["", "alph", "alpha ", "# ours", "alpha, beta"].iter().all(|key| !keys.contains(key)));
         assert!(ApiKeys::parse(" \n,#x\n").hashes.len() == 1, "a comma begins no comment");
         assert!(ApiKeys::parse("# x\n").is_empty());
-    }
-
-    #[test]
-    fn hosts_by_name() {
-        let allowed = ["redline.example".to_string()];
-        for host in ["localhost", "localhost:8080", "127.0.0.1:80", "[::1]:8080", "[::1]", "Redline.example:443"] {
-            assert!(is_known_host(host, &allowed), "{host}");
-        }
-        for host in ["", "evil.example", "localhost.evil.example:8080", "127.0.0.1.evil.example", "10.0.0.1"] {
-            assert!(!is_known_host(host, &allowed), "{host}");
-        }
     }
 }

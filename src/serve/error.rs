@@ -17,7 +17,11 @@ const BAD_REPLY: &str = "the upstream server's reply cannot be used: ";
 
 /// A request that has no result.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct ApiError {
+pub(super) struct ApiError(Box<Told>);
+
+/// What the client is told.
+#[derive(Debug, Clone, PartialEq)]
+struct Told {
     status: StatusCode,
     kind: Cow<'static, str>,
     /// A text, or the number that a provider uses.
@@ -36,13 +40,15 @@ impl ApiError {
             500.. => "server_error",
             _ => "invalid_request_error",
         };
-        let kind = kind.into();
-        Self { status, kind, code: code.into(), message: message.into(), param: None, headers: HeaderMap::new() }
+        let (kind, code, message) = (kind.into(), code.into(), message.into());
+        Self(Box::new(Told { status, kind, code, message, param: None, headers: HeaderMap::new() }))
     }
 
     /// A request that breaks a rule, at `param`.
     pub(super) fn invalid(param: &str, message: impl Into<String>) -> Self {
-        Self { param: Some(param.into()), ..Self::new(StatusCode::BAD_REQUEST, "invalid_value", message) }
+        let mut error = Self::new(StatusCode::BAD_REQUEST, "invalid_value", message);
+        error.0.param = Some(param.into());
+        error
     }
 
     /// A body that is none.
@@ -67,7 +73,7 @@ impl ApiError {
 
     /// The error with these headers beside its own.
     pub(super) fn with_headers(mut self, headers: &HeaderMap) -> Self {
-        self.headers.extend(headers.clone());
+        self.0.headers.extend(headers.clone());
         self
     }
 
@@ -80,27 +86,31 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the server stops").retry_after(5)
     }
 
+    #[cfg(test)]
+    pub(super) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
     pub(super) fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// What is wrong with a reply of the upstream server, or the whole message.
     pub(super) fn rule(&self) -> &str {
-        self.message.strip_prefix(BAD_REPLY).unwrap_or(&self.message)
+        self.message().strip_prefix(BAD_REPLY).unwrap_or(self.message())
     }
 
     /// The body.
     pub(super) fn json(&self) -> Value {
-        json!({
-            "error": { "message": self.message, "type": self.kind, "param": self.param, "code": self.code }
-        })
+        let Told { kind, code, message, param, .. } = &*self.0;
+        json!({ "error": { "message": message, "type": kind, "param": param, "code": code } })
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.json())).into_response();
-        response.headers_mut().extend(self.headers);
+        let mut response = (self.0.status, Json(self.json())).into_response();
+        response.headers_mut().extend(self.0.headers);
         response
     }
 }
@@ -134,9 +144,10 @@ impl From<UpstreamError> for ApiError {
                 let passed = (400..500).contains(&status) && status != 407;
                 let status = StatusCode::from_u16(status).ok().filter(|_| passed).unwrap_or(StatusCode::BAD_GATEWAY);
                 let mut error = Self::new(status, "upstream_error", message).with_headers(&headers);
-                error.code = stated.code.unwrap_or(error.code);
-                error.kind = stated.kind.map_or(error.kind, Cow::Owned);
-                error.param = stated.param;
+                let told = &mut error.0;
+                stated.code.into_iter().for_each(|code| told.code = code);
+                stated.kind.into_iter().for_each(|kind| told.kind = kind.into());
+                told.param = stated.param;
                 error
             }
             _ => Self::new(StatusCode::BAD_GATEWAY, "upstream_failed", message),

@@ -4,7 +4,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
-use super::access;
+use super::access::{self, Correction};
 use super::error::ApiError;
 use super::rules::Sorter;
 use super::state::Service;
@@ -41,9 +41,9 @@ impl Service {
     /// Tells the log what became of an answer.
     pub(super) fn corrected(&self, extension: &Map<String, Value>) {
         access::correction(match extension.get("status").and_then(Value::as_str) {
-            Some("corrected") => "corrected",
-            Some("uncorrected") => "uncorrected",
-            _ => "skipped",
+            Some("corrected") => Correction::Corrected,
+            Some("uncorrected") => Correction::Uncorrected,
+            _ => Correction::Skipped,
         });
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::access;
 use super::engine::Written;
 
 /// Upper bounds of times, in seconds.
@@ -133,10 +134,12 @@ impl Metrics {
         self.corrections.fetch_add(1, Ordering::Relaxed);
         self.copies.fetch_add(u64::from(is_copy), Ordering::Relaxed);
         self.edit_ratio.observe(edit_ratio);
+        access::correction(access::Correction::Corrected);
     }
 
     pub(super) fn uncorrected(&self) {
         self.uncorrected.fetch_add(1, Ordering::Relaxed);
+        access::correction(access::Correction::Uncorrected);
     }
 
     pub(super) fn cancelled(&self) {

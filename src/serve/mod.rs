@@ -22,6 +22,8 @@ mod exchange;
 mod facts;
 mod form;
 mod headers;
+mod host;
+mod in_flight;
 mod listen;
 mod memory;
 mod metrics;
@@ -29,12 +31,14 @@ mod options;
 mod own;
 mod page;
 mod pass;
+mod places;
 mod raw;
 mod read_answer;
 mod responses;
 mod router;
 mod rules;
 mod secrets;
+mod socket;
 mod sse;
 mod state;
 mod tls;
@@ -51,6 +55,8 @@ pub use dial::{
 };
 pub use engine::{EngineError, Event, Job, Queue, Refused, ScanColumn, Task, Worker, Written};
 pub use form::Reasoning;
+pub use headers::{KEYS_TO_UPSTREAM, TO_CLIENT, TO_UPSTREAM, WITH_BODY_TO_CLIENT, WITH_BODY_TO_UPSTREAM};
+pub use host::is_host_name;
 pub use listen::{bind, listen};
 pub use metrics::Metrics;
 pub use options::{FailMode, ServeOptions};
@@ -67,6 +73,11 @@ impl Service {
     /// The Aligner.
     pub fn aligner(&self) -> &Aligner {
         &self.aligner
+    }
+
+    /// Where answers come from: the address, and the proxy on the way, without key and password.
+    pub fn upstream_place(&self) -> Option<&str> {
+        self.upstream.as_ref().map(Upstream::place)
     }
 
     /// The worker for this server's jobs; it runs until the server has stopped.

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS};
+use axum::http::header::{
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -14,17 +17,22 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use super::auth::{bearer, is_known_host};
+use super::access::{self, Access, Counted, Line};
+use super::auth::bearer;
 use super::error::ApiError;
+use super::headers::{REQUEST_ID, UPSTREAM_REQUEST_ID, request_id};
+use super::host::check_host;
 use super::state::Service;
 use super::{chat, completions, correct, facts, page, pass, responses};
 
 /// Methods and paths that are answered.
-pub const ROUTES: [(&str, &str); 14] = [
+pub const ROUTES: [(&str, &str); 16] = [
     ("get", "/"),
     ("get", "/page.css"),
     ("get", "/page.js"),
+    ("get", "/openapi.json"),
     ("get", "/healthz"),
+    ("get", "/health"),
     ("get", "/readyz"),
     ("get", "/metrics"),
     ("get", "/v1/models"),
@@ -37,21 +45,20 @@ pub const ROUTES: [(&str, &str); 14] = [
     ("post", "/v1/scan"),
 ];
 /// What needs no key: that the server is there, and the page, which holds nothing but itself.
-const OPEN: [&str; 5] = ["/", "/page.css", "/page.js", "/healthz", "/readyz"];
+const OPEN: [&str; 7] = ["/", "/page.css", "/page.js", "/openapi.json", "/healthz", "/health", "/readyz"];
+/// Longest error.
+const MOST_ERROR_BYTES: usize = 1 << 20;
 /// The page loads nothing from elsewhere, and stands in no other page.
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                            base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The server's routes.
 pub fn router(service: Arc<Service>) -> Router {
-    let fixed = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
-    let routes = Router::new()
+    let routes = signs_of_life()
         .route("/", get(page::html))
         .route("/page.css", get(page::css))
         .route("/page.js", get(page::js))
-        .route("/healthz", get(facts::health))
-        .route("/readyz", get(facts::ready))
-        .route("/metrics", get(facts::metrics))
+        .route("/openapi.json", get(facts::openapi))
         .route("/v1/models", get(facts::models))
         .route("/v1/models/{*model}", get(facts::model))
         .route("/v1/steering", get(facts::steering))
@@ -61,7 +68,27 @@ pub fn router(service: Arc<Service>) -> Router {
         .route("/v1/correct", post(correct::correct))
         .route("/v1/scan", post(correct::scan))
         .fallback(pass::other)
-        .method_not_allowed_fallback(wrong_method)
+        .method_not_allowed_fallback(wrong_method);
+    around(routes, service)
+}
+
+/// What is answered where all places for connections are at work.
+pub(super) fn spare_router(service: Arc<Service>) -> Router {
+    around(signs_of_life().fallback(facts::busy), service)
+}
+
+fn signs_of_life() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/healthz", get(facts::health))
+        .route("/health", get(facts::health))
+        .route("/readyz", get(facts::ready))
+        .route("/metrics", get(facts::metrics))
+}
+
+/// What every request goes through.
+fn around(routes: Router<Arc<Service>>, service: Arc<Service>) -> Router {
+    let fixed = |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    let routes = routes
         .layer(CatchPanicLayer::custom(|_| {
             ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "panic", "a defect of the server, see its log")
                 .into_response()
@@ -72,7 +99,7 @@ pub fn router(service: Arc<Service>) -> Router {
         None => routes,
     };
     routes
-        .layer(from_fn_with_state(service.clone(), count))
+        .layer(from_fn_with_state(service.clone(), follow))
         .layer(fixed(X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(REFERRER_POLICY, "no-referrer"))
         .layer(fixed(CONTENT_SECURITY_POLICY, PAGE_POLICY))
@@ -84,7 +111,8 @@ fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().cloned()))
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers(AllowHeaders::mirror_request());
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([REQUEST_ID, UPSTREAM_REQUEST_ID, RETRY_AFTER]);
     (!origins.is_empty()).then_some(layer)
 }
 
@@ -96,11 +124,9 @@ async fn wrong_method(request: Request) -> ApiError {
 /// Lets through requests to a known host with a known key.
 async fn guard(State(service): State<Arc<Service>>, request: Request, next: Next) -> Result<Response, ApiError> {
     let options = &service.options;
-    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    if options.address.ip().is_loopback() && !host.is_some_and(|host| is_known_host(host, &options.hosts)) {
-        let message = "this server does not answer under that name; --allow-host NAME allows it";
-        return Err(ApiError::new(StatusCode::FORBIDDEN, "unknown_host", message));
-    }
+    let (parts, body) = request.into_parts();
+    check_host(options, &parts)?;
+    let request = Request::from_parts(parts, body);
     let is_open = options.keys.is_empty() || OPEN.contains(&request.uri().path());
     if !is_open && !bearer(request.headers().get(AUTHORIZATION)).is_some_and(|key| options.keys.contains(key)) {
         let message = "the API key is missing or wrong: send one of this server's as Authorization: Bearer KEY";
@@ -109,13 +135,37 @@ async fn guard(State(service): State<Arc<Service>>, request: Request, next: Next
     Ok(next.run(request).await)
 }
 
-/// Counts requests by route and status.
-async fn count(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+/// Gives every request an id, counts it and writes its line of the log; errors leave without this server's secrets.
+async fn follow(State(service): State<Arc<Service>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
-    let route = label(request.uri().path());
-    let response = next.run(request).await;
+    let (method, route) = (request.method().clone(), label(request.uri().path()));
+    let id = request_id(request.headers());
+    request.headers_mut().insert(REQUEST_ID, id.clone());
+    let access = Arc::new(Access::default());
+    let response = access::during(access.clone(), next.run(request)).await;
+    let mut response = hide(&service, response).await;
     service.metrics.request(route, response.status().as_u16(), started.elapsed());
-    response
+    for (name, value) in &access.upstream_headers() {
+        response.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
+    response.headers_mut().insert(REQUEST_ID, id.clone());
+    let line = Line { method, route, status: response.status(), id, started, access };
+    response.map(|body| Body::new(Counted::new(body, line)))
+}
+
+/// An error without the upstream server's key, however it got there.
+async fn hide(service: &Service, response: Response) -> Response {
+    let is_error = response.status().is_client_error() || response.status().is_server_error();
+    let Some(upstream) = service.upstream.as_ref().filter(|_| is_error) else { return response };
+    let (mut head, body) = response.into_parts();
+    // an error of this server is short, and one of the upstream server was cut
+    let body = to_bytes(body, MOST_ERROR_BYTES).await.unwrap_or_default();
+    let shown = match std::str::from_utf8(&body) {
+        Ok(text) => upstream.hide(text).into_bytes(),
+        Err(_) => body.into(),
+    };
+    head.headers.remove(CONTENT_LENGTH);
+    Response::from_parts(head, shown.into())
 }
 
 /// The route of a path; paths of clients' own choice share one label.

@@ -201,7 +201,7 @@ impl Upstream {
         let started = Instant::now();
         let sent = self.client.request(method, url).headers(headers).body(body).send().await;
         let response = sent.map_err(|error| self.unreachable(&error))?;
-        access::upstream(response.status(), started.elapsed());
+        access::upstream(response.status(), &self.passed_headers(&response, false), started.elapsed());
         match response.status().is_redirection() {
             true => Err(self.redirect(&response)),
             false => Ok(response),

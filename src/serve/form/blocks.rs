@@ -106,7 +106,7 @@ fn element(lines: &[&str]) -> Option<usize> {
     })?;
     let closing = format!("</{name}>");
     let closes = |line: &&str| line.to_ascii_lowercase().trim_end().ends_with(&closing);
-    lines.iter().position(|line| closes(line)).map(|inner| inner + 1)
+    lines.iter().position(closes).map(|inner| inner + 1)
 }
 
 /// Lines set in by four spaces after an empty one, unless they go on with a list.

@@ -67,7 +67,7 @@ struct About {
 }
 
 enum RunningItem {
-    Message { fields: RawObject<'static>, parts: Vec<Part>, answer: Option<Answer> },
+    Message { fields: RawObject<'static>, parts: Vec<Part>, answer: Option<Box<Answer>> },
     Other(Box<RawValue>),
 }
 
@@ -84,7 +84,7 @@ impl Running {
                     }
                     let has_text = parts.iter().any(|part| matches!(part, Part::Text(_)));
                     let answer = match has_text && !text.trim().is_empty() {
-                        true => Some(Answer::begin(service, &text, terms).await?),
+                        true => Some(Box::new(Answer::begin(service, &text, terms).await?)),
                         false => None,
                     };
                     RunningItem::Message { fields, parts, answer }

@@ -82,7 +82,7 @@ impl Reply {
                     let place = Place { item, output: at, content };
                     let end = match answer {
                         None => None,
-                        Some(answer) => match text(&mut sent, &place, &parts, answer).await? {
+                        Some(answer) => match text(&mut sent, &place, &parts, *answer).await? {
                             Ok(end) => Some(end),
                             Err(error) => return failed(&mut sent, &error),
                         },

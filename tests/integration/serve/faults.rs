@@ -136,9 +136,7 @@ fn a_server_that_stops_finishes_what_runs() {
     let server = Server::start(&mock.arguments());
     let address = server.address;
     let running = std::thread::spawn(move || post(address, "/v1/chat/completions", &chat_body("slow", FLAWED)));
-    while mock.received.lock().unwrap().is_empty() {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    mock.wait_for(1);
     server.terminate();
     let reply = running.join().unwrap();
     assert_eq!(reply.status, 200, "{reply:?}");

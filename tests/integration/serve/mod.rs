@@ -1,16 +1,21 @@
 //! `redline serve`: the real program on loopback, with the embedded Aligner and an upstream model of the test's own.
 
 mod chat;
+mod connections;
 mod correct;
+mod echo;
 mod faults;
+mod headers;
 mod hostile;
 mod http;
 mod load;
+mod log;
 mod openapi;
 mod page;
 mod program;
 mod replies;
 mod routes;
+mod secrets;
 mod tls;
 pub mod upstream;
 

@@ -2,7 +2,9 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -17,7 +19,8 @@ const START: Duration = Duration::from_secs(180);
 /// A running server, which ends with the test.
 pub struct Server {
     child: Child,
-    stderr: Option<ChildStderr>,
+    told: Arc<Mutex<String>>,
+    listening: Option<JoinHandle<()>>,
     pub address: SocketAddr,
 }
 
@@ -41,17 +44,39 @@ impl Server {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let mut stderr = child.stderr.take();
+        let mut stderr = BufReader::new(child.stderr.take().expect("piped"));
         let facts: Value = match serde_json::from_str(&line) {
             Ok(facts) => facts,
             Err(error) => {
                 let mut told = String::new();
-                stderr.take().expect("piped").read_to_string(&mut told).unwrap();
+                stderr.read_to_string(&mut told).unwrap();
                 panic!("{error}: {line:?} {told}")
             }
         };
         let address = facts["address"].as_str().unwrap().parse().unwrap();
-        Self { child, stderr, address }
+        let told = Arc::new(Mutex::new(String::new()));
+        let heard = told.clone();
+        let listening = std::thread::spawn(move || {
+            let mut line = Vec::new();
+            while stderr.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+                heard.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+                line.clear();
+            }
+        });
+        Self { child, told, listening: Some(listening), address }
+    }
+
+    /// The first line of its log that fits, once it is there.
+    pub fn told(&self, fits: impl Fn(&str) -> bool) -> String {
+        let started = Instant::now();
+        loop {
+            let told = self.told.lock().unwrap().clone();
+            match told.lines().find(|line| fits(line)) {
+                Some(line) => return line.to_owned(),
+                None => assert!(started.elapsed() < START, "no such line: {told}"),
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     pub fn wait_ready(&self) {
@@ -97,9 +122,10 @@ impl Server {
 
     /// Waits for its end; the status, and what it said on standard error.
     pub fn wait(mut self) -> (ExitStatus, String) {
-        let mut told = String::new();
-        self.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        (self.child.wait().unwrap(), told)
+        let status = self.child.wait().unwrap();
+        self.listening.take().unwrap().join().unwrap();
+        let told = self.told.lock().unwrap().clone();
+        (status, told)
     }
 }
 
@@ -108,9 +134,9 @@ impl Drop for Server {
         // it may have ended already
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if let Some(mut stderr) = self.stderr.take() {
-            let mut told = String::new();
-            let _ = stderr.read_to_string(&mut told);
+        if let Some(listening) = self.listening.take() {
+            let _ = listening.join();
+            let told = self.told.lock().unwrap();
             assert!(!told.contains("panicked") || std::thread::panicking(), "{told}");
         }
     }

@@ -36,6 +36,13 @@ impl Mock {
         Self { address, received, bodies }
     }
 
+    /// Waits until so many requests have come.
+    pub fn wait_for(&self, n: usize) {
+        while self.received.lock().unwrap().len() < n {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// Arguments for a server in front of it.
     pub fn arguments(&self) -> String {
         format!("--upstream http://{}/v1 --upstream-timeout 2", self.address)
