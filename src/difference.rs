@@ -3,6 +3,7 @@
 use redline::report::{Change, word_changes};
 
 use crate::output;
+use crate::visible::visible_lines;
 
 /// Red and struck through, green and bold, and back.
 const COLOURS: [&str; 3] = ["\u{1b}[31;9m", "\u{1b}[32;1m", "\u{1b}[0m"];
@@ -31,9 +32,9 @@ pub fn marked(before: &str, after: &str, marks: Marks) -> String {
         Marks::Colours => format!("{colour}{part}{end}"),
     };
     let written = |change: Change| match change {
-        Change::Keep(part) => part,
-        Change::Delete(part) => wrap(&part, ["[-", "-]"], red),
-        Change::Insert(part) => wrap(&part, ["{+", "+}"], green),
+        Change::Keep(part) => visible_lines(&part).into_owned(),
+        Change::Delete(part) => wrap(&visible_lines(&part), ["[-", "-]"], red),
+        Change::Insert(part) => wrap(&visible_lines(&part), ["{+", "+}"], green),
     };
     word_changes(before, after).into_iter().map(written).collect()
 }
@@ -49,6 +50,7 @@ mod tests {
         assert_eq!(plain("Teh tea is hot.", "The tea is hot."), "[-Teh-]{+The+} tea is hot.");
         assert_eq!(plain("same", "same"), "same");
         assert_eq!(plain("", "new"), "{+new+}");
+        assert_eq!(plain("a \u{1b}[2Jb", "a b\r"), "a [-\\u{1b}[2Jb-]{+b\\r+}", "no other escapes than ours");
         assert_eq!(marked("a b", "a c", Marks::Colours), "a \u{1b}[31;9mb\u{1b}[0m\u{1b}[32;1mc\u{1b}[0m");
     }
 }

@@ -13,6 +13,7 @@ use redline::report::ReportError;
 use redline::steer::Error as SteerError;
 
 use crate::cli::command;
+use crate::visible::{visible, visible_lines};
 
 /// Longest line of a usage error.
 const MOST_LINE: usize = 600;
@@ -28,13 +29,13 @@ pub fn usage(error: &clap::Error) -> ExitCode {
     }
     let command = command();
     let verb = std::env::args().skip(1).find(|argument| command.find_subcommand(argument).is_some());
-    eprint!("{}", usage_message(&error.render().to_string(), verb.as_deref()));
+    eprint!("{}", visible_lines(&usage_message(&error.render().to_string(), verb.as_deref())));
     ExitCode::from(1)
 }
 
 /// Refuses an argument that is no UTF-8: results name files, and are UTF-8 throughout.
 pub fn not_text(argument: &std::ffi::OsStr) -> ExitCode {
-    eprintln!("error: {}: this argument is no UTF-8 text", argument.display());
+    eprintln!("error: {}: this argument is no UTF-8 text", visible(&argument.to_string_lossy()));
     eprintln!("hint: rename the file");
     ExitCode::from(1)
 }
@@ -80,8 +81,8 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         eprintln!("interrupted: what is written so far is complete\nhint: the same command continues where it can");
         return ExitCode::from(130);
     }
-    eprintln!("error: {}", message(error));
-    eprintln!("hint: {}", hint(error));
+    eprintln!("error: {}", visible(&message(error)));
+    eprintln!("hint: {}", visible(&hint(error)));
     ExitCode::from(if is_failure(error) { 2 } else { 1 })
 }
 
@@ -144,7 +145,7 @@ fn model_error(error: &anyhow::Error) -> Option<&ModelError> {
 /// Whether the machine failed rather than the input.
 fn is_failure(error: &anyhow::Error) -> bool {
     match model_error(error) {
-        Some(ModelError::Candle(_)) => true,
+        Some(ModelError::Candle(_) | ModelError::CutShort { .. } | ModelError::NoMemory { .. }) => true,
         Some(ModelError::Io { source, .. }) => !is_about_the_path(source.kind()),
         _ => error.downcast_ref::<std::io::Error>().is_some(),
     }
@@ -190,6 +191,14 @@ mod tests {
                         hint: a similar argument exists: '--json'\n";
         assert_eq!(usage_message(tipped, None), expected);
         assert_eq!(usage_message("Help\n\nUsage: redline\n", None), "Help\n\nUsage: redline\n", "help is no error");
+    }
+
+    #[test]
+    fn a_file_cut_short_by_another_program_is_a_failure() {
+        let cut = ModelError::CutShort { path: "m.gguf".into(), what: "tensor `t`".into(), needed: 4 };
+        let endless = ModelError::NotAFile { path: "m.gguf".into(), kind: "a device" };
+        let is_two = |error: ModelError| is_failure(&anyhow::Error::from(error));
+        assert_eq!((is_two(cut), is_two(endless)), (true, false));
     }
 
     #[test]

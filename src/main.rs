@@ -15,6 +15,7 @@ mod request_log;
 mod rows;
 mod session;
 mod steering;
+mod visible;
 
 use std::process::ExitCode;
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     rows::set_strict(cli.strict);
     keep_freed_memory();
     interrupt::install();
+    redline::model::files::stop_reading_when(|| interrupt::check().is_err());
     // held until the verb is done
     let claim = cli::writes::of(&cli.command, reads).and_then(|files| outputs::claim(&files));
     let result = claim.and_then(|claim| run(&cli).map(|code| (code, claim)));

@@ -1,4 +1,6 @@
-//! Data on standard output; a closed pipe is an ordinary error here, not a panic.
+//! Data on standard output, remarks on standard error; a closed pipe is an ordinary error here, not a panic.
+//!
+//! What files hold reaches both only through [`visible`](crate::visible): no value can move the cursor or forge a line.
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -8,6 +10,7 @@ use redline::plot::ascii::AsciiOptions;
 use serde::Serialize;
 
 use crate::rows;
+use crate::visible::{visible, visible_json, visible_lines};
 
 /// Whether standard output takes colour: it is a terminal, and `NO_COLOR` is not set to anything.
 pub fn is_coloured() -> bool {
@@ -21,17 +24,34 @@ pub fn ascii_options() -> AsciiOptions {
     AsciiOptions { color: is_coloured(), ..AsciiOptions::default() }
 }
 
-/// Writes a line.
+/// Writes a line on standard error, composed as by `format!`.
+macro_rules! note {
+    ($($text:tt)*) => { $crate::output::note_line(&format!($($text)*)) };
+}
+pub(crate) use note;
+
+/// What `note!` calls.
+pub fn note_line(text: &str) {
+    eprintln!("{}", visible(text));
+}
+
+/// Writes a line of words for people, or several.
 pub fn line(text: &str) -> anyhow::Result<()> {
+    coloured(&visible_lines(text))
+}
+
+/// Writes lines that may hold colours; what files hold is escaped in them already.
+pub fn coloured(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
     writeln!(stdout, "{text}")?;
     Ok(())
 }
 
-/// Writes text as it comes and shows it at once.
+/// Writes text of our own or of a model as it comes and shows it at once: byte for byte, but to a terminal without what moves its cursor.
 pub fn piece(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
+    let shown = if stdout.is_terminal() { visible_lines(text) } else { text.into() };
+    stdout.write_all(shown.as_bytes())?;
     stdout.flush()?;
     Ok(())
 }
@@ -40,8 +60,8 @@ pub fn piece(text: &str) -> anyhow::Result<()> {
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
     let data_files = rows::said();
     match data_files.is_empty() {
-        true => line(&serde_json::to_string_pretty(value)?),
-        false => line(&serde_json::to_string_pretty(&WithRows { value, data_files })?),
+        true => json_text(&serde_json::to_string_pretty(value)?),
+        false => json_text(&serde_json::to_string_pretty(&WithRows { value, data_files })?),
     }
 }
 
@@ -53,6 +73,17 @@ struct WithRows<'a, T> {
     data_files: Vec<rows::Said>,
 }
 
+/// Writes a value as a line of JSON.
+pub fn json_line(value: &impl Serialize) -> anyhow::Result<()> {
+    json_text(&serde_json::to_string(value)?)
+}
+
+/// Writes lines of JSON; to a terminal without what moves its cursor.
+pub fn json_text(text: &str) -> anyhow::Result<()> {
+    let text = if std::io::stdout().is_terminal() { visible_json(text) } else { text.into() };
+    coloured(&text)
+}
+
 /// Writes a value as indented JSON to a file, which appears whole or not at all.
 pub fn json_file(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(value)? + "\n";
@@ -61,6 +92,8 @@ pub fn json_file(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
 
 /// A table with a header, columns padded to their widest cell, numbers to the right.
 pub fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().map(|cell| visible(cell).into_owned()).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain([header[column].chars().count()]).max().unwrap_or(0)

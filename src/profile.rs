@@ -21,7 +21,7 @@ mod place;
 
 use std::path::{Path, PathBuf};
 
-use redline_model::files::write_atomically;
+use redline_model::files::{for_each_part, read, write_atomically};
 use redline_model::{AlignerTemplate, Error as ModelError, Model};
 use redline_probe::Reading;
 use redline_steer::control_file::read_control_vector;
@@ -164,22 +164,27 @@ pub struct Measured {
     pub exact_copy_share: f64,
 }
 
+/// The key that says what a file is; a profile of another version may have any others.
+#[derive(Deserialize)]
+struct SchemaOnly {
+    #[serde(default)]
+    schema: Option<serde_json::Value>,
+}
+
 impl Profile {
     /// Reads and checks a profile. The vector is read by [`Profile::control_vector`].
     ///
     /// # Errors
     /// Any broken rule of the format, with the file and the key.
     pub fn load(path: &Path) -> Result<Self> {
-        let io = |source| ProfileError::from(ModelError::io(path, source));
-        let bytes = std::fs::metadata(path).map_err(io)?.len();
-        if bytes > MAX_BYTES {
-            return Err(ProfileError::TooLarge { path: path.into(), bytes, most: MAX_BYTES });
-        }
-        let text = std::fs::read(path).map_err(io)?;
+        let text = read(path, MAX_BYTES).map_err(|error| match error {
+            ModelError::TooLarge { path, limit } => ProfileError::TooLarge { path, most: limit },
+            other => other.into(),
+        })?;
         let malformed = |source: serde_json::Error| ProfileError::Malformed { path: path.into(), source };
         // the schema first: a later version may have other keys
-        let value: serde_json::Value = serde_json::from_slice(&text).map_err(malformed)?;
-        match value.get("schema").and_then(serde_json::Value::as_str) {
+        let value: SchemaOnly = serde_json::from_slice(&text).map_err(malformed)?;
+        match value.schema.as_ref().and_then(serde_json::Value::as_str) {
             Some(SCHEMA) => {}
             got => return Err(ProfileError::Schema { path: path.into(), got: got.map(str::to_owned) }),
         }
@@ -268,8 +273,9 @@ pub fn hash_of(bytes: &[u8]) -> String {
 /// # Errors
 /// It cannot be read.
 pub fn file_hash(path: &Path) -> redline_model::Result<String> {
-    let bytes = std::fs::read(path).map_err(|error| redline_model::Error::io(path, error))?;
-    Ok(hash_of(&bytes))
+    let mut hasher = Sha256::new();
+    for_each_part(path, |part| hasher.update(part))?;
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Values that are written as their names.

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::output;
+use crate::visible::{visible, visible_lines};
+
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(15);
 
@@ -32,7 +35,7 @@ impl Progress {
             if let Ok(style) = ProgressStyle::with_template(style) {
                 bar.set_style(style);
             }
-            bar.with_position(done as u64).with_message(label.to_string())
+            bar.with_position(done as u64).with_message(visible(label).into_owned())
         });
         let now = Instant::now();
         Self { label: label.into(), bar, start: now, last_line: now, done_before: done }
@@ -51,14 +54,14 @@ impl Progress {
                 bar.set_length(total as u64);
                 bar.set_position(done as u64);
                 if !note.is_empty() {
-                    bar.set_message(format!("{}: {note}", self.label));
+                    bar.set_message(visible(&format!("{}: {note}", self.label)).into_owned());
                 }
             }
             None if self.last_line.elapsed() >= LINE_EVERY && done_now > 0 => {
                 let elapsed = self.start.elapsed().as_secs_f64();
                 let left = elapsed / done_now as f64 * total.saturating_sub(done) as f64;
                 let note = if note.is_empty() { String::new() } else { format!("; {note}") };
-                eprintln!("{}: {done}/{total}, {elapsed:.0} s, {left:.0} s left{note}", self.label);
+                output::note!("{}: {done}/{total}, {elapsed:.0} s, {left:.0} s left{note}", self.label);
                 self.last_line = Instant::now();
             }
             None => {}
@@ -69,8 +72,8 @@ impl Progress {
     /// Prints a line above the bar.
     pub fn print(&self, text: &str) {
         match &self.bar {
-            Some(bar) => bar.println(text),
-            None => eprintln!("{text}"),
+            Some(bar) => bar.println(visible_lines(text)),
+            None => eprintln!("{}", visible_lines(text)),
         }
     }
 

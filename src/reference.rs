@@ -12,6 +12,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
+use redline_model::files::read;
 use redline_model::generate::{GenerateOptions, Prompt, generate};
 use redline_model::hook::TokenLayout;
 use redline_model::{Chunk, Decoder, Error, Hook, HookPoint, NoHook, Past, Site, Wanted};
@@ -73,6 +74,9 @@ pub fn compare(decoder: &Decoder, path: &Path) -> redline_steer::Result<Comparis
     })
 }
 
+/// Most bytes of a reference: logits over a large vocabulary for some thousand tokens.
+const MOST_REFERENCE: u64 = 2 << 30;
+
 struct Reference {
     path: PathBuf,
     tensors: HashMap<String, Tensor>,
@@ -83,7 +87,7 @@ struct Reference {
 
 impl Reference {
     fn load(path: &Path) -> redline_model::Result<Self> {
-        let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+        let bytes = read(path, MOST_REFERENCE)?;
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
             .map_err(|error| malformed(path, error.to_string()))?;
         let ids = int_rows(path, &tensors, "input_ids")?

@@ -36,7 +36,7 @@ pub fn say(path: &Path, report: &ReadReport) {
     if report.is_plain() || said.contains(&new) {
         return;
     }
-    report.to_string().lines().for_each(|line| eprintln!("note: {}: {line}", path.display()));
+    report.to_string().lines().for_each(|line| crate::output::note!("note: {}: {line}", path.display()));
     said.push(new);
 }
 

@@ -12,8 +12,8 @@ use redline::steer::{Error as SteerError, Gate, Inject};
 
 use crate::cli::ModelArgs;
 use crate::cli::gate::GateArgs;
-use crate::rows;
 use crate::steering::Steering;
+use crate::{output, rows};
 
 /// An error with its cure, for rules that only the binary has.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ impl Session {
 /// Says on standard error what a model's files hold that is not read, and may mean something elsewhere.
 pub fn warn(warnings: &[String]) {
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        output::note!("warning: {warning}");
     }
 }
 
@@ -202,7 +202,7 @@ pub fn load_model(path: &Path) -> anyhow::Result<Model> {
 pub fn choose_template(asked: Option<&str>, tokenizer: &Tokenizer) -> anyhow::Result<AlignerTemplate> {
     let name = asked.unwrap_or_else(|| {
         let name = default_template(tokenizer);
-        eprintln!("template: {name} (choose another with --template)");
+        output::note!("template: {name} (choose another with --template)");
         name
     });
     Ok(AlignerTemplate::by_name_or_file(name)?)

@@ -11,6 +11,7 @@ use redline::steer::control_file::{read_control_vector, shift_back};
 use redline::steer::{ControlVector, Operator, TokenRange, Unit, reading_control_vector};
 
 use crate::cli::steering::SteeringArgs;
+use crate::output;
 use crate::session::check_reading;
 
 /// A vector file, where it is injected, and the profile behind it where there is one.
@@ -134,7 +135,7 @@ fn load_vector(steering: &Steering, model: &Model) -> anyhow::Result<LoadedVecto
     let file = read_control_vector(path).with_context(|| path.display().to_string())?;
     let mut vector = file.vector;
     if steering.from_llama_cpp_generator {
-        eprintln!("note: every direction moved one block earlier, as files of llama.cpp's generator need it");
+        output::note!("note: every direction moved one block earlier, as files of llama.cpp's generator need it");
         vector = shift_back(&vector)?;
     }
     // `auto` and `all` are those that the file has
@@ -144,10 +145,10 @@ fn load_vector(steering: &Steering, model: &Model) -> anyhow::Result<LoadedVecto
     }
     vector.check(config).with_context(|| path.display().to_string())?;
     if let Some(hint) = file.model_hint.filter(|hint| *hint != config.architecture) {
-        eprintln!("warning: {} was made for `{hint}`, this model is `{}`", path.display(), config.architecture);
+        output::note!("warning: {} was made for `{hint}`, this model is `{}`", path.display(), config.architecture);
     }
     if steering.unit != Unit::Gap {
-        eprintln!("note: --unit does not apply to GGUF vectors; their scales are part of the tensors");
+        output::note!("note: --unit does not apply to GGUF vectors; their scales are part of the tensors");
     }
     Ok(LoadedVector { vector, unit: "file".into(), questions: Vec::new() })
 }

@@ -12,14 +12,14 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::files::refuse_lfs_pointer;
+use crate::files::{MOST_SETTINGS, read};
 use crate::layers::packed::Packed;
 use crate::model::ModelFiles;
-use crate::weights::{FileTensors, TensorSource, fused_linear, parse_safetensors};
-use crate::{Error, ModelConfig, Result};
+use crate::weights::{FileTensors, SafetensorsFile, TensorSource, fused_linear};
+use crate::{Error, ModelConfig, Result, parse_settings};
 use settings::Settings;
 
 const CONFIG_FILE: &str = "adapter_config.json";
@@ -108,16 +108,12 @@ impl Adapter {
     /// # Errors
     /// Files that are missing or damaged; [`Error::Adapter`] for what is not plain LoRA.
     pub fn open(folder: &Path) -> Result<Self> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            std::fs::read(&path).map_err(|e| Error::io(&path, e))
-        };
-        let config = read(CONFIG_FILE)?;
+        let config = read(&folder.join(CONFIG_FILE), MOST_SETTINGS)?;
         let is_there = |name: &str| folder.join(name).is_file();
         if is_there(PICKLE) && !is_there(WEIGHTS_FILE) {
             return Err(Error::AdapterPickle { path: folder.into() });
         }
-        Self::from_bytes(folder, &config, &read(WEIGHTS_FILE)?)
+        Self::from_files(folder, &config, SafetensorsFile::open(&folder.join(WEIGHTS_FILE))?)
     }
 
     /// Reads an adapter whose two files are in memory; `folder` stands for their folder in messages.
@@ -125,22 +121,27 @@ impl Adapter {
     /// # Errors
     /// As [`Adapter::open`].
     pub fn from_bytes(folder: &Path, config: &[u8], weights: &[u8]) -> Result<Self> {
+        let weights = SafetensorsFile::from_bytes(&folder.join(WEIGHTS_FILE), weights.to_vec())?;
+        Self::from_files(folder, config, weights)
+    }
+
+    fn from_files(folder: &Path, config: &[u8], weights: SafetensorsFile) -> Result<Self> {
         let config_path = folder.join(CONFIG_FILE);
-        refuse_lfs_pointer(&config_path, config)?;
-        let map: Map<String, Value> = serde_json::from_slice(config).map_err(|source| Error::MalformedLine {
-            path: config_path.clone(),
-            line: source.line(),
-            source,
-        })?;
+        let map = match parse_settings(&config_path, config)? {
+            Value::Object(map) => map,
+            _ => return Err(Error::Adapter { path: config_path, problem: "it is no JSON object".into() }),
+        };
         let settings = Settings::read(&config_path, &map)?;
         let path = folder.join(WEIGHTS_FILE);
-        let deltas = read_deltas(&path, weights, settings.rank)?;
+        let deltas = read_deltas(&path, &weights, settings.rank)?;
         if let Some((layer, problem)) = deltas.keys().find_map(|layer| Some((layer, settings.problem_with(layer)?))) {
             let problem = format!("{problem} `{layer}`, which {WEIGHTS_FILE} adapts: PEFT would not load it");
             return Err(Error::Adapter { path: config_path, problem });
         }
         let Settings { rank, scale, base_model, .. } = settings;
-        let fingerprint = Sha256::digest(weights).iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut hasher = Sha256::new();
+        weights.for_each_part(|part| hasher.update(part))?;
+        let fingerprint = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Ok(Self { path, fingerprint, rank, scale, base_model, deltas })
     }
 
@@ -189,9 +190,8 @@ struct Delta {
     b: Tensor, // (out, rank)
 }
 
-fn read_deltas(path: &Path, bytes: &[u8], rank: usize) -> Result<BTreeMap<String, [Tensor; 2]>> {
+fn read_deltas(path: &Path, file: &SafetensorsFile, rank: usize) -> Result<BTreeMap<String, [Tensor; 2]>> {
     let problem = |problem: String| Error::Adapter { path: path.into(), problem };
-    let file = parse_safetensors(path, bytes)?;
     let mut layers = BTreeSet::new();
     for name in file.names() {
         let layer = name
@@ -203,9 +203,11 @@ fn read_deltas(path: &Path, bytes: &[u8], rank: usize) -> Result<BTreeMap<String
         return Err(problem("it holds no tensors".into()));
     }
     let read = |name: String| -> Result<Tensor> {
-        let view = file.tensor(&name).map_err(|_| Error::TensorMissing { path: path.into(), tensor: name.clone() })?;
-        let dtype = DType::try_from(view.dtype())?;
-        let tensor = Tensor::from_raw_buffer(view.data(), dtype, view.shape(), &Device::Cpu)?.to_dtype(DType::F32)?;
+        let missing = || Error::TensorMissing { path: path.into(), tensor: name.clone() };
+        let info = file.info(&name).ok_or_else(missing)?;
+        let dtype = DType::try_from(info.dtype).map_err(|_| file.unsupported(&name, info.dtype))?;
+        let bytes = file.bytes(&name)?;
+        let tensor = Tensor::from_raw_buffer(&bytes, dtype, &info.shape, &Device::Cpu)?.to_dtype(DType::F32)?;
         match tensor.rank() {
             2 => Ok(tensor),
             n => Err(problem(format!("tensor `{name}` has {n} dimensions, not 2"))),

@@ -23,6 +23,50 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// What a path leads to is read by its name only where it is a file.
+    #[error("{path}: is {kind}, not a file", path = path.display())]
+    NotAFile {
+        /// What was asked for.
+        path: PathBuf,
+        /// What it is: `a folder`, `a named pipe`, `a device`, `a socket`.
+        kind: &'static str,
+    },
+    /// A file is larger than any of its kind.
+    #[error("{path}: larger than {limit}, the most that is read of such a file", path = path.display(), limit = size(*limit))]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Most bytes.
+        limit: u64,
+    },
+    /// A file is no UTF-8 text.
+    #[error("{path}: not UTF-8 from byte {at} on", path = path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// First byte that is part of no character, from 1.
+        at: usize,
+    },
+    /// A file became shorter while it was read.
+    #[error("{path}: cut short while it was read: {what} needs {needed} bytes", path = path.display())]
+    CutShort {
+        /// The file.
+        path: PathBuf,
+        /// What was read.
+        what: String,
+        /// Bytes that the file had for it.
+        needed: u64,
+    },
+    /// There is no memory for a part of a file.
+    #[error("{path}: {needed} bytes for {what} do not fit in memory", path = path.display())]
+    NoMemory {
+        /// The file.
+        path: PathBuf,
+        /// What was to be read.
+        what: String,
+        /// Bytes asked for.
+        needed: u64,
+    },
     /// A folder holds no file that weights can be read from.
     #[error("{path}: no model.safetensors, model.safetensors.index.json or .gguf file in this folder", path = path.display())]
     NoWeights {
@@ -380,6 +424,7 @@ impl Error {
     pub fn io(path: &Path, source: std::io::Error) -> Self {
         let path = path.to_path_buf();
         match source.kind() {
+            _ if crate::files::is_interruption(&source) => Self::Interrupted,
             std::io::ErrorKind::NotFound => Self::NotFound { path },
             _ => Self::Io { path, source },
         }
@@ -390,6 +435,14 @@ impl Error {
         Some(match self {
             Self::NotFound { .. } => "check the path",
             Self::Io { .. } => "check that the path is right and that it can be read or written",
+            Self::NotAFile { kind: "a folder", .. } => "name a file",
+            Self::NotAFile { .. } => {
+                "give a file; rows are also read from the standard input, `-`, and from `<(command)`"
+            }
+            Self::TooLarge { .. } => "check that it is the file you mean",
+            Self::NotText { .. } => "save it as UTF-8",
+            Self::CutShort { .. } => "another program changed the file; run the command again when it is whole",
+            Self::NoMemory { .. } => "check that it is the file you mean, or take a machine with more memory",
             Self::Malformed { .. } => "the file is damaged or of another kind; check that it is the one you mean",
             Self::ConfigField { .. } => {
                 "the configuration is damaged or of a variant that is not supported; take all files from one release"
@@ -455,4 +508,12 @@ pub(crate) fn without_line(source: &serde_json::Error) -> String {
     let text = source.to_string();
     let problem = text.rsplit_once(" at line ").map_or(text.as_str(), |(problem, _)| problem);
     format!("{problem} at column {}", source.column())
+}
+
+/// Bytes in the largest unit that they fill.
+fn size(bytes: u64) -> String {
+    [(30, "GiB"), (20, "MiB"), (10, "KiB")]
+        .into_iter()
+        .find(|(shift, _)| bytes >> shift > 0)
+        .map_or_else(|| format!("{bytes} bytes"), |(shift, unit)| format!("{} {unit}", bytes >> shift))
 }

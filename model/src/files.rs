@@ -1,161 +1,191 @@
-//! Writing files so that a name only ever stands for a complete file.
+//! The one place where files are opened: regular files of a bounded size, read so that Ctrl-C works, and written so that a name only
+//! ever stands for a complete file.
+//!
+//! Folders, devices, sockets and named pipes are refused before they are opened, also behind a link: reading them may never end. Where
+//! pipes make sense, which is for rows and texts, `-` is the standard input, and a pipe that the shell hands over (`/dev/stdin`,
+//! `<(command)`) is read to its end once.
 
+mod pipe;
+mod source;
 mod temporary;
+mod writing;
 
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
-
-pub use temporary::{remove_leftovers, remove_leftovers_in};
+use std::io::Read;
+use std::path::Path;
+use std::sync::OnceLock;
 
 use crate::{Error, Result};
 
-/// Links that are followed before a path counts as a loop; Linux follows as many.
-const MOST_LINKS: usize = 40;
+pub use pipe::{Input, open_input, read_input};
+pub(crate) use source::Source;
+pub use temporary::{remove_leftovers, remove_leftovers_in};
+pub use writing::{AtomicFile, folder_of, is_stream, resolved, write_atomically};
 
-/// Writes `bytes` beside `path` and renames: after a crash or a full disk the name holds the old file or none.
+/// Most bytes of a file of settings: config.json, generation_config.json, an index of weights.
+pub const MOST_SETTINGS: u64 = 16 << 20;
+/// Most bytes of a template, a list of keys or another file that a person writes.
+pub const MOST_WRITTEN: u64 = 1 << 20;
+/// Most bytes of a text that is read as one, or of all that a pipe gives.
+pub const MOST_TEXT: u64 = 1 << 30;
+/// Bytes read between two looks for Ctrl-C.
+const PART: usize = 1 << 20;
+
+static INTERRUPTED: OnceLock<fn() -> bool> = OnceLock::new();
+
+/// Tells readers how to find out that the user wants them to stop. The first call counts.
+pub fn stop_reading_when(is_interrupted: fn() -> bool) {
+    let _ = INTERRUPTED.set(is_interrupted);
+}
+
+/// Why a read ended before the file did.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted")]
+struct Interruption;
+
+/// Whether the user ended a read, rather than the system.
+pub(crate) fn is_interruption(error: &std::io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Interruption>())
+}
+
+/// An error once the user asked to stop.
+pub(crate) fn check_interrupt() -> std::io::Result<()> {
+    match INTERRUPTED.get().is_some_and(|is_interrupted| is_interrupted()) {
+        true => Err(std::io::Error::other(Interruption)),
+        false => Ok(()),
+    }
+}
+
+/// Opens a regular file; links are followed.
 ///
 /// # Errors
-/// [`Error::Io`] or [`Error::NotFound`] with the path.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = || -> io::Result<()> {
-        let mut file = AtomicFile::create(path)?;
-        file.write_all(bytes)?;
-        file.commit()
-    };
-    write().map_err(|source| Error::io(path, source))
+/// [`Error::NotFound`], [`Error::Io`]; [`Error::NotAFile`] for anything else that a path can lead to.
+pub fn open(path: &Path) -> Result<File> {
+    let io = |source| Error::io(path, source);
+    check_is_file(path, &std::fs::metadata(path).map_err(io)?)?;
+    let mut options = OpenOptions::new();
+    options.read(true);
+    never_wait(&mut options);
+    let file = options.open(path).map_err(io)?;
+    // another program may have put something else there since
+    check_is_file(path, &file.metadata().map_err(io)?)?;
+    Ok(file)
 }
 
-/// A file that gets its name once it is complete; until then, and when it is dropped, the name holds what it held.
-///
-/// Devices and pipes (`/dev/stdout`, `/dev/null`) are written to as they are: no file takes their place.
-#[derive(Debug)]
-pub struct AtomicFile {
-    file: File,
-    /// The file that is renamed; none for a stream.
-    temporary: Option<PathBuf>,
-    target: PathBuf,
-}
-
-impl AtomicFile {
-    /// Opens a temporary file beside what `path` stands for, its links followed.
-    ///
-    /// # Errors
-    /// The folder cannot be written, or `path` is a folder.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let target = resolved(path)?;
-        match std::fs::metadata(&target) {
-            Ok(found) if found.is_dir() => return Err(ErrorKind::IsADirectory.into()),
-            _ if is_stream(&target) => return Ok(Self { file: open_stream(&target)?, temporary: None, target }),
-            _ => {}
-        }
-        // the message of the system names the temporary file, which tells users nothing
-        let (file, temporary) = temporary::create(&target).map_err(|error| match error.kind() {
-            ErrorKind::Other | ErrorKind::StorageFull => error,
-            kind => kind.into(),
-        })?;
-        Ok(Self { file, temporary: Some(temporary), target })
-    }
-
-    /// Flushes the file to the disk and gives it its name.
-    ///
-    /// # Errors
-    /// The disk is full, or the name cannot be taken: the old file stays.
-    pub fn commit(mut self) -> io::Result<()> {
-        let Some(temporary) = self.temporary.as_deref() else { return self.file.flush() };
-        self.file.sync_all()?;
-        make_readable(&self.file, &self.target)?;
-        std::fs::rename(temporary, &self.target)?;
-        self.temporary = None;
-        sync_folder(folder_of(&self.target));
-        Ok(())
-    }
-}
-
-impl Write for AtomicFile {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
-}
-
-impl Drop for AtomicFile {
-    fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary {
-            // what stays is removed by the next run that writes this file
-            let _ = std::fs::remove_file(temporary);
-        }
-    }
-}
-
-/// The folder that a path lies in.
-pub fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// Whether bytes written there go where they are taken one after the other: a device, a pipe, a socket, or what this process has
-/// open, such as `/dev/stdout`.
-pub fn is_stream(path: &Path) -> bool {
-    is_open_file(path) || std::fs::metadata(path).is_ok_and(|found| is_special(&found))
-}
-
-fn is_special(found: &Metadata) -> bool {
-    !found.is_file() && !found.is_dir()
-}
-
-/// Whether a path names something that a process has open, which may be a file.
-fn is_open_file(path: &Path) -> bool {
-    let is_name = |name: &str| path == Path::new(name);
-    let is_descriptor = path.parent().is_some_and(|folder| {
-        folder == Path::new("/dev/fd") || (folder.starts_with("/proc") && folder.file_name() == Some("fd".as_ref()))
-    });
-    cfg!(unix) && (is_name("/dev/stdout") || is_name("/dev/stderr") || is_descriptor)
-}
-
-/// Standard output is shared, not opened again: what is printed beside it keeps its place.
+/// A pipe put in a file's place is opened without waiting for somebody to write to it.
 #[cfg(unix)]
-fn open_stream(path: &Path) -> io::Result<File> {
-    use std::os::fd::AsFd;
-    match path.to_str() {
-        Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
-        Some("/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => Ok(io::stderr().as_fd().try_clone_to_owned()?.into()),
-        _ => OpenOptions::new().write(true).open(path),
+fn never_wait(options: &mut OpenOptions) {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.custom_flags(libc::O_NONBLOCK);
+}
+
+#[cfg(not(unix))]
+fn never_wait(_options: &mut OpenOptions) {}
+
+fn check_is_file(path: &Path, metadata: &Metadata) -> Result<()> {
+    match metadata.is_file() {
+        true => Ok(()),
+        false => Err(Error::NotAFile { path: path.into(), kind: kind(metadata) }),
+    }
+}
+
+#[cfg(unix)]
+fn kind(metadata: &Metadata) -> &'static str {
+    use std::os::unix::fs::FileTypeExt;
+    let file_type = metadata.file_type();
+    match () {
+        () if file_type.is_dir() => "a folder",
+        () if file_type.is_fifo() => "a named pipe",
+        () if file_type.is_socket() => "a socket",
+        () => "a device",
     }
 }
 
 #[cfg(not(unix))]
-fn open_stream(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).open(path)
+fn kind(metadata: &Metadata) -> &'static str {
+    if metadata.is_dir() { "a folder" } else { "a device" }
 }
 
-/// What a path stands for: a link's goal, also where there is nothing yet.
+/// All bytes of a regular file of at most `limit`.
 ///
 /// # Errors
-/// Links that lead in a circle, or cannot be read.
-pub fn resolved(path: &Path) -> io::Result<PathBuf> {
-    let mut path = path.to_path_buf();
-    for _ in 0..MOST_LINKS {
-        match std::fs::symlink_metadata(&path) {
-            Ok(found) if found.is_symlink() && !is_open_file(&path) => {
-                path = folder_of(&path).join(std::fs::read_link(&path)?);
-            }
-            _ => return Ok(path),
-        }
+/// Those of [`open`]; [`Error::TooLarge`].
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {
+    let file = open(path)?;
+    let length = file.metadata().map_err(|source| Error::io(path, source))?.len();
+    if length > limit {
+        return Err(Error::TooLarge { path: path.into(), limit });
     }
-    Err(ErrorKind::InvalidFilename.into())
+    let mut bytes = reserved(path, "the file", length)?;
+    read_on(path, file, limit, &mut bytes)?;
+    Ok(bytes)
 }
 
-/// A rename outlives a power failure once its folder is on the disk, where a system can say so.
-fn sync_folder(folder: &Path) {
-    #[cfg(unix)]
-    {
-        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+/// [`read`] as text.
+///
+/// # Errors
+/// Those of [`read`]; [`Error::NotText`] with the place.
+pub fn read_text(path: &Path, limit: u64) -> Result<String> {
+    as_text(path, read(path, limit)?)
+}
+
+/// [`read`], where there may be no such file.
+///
+/// # Errors
+/// Those of [`read`] but for [`Error::NotFound`].
+pub fn read_if_there(path: &Path, limit: u64) -> Result<Option<Vec<u8>>> {
+    match read(path, limit) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
-    #[cfg(not(unix))]
-    let _ = folder;
+}
+
+/// Bytes as text; `path` is for the message.
+///
+/// # Errors
+/// [`Error::NotText`].
+pub fn as_text(path: &Path, bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes)
+        .map_err(|error| Error::NotText { path: path.into(), at: error.utf8_error().valid_up_to() + 1 })
+}
+
+/// Calls `take` with the bytes of a regular file, part by part.
+///
+/// # Errors
+/// Those of [`open`], and a read that fails.
+pub fn for_each_part(path: &Path, mut take: impl FnMut(&[u8])) -> Result<()> {
+    let mut file = open(path)?;
+    let mut part = vec![0; PART];
+    loop {
+        let n_read = check_interrupt().and_then(|()| file.read(&mut part)).map_err(|e| Error::io(path, e))?;
+        match n_read {
+            0 => return Ok(()),
+            n_read => take(&part[..n_read]),
+        }
+    }
+}
+
+/// Room for `length` bytes, or an error where the machine has none.
+pub(crate) fn reserved(path: &Path, what: &str, length: u64) -> Result<Vec<u8>> {
+    let no_memory = || Error::NoMemory { path: path.into(), what: what.into(), needed: length };
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(usize::try_from(length).map_err(|_| no_memory())?).map_err(|_| no_memory())?;
+    Ok(bytes)
+}
+
+/// Reads to the end, which must come within `limit` bytes.
+fn read_on(path: &Path, mut input: impl Read, limit: u64, bytes: &mut Vec<u8>) -> Result<()> {
+    loop {
+        let mut part = (&mut input).take(PART as u64);
+        let n_read = check_interrupt().and_then(|()| part.read_to_end(bytes)).map_err(|e| Error::io(path, e))?;
+        if bytes.len() as u64 > limit {
+            return Err(Error::TooLarge { path: path.into(), limit });
+        }
+        if n_read == 0 {
+            return Ok(());
+        }
+    }
 }
 
 /// What a file begins with that stands for one in Git LFS.
@@ -169,85 +199,37 @@ pub(crate) fn refuse_lfs_pointer(path: &Path, bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// Temporary files are private to their owner; the result has the rights of the file that it replaces, or those of any new file.
-#[cfg(unix)]
-fn make_readable(file: &File, path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let permissions = match std::fs::metadata(path) {
-        Ok(old) => old.permissions(),
-        Err(_) => std::fs::Permissions::from_mode(0o666 & !creation_mask()),
-    };
-    file.set_permissions(permissions)
-}
-
-/// The rights that new files do not get, as Linux tells them; elsewhere the usual ones.
-#[cfg(unix)]
-fn creation_mask() -> u32 {
-    static MASK: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
-    *MASK.get_or_init(|| {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-        mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
-    })
-}
-
-#[cfg(not(unix))]
-fn make_readable(_file: &File, _path: &Path) -> io::Result<()> {
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn replaces_whole_files_and_leaves_nothing_behind_on_failure() {
+    fn only_files_of_a_bounded_size_are_read() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.bin");
-        write_atomically(&path, b"first").unwrap();
-        write_atomically(&path, b"second").unwrap();
-        assert_eq!(std::fs::read(&path).unwrap(), b"second");
-        assert!(write_atomically(&folder.path().join("missing/b.bin"), b"x").is_err());
-        let mut dropped = AtomicFile::create(&path).unwrap();
-        dropped.write_all(b"half").unwrap();
-        drop(dropped);
-        assert_eq!(std::fs::read(&path).unwrap(), b"second");
-        assert!(write_atomically(folder.path(), b"x").is_err());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let path = folder.path().join("a.txt");
+        std::fs::write(&path, "abcd").unwrap();
+        assert_eq!(read_text(&path, 4).unwrap(), "abcd");
+        assert!(matches!(read(&path, 3), Err(Error::TooLarge { limit: 3, .. })));
+        assert!(matches!(read(folder.path(), 9), Err(Error::NotAFile { kind: "a folder", .. })));
+        assert!(matches!(read(&folder.path().join("b"), 9), Err(Error::NotFound { .. })));
+        assert_eq!(read_if_there(&folder.path().join("b"), 9).unwrap(), None);
+        std::fs::write(&path, b"ab\xffd").unwrap();
+        assert!(read_text(&path, 9).unwrap_err().to_string().ends_with("a.txt: not UTF-8 from byte 3 on"));
     }
 
     #[cfg(unix)]
     #[test]
-    fn rights_are_those_of_the_old_file_or_of_a_new_one() {
-        use std::os::unix::fs::PermissionsExt;
+    fn devices_and_pipes_are_refused_also_behind_links() {
         let folder = tempfile::tempdir().unwrap();
-        let [ours, plain] = ["ours", "plain"].map(|name| folder.path().join(name));
-        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        std::fs::write(&plain, "x").unwrap();
-        write_atomically(&ours, b"x").unwrap();
-        assert_eq!(mode(&ours), mode(&plain));
-        std::fs::set_permissions(&ours, std::fs::Permissions::from_mode(0o600)).unwrap();
-        write_atomically(&ours, b"y").unwrap();
-        assert_eq!(mode(&ours), 0o600);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn links_stay_links_and_streams_stay_streams() {
-        use std::os::unix::fs::symlink;
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
-        symlink("goal", at("link")).unwrap();
-        symlink("link", at("link-to-link")).unwrap();
-        write_atomically(&at("link-to-link"), b"x").unwrap();
-        assert_eq!(std::fs::read(at("goal")).unwrap(), b"x");
-        assert!(std::fs::symlink_metadata(at("link")).unwrap().is_symlink());
-        symlink("circle", at("circle")).unwrap();
-        assert!(write_atomically(&at("circle"), b"x").is_err());
-        symlink("/dev/null", at("null")).unwrap();
-        write_atomically(&at("null"), b"x").unwrap();
-        assert!(is_stream(Path::new("/dev/null")) && is_stream(&at("null")) && is_stream(Path::new("/dev/stdout")));
-        assert!(!is_stream(&at("goal")) && !is_stream(&at("missing")) && !is_stream(folder.path()));
-        assert!(std::fs::symlink_metadata(at("null")).unwrap().is_symlink());
+        let (pipe, link) = (folder.path().join("pipe"), folder.path().join("link"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::os::unix::fs::symlink("/dev/zero", &link).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+        for (name, kind) in [("pipe", "a named pipe"), ("link", "a device"), ("socket", "a socket")] {
+            let message = format!("{name}: is {kind}, not a file");
+            for error in [read(&folder.path().join(name), 9), read_input(&folder.path().join(name), 9)] {
+                assert!(error.unwrap_err().to_string().ends_with(&message), "{message}");
+            }
+        }
     }
 }

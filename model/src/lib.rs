@@ -16,8 +16,11 @@ mod error;
 pub mod files;
 pub mod generate;
 pub mod gguf;
+mod guard;
 pub mod hook;
+mod inflate;
 mod json_array;
+mod json_value;
 mod layers;
 mod log_prob;
 pub mod memory;
@@ -41,6 +44,7 @@ pub use decoder::{Chunk, Decoder, Past, Wanted};
 pub use device::device;
 pub use error::{Error, Result};
 pub use hook::{Hook, HookPoint, NoHook, Site};
+pub use json_value::parse_settings;
 pub use layers::Kernels;
 pub use log_prob::{Continuation, log_probs};
 pub use model::Model;
@@ -48,7 +52,7 @@ pub use precision::{MatmulPrecision, matmul_kernel, matmul_precision, set_matmul
 pub use qac::{Qac, Question};
 pub use template::{AlignerTemplate, PromptPart, RenderedPrompt};
 pub use text_tree::{ReadText, log_probs_of_texts};
-pub use tokenizer::{StreamDecoder, Tokenizer};
+pub use tokenizer::{StreamDecoder, Tokenizer, TrimmedStream};
 pub use weights::Weights;
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub fn check_memory(what: &'static str, bytes: u64) -> Result<()> {
 
 /// Bytes that programs can still get, as Linux counts them.
 fn available() -> Option<u64> {
-    let facts = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let facts = crate::files::read_text(std::path::Path::new("/proc/meminfo"), crate::files::MOST_WRITTEN).ok()?;
     let line = facts.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kibibytes.checked_mul(1024)

@@ -119,7 +119,7 @@ impl ModelFiles {
 
     fn open_folder(folder: &Path) -> Result<(Self, Option<Result<Tokenizer>>)> {
         let config_path = folder.join("config.json");
-        if !config_path.is_file()
+        if !config_path.exists()
             && let Some(gguf) = only_gguf_file(folder)?
         {
             return Self::from_gguf(GgufFile::open(&gguf)?);
@@ -135,7 +135,7 @@ impl ModelFiles {
             ));
         }
         let tokenizer_path = folder.join("tokenizer.json");
-        let tokenizer = tokenizer_path.is_file().then(|| Tokenizer::from_file(&tokenizer_path));
+        let tokenizer = tokenizer_path.exists().then(|| Tokenizer::from_file(&tokenizer_path));
         let files = Self { config, weights, tokenizer: None, warnings, place: folder.into() };
         Ok((files.checked()?, tokenizer))
     }

@@ -2,38 +2,25 @@
 //!
 //! Each line (or element of the array) is an object with non-empty text in `question`, `answer` and, for triples, `correction`; other fields are ignored,
 //! blank lines skipped. One object with a list of rows in `data`, `rows`, `examples`, `instances` or `train` is read as that list, and objects may
-//! be spread over several lines. Gzip is recognised by its first bytes, not by the name, and may have several members. A line may have at
-//! most 16 MiB, so that a small hostile gzip file cannot take all memory with one line.
-
-use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-
-use flate2::read::MultiGzDecoder;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use serde_json::value::RawValue;
-
-use crate::error::{Error, Result};
-use crate::json_array::{ArrayError, Found, documents, elements};
+//! be spread over several lines. Gzip is recognised by its first bytes, not by the name, and may have several members. Rows are read one by one,
+//! so that a small hostile file cannot take all memory: a row has at most 16 MiB, gzip inflates at most fifty-fold beyond the first 64 MiB,
+//! and what is kept of all rows needs at most 640 MiB beside their texts.
 
 mod fields;
 mod line_fault;
+mod rows;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::files::{MOST_TEXT, read_input};
 
 pub use fields::Fields;
 pub use line_fault::LineFault;
-
-const MAX_LINE_BYTES: u64 = 16 << 20;
-const MAX_ARRAY_BYTES: u64 = 1 << 30;
-/// How far the reader looks for the bracket that begins an array.
-const PEEKED_BYTES: u64 = 4096;
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// Where files that are one object keep their rows.
-const LISTS_OF_ROWS: [&str; 5] = ["data", "rows", "examples", "instances", "train"];
-/// What the object is not where it has one of these: it is a row then.
-const KEYS_OF_ROWS: [&str; 7] = ["question", "answer", "chosen", "rejected", "prompt", "messages", "instruction"];
+use rows::{Kept, read_rows};
 
 /// A question, an upstream model's answer and its correction: the training triple of an Aligner.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -91,7 +78,7 @@ pub struct JsonRow {
 /// What is wrong with the file: [`Error::NotFound`], [`Error::Io`], [`Error::Malformed`], [`Error::MalformedLine`] for an array that
 /// breaks off, and [`Error::EmptyFile`].
 pub fn read_objects(path: &Path) -> Result<Vec<JsonRow>> {
-    read_rows(path, Ok)
+    read_rows(path, Kept::Fields, Ok)
 }
 
 /// What a JSON value is called in messages.
@@ -114,47 +101,30 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// Takes a field that must hold text other than white space.
+    /// A field that must hold text other than white space.
     fn text(&self, field: &str) -> Result<String> {
         let (path, line) = (self.path.to_path_buf(), self.line);
-        let value = self.fields.value(field).transpose();
-        let value = value.map_err(|source| Error::MalformedLine { path: path.clone(), line, source })?;
+        let Some(got) = self.fields.kind(field) else {
+            return Err(Error::MissingField { path, line, field: field.into() });
+        };
+        let text = self.fields.value(field).filter(|_| got == "text").transpose();
+        let text = text.map_err(|source| Error::MalformedLine { path: path.clone(), line, source })?;
         let field = field.to_owned();
-        match value {
-            None => Err(Error::MissingField { path, line, field }),
+        match text {
             Some(Value::String(text)) if text.trim().is_empty() => Err(Error::EmptyField { path, line, field }),
             Some(Value::String(text)) => Ok(text),
-            Some(other) => Err(Error::FieldType { path, line, field, got: kind(&other) }),
+            _ => Err(Error::FieldType { path, line, field, got }),
         }
     }
 }
 
 /// Reads rows of which none may be faulty.
 fn read_faultless<T>(path: &Path, convert: impl Fn(&Row<'_>) -> Result<T>) -> Result<Vec<T>> {
-    let name = if path == Path::new("-") { Path::new("<stdin>") } else { path };
-    read_rows(path, |JsonRow { line, fields }| {
+    let name = rows::name(path);
+    read_rows(path, Kept::Texts, |JsonRow { line, fields }| {
         let fields = fields.map_err(|fault| fault.at(name, line))?;
         convert(&Row { path: name, line, fields })
     })
-}
-
-fn read_rows<T>(path: &Path, convert: impl Fn(JsonRow) -> Result<T>) -> Result<Vec<T>> {
-    if path == Path::new("-") {
-        return read_from(Path::new("<stdin>"), standard_input()?, convert);
-    }
-    let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
-    read_from(path, BufReader::new(file), convert)
-}
-
-/// All of standard input, which can be read only once, while readers may try several formats.
-fn standard_input() -> Result<&'static [u8]> {
-    static INPUT: OnceLock<Vec<u8>> = OnceLock::new();
-    if let Some(bytes) = INPUT.get() {
-        return Ok(bytes);
-    }
-    let mut bytes = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut bytes).map_err(|source| Error::io(Path::new("<stdin>"), source))?;
-    Ok(INPUT.get_or_init(|| bytes))
 }
 
 /// The bytes of a data file, or of standard input for `-`.
@@ -162,181 +132,12 @@ fn standard_input() -> Result<&'static [u8]> {
 /// # Errors
 /// It cannot be read.
 pub fn data_bytes(path: &Path) -> Result<Vec<u8>> {
-    match path == Path::new("-") {
-        true => standard_input().map(<[u8]>::to_vec),
-        false => std::fs::read(path).map_err(|source| Error::io(path, source)),
-    }
-}
-
-/// Reads rows from an open stream; `path` is for messages.
-fn read_from<T>(path: &Path, mut input: impl BufRead, convert: impl Fn(JsonRow) -> Result<T>) -> Result<Vec<T>> {
-    let (is_gzip, head) = starts_with_gzip(&mut input).map_err(|source| Error::io(path, source))?;
-    let input = head.chain(input);
-    let rows = match is_gzip {
-        true => read_lines(Lines::new(path, is_gzip, BufReader::new(MultiGzDecoder::new(input)))),
-        false => read_lines(Lines::new(path, is_gzip, input)),
-    };
-    match rows? {
-        rows if rows.is_empty() => Err(Error::EmptyFile { path: path.to_path_buf() }),
-        rows => rows.into_iter().map(convert).collect(),
-    }
-}
-
-/// Takes the first two bytes and says whether gzip begins with them. A pipe may deliver them one at a time.
-fn starts_with_gzip(input: &mut impl BufRead) -> std::io::Result<(bool, std::io::Cursor<Vec<u8>>)> {
-    let mut head = Vec::new();
-    input.take(GZIP_MAGIC.len() as u64).read_to_end(&mut head)?;
-    Ok((head == GZIP_MAGIC, std::io::Cursor::new(head)))
-}
-
-fn read_lines(mut lines: Lines<impl BufRead>) -> Result<Vec<JsonRow>> {
-    let mut head = Vec::new();
-    let peeked = (&mut lines.input).take(PEEKED_BYTES).read_to_end(&mut head);
-    peeked.map_err(|source| lines.read_error(source))?;
-    let is_array = begins_array(&head);
-    let Lines { path, is_gzip, input, .. } = lines;
-    let mut lines = Lines::new(&path, is_gzip, std::io::Cursor::new(head).chain(input));
-    if is_array {
-        return read_array(lines);
-    }
-    let (mut rows, mut first) = (Vec::new(), None);
-    while let Some(text) = lines.next_line()? {
-        let line = lines.line;
-        let fields = match text {
-            Ok(text) if text.trim().is_empty() => continue,
-            Ok(text) => {
-                let fields = Fields::read(&text);
-                if rows.is_empty() && matches!(&fields, Err(LineFault::Json(error)) if error.is_eof()) {
-                    return read_spread(lines, text);
-                }
-                first = first.or(Some((line, text)));
-                fields
-            }
-            Err(fault) => Err(fault),
-        };
-        rows.push(JsonRow { line, fields });
-    }
-    let only = first.filter(|_| rows.len() == 1);
-    Ok(only.and_then(|(line, text)| rows_within(&text, line - 1)).unwrap_or(rows))
-}
-
-/// Reads objects that are spread over lines, of which `first` is the first one; where there are none, what there is line by line.
-fn read_spread(mut lines: Lines<impl BufRead>, first: String) -> Result<Vec<JsonRow>> {
-    let before = lines.line - 1;
-    let text = first + &lines.whole_text()?;
-    if let Ok(found) = documents(&text) {
-        let rows: Vec<JsonRow> = found.into_iter().map(|found| row_at(found, before)).collect();
-        let within = if rows.len() == 1 { rows_within(&text, before) } else { None };
-        return Ok(within.unwrap_or(rows));
-    }
-    let numbered = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-    Ok(numbered.map(|(index, line)| JsonRow { line: before + index + 1, fields: Fields::read(line) }).collect())
-}
-
-/// A row found in a text that begins after so many lines.
-fn row_at((line, value): Found, before: usize) -> JsonRow {
-    JsonRow { line: before + line, fields: Fields::read(value.get()) }
-}
-
-/// The rows within the one object that the text is, which begins after so many lines; none where it is a row itself.
-fn rows_within(text: &str, before: usize) -> Option<Vec<JsonRow>> {
-    let fields: HashMap<String, &RawValue> = serde_json::from_str(text).ok()?;
-    if KEYS_OF_ROWS.iter().any(|key| fields.contains_key(*key)) {
-        return None;
-    }
-    LISTS_OF_ROWS.iter().find_map(|name| {
-        let list = fields.get(*name)?.get();
-        let found = elements(list).ok().filter(|found| found.iter().any(|(_, value)| value.get().starts_with('{')))?;
-        let at = list.as_ptr() as usize - text.as_ptr() as usize; // the list is a part of the text
-        let before = before + text[..at].matches('\n').count();
-        Some(found.into_iter().map(|found| row_at(found, before)).collect())
-    })
-}
-
-/// Whether the first character, after a byte-order mark and white space, opens an array.
-fn begins_array(head: &[u8]) -> bool {
-    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
-    text.trim_ascii_start().first() == Some(&b'[')
-}
-
-fn read_array(mut lines: Lines<impl BufRead>) -> Result<Vec<JsonRow>> {
-    let text = lines.whole_text()?;
-    let malformed = |rule| Error::Malformed { path: lines.path.clone(), format: "JSON", rule };
-    let found = elements(&text).map_err(|error| match error {
-        ArrayError::Json { line, source } => Error::MalformedLine { path: lines.path.clone(), line, source },
-        ArrayError::Syntax { line, rule } => malformed(format!("line {line}: {rule}")),
-    })?;
-    Ok(found.into_iter().map(|found| row_at(found, 0)).collect())
-}
-
-/// The lines of a stream, numbered from 1.
-struct Lines<R> {
-    path: PathBuf,
-    is_gzip: bool,
-    input: R,
-    line: usize,
-}
-
-impl<R: BufRead> Lines<R> {
-    fn new(path: &Path, is_gzip: bool, input: R) -> Self {
-        Self { path: path.to_path_buf(), is_gzip, input, line: 0 }
-    }
-
-    /// The next line with its end, or why it is no text, or `None` at the end of the stream.
-    fn next_line(&mut self) -> Result<Option<std::result::Result<String, LineFault>>> {
-        let mut bytes = Vec::new();
-        let limit = MAX_LINE_BYTES + 1;
-        let n_read = (&mut self.input).take(limit).read_until(b'\n', &mut bytes);
-        let n_read = n_read.map_err(|source| self.read_error(source))?;
-        if n_read == 0 {
-            return Ok(None);
-        }
-        self.line += 1;
-        if n_read as u64 == limit {
-            return Err(self.malformed(format!("line {} is longer than {} MiB", self.line, MAX_LINE_BYTES >> 20)));
-        }
-        if self.line == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
-            bytes.drain(..BYTE_ORDER_MARK.len());
-        }
-        let text = String::from_utf8(bytes);
-        Ok(Some(text.map_err(|error| LineFault::NotUtf8 { byte: error.utf8_error().valid_up_to() + 1 })))
-    }
-
-    /// Everything, for a document that is one JSON value.
-    fn whole_text(&mut self) -> Result<String> {
-        let mut bytes = Vec::new();
-        let n_read = (&mut self.input).take(MAX_ARRAY_BYTES + 1).read_to_end(&mut bytes);
-        let malformed = |rule| Error::Malformed { path: self.path.clone(), format: "JSON", rule };
-        if n_read.map_err(|source| self.read_error(source))? as u64 > MAX_ARRAY_BYTES {
-            return Err(malformed(format!("an array longer than {} MiB; use JSON Lines", MAX_ARRAY_BYTES >> 20)));
-        }
-        if bytes.starts_with(BYTE_ORDER_MARK) {
-            bytes.drain(..BYTE_ORDER_MARK.len());
-        }
-        let text = String::from_utf8(bytes);
-        text.map_err(|error| malformed(format!("not UTF-8 from byte {} on", error.utf8_error().valid_up_to() + 1)))
-    }
-
-    fn malformed(&self, rule: String) -> Error {
-        Error::Malformed { path: self.path.clone(), format: "JSON Lines", rule }
-    }
-
-    /// What the system said, or, when it is the decompressor that failed, that the gzip data is damaged.
-    fn read_error(&self, source: std::io::Error) -> Error {
-        use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-        match source.kind() {
-            UnexpectedEof | InvalidData | InvalidInput if self.is_gzip => {
-                let rule = format!("cut short or damaged after line {}: {source}", self.line);
-                Error::Malformed { path: self.path.clone(), format: "gzip", rule }
-            }
-            _ => Error::io(&self.path, source),
-        }
-    }
+    read_input(path, MOST_TEXT)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{BufReader, Write};
 
     use flate2::Compression;
     use flate2::write::GzEncoder;
@@ -388,7 +189,7 @@ mod tests {
     fn reads_a_stream_that_comes_byte_by_byte() {
         for bytes in [ROW.as_bytes().to_vec(), gzip(ROW.as_bytes())] {
             let input = BufReader::with_capacity(1, &bytes[..]);
-            let rows = read_from(Path::new("<stdin>"), input, Ok).unwrap();
+            let rows = rows::read_from(Path::new("<stdin>"), input, Kept::Fields, Ok).unwrap();
             assert_eq!((rows.len(), rows[0].fields.as_ref().unwrap().text("question")), (1, Some("q".into())));
         }
     }
@@ -409,6 +210,40 @@ mod tests {
             "d.jsonl: not a valid JSON file: line 2: an element must be followed by `,` or `]`"
         );
         assert_eq!(message(b"[\"\xe9\"]"), "d.jsonl: not a valid JSON file: not UTF-8 from byte 3 on");
+    }
+
+    #[test]
+    fn small_files_that_inflate_to_much_are_refused_early() {
+        let numbers = format!("[{}0]", "0,".repeat(4 << 20));
+        let expected = "d.jsonl:1: a row must be an object, but this is a number";
+        assert_eq!(message(&gzip(numbers.as_bytes())), expected);
+        let row = format!("{{\"question\": [{}0]}}", "{},".repeat(1 << 20));
+        assert_eq!(message(row.as_bytes()), "d.jsonl:1: field `question` must be text, but is a list");
+        let long = vec![b' '; (65 << 20) + 1];
+        assert_eq!(
+            message(&gzip(&long)),
+            "d.jsonl: not a valid JSON Lines file: line 1 is longer than 16 MiB",
+            "white space is a line too"
+        );
+        let blank = vec![b'\n'; 65 << 20];
+        let bomb = message(&gzip(&blank));
+        assert!(
+            bomb.contains("not a valid gzip file: it inflates to more than 64 MiB and more than 50 times"),
+            "{bomb}"
+        );
+        let element = format!("[\n\"{}\"]", "x".repeat(17 << 20));
+        assert!(message(element.as_bytes()).ends_with("the element on line 2 is longer than 16 MiB"));
+    }
+
+    #[test]
+    fn rows_of_many_fields_are_refused_by_their_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("d.jsonl");
+        let fields: Vec<String> = (0..200_000).map(|i| format!("\"{i}\":0")).collect();
+        std::fs::write(&path, format!("{{{}}}\n", fields.join(",")).repeat(40)).unwrap();
+        let error = read_objects(&path).unwrap_err().to_string();
+        assert!(error.contains("what is kept of the rows up to line 33 needs more than 640 MiB"), "{error}");
+        assert!(read_qac(&path).unwrap_err().to_string().ends_with("field `question` is missing"));
     }
 
     #[test]
@@ -481,7 +316,7 @@ mod tests {
             assert_eq!(message(bytes), "d.jsonl: no rows");
         }
         assert!(matches!(read_qac(Path::new("no/such.jsonl")), Err(Error::NotFound { .. })));
-        assert!(matches!(read_qac(Path::new(".")), Err(Error::Io { .. })), "a folder");
+        assert!(matches!(read_qac(Path::new(".")), Err(Error::NotAFile { kind: "a folder", .. })));
     }
 
     #[test]
@@ -497,7 +332,8 @@ mod tests {
                 .starts_with("d.jsonl: not a valid gzip file: cut short or damaged after line ")
         );
         assert!(
-            message(&GZIP_MAGIC).starts_with("d.jsonl: not a valid gzip file: cut short or damaged after line 0: ")
+            message(&rows::GZIP_MAGIC)
+                .starts_with("d.jsonl: not a valid gzip file: cut short or damaged after line 0: ")
         );
         let mut flipped = whole.clone();
         let checksum = flipped.len() - 8;
@@ -517,7 +353,7 @@ mod tests {
     #[test]
     fn a_line_of_exactly_the_limit_is_read() {
         let mut line = ROW.to_owned();
-        line.push_str(&" ".repeat(MAX_LINE_BYTES as usize - ROW.len()));
+        line.push_str(&" ".repeat(rows::MAX_LINE_BYTES as usize - ROW.len()));
         assert_eq!(read(line.as_bytes()).unwrap(), [triple("q")]);
     }
 

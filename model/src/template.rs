@@ -28,6 +28,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::files::{MOST_WRITTEN, read_text};
 
 /// Names of the built-in templates.
 pub const TEMPLATE_NAMES: [&str; 4] = ["aligner", "aligner-7b", "aligner-2b", "smollm2"];
@@ -39,7 +40,6 @@ const ALIGNER_2B: &str =
 const SMOLLM2: &str = "<|im_start|>system\nYou are an editor. You get a question and an answer. Write the corrected answer: \
 copy word for word what is good, and rewrite what is wrong, unclear, rude or harmful. {instruction}Write nothing but the corrected \
 answer.<|im_end|>\n<|im_start|>user\n##Question: {question}\n##Answer: {answer}\n##Correction:<|im_end|>\n<|im_start|>assistant\n";
-const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The form of an Aligner's prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,12 +114,7 @@ impl AlignerTemplate {
             let names = TEMPLATE_NAMES.join(", ");
             return Err(problem(name, format!("neither a file nor one of the built-in names {names}")));
         }
-        let size = std::fs::metadata(path).map_err(|source| Error::io(path, source))?.len();
-        if size > MAX_FILE_BYTES {
-            return Err(problem(name, format!("{size} bytes are more than the {MAX_FILE_BYTES} a template may have")));
-        }
-        let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
-        let text = String::from_utf8(bytes).map_err(|_| problem(name, "the file is not UTF-8".to_owned()))?;
+        let text = read_text(path, MOST_WRITTEN)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
         Self::from_text(name, text)
@@ -370,8 +365,8 @@ mod tests {
         assert_eq!(read(b"\xef\xbb\xbf{q} {a}:\r\n").unwrap(), "{question} {answer}:");
         assert_eq!(read(b"{q} {a}\n\n").unwrap(), "{question} {answer}\n");
         assert_eq!(read(b"{q} {a}").unwrap(), "{question} {answer}");
-        assert!(read(b"{q} {a} \xff").unwrap_err().to_string().ends_with("the file is not UTF-8"));
-        assert!(read(&vec![b' '; 1 + (1 << 20)]).unwrap_err().to_string().contains("1048577 bytes are more than"));
+        assert!(read(b"{q} {a} \xff").unwrap_err().to_string().ends_with("not UTF-8 from byte 9 on"));
+        assert!(read(&vec![b' '; 1 + (1 << 20)]).unwrap_err().to_string().contains("larger than 1 MiB"));
         assert!(AlignerTemplate::by_name_or_file(folder.path().to_str().unwrap()).is_err(), "a folder");
         let error = AlignerTemplate::by_name_or_file("alinger").unwrap_err().to_string();
         assert_eq!(

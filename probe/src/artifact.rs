@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use redline_model::files::write_atomically;
+use redline_model::files::{read, write_atomically};
 use redline_model::{Error as ModelError, ModelConfig, Site};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
@@ -17,6 +17,8 @@ use crate::scan::Calibration;
 use crate::split::normalise;
 use crate::{Error, LayerVector, Result};
 
+/// Most bytes of a file of vectors; those of the largest models have some millions.
+const MOST_BYTES: u64 = 256 << 20;
 /// Value of the `format` key.
 pub const FORMAT: &str = "redline.reading.v1";
 /// Value of the `orientation` key.
@@ -147,7 +149,7 @@ impl Reading {
     /// # Errors
     /// Any broken rule of the format, with the file and the tensor.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = std::fs::read(path).map_err(|e| ModelError::io(path, e))?;
+        let bytes = read(path, MOST_BYTES)?;
         if bytes.starts_with(b"GGUF") {
             return Err(Error::NotAReading { path: path.to_owned() });
         }

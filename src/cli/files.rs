@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Args};
 use redline::embedded;
+use redline::model::files::open;
 use redline::profile::{Profile, find};
 
 use super::command;
@@ -124,7 +125,7 @@ fn vector_of_profile(path: &Path) -> Option<PathBuf> {
 
 fn vector_of_sweep(path: &Path) -> Option<PathBuf> {
     let mut line = Vec::new();
-    let file = std::fs::File::open(path).ok()?;
+    let file = open(path).ok()?;
     BufReader::new(file.take(MOST_HEADER)).read_until(b'\n', &mut line).ok()?;
     let header: serde_json::Value = serde_json::from_slice(&line).ok()?;
     header["settings"]["vector"].as_str().map(PathBuf::from)

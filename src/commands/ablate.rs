@@ -31,7 +31,7 @@ pub fn run(args: &AblateArgs, json: bool) -> anyhow::Result<ExitCode> {
     make_folder(out)?;
     let mut results = Vec::with_capacity(args.shares.len());
     for &share in &args.shares {
-        eprintln!("identity warm-up on {} % of the rows", 100.0 * share);
+        output::note!("identity warm-up on {} % of the rows", 100.0 * share);
         let summary = train_aligner(&with_share(args, share))?;
         results.push(result(share, &summary));
     }

@@ -40,7 +40,7 @@ pub fn man(args: &ManArgs, json: bool) -> anyhow::Result<ExitCode> {
             for (name, text) in &pages {
                 write_atomically(&folder.join(name), text.as_bytes())?;
             }
-            eprintln!("wrote {} pages into {}", pages.len(), folder.display());
+            output::note!("wrote {} pages into {}", pages.len(), folder.display());
             pages
         }
     };

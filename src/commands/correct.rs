@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use redline::model::generate::{Drafting, Finish, GenerateOptions, Generated, Prompt, generate};
-use redline::model::{Hook, Result as ModelResult};
+use redline::model::{Hook, Result as ModelResult, TrimmedStream};
 use redline::steer::Inject;
 use serde_json::json;
 
@@ -59,20 +59,20 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     let Drafting { passes, proposed, accepted } = run.drafting.get();
     if proposed > 0 && args.data.is_some() {
-        eprintln!("drafted from the answer: {accepted} of {proposed} tokens stood, {passes} passes");
+        output::note!("drafted from the answer: {accepted} of {proposed} tokens stood, {passes} passes");
     }
     let is_steered = coefficient != 0.0 || args.gate.also.iter().any(|also| also.coefficient != 0.0);
     if let (Some(inject), Some(steering)) = (inject.filter(|_| is_steered), &steering) {
         let edits: u64 = inject.effect().values().map(|effect| effect.edits).sum();
         if let Some(gate) = inject.gate() {
             let counts = gate.counts();
-            eprintln!("gate at layer {}: fired at {} of {} positions", gate.layer(), counts.fired, counts.scored);
+            output::note!("gate at layer {}: fired at {} of {} positions", gate.layer(), counts.fired, counts.scored);
         } else if edits == 0 {
             return Err(redline::steer::Error::NoEffect { range: steering.range.to_string() }.into());
         }
         let from = if steering.coefficient() == Some(coefficient) { ", from the profile" } else { "" };
         let n_layers = inject.effect().len();
-        eprintln!("steered: {edits} activations changed in {n_layers} layers, coefficient {coefficient}{from}");
+        output::note!("steered: {edits} activations changed in {n_layers} layers, coefficient {coefficient}{from}");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -173,7 +173,7 @@ impl Run<'_> {
 
     fn stream(&self, prompt: &[u32], inject: &mut Option<Inject>) -> anyhow::Result<()> {
         let prompts = self.prompts(0, &[prompt.to_vec()], inject)?;
-        let mut decoder = self.session.tokenizer()?.stream(true);
+        let mut decoder = TrimmedStream::new(self.session.tokenizer()?);
         let mut failure = None;
         self.write(&prompts, inject, &mut |_, id| {
             interrupt::check()?;
@@ -187,7 +187,7 @@ impl Run<'_> {
         })?;
         match failure {
             Some(error) => Err(error),
-            None => output::line(&decoder.finish()?),
+            None => output::piece(&(decoder.finish()? + "\n")),
         }
     }
 
@@ -200,7 +200,7 @@ impl Run<'_> {
         })?;
         let tokens = rows.first().map(|row| row.tokens.as_slice()).unwrap_or_default();
         let correction = self.session.tokenizer()?.decode(tokens, true)?;
-        output::line(&marked(self.questions[row].answer().trim(), correction.trim(), Marks::for_stdout()))
+        output::coloured(&marked(self.questions[row].answer().trim(), correction.trim(), Marks::for_stdout()))
     }
 
     /// Writes one JSON line a row.
@@ -222,7 +222,7 @@ impl Run<'_> {
             let mut fields = question.output();
             stack::put_correction(&mut fields, question.answer(), correction.trim(), row.finish == Finish::Length);
             fields.put("coefficient", json!(self.coefficient));
-            output::line(&serde_json::to_string(&fields)?)?;
+            output::json_line(&fields)?;
         }
         Ok(())
     }

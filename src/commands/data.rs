@@ -40,7 +40,7 @@ fn corrupt(args: &CorruptArgs, json: bool) -> anyhow::Result<ExitCode> {
     let corruptor = Corruptor::new(CorruptOptions { seed: args.seed, clean_share: args.clean_share })?;
     let (clean, n_left_out) = clean_answers(&args.file)?;
     let (clean, report) = filter_rows(clean, &FilterOptions::default())?;
-    eprintln!("{}: {}", args.file.display(), report.with_unusable(n_left_out));
+    output::note!("{}: {}", args.file.display(), report.with_unusable(n_left_out));
     let rows = clean.iter().zip(0..).map(|(row, number)| {
         let flawed = corruptor.corrupt(number, &row.text.question, &row.text.answer)?;
         let mut fields = fields_of(&flawed)?;

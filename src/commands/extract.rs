@@ -35,7 +35,7 @@ pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
         write_control_vector(path, &vector, &session.model.decoder.config().architecture)?;
     }
     for warning in &extracted.warnings {
-        eprintln!("warning: {warning}");
+        output::note!("warning: {warning}");
     }
     report_skipped(&extracted.skipped);
     if json {
@@ -50,7 +50,7 @@ pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
         }))?;
     } else {
         output::line(&layer_table(&extracted.report))?;
-        eprintln!("wrote {}", args.out.display());
+        output::note!("wrote {}", args.out.display());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -89,7 +89,7 @@ pub fn report_skipped(skipped: &[(usize, Skip)]) {
     ] {
         let count = skipped.iter().filter(|(_, skip)| *skip == reason).count();
         if count > 0 {
-            eprintln!("note: {count} triples left out: {text}");
+            output::note!("note: {count} triples left out: {text}");
         }
     }
 }

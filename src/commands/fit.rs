@@ -26,7 +26,7 @@ pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
     if let Some(stem) = &args.plot {
         let unit = settings.get("unit").and_then(|unit| unit.as_str()).unwrap_or("gap");
         write_both(&sweep_plot(&analysis, unit, Vec::new(), Vec::new()), stem)?;
-        eprintln!("wrote {0}.png and {0}.svg", stem.display());
+        output::note!("wrote {0}.png and {0}.svg", stem.display());
     }
     let rows_of = args.rows.as_deref().map(|path| corrupted_rows(path, &settings, &rows)).transpose()?;
     let limits = rows_of.as_ref().map(|corrupted| Limits::new(&analysis, &rows, corrupted, args.examples, &bootstrap));

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::cli::inspect::InspectArgs;
 use crate::output;
 use crate::session::hinted;
+use crate::visible::visible;
 
 /// A description: what the file is, and its properties, each a name and a text.
 struct Description {
@@ -28,9 +29,9 @@ pub fn run(args: &InspectArgs, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         output::json(&json!({ "schema": "redline.inspect.v1", "path": args.path, "kind": kind, "content": value }))?;
     } else {
-        output::line(&format!("{}: {kind}", args.path.display()))?;
+        output::line(&format!("{}: {kind}", visible(&args.path.to_string_lossy())))?;
         let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-        lines.iter().try_for_each(|(name, text)| output::line(&format!("  {name:<width$}  {text}")))?;
+        lines.iter().try_for_each(|(name, text)| output::line(&format!("  {name:<width$}  {}", visible(text))))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -51,7 +51,7 @@ pub fn run(args: &LayersArgs, json: bool) -> anyhow::Result<ExitCode> {
         output::json(&result)?;
     } else {
         output::line(&table(&found.places))?;
-        eprintln!("wrote {}", args.out.display());
+        output::note!("wrote {}", args.out.display());
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,15 +1,18 @@
 //! `redline perplexity`: how likely a model finds a text.
 
-use std::io::Read;
 use std::path::Path;
 use std::process::ExitCode;
 
-use redline::model::{Continuation, Error as ModelError, NoHook, SharedPrefix, log_probs};
+use redline::model::files::{as_text, read_input};
+use redline::model::{Continuation, NoHook, SharedPrefix, log_probs};
 use serde_json::json;
 
 use crate::cli::inspect::PerplexityArgs;
 use crate::output;
 use crate::session::{hinted, open_model};
+
+/// Most bytes of a text: no context is as long.
+const MOST_TEXT: u64 = 16 << 20;
 
 pub fn run(args: &PerplexityArgs, json: bool) -> anyhow::Result<ExitCode> {
     let text = text(&args.file)?;
@@ -52,14 +55,7 @@ pub fn run(args: &PerplexityArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn text(path: &Path) -> anyhow::Result<String> {
-    let mut bytes = Vec::new();
-    if path == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut bytes)?;
-    } else {
-        bytes = std::fs::read(path).map_err(|error| ModelError::io(path, error))?;
-    }
-    let not_text = |_| hinted(format!("{}: the text is not UTF-8", path.display()), "save it as UTF-8");
-    String::from_utf8(bytes).map_err(not_text)
+    Ok(as_text(path, read_input(path, MOST_TEXT)?)?)
 }
 
 fn too_short(path: &Path) -> anyhow::Error {

@@ -2,16 +2,41 @@
 
 use std::process::ExitCode;
 
-use redline::steer::{EditRatioSummary, EditRatioVariant, edit_ratios, summarize_edit_ratios};
+use redline::steer::{
+    EditRatioSummary, EditRatioVariant, MOST_STEPS, comparison_steps, edit_ratios, summarize_edit_ratios,
+};
 use serde_json::json;
 
 use crate::cli::RatioArgs;
+use crate::progress::Progress;
+use crate::session::hinted;
 use crate::{output, rows};
+
+/// Rows compared between two looks for Ctrl-C.
+const ROWS_AT_ONCE: usize = 16;
 
 pub fn run(args: &RatioArgs, json: bool) -> anyhow::Result<ExitCode> {
     let triples = rows::triples(&args.file)?;
     let rows: Vec<(&str, &str)> = triples.iter().map(|qac| (qac.answer.trim(), qac.correction.trim())).collect();
-    let summary = summarize_edit_ratios(&edit_ratios(&rows))?;
+    if let Some(row) = rows.iter().position(|(answer, correction)| comparison_steps(answer, correction) > MOST_STEPS) {
+        let (answer, correction) = (rows[row].0.chars().count(), rows[row].1.chars().count());
+        return Err(hinted(
+            format!(
+                "{}: row {row}: texts of {answer} and {correction} characters are too long to be compared; at most {} pairs of characters are",
+                args.file.display(),
+                MOST_STEPS * 64
+            ),
+            "leave the row out, or cut its texts into parts",
+        ));
+    }
+    let mut progress = Progress::new("comparing", rows.len());
+    let mut ratios = Vec::with_capacity(rows.len());
+    for part in rows.chunks(ROWS_AT_ONCE) {
+        ratios.extend(edit_ratios(part));
+        progress.set(ratios.len(), rows.len())?;
+    }
+    progress.finish();
+    let summary = summarize_edit_ratios(&ratios)?;
     if json {
         output::json(&as_json(&summary))?;
     } else {

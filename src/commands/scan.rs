@@ -48,17 +48,17 @@ pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
             write_both(&heatmap(scan, &title(scan)), &folder.join(format!("scan-{}-{}", scan.row, scan.label)))?;
         }
         write_atomically(&folder.join("scans.jsonl"), scans_as_lines(&scans)?.as_bytes())?;
-        eprintln!("wrote {}", folder.display());
+        output::note!("wrote {}", folder.display());
     }
     if let Some(page) = &page {
         report(args, &reading, &triples, &scans).write(page)?;
-        eprintln!("wrote {}", page.display());
+        output::note!("wrote {}", page.display());
     }
     if json {
-        output::piece(&scans_as_lines(&scans)?)?;
+        output::json_text(scans_as_lines(&scans)?.trim_end())?;
     } else {
         for scan in &scans {
-            output::line(&ascii::heatmap(&heatmap(scan, &title(scan)), &output::ascii_options())?)?;
+            output::coloured(&ascii::heatmap(&heatmap(scan, &title(scan)), &output::ascii_options())?)?;
         }
     }
     Ok(ExitCode::SUCCESS)

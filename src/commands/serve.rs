@@ -64,7 +64,7 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let log = Arc::new(log);
     let server = runtime.spawn(listen(service.clone(), listener, stopped(log.clone())));
     if json {
-        output::line(&serde_json::json!({ "schema": "redline.serve.v1", "address": address, "url": format!("http://{address}") }).to_string())?;
+        output::json_text(&serde_json::json!({ "schema": "redline.serve.v1", "address": address, "url": format!("http://{address}") }).to_string())?;
     }
     if let Some(place) = service.upstream_place() {
         log.say(&format!("asking the upstream server at {place}"));
@@ -92,7 +92,7 @@ async fn stopped(log: Arc<RequestLog>) {
 fn options(args: &ServeArgs) -> anyhow::Result<ServeOptions> {
     let mut keys = std::env::var("REDLINE_API_KEYS").unwrap_or_default();
     if let Some(path) = &args.api_keys {
-        let text = std::fs::read_to_string(path).map_err(|error| redline::model::Error::io(path, error))?;
+        let text = redline::model::files::read_text(path, redline::model::files::MOST_WRITTEN)?;
         keys = format!("{keys}\n{text}");
     }
     let keys = ApiKeys::parse(&keys);

@@ -40,12 +40,14 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         return Err(hinted(message, "lower --skip, or raise --prompts above 0"));
     }
     if !args.coefficients.0.contains(&0.0) {
-        eprintln!("warning: coefficient 0 is not among them: there will be no coherent range, and no line within it");
+        output::note!(
+            "warning: coefficient 0 is not among them: there will be no coherent range, and no line within it"
+        );
     }
     let n_questions = chosen.iter().map(|(_, qac)| normalise(&qac.question)).collect::<HashSet<_>>().len();
     if n_questions < chosen.len() {
         let n = chosen.len();
-        eprintln!(
+        output::note!(
             "warning: {n} prompts have {n_questions} questions; intervals take prompts to be independent, so they come out too narrow"
         );
     }
@@ -79,13 +81,13 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         batch_rows: args.batch_rows,
     };
     run_logged(&session, &prompts, &vectors, &arms, &options, &mut log, "sweep")?;
-    eprintln!("wrote {}", args.out.display());
+    output::note!("wrote {}", args.out.display());
     match report(args, &steering, log.rows(), &triples, &loaded.unit, &settings) {
         Ok(report) => {
             report.write(&page)?;
-            eprintln!("wrote {}", page.display());
+            output::note!("wrote {}", page.display());
         }
-        Err(error) => eprintln!("warning: no report: {error}"),
+        Err(error) => output::note!("warning: no report: {error}"),
     }
     let effect = total_effect(log.rows());
     if json {
@@ -235,7 +237,7 @@ pub fn run_logged(
     let complete = log.complete_rows(arms.len());
     let left: Vec<SweepPrompt> = prompts.iter().filter(|prompt| !complete.contains(&prompt.row)).cloned().collect();
     if left.len() < prompts.len() {
-        eprintln!("{label}: {} of {} prompts are there already", prompts.len() - left.len(), prompts.len());
+        output::note!("{label}: {} of {} prompts are there already", prompts.len() - left.len(), prompts.len());
     }
     let mut watch = Watch::new(label, left.len(), arms.len().saturating_mul(options.max_new_tokens), log);
     sweep(&session.model.decoder, session.tokenizer()?, &left, vectors, arms, options, &mut watch)?;

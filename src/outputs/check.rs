@@ -193,7 +193,7 @@ pub fn check_kind(target: &Target, force: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     if force && !path.is_dir() {
-        eprintln!("note: {} is replaced, as --force says", path.display());
+        crate::output::note!("note: {} is replaced, as --force says", path.display());
         return Ok(());
     }
     let message = match target.kind {

@@ -5,8 +5,9 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use redline::experiment::TrainingRecord;
+use redline::model::files::open;
+use redline::model::qac::Fields;
 use redline::plot;
-use serde_json::Value;
 
 /// Bytes at the beginning of a file that marks are looked for in.
 const HEAD: u64 = 4096;
@@ -58,19 +59,19 @@ impl Kind {
 
     /// Whether the file is of this kind. An empty file is of any: nothing is lost with it.
     pub fn is(self, path: &Path) -> bool {
-        let Ok(file) = File::open(path) else { return false };
+        let Ok(file) = open(path) else { return false };
         if file.metadata().is_ok_and(|found| found.len() == 0) {
             return true;
         }
-        let has_schema = |value: Value, schema: &str| value["schema"] == schema;
+        let has_schema = |fields: Fields, schema: &str| fields.text("schema").is_some_and(|found| found == schema);
         match self {
             Self::Unmarked => false,
-            Self::Json(schema) => document(file).is_some_and(|value| has_schema(value, schema)),
+            Self::Json(schema) => document(file).is_some_and(|fields| has_schema(fields, schema)),
             Self::Lines(schema) => {
-                first_line(file).is_some_and(|line| json(&line).is_some_and(|value| has_schema(value, schema)))
+                first_line(file).is_some_and(|line| json(&line).is_some_and(|fields| has_schema(fields, schema)))
             }
             Self::LinesWith(keys) => {
-                let has_all = |value: Value| keys.iter().all(|key| value.get(key).is_some());
+                let has_all = |fields: Fields| keys.iter().all(|key| fields.raw(key).is_some());
                 first_line(file).is_some_and(|line| json(&line).is_some_and(has_all))
             }
             Self::TrainLog => first_line(file).is_some_and(|line| is_train_line(&line)),
@@ -107,14 +108,17 @@ fn first_line(file: File) -> Option<Vec<u8>> {
     Some(line)
 }
 
-fn json(line: &[u8]) -> Option<Value> {
-    serde_json::from_slice(line).ok()
+/// The fields of an object, whose other values may be such as nothing here can hold.
+fn json(text: &[u8]) -> Option<Fields> {
+    Fields::read(std::str::from_utf8(text).ok()?).ok()
 }
 
-fn document(file: File) -> Option<Value> {
+fn document(mut file: File) -> Option<Fields> {
     // the longest document is no longer than what is believed of a line
-    let is_short = file.metadata().is_ok_and(|found| found.len() <= MOST_BYTES);
-    is_short.then(|| serde_json::from_reader(BufReader::new(file)).ok()).flatten()
+    file.metadata().ok().filter(|found| found.len() <= MOST_BYTES)?;
+    let mut text = Vec::new();
+    file.read_to_end(&mut text).ok()?;
+    json(&text)
 }
 
 /// A record, or the beginning of the first one, which a kill cut off.

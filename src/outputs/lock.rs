@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use redline::model::files::folder_of;
+use redline::model::files::{folder_of, open};
 
 use super::place::same_file;
 
@@ -71,7 +71,7 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => return Err(NoLock::Held(holder(&path))),
                 Err(TryLockError::Error(error)) => {
                     let place = path.display();
-                    eprintln!("warning: {place}: it cannot be locked ({error}); start no second run there");
+                    crate::output::note!("warning: {place}: it cannot be locked ({error}); start no second run there");
                     return Ok(Self { path, file: Some(file) });
                 }
             }
@@ -94,7 +94,7 @@ impl Drop for Lock {
 
 /// Whether another run holds this lock; what it says of itself.
 pub fn held(path: &Path) -> Option<String> {
-    let file = File::open(path).ok()?;
+    let file = open(path).ok()?;
     match file.try_lock_shared() {
         Err(TryLockError::WouldBlock) => Some(holder(path)),
         _ => None,
@@ -136,10 +136,10 @@ fn write_holder(mut file: &File) -> io::Result<()> {
 
 fn holder(path: &Path) -> String {
     let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(MOST_TEXT).read_to_string(&mut text));
+    let read = open(path).ok().and_then(|file| file.take(MOST_TEXT).read_to_string(&mut text).ok());
     let text: String = text.chars().filter(|character| !character.is_control()).collect();
     match read {
-        Ok(_) if !text.is_empty() => text,
+        Some(_) if !text.is_empty() => text,
         _ => "another process".into(),
     }
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use redline::model::files::open;
 use tempfile::TempDir;
 
 const PREFIX: &str = "redline-scratch-";
@@ -47,7 +48,7 @@ fn left(place: &Path) -> Vec<PathBuf> {
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         is_folder && entry.file_name().to_string_lossy().starts_with(PREFIX)
     };
-    let is_left = |folder: &PathBuf| File::open(folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
+    let is_left = |folder: &PathBuf| open(&folder.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_ok());
     entries.filter(is_ours).map(|entry| entry.path()).filter(is_left).collect()
 }
 

@@ -32,12 +32,10 @@ pub enum ProfileError {
         name: String,
     },
     /// The file is larger than any profile.
-    #[error("{}: {bytes} bytes are more than the {most} a profile may have", path.display())]
+    #[error("{}: more than the {most} bytes a profile may have", path.display())]
     TooLarge {
         /// The file.
         path: PathBuf,
-        /// Its size.
-        bytes: u64,
         /// The largest size.
         most: u64,
     },

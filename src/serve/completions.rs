@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{Answer, AnswerStep, End, Terms};
 use super::asked::{MOST_CHOICES, count, flag, form, n_choices, stops, take_own};
 use super::body::TextBody;
-use super::chat::{add, finish_reason};
+use super::chat::{add, check_choices, finish_reason};
 use super::correction::Asked;
 use super::error::ApiError;
 use super::form::Form;
@@ -21,7 +21,7 @@ use super::raw::{self, RawObject, is_void};
 use super::rules::{COMPLETION, COMPLETION_CHOICE, Notes, Sorter, Verdict};
 use super::sse::{self, Events, Left};
 use super::state::Service;
-use super::upstream_reply::{Head, RawJson, UsageNames, failure};
+use super::upstream_reply::{Head, RawJson, UsageNames, failure, name};
 
 /// What identifiers of completions begin with.
 const ID: &str = "cmpl-";
@@ -122,7 +122,7 @@ impl Choice {
                 .get("text")
                 .and_then(raw::text)
                 .ok_or_else(|| ApiError::bad_reply("a choice holds no text"))?,
-            finish_reason: choice.get("finish_reason").and_then(raw::read),
+            finish_reason: choice.get("finish_reason").and_then(name),
             beside,
             notes: sorter.notes,
         })
@@ -191,10 +191,7 @@ pub(super) async fn complete(
 fn read(body: &[u8], model: Option<&str>, mut sorter: Sorter) -> Result<(Head, Vec<Choice>), ApiError> {
     let (object, head) = Head::read(body, COMPLETION, model, &mut sorter)?;
     let choices = object.get("choices").and_then(raw::list).unwrap_or_default();
-    if !(1..=MOST_CHOICES).contains(&choices.len()) {
-        let n = choices.len();
-        return Err(ApiError::bad_reply(format!("it holds {n} choices, and 1 to {MOST_CHOICES} are taken")));
-    }
+    check_choices(choices.len())?;
     let read = |(place, choice): (usize, &RawValue)| Choice::read(choice, place as u64, sorter.clone());
     let choices: Vec<Choice> = choices.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
     Ok((head, choices))

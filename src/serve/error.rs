@@ -12,6 +12,9 @@ use super::dial::DialError;
 use super::engine::EngineError;
 use super::upstream_error::UpstreamError;
 
+/// What messages about replies begin with.
+const BAD_REPLY: &str = "the upstream server's reply cannot be used: ";
+
 /// A request that has no result.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ApiError(Box<Told>);
@@ -60,8 +63,7 @@ impl ApiError {
 
     /// A reply of the upstream server that cannot be used.
     pub(super) fn bad_reply(rule: impl std::fmt::Display) -> Self {
-        let message = format!("the upstream server's reply cannot be used: {rule}");
-        Self::new(StatusCode::BAD_GATEWAY, "upstream_reply", message)
+        Self::new(StatusCode::BAD_GATEWAY, "upstream_reply", format!("{BAD_REPLY}{rule}"))
     }
 
     pub(super) fn retry_after(self, seconds: u64) -> Self {
@@ -91,6 +93,11 @@ impl ApiError {
 
     pub(super) fn message(&self) -> &str {
         &self.0.message
+    }
+
+    /// What is wrong with a reply of the upstream server, or the whole message.
+    pub(super) fn rule(&self) -> &str {
+        self.message().strip_prefix(BAD_REPLY).unwrap_or(self.message())
     }
 
     /// The body.

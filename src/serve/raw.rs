@@ -174,7 +174,6 @@ fn without_lone_surrogates(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn what_is_not_touched_stays_the_same_bytes() {
@@ -185,7 +184,7 @@ mod tests {
         object.set("new", &"x");
         assert_eq!(object.take("z").unwrap().get(), r#"{"b":1,"a":12345678901234567890123}"#);
         assert_eq!(object.to_string(), r#"{"a":2,"seed":1e400,"m":[ 1 , 2 ],"new":"x"}"#);
-        assert_eq!(json!(object)["a"], 2);
+        assert_eq!(object.get("a").map(RawValue::get), Some("2"));
     }
 
     #[test]

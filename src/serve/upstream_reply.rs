@@ -14,6 +14,8 @@ use super::raw::{self, RawObject, is_void};
 use super::rules::{Rules, Sorter, Verdict};
 use super::upstream_error::{Stated, UpstreamError};
 
+/// Longest name, in bytes.
+const LONGEST_NAME: usize = 256;
 /// Largest account of tokens that is read, in bytes.
 const MOST_USAGE_BYTES: usize = 8 << 10;
 
@@ -71,7 +73,7 @@ impl Head {
                 beside.set(name, &value);
             }
         }
-        let name = |field: &str| object.get(field).and_then(raw::text).filter(|name| is_name(name));
+        let name = |field: &str| object.get(field).and_then(name);
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let created = object.get("created").or(object.get("created_at")).and_then(raw::read::<f64>);
         let head = Self {
@@ -114,8 +116,9 @@ impl Head {
     }
 }
 
-fn is_name(name: &str) -> bool {
-    name.len() <= 256 && !name.is_empty() && !name.contains(char::is_control)
+/// A name without gaps, as identifiers, models and reasons have; `None` for any other text.
+pub(crate) fn name(value: &RawValue) -> Option<String> {
+    raw::text(value).filter(|name| (1..=LONGEST_NAME).contains(&name.len()) && !name.contains(char::is_whitespace))
 }
 
 /// Numbers of an account of tokens; texts in it are left out.

@@ -7,6 +7,19 @@
 
 use rapidfuzz::distance::levenshtein::distance;
 
+/// Most steps that one comparison should take: half a second, two unlike texts of 100,000 characters.
+pub const MOST_STEPS: u64 = 200_000_000;
+
+/// Steps that comparing two texts takes, 64 pairs of characters each; what they begin and end with alike takes none.
+pub fn comparison_steps(a: &str, b: &str) -> u64 {
+    let n_alike = |pairs: &mut dyn Iterator<Item = (char, char)>| pairs.take_while(|(a, b)| a == b).count();
+    let (a_length, b_length) = (a.chars().count(), b.chars().count());
+    let start = n_alike(&mut a.chars().zip(b.chars()));
+    let end = n_alike(&mut a.chars().rev().zip(b.chars().rev())).min(a_length.min(b_length) - start);
+    let left = |length: usize| (length - start - end) as u64;
+    left(a_length).saturating_mul(left(b_length).div_ceil(64))
+}
+
 /// Levenshtein distance between two texts, counted in Unicode scalar values.
 ///
 /// # Example
@@ -51,6 +64,14 @@ mod tests {
     fn scalars(longest: usize) -> impl Strategy<Value = Vec<char>> {
         let scalar = prop::sample::select(vec!['a', 'b', 'c', ' ', 'é', '\u{301}', '日', '👩', '\u{200d}']);
         prop::collection::vec(scalar, 0..longest)
+    }
+
+    #[test]
+    fn steps_are_those_of_the_unlike_middles() {
+        assert_eq!(comparison_steps("same", "same"), 0);
+        assert_eq!(comparison_steps("aaa", "aa"), 0);
+        assert_eq!(comparison_steps("xay", "xbby"), 1);
+        assert_eq!(comparison_steps(&"a".repeat(1000), &"b".repeat(65)), 2000);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use edit_ratio::{
 pub use error::{Error, Result};
 pub use gate::{Gate, GateCounts};
 pub use inject::{Inject, LayerEffect, RowSteering, TokenRange};
-pub use levenshtein::{levenshtein_distance, levenshtein_distance_tokens};
+pub use levenshtein::{MOST_STEPS, comparison_steps, levenshtein_distance, levenshtein_distance_tokens};
 pub use line_fit::{LineFit, fit_line};
 pub use operator::Operator;
 pub use percentile::percentile;

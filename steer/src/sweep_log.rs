@@ -129,7 +129,7 @@ pub fn read_sweep(path: &Path) -> Result<(Value, Vec<SweepRow>)> {
 
 /// Settings, rows, and the length of the complete lines in bytes.
 fn read(path: &Path) -> Result<(Value, Vec<SweepRow>, u64)> {
-    let text = std::fs::read(path).map_err(|source| Error::Model(ModelError::io(path, source)))?;
+    let text = redline_model::files::read(path, redline_model::files::MOST_TEXT).map_err(Error::Model)?;
     let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let whole = std::str::from_utf8(&text[..complete]).map_err(|_| Error::NotASweep { path: path.into() })?;
     let mut lines = whole.lines().enumerate();
@@ -142,7 +142,9 @@ fn read(path: &Path) -> Result<(Value, Vec<SweepRow>, u64)> {
             Err(Error::NotASweep { path: path.into() })
         };
     };
-    let header: Header = serde_json::from_str(first).map_err(|_| Error::NotASweep { path: path.into() })?;
+    let header = redline_model::parse_settings(path, first.as_bytes()).ok();
+    let header: Option<Header> = header.and_then(|header| serde_json::from_value(header).ok());
+    let header = header.ok_or_else(|| Error::NotASweep { path: path.into() })?;
     if header.schema != SCHEMA {
         return Err(Error::NotASweep { path: path.into() });
     }

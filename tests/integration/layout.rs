@@ -7,6 +7,11 @@ use serde_json::Value;
 
 use crate::program::repository;
 
+/// The module that opens files, so that no other reads what never ends or does not fit in memory.
+const READER: &str = "model/src/files";
+/// Modules of the program that write on standard error, after they took out what moves a terminal's cursor.
+const WRITERS: [&str; 4] = ["src/failure.rs", "src/interrupt.rs", "src/output.rs", "src/progress.rs"];
+
 /// Crates that belong to the program and to no library.
 const PROGRAM_ONLY: [&str; 9] =
     ["clap", "clap_complete", "clap_mangen", "anyhow", "indicatif", "plotters", "ctrlc", "tokio", "axum"];
@@ -53,5 +58,50 @@ fn libraries_know_nothing_of_the_program() {
     }
     for expected in ["clap", "anyhow", "indicatif", "plotters", "ctrlc"] {
         assert!(dependencies["redline"].contains(expected), "the program no longer uses {expected}");
+    }
+}
+
+/// The code of every source file, tests left out, by its path.
+fn sources() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut left: Vec<_> =
+        ["src", "model/src", "probe/src", "steer/src"].map(|folder| repository().join(folder)).into();
+    while let Some(path) = left.pop() {
+        let name = path.strip_prefix(repository()).unwrap().display().to_string();
+        if path.is_dir() {
+            left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if name.ends_with(".rs") && !name.contains("tests") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+            let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+            found.insert(name, lines.collect::<Vec<_>>().join("\n"));
+        }
+    }
+    assert!(found.len() > 200, "the sources are there");
+    found
+}
+
+#[test]
+fn one_module_opens_files() {
+    let forbidden =
+        ["fs::read(", "fs::read_to_string", "File::open(", "Mmap", "from_mmaped", "stdin()", "safetensors::load("];
+    for (name, code) in sources() {
+        for word in forbidden {
+            // a GGUF file has an `open` of its own
+            let uses = code.replace("GgufFile::open(", "").replace("SafetensorsFile::open(", "");
+            let uses = uses.replace("OutFile::open(", "");
+            assert!(name.starts_with(READER) || !uses.contains(word), "{name} uses {word}; see {READER}");
+        }
+    }
+}
+
+#[test]
+fn text_of_files_is_escaped_before_it_is_shown() {
+    for (name, code) in sources().into_iter().filter(|(name, _)| name.starts_with("src/")) {
+        // the server is a library and tells its own numbers; the notebook is no terminal
+        let is_free = name.starts_with("src/serve/") || name == "src/notebook.rs" || WRITERS.contains(&name.as_str());
+        for word in ["eprintln!", "eprint!", "println!", "print!"] {
+            assert!(is_free || !code.contains(word), "{name} uses {word}; see src/output.rs");
+        }
     }
 }

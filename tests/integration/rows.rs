@@ -37,7 +37,7 @@ fn dialogues_that_part_early_are_counted_and_left_out() {
     let expected = json!({ "question": "Hi?", "answer": "Go away.", "correction": "Hello." });
     assert_eq!(lines(&folder.path().join("out.jsonl")), [expected]);
 
-    let printed = clean(folder.path(), &case("rows.jsonl"), "--json");
+    let printed = clean(folder.path(), &case("rows.jsonl"), "--json --force");
     let printed: Value = serde_json::from_str(&printed.stdout).unwrap();
     assert_eq!((printed["report"]["read"].as_u64(), printed["report"]["unusable"].as_u64()), (Some(2), Some(1)));
     let left_out = json!([{ "reason": "differ-before-last-turn", "n_rows": 1, "first_line": 2, "first": "chosen and rejected differ before the last turn" }]);

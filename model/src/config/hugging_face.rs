@@ -10,8 +10,8 @@ use super::hugging_face_keys::{CONFIG_KEYS, ROPE_KEYS};
 use super::hugging_face_rope::{self, RopeFields};
 use super::keys::unknown_keys;
 use super::{Activation, ModelConfig, checked_layers, config_problem, scale_of};
-use crate::files::refuse_lfs_pointer;
-use crate::{Error, Result};
+use crate::files::{MOST_SETTINGS, read};
+use crate::{Error, Result, parse_settings};
 
 impl ModelConfig {
     /// Reads and checks a Hugging Face `config.json`.
@@ -24,13 +24,13 @@ impl ModelConfig {
 
     /// The same, with what a reader should know: keys that are not known, and which of two is taken.
     pub(crate) fn read_hugging_face(path: &Path) -> Result<(Self, Vec<String>)> {
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-        refuse_lfs_pointer(path, &bytes)?;
-        let map: Map<String, Value> = serde_json::from_slice(&bytes).map_err(|source| Error::Malformed {
-            path: path.into(),
-            format: "JSON",
-            rule: source.to_string(),
-        })?;
+        let map: Map<String, Value> = match parse_settings(path, &read(path, MOST_SETTINGS)?)? {
+            Value::Object(map) => map,
+            _ => {
+                let rule = "it holds no JSON object".into();
+                return Err(Error::Malformed { path: path.into(), format: "JSON", rule });
+            }
+        };
         let model_type = text(path, &map, "model_type")?;
         // models that also see images: the text part has a configuration of its own
         let inner = match map.get("text_config").and_then(Value::as_object) {

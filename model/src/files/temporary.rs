@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::folder_of;
+use super::writing::folder_of;
 
 /// What stands between the name of a file and the number of its writer.
 const MARK: &str = ".redline-tmp-";

@@ -1,4 +1,4 @@
-//! Reads GGUF files (versions 2 and 3, little endian) through a memory map, and writes small ones.
+//! Reads GGUF files (versions 2 and 3, little endian), tensor by tensor, and writes small ones.
 //!
 //! A file is `GGUF`, a version, metadata (typed key–value pairs), tensor entries (name, dimensions, type, offset) and aligned tensor
 //! data. The reader never takes memory for a length it has not compared with the bytes left, so a damaged or hostile file gives an
@@ -16,14 +16,13 @@ mod write;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{Device, Tensor};
-use memmap2::{Mmap, MmapMut};
 
 use crate::error::{Error, Result};
-use crate::files::refuse_lfs_pointer;
+use crate::files::Source;
 
 pub use parse::GgufTensorInfo;
 pub use tensor_type::GgufTensorType;
@@ -38,8 +37,7 @@ pub const REDLINE: &str = "redline";
 /// An open GGUF file: its header in memory, its tensors on demand.
 #[derive(Debug)]
 pub struct GgufFile {
-    path: PathBuf,
-    map: Mmap,
+    source: Source,
     version: u32,
     metadata: BTreeMap<String, GgufValue>,
     tensors: Vec<GgufTensorInfo>,
@@ -53,11 +51,7 @@ impl GgufFile {
     /// [`Error::NotFound`] and [`Error::Io`]; [`Error::Truncated`] when the file ends early; [`Error::Malformed`] when it breaks a
     /// rule of the format.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
-        // SAFETY: the map is read-only and private to this value; as with every memory map, the file must not be cut short by
-        // another program while it is open.
-        let map = unsafe { Mmap::map(&file) }.map_err(|source| Error::io(path, source))?;
-        Self::from_map(path, map)
+        Self::from_source(Source::open(path)?)
     }
 
     /// Whether a file is one of this format, whatever its name ends with.
@@ -65,13 +59,8 @@ impl GgufFile {
     /// # Errors
     /// A file that cannot be read.
     pub fn is_one(path: &Path) -> Result<bool> {
-        let mut magic = [0u8; 4];
-        let mut file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
-        match std::io::Read::read_exact(&mut file, &mut magic) {
-            Ok(()) => Ok(magic == *b"GGUF"),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Ok(false),
-            Err(source) => Err(Error::io(path, source)),
-        }
+        let source = Source::open(path)?;
+        Ok(source.len() >= 4 && *source.read(0, 4, "the first bytes")? == *b"GGUF")
     }
 
     /// Parses a file that is already in memory; `path` is for messages.
@@ -79,35 +68,26 @@ impl GgufFile {
     /// # Errors
     /// As [`GgufFile::open`].
     pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
-        // An anonymous map is aligned like a file's map, which a byte vector is not.
-        let mut map = MmapMut::map_anon(bytes.len()).map_err(|source| Error::io(path, source))?;
-        map.copy_from_slice(bytes);
-        let map = map.make_read_only().map_err(|source| Error::io(path, source))?;
-        Self::from_map(path, map)
+        Self::from_source(Source::from_bytes(path, bytes.to_vec()))
     }
 
-    fn from_map(path: &Path, map: Mmap) -> Result<Self> {
-        refuse_lfs_pointer(path, &map)?;
-        let header = parse::parse(path, &map)?;
+    fn from_source(source: Source) -> Result<Self> {
+        let header = parse::parse(&source)?;
         let index = header.tensors.iter().enumerate().map(|(index, tensor)| (tensor.name.clone(), index)).collect();
-        Ok(Self {
-            path: path.to_path_buf(),
-            map,
-            version: header.version,
-            metadata: header.metadata,
-            tensors: header.tensors,
-            index,
-        })
+        Ok(Self { source, version: header.version, metadata: header.metadata, tensors: header.tensors, index })
     }
 
     /// The path it was opened with.
     pub fn path(&self) -> &Path {
-        &self.path
+        self.source.path()
     }
 
-    /// The whole file.
-    pub fn bytes(&self) -> &[u8] {
-        &self.map
+    /// Calls `take` with the whole file, part by part.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::CutShort`] when the file became shorter since it was opened.
+    pub fn for_each_part(&self, take: impl FnMut(&[u8])) -> Result<()> {
+        self.source.for_each_part(take)
     }
 
     /// Version of the format: 2 or 3.
@@ -183,11 +163,19 @@ impl GgufFile {
     /// The stored bytes of a tensor.
     ///
     /// # Errors
-    /// [`Error::TensorMissing`]; [`Error::UnsupportedType`] when its type number is unknown, and with it its size.
-    pub fn tensor_bytes(&self, name: &str) -> Result<&[u8]> {
+    /// [`Error::TensorMissing`]; [`Error::UnsupportedType`] when its type number is unknown, and with it its size; [`Error::CutShort`].
+    pub fn tensor_bytes(&self, name: &str) -> Result<Cow<'_, [u8]>> {
         let info = self.require(name)?;
         let byte_len = info.byte_len.ok_or_else(|| self.unsupported(info))?;
-        Ok(&self.map[info.start..info.start + byte_len])
+        self.source.read(info.start as u64, byte_len, &format!("tensor `{name}`"))
+    }
+
+    /// Some of the rows of a tensor that has `of` of them, as they are stored.
+    pub(crate) fn row_bytes(&self, name: &str, rows: std::ops::Range<usize>, of: usize) -> Result<Cow<'_, [u8]>> {
+        let info = self.require(name)?;
+        let row_bytes = info.byte_len.ok_or_else(|| self.unsupported(info))? / of;
+        let start = (info.start + rows.start * row_bytes) as u64;
+        self.source.read(start, rows.len() * row_bytes, &format!("tensor `{name}`"))
     }
 
     /// A tensor as it is stored, quantised or not, on the CPU.
@@ -197,7 +185,7 @@ impl GgufFile {
     pub fn qtensor(&self, name: &str) -> Result<QTensor> {
         let info = self.require(name)?;
         let ggml = info.tensor_type.ggml().ok_or_else(|| self.unsupported(info))?;
-        let storage = QStorage::from_data(Cow::Borrowed(self.tensor_bytes(name)?), &Device::Cpu, ggml)?;
+        let storage = QStorage::from_data(self.tensor_bytes(name)?, &Device::Cpu, ggml)?;
         Ok(QTensor::new(storage, info.dims.as_slice())?)
     }
 
@@ -208,22 +196,24 @@ impl GgufFile {
     pub fn tensor_f32(&self, name: &str) -> Result<Tensor> {
         let info = self.require(name)?;
         let ggml = info.tensor_type.ggml().ok_or_else(|| self.unsupported(info))?;
+        if !matches!(ggml, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16) {
+            return Ok(self.qtensor(name)?.dequantize(&Device::Cpu)?);
+        }
         let bytes = self.tensor_bytes(name)?;
         let widened = match ggml {
-            GgmlDType::F32 => convert(bytes, f32::from_le_bytes),
-            GgmlDType::F16 => convert(bytes, |pair| half::f16::from_le_bytes(pair).to_f32()),
-            GgmlDType::BF16 => convert(bytes, |pair| half::bf16::from_le_bytes(pair).to_f32()),
-            _ => return Ok(self.qtensor(name)?.dequantize(&Device::Cpu)?),
+            GgmlDType::F32 => convert(&bytes, f32::from_le_bytes),
+            GgmlDType::F16 => convert(&bytes, |pair| half::f16::from_le_bytes(pair).to_f32()),
+            _ => convert(&bytes, |pair| half::bf16::from_le_bytes(pair).to_f32()),
         };
         Ok(Tensor::from_vec(widened, info.dims.as_slice(), &Device::Cpu)?)
     }
 
     fn require(&self, name: &str) -> Result<&GgufTensorInfo> {
-        self.tensor_info(name).ok_or_else(|| Error::TensorMissing { path: self.path.clone(), tensor: name.to_owned() })
+        self.tensor_info(name).ok_or_else(|| Error::TensorMissing { path: self.path().into(), tensor: name.to_owned() })
     }
 
     fn unsupported(&self, info: &GgufTensorInfo) -> Error {
-        Error::UnsupportedType { path: self.path.clone(), tensor: info.name.clone(), got: info.tensor_type.name() }
+        Error::UnsupportedType { path: self.path().into(), tensor: info.name.clone(), got: info.tensor_type.name() }
     }
 }
 

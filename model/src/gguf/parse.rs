@@ -1,17 +1,22 @@
 //! Parses the header of a GGUF file: every length is checked against the bytes left before memory is taken for it.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::Path;
 
 use super::tensor_type::GgufTensorType;
 use super::value::{GgufArray, GgufValue};
 use crate::error::{Error, Result};
+use crate::files::Source;
 
 /// Alignment of tensor data where the file states none.
 pub(super) const DEFAULT_ALIGNMENT: u64 = 32;
 /// Key of the alignment.
 pub(super) const ALIGNMENT_KEY: &str = "general.alignment";
-const MAX_ENTRIES: u64 = 1 << 24;
+/// Most entries of a kind; real files have at most some thousands, and every one takes far more memory than room in the file.
+const MAX_ENTRIES: u64 = 1 << 18;
+/// Most bytes of everything before the tensors' data; large vocabularies have ten million.
+const MAX_HEADER: u64 = 128 << 20;
+/// Bytes read from the file at once.
+const PART: u64 = 1 << 20;
 const MAX_LENGTH: u64 = 1 << 40;
 const MAX_ARRAY_DEPTH: usize = 8;
 const MAX_DIMS: u32 = 4;
@@ -51,9 +56,9 @@ struct RawTensor {
     entry_at: usize,
 }
 
-/// Parses the header in `bytes`; `path` is for messages.
-pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Header> {
-    let mut reader = Reader { path, bytes, position: 0 };
+/// Parses the header.
+pub(super) fn parse(source: &Source) -> Result<Header> {
+    let mut reader = Reader { source, bytes: Vec::new(), position: 0 };
     let version = reader.magic_and_version()?;
     let n_tensors = reader.count("tensor entries")?;
     let n_metadata = reader.count("metadata entries")?;
@@ -67,31 +72,44 @@ pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Header> {
 }
 
 struct Reader<'a> {
-    path: &'a Path,
-    bytes: &'a [u8],
+    source: &'a Source,
+    /// What was read of the file so far, from its beginning.
+    bytes: Vec<u8>,
     position: usize,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn malformed(&self, at: usize, rule: impl std::fmt::Display) -> Error {
-        Error::Malformed { path: self.path.to_path_buf(), format: "GGUF", rule: format!("{rule} (at byte {at})") }
+        let path = self.source.path().to_path_buf();
+        Error::Malformed { path, format: "GGUF", rule: format!("{rule} (at byte {at})") }
     }
 
     fn left(&self) -> u64 {
-        (self.bytes.len() - self.position) as u64
+        self.source.len() - self.position as u64
     }
 
-    fn take(&mut self, length: u64, what: &str) -> Result<&'a [u8]> {
+    fn take(&mut self, length: u64, what: &str) -> Result<&[u8]> {
         if length > self.left() {
             return Err(self.truncated(what, length));
         }
-        let start = self.position;
-        self.position += length as usize;
+        let (start, end) = (self.position, self.position as u64 + length);
+        if end > MAX_HEADER {
+            let rule = format!("{what} ends beyond the first {} MiB, where headers end", MAX_HEADER >> 20);
+            return Err(self.malformed(start, rule));
+        }
+        let n_read = self.bytes.len() as u64;
+        if end > n_read {
+            let more = (end - n_read).max(PART).min(self.source.len() - n_read);
+            let part = self.source.read(n_read, more as usize, what)?;
+            self.bytes.extend_from_slice(&part);
+        }
+        self.position = end as usize;
         Ok(&self.bytes[start..self.position])
     }
 
     fn truncated(&self, what: &str, needed: u64) -> Error {
-        Error::Truncated { path: self.path.to_path_buf(), what: what.to_owned(), needed, available: self.left() }
+        let path = self.source.path().to_path_buf();
+        Error::Truncated { path, what: what.to_owned(), needed, available: self.left() }
     }
 
     fn array<const N: usize>(&mut self, what: &str) -> Result<[u8; N]> {
@@ -146,9 +164,9 @@ impl<'a> Reader<'a> {
         if length > MAX_LENGTH {
             return Err(self.malformed(at, format!("{what} claims {length} bytes")));
         }
-        let bytes = self.take(length, what)?;
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(text.to_owned()),
+        let text = std::str::from_utf8(self.take(length, what)?).map(str::to_owned);
+        match text {
+            Ok(text) => Ok(text),
             Err(_) => Err(self.malformed(at, format!("{what} is not UTF-8"))),
         }
     }
@@ -226,7 +244,7 @@ impl<'a> Reader<'a> {
 
     /// `count` numbers of `N` bytes; one bounds check for all of them.
     fn numbers<T, const N: usize>(&mut self, count: u64, what: &str, convert: fn([u8; N]) -> T) -> Result<Vec<T>> {
-        let bytes = self.take(count * N as u64, what)?;
+        let bytes = self.take(count.saturating_mul(N as u64), what)?;
         Ok(bytes.as_chunks::<N>().0.iter().map(|chunk| convert(*chunk)).collect())
     }
 
@@ -238,7 +256,7 @@ impl<'a> Reader<'a> {
         what: &str,
         mut read: impl FnMut(&mut Self) -> Result<T>,
     ) -> Result<Vec<T>> {
-        let needed = count * min_bytes;
+        let needed = count.saturating_mul(min_bytes);
         if needed > self.left() {
             return Err(self.truncated(what, needed));
         }
@@ -332,14 +350,14 @@ impl<'a> Reader<'a> {
     }
 
     fn check_extent(&self, raw: &RawTensor, data_start: u64, byte_len: Option<u64>) -> Result<usize> {
-        let file_len = self.bytes.len() as u64;
+        let file_len = self.source.len();
         let available = file_len.saturating_sub(data_start).saturating_sub(raw.offset);
         let needed = byte_len.unwrap_or(0);
         let start = data_start.checked_add(raw.offset).filter(|&start| start <= file_len);
         match start {
             Some(start) if needed <= available => Ok(start as usize),
             _ => Err(Error::Truncated {
-                path: self.path.to_path_buf(),
+                path: self.source.path().to_path_buf(),
                 what: format!("tensor `{}` at offset {}", raw.name, raw.offset),
                 needed,
                 available,

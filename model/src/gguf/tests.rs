@@ -245,7 +245,7 @@ fn refuses_absurd_counts_and_lengths() {
     let mut bytes = Crafted::default().bytes();
     bytes[8..16].copy_from_slice(&u64::MAX.to_le_bytes());
     assert!(
-        message(&bytes).ends_with("18446744073709551615 tensor entries are more than the 16777216 allowed (at byte 8)")
+        message(&bytes).ends_with("18446744073709551615 tensor entries are more than the 262144 allowed (at byte 8)")
     );
     bytes[8..16].copy_from_slice(&1000u64.to_le_bytes());
     assert_eq!(message(&bytes), "x.gguf: truncated: the list of 1000 tensor entries needs 24000 bytes, 8 are left");
@@ -391,4 +391,28 @@ proptest! {
         prop_assert_eq!(read.dims(), &[rows, columns]);
         prop_assert_eq!(read.flatten_all().unwrap().to_vec1::<f32>().unwrap(), data);
     }
+}
+
+#[test]
+fn a_file_cut_short_after_it_was_opened_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.gguf");
+    let bytes = std::fs::read(golden("control_vector.gguf")).unwrap();
+    std::fs::write(&path, &bytes).unwrap();
+    let file = GgufFile::open(&path).unwrap();
+    std::fs::write(&path, &bytes[..bytes.len() - 8]).unwrap();
+    assert!(file.tensor_f32("direction.1").is_ok());
+    assert!(matches!(file.tensor_f32("direction.3"), Err(Error::CutShort { .. })));
+    assert!(matches!(file.for_each_part(|_| {}), Err(Error::CutShort { .. })));
+}
+
+#[test]
+fn a_header_is_read_in_parts() {
+    let tokens = GgufArray::String((0..300_000).map(|i| format!("token {i}")).collect());
+    let metadata = [("t", GgufValue::Array(tokens.clone()))];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.gguf");
+    std::fs::write(&path, encode_gguf(&metadata, &[]).unwrap()).unwrap();
+    assert!(std::fs::metadata(&path).unwrap().len() > 4 << 20);
+    assert_eq!(GgufFile::open(&path).unwrap().value("t"), Some(&GgufValue::Array(tokens)));
 }

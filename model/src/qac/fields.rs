@@ -43,6 +43,11 @@ impl Fields {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.get())
     }
 
+    /// What kind of value a field holds, as messages call it.
+    pub fn kind(&self, name: &str) -> Option<&'static str> {
+        self.raw(name).map(kind_of_text)
+    }
+
     /// Whether the field is there and not null.
     pub fn has(&self, name: &str) -> bool {
         self.raw(name).is_some_and(|raw| raw != "null")
@@ -58,6 +63,8 @@ impl Fields {
 
     /// The text of a field that holds text.
     pub fn text(&self, name: &str) -> Option<String> {
+        // another value may be large in memory
+        self.kind(name).filter(|kind| *kind == "text")?;
         match self.value(name)?.ok()? {
             Value::String(text) => Some(text),
             _ => None,

@@ -10,9 +10,10 @@ use tokenizers::pre_tokenizers::sequence::Sequence;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior};
 
-use super::{Specials, sentence_piece};
+use super::{Specials, check, sentence_piece};
 use crate::error::{Error, Result};
 use crate::gguf::GgufFile;
+use crate::guard::guarded;
 
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const QWEN2: &str =
@@ -53,8 +54,13 @@ struct PreTokenization {
     add_bos: bool,
 }
 
-/// Builds the tokenizer and reads which tokens are special.
+/// Builds the tokenizer and reads which tokens are special; a panic of the library is an error.
 pub(super) fn build(file: &GgufFile) -> Result<(tokenizers::Tokenizer, Specials)> {
+    let failed = |panic| problem(file, format!("the library that builds it failed: {panic}"));
+    guarded(|| build_unguarded(file)).map_err(failed)?
+}
+
+fn build_unguarded(file: &GgufFile) -> Result<(tokenizers::Tokenizer, Specials)> {
     let tokens = file.strings("tokenizer.ggml.tokens").filter(|tokens| !tokens.is_empty());
     let tokens = tokens.ok_or_else(|| problem(file, "`tokenizer.ggml.tokens` is missing or empty"))?;
     let (mut tokenizer, mut specials) = match required_str(file, "tokenizer.ggml.model")? {
@@ -71,6 +77,7 @@ pub(super) fn build(file: &GgufFile) -> Result<(tokenizers::Tokenizer, Specials)
         }
     };
     let added = added_tokens(file, tokens)?;
+    check::check_added(added.iter().map(|token| token.content.len()).sum()).map_err(|rule| problem(file, rule))?;
     tokenizer.add_tokens(added).map_err(|source| problem(file, source))?;
     specials.chat_template = file.str("tokenizer.chat_template").map(str::to_owned);
     Ok((tokenizer, specials))

@@ -1,17 +1,17 @@
 //! Reads tokenizer.json, and from the files beside it which tokens are special.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use serde_json::Value;
 
-use super::Specials;
+use super::{Specials, check, library};
 use crate::error::{Error, Result};
-use crate::files::refuse_lfs_pointer;
+use crate::files::{MOST_SETTINGS, MOST_WRITTEN, as_text, read_if_there, refuse_lfs_pointer};
+use crate::parse_settings;
 
 /// Reads the tokenizer and the special tokens.
 pub(super) fn read(path: &Path) -> Result<(tokenizers::Tokenizer, Specials)> {
-    let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+    let bytes = crate::files::read(path, check::MOST_BYTES)?;
     refuse_lfs_pointer(path, &bytes)?;
     let tokenizer = parse(path, &bytes)?;
     let specials = read_specials(path, &tokenizer)?;
@@ -20,14 +20,15 @@ pub(super) fn read(path: &Path) -> Result<(tokenizers::Tokenizer, Specials)> {
 
 /// Parses tokenizer.json; limits to length and padding that it may carry are left out, as they alter texts.
 pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<tokenizers::Tokenizer> {
-    let problem = |problem: String| Error::Tokenizer { path: path.to_path_buf(), problem };
-    // The parser trusts that joined merges fit in its buffer and panics on files in which they do not.
-    let parsed = catch_unwind(AssertUnwindSafe(|| tokenizers::Tokenizer::from_bytes(bytes)));
-    let parsed = parsed.map_err(|_| problem("the merges do not fit the vocabulary".to_owned()))?;
-    let mut tokenizer = parsed.map_err(|source| problem(source.to_string()))?;
-    tokenizer.with_truncation(None).map_err(|source| problem(source.to_string()))?;
-    tokenizer.with_padding(None);
-    Ok(tokenizer)
+    check::check(path, bytes)?;
+    // the parser trusts that joined merges fit in its buffer, among other things, and panics on files in which they do not
+    let parsed = library(|| {
+        let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes)?;
+        tokenizer.with_truncation(None)?;
+        tokenizer.with_padding(None);
+        Ok(tokenizer)
+    });
+    parsed.map_err(|problem| Error::Tokenizer { path: path.to_path_buf(), problem })
 }
 
 fn read_specials(path: &Path, tokenizer: &tokenizers::Tokenizer) -> Result<Specials> {
@@ -44,29 +45,21 @@ fn read_specials(path: &Path, tokenizer: &tokenizers::Tokenizer) -> Result<Speci
     let eot = named("eot_token");
     let adds = settings.get("add_bos_token").and_then(Value::as_bool).unwrap_or(prefix.is_some() && prefix == bos);
     let chat_template = settings.get("chat_template").and_then(Value::as_str).map(str::to_owned);
+    let beside = folder.join("chat_template.jinja");
+    let from_file = || read_if_there(&beside, MOST_WRITTEN)?.map(|bytes| as_text(&beside, bytes)).transpose();
     Ok(Specials {
         bos,
         eos,
         eot,
         add_bos: bos.is_some() && adds,
         stop: eos.into_iter().chain(eot).chain(numbered("eos_token_id")).collect(),
-        chat_template: chat_template.or_else(|| std::fs::read_to_string(folder.join("chat_template.jinja")).ok()),
+        chat_template: chat_template.map_or_else(from_file, |template| Ok(Some(template)))?,
     })
 }
 
 /// An object from a JSON file that may be absent.
 fn read_object(path: &Path) -> Result<Value> {
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(Value::Null),
-        Err(source) => return Err(Error::io(path, source)),
-    };
-    let malformed = |source: serde_json::Error| Error::Malformed {
-        path: path.to_path_buf(),
-        format: "JSON",
-        rule: source.to_string(),
-    };
-    serde_json::from_slice(&bytes).map_err(malformed)
+    read_if_there(path, MOST_SETTINGS)?.map_or(Ok(Value::Null), |bytes| parse_settings(path, &bytes))
 }
 
 /// The text of a token, which is given as text or as an object with `content`.
@@ -87,10 +80,10 @@ fn ids(value: Option<&Value>) -> Vec<u32> {
 /// The token that the file's own post-processor puts in front of a text.
 fn post_processor_prefix(path: &Path, tokenizer: &tokenizers::Tokenizer) -> Result<Option<u32>> {
     let encode = |text, special| tokenizer.encode_fast(text, special);
-    let compare = || -> tokenizers::Result<Option<u32>> {
+    let prefix = library(|| {
         let (with, without) = (encode("a", true)?, encode("a", false)?);
         let first = with.get_ids().first().copied();
         Ok(first.filter(|_| with.len() > without.len() && with.get_ids().first() != without.get_ids().first()))
-    };
-    compare().map_err(|source| Error::Tokenizer { path: path.to_path_buf(), problem: source.to_string() })
+    });
+    prefix.map_err(|problem| Error::Tokenizer { path: path.to_path_buf(), problem })
 }

@@ -6,6 +6,8 @@
 //!
 //! Not for: prompts, which are `template`.
 
+mod check;
+mod decoding;
 mod from_gguf;
 mod from_json;
 mod sentence_piece;
@@ -14,16 +16,21 @@ mod stream;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
-use tokenizers::DecoderWrapper;
+use tokenizers::Model as _;
 
 use crate::error::{Error, Result};
 use crate::gguf::GgufFile;
+use crate::guard::guarded;
 use crate::template::{PromptPart, RenderedPrompt};
 
+use decoding::{Decoding, Progress};
 pub(crate) use from_gguf::NAMED_SPLITS;
-pub use stream::StreamDecoder;
+pub use stream::{StreamDecoder, TrimmedStream};
+
+/// Longest text that is encoded: far more than any context, and little enough for the memory that the library takes for it.
+const MOST_TEXT_BYTES: usize = 4 << 20;
 
 /// Tokens that end a text in the model families known here, besides the ones the files name.
 const STOP_TOKENS: [&str; 8] =
@@ -36,7 +43,7 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     specials: Specials,
     vocab_size: usize,
-    byte_level: bool,
+    decoding: Decoding,
     /// How special tokens are written.
     special_texts: Vec<String>,
     /// The same tokenizer, which takes them for text; made when a text first needs it.
@@ -91,10 +98,10 @@ impl Tokenizer {
         specials.stop.extend(named.filter(|id| added.get(id).is_some_and(|token| token.special)));
         specials.stop.sort_unstable();
         specials.stop.dedup();
-        let byte_level = inner.get_decoder().is_some_and(is_byte_level);
+        let decoding = Decoding::of(inner.get_decoder());
         let special_texts = added.values().filter(|token| token.special).map(|token| token.content.clone()).collect();
         let path = path.to_path_buf();
-        Self { path, inner, specials, vocab_size, byte_level, special_texts, literal: OnceLock::new() }
+        Self { path, inner, specials, vocab_size, decoding, special_texts, literal: OnceLock::new() }
     }
 
     /// Token ids of a text. Special tokens in the text are parsed; nothing is added.
@@ -105,8 +112,21 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenizer`] when the model cannot express the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self.inner.encode_fast(text, false).map_err(|source| self.problem(source))?;
-        Ok(encoding.get_ids().to_vec())
+        self.encode_by(text, || &self.inner)
+    }
+
+    fn encode_by<'a>(&self, text: &str, inner: impl FnOnce() -> &'a tokenizers::Tokenizer) -> Result<Vec<u32>> {
+        if text.len() > MOST_TEXT_BYTES {
+            let (got, most) = (text.len(), MOST_TEXT_BYTES >> 20);
+            let problem = format!("a text of {got} bytes is too long; at most {most} MiB are encoded");
+            return Err(Error::Tokenizer { path: self.path.clone(), problem });
+        }
+        self.guarded(|| Ok(inner().encode_fast(text, false)?.get_ids().to_vec()))
+    }
+
+    /// Calls the library; a panic in it is an error like any other.
+    fn guarded<T>(&self, call: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+        library(call).map_err(|problem| Error::Tokenizer { path: self.path.clone(), problem })
     }
 
     /// Token ids of a text that somebody else wrote: as [`encode`](Self::encode), but special tokens in it are text.
@@ -117,13 +137,13 @@ impl Tokenizer {
         if !self.has_special(text) {
             return self.encode(text);
         }
-        let literal = self.literal.get_or_init(|| {
-            let mut literal = Box::new(self.inner.clone());
-            literal.set_encode_special_tokens(true);
-            literal
-        });
-        let encoding = literal.encode_fast(text, false).map_err(|source| self.problem(source))?;
-        Ok(encoding.get_ids().to_vec())
+        self.encode_by(text, || {
+            self.literal.get_or_init(|| {
+                let mut literal = Box::new(self.inner.clone());
+                literal.set_encode_special_tokens(true);
+                literal
+            })
+        })
     }
 
     fn has_special(&self, text: &str) -> bool {
@@ -172,7 +192,22 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenizer`] when the tokenizer's decoder fails.
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
-        self.inner.decode(ids, skip_special).map_err(|source| self.problem(source))
+        let tokens = ids.iter().filter_map(|id| self.decoded_token(*id, skip_special));
+        self.guarded(|| {
+            let mut progress = Progress::default();
+            let mut text = String::new();
+            for token in tokens {
+                text += &progress.push(&self.decoding, token)?;
+            }
+            Ok(text + &progress.finish(&self.decoding, self.inner.get_decoder())?)
+        })
+    }
+
+    /// The token that stands for an id in a text, unless it is left out.
+    fn decoded_token(&self, id: u32, skip_special: bool) -> Option<String> {
+        let added = self.inner.get_added_vocabulary();
+        let token = added.simple_id_to_token(id).or_else(|| self.inner.get_model().id_to_token(id))?;
+        Some(token).filter(|token| !skip_special || !added.is_special_token(token))
     }
 
     /// The text of a tokenizer.json that holds this tokenizer.
@@ -180,7 +215,7 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Tokenizer`].
     pub fn to_json(&self) -> Result<String> {
-        self.inner.to_string(true).map_err(|source| self.problem(source))
+        self.guarded(|| self.inner.to_string(true))
     }
 
     /// The token with this id as it stands in the vocabulary.
@@ -219,7 +254,7 @@ impl Tokenizer {
     pub fn token_text(&self, id: u32) -> Option<String> {
         let piece = self.inner.id_to_token(id)?;
         let is_added = self.inner.get_added_vocabulary().simple_id_to_token(id).is_some();
-        Some(match self.byte_level && !is_added {
+        Some(match matches!(self.decoding, Decoding::ByteLevel) && !is_added {
             true => bytes_of(&piece).map_or_else(|| visible(&piece), |bytes| visible_bytes(&bytes)),
             false => visible(&piece.replace('▁', " ")),
         })
@@ -259,17 +294,14 @@ impl Tokenizer {
     pub fn chat_template(&self) -> Option<&str> {
         self.specials.chat_template.as_deref()
     }
-
-    fn problem(&self, source: tokenizers::Error) -> Error {
-        Error::Tokenizer { path: self.path.clone(), problem: source.to_string() }
-    }
 }
 
-fn is_byte_level(decoder: &DecoderWrapper) -> bool {
-    match decoder {
-        DecoderWrapper::ByteLevel(_) => true,
-        DecoderWrapper::Sequence(sequence) => sequence.get_decoders().iter().any(is_byte_level),
-        _ => false,
+/// Calls the library; the error is what it says, or that it panicked.
+fn library<T>(call: impl FnOnce() -> tokenizers::Result<T>) -> std::result::Result<T, String> {
+    match guarded(call) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(panic) => Err(format!("the library that reads it failed: {panic}")),
     }
 }
 
@@ -277,13 +309,16 @@ fn is_byte_level(decoder: &DecoderWrapper) -> bool {
 ///
 /// Printable bytes stand for themselves; the other 68 are numbered from U+0100 on, in order.
 fn bytes_of(piece: &str) -> Option<Vec<u8>> {
-    let printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
-    let others: Vec<u8> = (0..=255u8).filter(|&byte| !printable(byte)).collect();
+    static OTHERS: LazyLock<Vec<u8>> = LazyLock::new(|| (0..=255u8).filter(|&byte| !is_printable(byte)).collect());
     let byte_of = |character: char| match u32::from(character) {
-        code @ 0..=255 => Some(code as u8).filter(|&byte| printable(byte)),
-        code => others.get(code as usize - 256).copied(),
+        code @ 0..=255 => Some(code as u8).filter(|&byte| is_printable(byte)),
+        code => OTHERS.get(code as usize - 256).copied(),
     };
     piece.chars().map(byte_of).collect()
+}
+
+fn is_printable(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff)
 }
 
 fn visible_bytes(bytes: &[u8]) -> String {

@@ -17,6 +17,10 @@ use super::from_gguf::problem;
 use crate::error::Result;
 use crate::gguf::GgufFile;
 
+/// Most bytes in all merges, each written as its two parts; half a million of ten bytes, as large vocabularies have, are 5 MB.
+const MOST_MERGE_BYTES: usize = 64 << 20;
+/// Most bytes looked at to find them: the square of a piece's length, for all pieces.
+const MOST_WORK: u64 = 1 << 30;
 /// What stands for a space.
 const SPACE: &str = "▁";
 
@@ -37,8 +41,9 @@ pub(super) fn build(file: &GgufFile, tokens: &[String]) -> Result<tokenizers::To
     if vocabulary.len() != tokens.len() {
         return Err(problem(file, "two tokens are the same"));
     }
+    let merges = merges(tokens, &scores, &vocabulary).map_err(|rule| problem(file, rule))?;
     let bpe = BPE::builder()
-        .vocab_and_merges(tokens.iter().cloned().zip(0u32..).collect::<Vocab>(), merges(tokens, &scores, &vocabulary))
+        .vocab_and_merges(tokens.iter().cloned().zip(0u32..).collect::<Vocab>(), merges)
         .byte_fallback(true)
         .fuse_unk(true)
         .unk_token(unknown.clone())
@@ -53,19 +58,35 @@ pub(super) fn build(file: &GgufFile, tokens: &[String]) -> Result<tokenizers::To
 
 /// Every pair of pieces whose join is a piece, the highest score first; equal scores by the lengths of the parts, as Hugging Face's
 /// converter orders them.
-fn merges(tokens: &[String], scores: &[f32], vocabulary: &HashMap<&str, u32>) -> Merges {
+fn merges(tokens: &[String], scores: &[f32], vocabulary: &HashMap<&str, u32>) -> std::result::Result<Merges, String> {
+    let work = |piece: &String| (piece.len() as u64).saturating_mul(piece.len() as u64);
+    if tokens.iter().map(work).fold(0, u64::saturating_add) > MOST_WORK {
+        let longest = tokens.iter().map(String::len).max().unwrap_or(0);
+        return Err(format!(
+            "its pieces are too long to be joined from others: up to {longest} bytes; the squares of their lengths may add up to {MOST_WORK}"
+        ));
+    }
     let mut found: Vec<(f32, &str, &str)> = Vec::new();
+    let mut n_bytes = 0;
     for (piece, &score) in tokens.iter().zip(scores) {
         let cuts = piece.char_indices().skip(1).map(|(at, _)| piece.split_at(at));
         let parts = cuts.filter(|(left, right)| vocabulary.contains_key(left) && vocabulary.contains_key(right));
+        let n_before = found.len();
         found.extend(parts.map(|(left, right)| (score, left, right)));
+        n_bytes += (found.len() - n_before) * piece.len();
+        if n_bytes > MOST_MERGE_BYTES {
+            return Err(format!(
+                "its pieces are joined from others in too many ways: more than {} MiB of merges",
+                MOST_MERGE_BYTES >> 20
+            ));
+        }
     }
     let rank = |(score, left, right): &(f32, &str, &str)| (*score, left.chars().count(), right.chars().count());
     found.sort_by(|a, b| {
         let ((a, a_left, a_right), (b, b_left, b_right)) = (rank(a), rank(b));
         b.total_cmp(&a).then(b_left.cmp(&a_left)).then(b_right.cmp(&a_right))
     });
-    found.into_iter().map(|(_, left, right)| (left.to_owned(), right.to_owned())).collect()
+    Ok(found.into_iter().map(|(_, left, right)| (left.to_owned(), right.to_owned())).collect())
 }
 
 fn normalizer(file: &GgufFile, has_prefix: bool) -> Result<NormalizerWrapper> {

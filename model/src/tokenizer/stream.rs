@@ -1,6 +1,7 @@
 //! Decoding token by token.
 
 use super::Tokenizer;
+use super::decoding::Progress;
 use crate::error::Result;
 
 /// Turns tokens into text as they come, holding back bytes that are not a whole character yet.
@@ -10,17 +11,12 @@ use crate::error::Result;
 pub struct StreamDecoder<'a> {
     tokenizer: &'a Tokenizer,
     skip_special: bool,
-    /// Tokens since the last but one place where the text was whole.
-    window: Vec<u32>,
-    /// Tokens of the window whose text has been returned.
-    n_returned: usize,
-    /// Length of their text.
-    returned_len: usize,
+    progress: Progress,
 }
 
 impl<'a> StreamDecoder<'a> {
     pub(super) fn new(tokenizer: &'a Tokenizer, skip_special: bool) -> Self {
-        Self { tokenizer, skip_special, window: Vec::new(), n_returned: 0, returned_len: 0 }
+        Self { tokenizer, skip_special, progress: Progress::default() }
     }
 
     /// Takes a token and returns the text that it completes, which may be empty.
@@ -28,33 +24,68 @@ impl<'a> StreamDecoder<'a> {
     /// # Errors
     /// As [`Tokenizer::decode`].
     pub fn push(&mut self, id: u32) -> Result<String> {
-        self.window.push(id);
-        let text = match self.tokenizer.decode(&self.window, self.skip_special) {
-            Ok(text) => text,
-            Err(error) => {
-                self.window.pop();
-                return Err(error);
-            }
-        };
-        if text.ends_with('\u{fffd}') || text.len() <= self.returned_len {
-            return Ok(String::new());
-        }
-        let new = text.get(self.returned_len..).unwrap_or_default().to_owned();
-        // The last returned tokens stay as context: some decoders treat the first token of a text differently.
-        self.window.drain(..self.n_returned);
-        self.n_returned = self.window.len();
-        self.returned_len = self.tokenizer.decode(&self.window, self.skip_special)?.len();
-        Ok(new)
+        let tokenizer = self.tokenizer;
+        let Some(token) = tokenizer.decoded_token(id, self.skip_special) else { return Ok(String::new()) };
+        tokenizer.guarded(|| self.progress.push(&tokenizer.decoding, token))
     }
 
     /// Returns the text still held back, with U+FFFD for what is no whole character, and begins anew.
     ///
     /// # Errors
-    /// None in practice: all tokens were accepted by [`push`](Self::push).
+    /// As [`Tokenizer::decode`].
     pub fn finish(&mut self) -> Result<String> {
-        let text = self.tokenizer.decode(&self.window, self.skip_special)?;
-        let rest = text.get(self.returned_len..).unwrap_or_default().to_owned();
-        *self = Self::new(self.tokenizer, self.skip_special);
-        Ok(rest)
+        let tokenizer = self.tokenizer;
+        tokenizer.guarded(|| self.progress.finish(&tokenizer.decoding, tokenizer.inner.get_decoder()))
+    }
+}
+
+/// Text as it comes, without white space at its ends: joined, it is the trimmed decoding of all tokens at once.
+#[derive(Debug, Clone)]
+pub struct TrimmedStream<'a> {
+    decoder: StreamDecoder<'a>,
+    /// What was handed out.
+    text: String,
+    /// White space that ends the text unless more comes.
+    held: String,
+}
+
+impl<'a> TrimmedStream<'a> {
+    /// Begins a text without special tokens.
+    pub fn new(tokenizer: &'a Tokenizer) -> Self {
+        Self { decoder: tokenizer.stream(true), text: String::new(), held: String::new() }
+    }
+
+    /// Takes a token and returns the text that is certain now, which may be empty.
+    ///
+    /// # Errors
+    /// As [`StreamDecoder::push`].
+    pub fn push(&mut self, id: u32) -> Result<String> {
+        let piece = self.decoder.push(id)?;
+        Ok(self.release(&piece))
+    }
+
+    /// Returns the text still held back.
+    ///
+    /// # Errors
+    /// As [`StreamDecoder::finish`].
+    pub fn finish(&mut self) -> Result<String> {
+        let piece = self.decoder.finish()?;
+        Ok(self.release(&piece))
+    }
+
+    /// All that was handed out; the text begins anew.
+    pub fn take_text(&mut self) -> String {
+        self.held.clear();
+        std::mem::take(&mut self.text)
+    }
+
+    fn release(&mut self, piece: &str) -> String {
+        let piece = if self.text.is_empty() { piece.trim_start() } else { piece };
+        let text = std::mem::take(&mut self.held) + piece;
+        let end = text.trim_end().len();
+        self.held = text[end..].to_owned();
+        let released = text[..end].to_owned();
+        self.text.push_str(&released);
+        released
     }
 }

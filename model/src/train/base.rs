@@ -5,9 +5,10 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::files::{read, read_if_there};
 use crate::gguf::GgufValue;
 use crate::model::ModelFiles;
-use crate::{Error, Result};
+use crate::{Error, Result, parse_settings};
 
 /// Files of a folder that are passed on as they are.
 const KEPT: [&str; 9] = [
@@ -45,7 +46,7 @@ impl Base {
         let folder = &model.place;
         let mut files = Vec::new();
         for name in KEPT {
-            if let Some(bytes) = read_small(&folder.join(name))? {
+            if let Some(bytes) = read_if_there(&folder.join(name), MAX_BYTES)? {
                 files.push((name, bytes));
             }
         }
@@ -64,24 +65,11 @@ impl Base {
     }
 }
 
-fn read_small(path: &Path) -> Result<Option<Vec<u8>>> {
-    let metadata = match std::fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(Error::io(path, source)),
-    };
-    if metadata.len() > MAX_BYTES {
-        let rule = format!("it has {} bytes, more than any such file", metadata.len());
-        return Err(Error::Malformed { path: path.into(), format: "model settings", rule });
-    }
-    std::fs::read(path).map(Some).map_err(|source| Error::io(path, source))
-}
-
 fn read_config(path: &Path) -> Result<Map<String, Value>> {
-    let bytes = read_small(path)?.ok_or_else(|| Error::NotFound { path: path.into() })?;
-    let malformed =
-        |error: serde_json::Error| Error::Malformed { path: path.into(), format: "JSON", rule: error.to_string() };
-    let mut outer: Map<String, Value> = serde_json::from_slice(&bytes).map_err(malformed)?;
+    let bytes = read(path, MAX_BYTES)?;
+    let Value::Object(mut outer) = parse_settings(path, &bytes)? else {
+        return Err(Error::Malformed { path: path.into(), format: "JSON", rule: "it holds no JSON object".into() });
+    };
     let Some(Value::Object(mut text)) = outer.remove("text_config") else { return Ok(outer) };
     // only the text part is trained and written
     text.insert("model_type".into(), "gemma3_text".into());

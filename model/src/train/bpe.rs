@@ -8,6 +8,7 @@ use tokenizers::models::TrainerWrapper;
 use tokenizers::models::bpe::{BPE, BpeTrainer};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 
+use crate::guard::guarded_threads;
 use crate::{Error, Result, Tokenizer};
 
 /// Sizes and special tokens of a tokenizer to train.
@@ -57,7 +58,10 @@ pub fn train_bpe(texts: &[&str], options: &BpeOptions) -> Result<Tokenizer> {
     let steps = vec![digits.into(), bytes.into()];
     tokenizer.with_pre_tokenizer(Some(tokenizers::pre_tokenizers::sequence::Sequence::new(steps)));
     tokenizer.with_decoder(Some(ByteLevel::default()));
-    tokenizer.train(&mut trainer, texts.iter().copied()).map_err(problem)?;
+    let trained = guarded_threads(|| tokenizer.train(&mut trainer, texts.iter().copied()).map(|_| ()));
+    trained
+        .unwrap_or_else(|panic| Err(format!("the library that trains it failed: {panic}").into()))
+        .map_err(problem)?;
     let json = tokenizer.to_string(true).map_err(problem)?;
     let tokenizer = Tokenizer::from_bytes(path, json.as_bytes())?;
     let end = tokenizer.token_id(&options.end_token);

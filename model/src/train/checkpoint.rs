@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use safetensors::Dtype;
 use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -20,7 +20,7 @@ use super::bytes::{decode, encode, tensor_bytes};
 use super::optimizer::Moments;
 use super::{AdamW, Method, Parameters, TrainOptions};
 use crate::files::write_atomically;
-use crate::weights::parse_safetensors;
+use crate::weights::SafetensorsFile;
 use crate::{Error, ModelConfig, Result};
 
 const VERSION: u32 = 1;
@@ -98,9 +98,8 @@ pub fn save(path: &Path, parameters: &Parameters, optimizer: &AdamW, settings: &
 /// # Errors
 /// [`Error::CheckpointMismatch`] when it belongs to another run; [`Error::Truncated`] or [`Error::Malformed`] when it is damaged.
 pub fn load(path: &Path, parameters: &Parameters, settings: &Settings) -> Result<(AdamW, State)> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    let file = parse_safetensors(path, &bytes)?;
-    let header = read_header(path, &bytes)?;
+    let file = SafetensorsFile::open(path)?;
+    let header = read_header(path, &file)?;
     let expected =
         serde_json::to_value(settings).map_err(|source| Error::MalformedLine { path: path.into(), line: 0, source })?;
     if let Some((field, got, expected)) = first_difference("", &header.settings, &expected) {
@@ -127,9 +126,8 @@ pub fn load(path: &Path, parameters: &Parameters, settings: &Settings) -> Result
 /// # Errors
 /// As [`load`].
 pub fn load_parameters(path: &Path, parameters: &Parameters) -> Result<State> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
-    let file = parse_safetensors(path, &bytes)?;
-    let header = read_header(path, &bytes)?;
+    let file = SafetensorsFile::open(path)?;
+    let header = read_header(path, &file)?;
     let json = |source| Error::MalformedLine { path: path.into(), line: 0, source };
     let method = serde_json::to_value(parameters.method()).map_err(json)?;
     let expected = serde_json::json!({ "model": parameters.origin(), "method": method });
@@ -147,10 +145,8 @@ pub fn load_parameters(path: &Path, parameters: &Parameters) -> Result<State> {
     Ok(header.state)
 }
 
-fn read_header(path: &Path, bytes: &[u8]) -> Result<Header> {
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| malformed(path, error.to_string()))?;
-    let text = metadata.metadata().as_ref().and_then(|map| map.get(KEY));
-    let text = text.ok_or_else(|| malformed(path, format!("its metadata has no `{KEY}`")))?;
+fn read_header(path: &Path, file: &SafetensorsFile) -> Result<Header> {
+    let text = file.text(KEY).ok_or_else(|| malformed(path, format!("its metadata has no `{KEY}`")))?;
     let header: Header =
         serde_json::from_str(text).map_err(|error| malformed(path, format!("`{KEY}` cannot be read: {error}")))?;
     match header.version {
@@ -159,16 +155,16 @@ fn read_header(path: &Path, bytes: &[u8]) -> Result<Header> {
     }
 }
 
-fn read_tensor(path: &Path, file: &SafeTensors<'_>, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-    let missing = |_| Error::TensorMissing { path: path.into(), tensor: name.into() };
-    let view = file.tensor(name).map_err(missing)?;
-    if view.shape() != shape {
-        let (got, expected) = (view.shape().to_vec(), shape.to_vec());
+fn read_tensor(path: &Path, file: &SafetensorsFile, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    let missing = || Error::TensorMissing { path: path.into(), tensor: name.into() };
+    let info = file.info(name).ok_or_else(missing)?;
+    if info.shape != shape {
+        let (got, expected) = (info.shape.clone(), shape.to_vec());
         return Err(Error::TensorShape { path: path.into(), tensor: name.into(), got, expected });
     }
-    match view.dtype() {
-        Dtype::F32 => Ok(decode(view.data())),
-        other => Err(Error::UnsupportedType { path: path.into(), tensor: name.into(), got: format!("{other:?}") }),
+    match info.dtype {
+        Dtype::F32 => Ok(decode(&file.bytes(name)?)),
+        other => Err(file.unsupported(name, other)),
     }
 }
 

@@ -55,15 +55,13 @@ pub(super) fn packed(
     if info.dims != [part.of, columns] {
         return Ok(None); // reading it as a tensor names the shape
     }
-    let bytes = file.tensor_bytes(&gguf_name)?;
-    let row_bytes = bytes.len() / part.of;
-    let bytes = &bytes[part.start * row_bytes..(part.start + rows) * row_bytes];
+    let bytes = file.row_bytes(&gguf_name, part.start..part.start + rows, part.of)?;
     let bytes: &[u8] = match rotated_heads(name, config) {
         Some(n_heads) if rows.is_multiple_of(2 * n_heads) && bytes.len().is_multiple_of(rows) => {
-            &unpermute_bytes(bytes, rows, n_heads)
+            &unpermute_bytes(&bytes, rows, n_heads)
         }
         Some(_) => return Ok(None),
-        None => bytes,
+        None => &bytes,
     };
     Ok(PackedMatrix::new(format, bytes, rows, columns))
 }

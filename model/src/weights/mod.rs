@@ -2,6 +2,7 @@
 
 pub(crate) mod expected;
 pub(crate) mod gguf_names;
+mod safetensors_file;
 mod safetensors_files;
 mod stored;
 
@@ -18,8 +19,8 @@ use crate::layers::packed::{FileFormat, Packed, PackedMatrix};
 use crate::summary::StoredTensor;
 use crate::{Error, ModelConfig, Result};
 use expected::{Expected, Unused, expected};
+pub(crate) use safetensors_file::SafetensorsFile;
 use safetensors_files::SafetensorsFiles;
-pub(crate) use safetensors_files::parse as parse_safetensors;
 use stored::Stored;
 pub(crate) use stored::{fused_linear, parts_of};
 
@@ -169,7 +170,7 @@ impl Weights {
     /// Every tensor as it is stored.
     pub(crate) fn stored(&self) -> Result<Vec<StoredTensor>> {
         match &self.source {
-            Source::Safetensors(files) => files.stored(),
+            Source::Safetensors(files) => Ok(files.stored()),
             Source::Gguf(file) => {
                 Ok(file.tensor_names().filter_map(|name| file.tensor_info(name)).map(stored).collect())
             }
@@ -182,16 +183,9 @@ impl Weights {
     /// A file that cannot be read.
     pub fn fingerprint(&self) -> Result<String> {
         let mut hasher = Sha256::new();
-        let files = match &self.source {
-            Source::Safetensors(files) => files.paths(),
-            Source::Gguf(file) => {
-                hasher.update(file.bytes());
-                Vec::new()
-            }
-        };
-        for path in files {
-            let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
-            std::io::copy(&mut file, &mut hasher).map_err(|e| Error::io(path, e))?;
+        match &self.source {
+            Source::Safetensors(files) => files.for_each_part(|part| hasher.update(part))?,
+            Source::Gguf(file) => file.for_each_part(|part| hasher.update(part))?,
         }
         Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }

@@ -31,7 +31,7 @@ pub fn run(args: &PlotArgs, json: bool) -> anyhow::Result<ExitCode> {
     if args.ascii {
         let options = output::ascii_options();
         for picture in &pictures {
-            output::line(&picture.as_text(&options)?)?;
+            output::coloured(&picture.as_text(&options)?)?;
         }
         return Ok(ExitCode::SUCCESS);
     }

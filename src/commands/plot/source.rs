@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use redline::experiment::{EvaluationRecord, PlaceProfile, StepRecord, TrainingRecord};
-use redline::model::Error as ModelError;
+use redline::model::files::read_text;
+use redline::model::{Error as ModelError, parse_settings};
 use redline::probe::{LatScan, LayerReading, Reading};
 use redline::steer::control_file::read_control_vector;
 use redline::steer::{SweepRow, read_sweep};
@@ -12,6 +13,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::session::hinted;
+
+/// Most bytes of a file of numbers.
+const MOST_RESULT: u64 = 256 << 20;
 
 /// Numbers of one kind.
 pub enum Source {
@@ -40,9 +44,9 @@ impl Source {
             let layers = Reading::load(path)?.layers;
             return Ok(Self::Directions(layers.into_iter().map(|layer| (layer.layer, layer.direction)).collect()));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| ModelError::io(path, error))?;
+        let text = read_text(path, MOST_RESULT)?;
         let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
-        match serde_json::from_str::<Value>(first) {
+        match parse_settings(path, first.as_bytes()) {
             Ok(line) if line.is_object() => Self::of_lines(path, &text, &line),
             _ => Self::of_document(path, &text),
         }
@@ -87,7 +91,7 @@ impl Source {
 
     /// A file of one JSON value.
     fn of_document(path: &Path, text: &str) -> anyhow::Result<Self> {
-        let Ok(mut document) = serde_json::from_str::<Value>(text) else { return Err(unknown(path)) };
+        let Ok(mut document) = parse_settings(path, text.as_bytes()) else { return Err(unknown(path)) };
         let malformed = |source: serde_json::Error| ModelError::Malformed {
             path: path.into(),
             format: "a result of Redline",

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use redline::experiment::ExtractionSettings;
-use redline::model::files::write_atomically;
+use redline::model::files::{read, read_text, write_atomically};
 use redline::steer::sweep_log::first_difference;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,6 +14,9 @@ use crate::cli::ReproduceArgs;
 use crate::cli::writes::reproduced;
 use crate::output;
 use crate::session::Session;
+
+/// Most bytes of a file of numbers.
+const MOST_RESULT: u64 = 1 << 30;
 
 /// A folder whose settings are those of this run.
 pub struct Folder {
@@ -29,7 +32,7 @@ impl Folder {
                 folder.clear()?;
                 folder.write_json("settings.json", settings)?;
             }
-            Some(found) if found == *settings => eprintln!("{}: continuing", path.display()),
+            Some(found) if found == *settings => output::note!("{}: continuing", path.display()),
             Some(found) => {
                 let path = folder.file("settings.json");
                 let difference = first_difference(&found, settings);
@@ -58,7 +61,7 @@ impl Folder {
         if !path.exists() {
             return Ok(None);
         }
-        let bytes = std::fs::read(&path).map_err(|error| redline::model::Error::io(&path, error))?;
+        let bytes = read(&path, MOST_RESULT)?;
         let value = serde_json::from_slice(&bytes).map_err(|source| redline::model::Error::Malformed {
             path,
             format: "JSON",
@@ -89,7 +92,7 @@ impl Folder {
         if !path.exists() {
             return Ok(None);
         }
-        let text = std::fs::read_to_string(&path).map_err(|error| redline::model::Error::io(&path, error))?;
+        let text = read_text(&path, MOST_RESULT)?;
         let parse = |(number, line): (usize, &str)| {
             serde_json::from_str(line).map_err(|source| {
                 redline::model::Error::MalformedLine { path: path.clone(), line: number + 1, source }.into()

@@ -25,6 +25,7 @@ use crate::cli::ReproduceArgs;
 use crate::commands::extract::report_skipped;
 use crate::commands::scan::{scans_as_lines, title};
 use crate::commands::sweep::{prompts, run_logged};
+use crate::output;
 use crate::progress::Progress;
 use crate::session::Session;
 
@@ -102,7 +103,7 @@ pub fn usable_rows(session: &Session, inputs: &Inputs, args: &ReproduceArgs) -> 
             questions.insert(normalise(&qac.question));
         }
     }
-    eprintln!("data: {} usable rows looked at, {copies} copies and {too_long} too long left out", usable.len());
+    output::note!("data: {} usable rows looked at, {copies} copies and {too_long} too long left out", usable.len());
     Ok(usable)
 }
 
@@ -125,7 +126,7 @@ impl Experiment<'_> {
         let extracted = extract(model, template, &triples, settings, &mut |done, total| progress.set(done, total))?;
         progress.finish();
         for warning in &extracted.warnings {
-            eprintln!("warning: {warning}");
+            output::note!("warning: {warning}");
         }
         report_skipped(&extracted.skipped);
         let example = self.example_pair(extracted.held_out.first().map(|pair| pair.row))?;

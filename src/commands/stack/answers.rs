@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use redline::chat::chat_prompt;
 use redline::model::generate::{Finish, GenerateOptions, Prompt, generate};
 use redline::model::{Model, NoHook};
-use redline::serve::{Stated, Upstream, UpstreamError};
+use redline::serve::{ReadAnswer, Stated, Upstream, UpstreamError, read_answer};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
@@ -237,27 +237,12 @@ fn answer_of(reply: &Value) -> Result<Answer, UpstreamError> {
         // the others had their chance: whatever its code, it is about this answer
         return if error.is_passing() { Err(error) } else { Ok(Err(error.to_string())) };
     }
-    let message = &choice["message"];
-    if !message.is_object() {
-        return Err(UpstreamError::Reply { rule: "it holds no choices with messages".into() });
-    }
-    let reason = choice["finish_reason"].as_str();
-    let text = text_of(&message["content"]);
-    if !text.trim().is_empty() {
-        return Ok(Ok(Answered { text, is_cut: reason == Some("length") }));
-    }
-    if let Some(refusal) = message["refusal"].as_str().filter(|refusal| !refusal.trim().is_empty()) {
-        return Ok(Err(format!("the upstream model refused: {refusal}")));
-    }
-    Ok(Err(reason.map_or(NOTHING.to_owned(), |reason| format!("{NOTHING} (finish_reason: {reason})"))))
-}
-
-/// The text of a content: as it is, or of its text parts.
-fn text_of(content: &Value) -> String {
-    let is_text = |part: &&Value| matches!(part["type"].as_str(), Some("text" | "output_text") | None);
-    let parts = content.as_array().into_iter().flatten().filter(is_text);
-    let texts: Vec<&str> = content.as_str().into_iter().chain(parts.filter_map(|part| part["text"].as_str())).collect();
-    texts.join("\n")
+    let ReadAnswer { text, refusal, finish_reason: reason } = read_answer(reply.to_string().as_bytes())?;
+    Ok(match (text, refusal) {
+        (Some(text), _) => Ok(Answered { text, is_cut: reason.as_deref() == Some("length") }),
+        (None, Some(refusal)) => Err(format!("the upstream model refused: {refusal}")),
+        (None, None) => Err(reason.map_or(NOTHING.to_owned(), |reason| format!("{NOTHING} (finish_reason: {reason})"))),
+    })
 }
 
 /// An error that a reply states although its status says that all is well.

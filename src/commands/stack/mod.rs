@@ -74,7 +74,7 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     progress.finish();
     if let Some(file) = &file {
-        eprintln!("{}: {} rows", file.path().display(), rows.len());
+        output::note!("{}: {} rows", file.path().display(), rows.len());
     }
     stack.report()
 }
@@ -185,10 +185,10 @@ impl Stack<'_> {
     fn show(&self, row: &Fields, json: bool) -> anyhow::Result<()> {
         match (row.text("answer"), row.text("correction")) {
             (Some(answer), Some(correction)) if self.args.diff && !json => {
-                output::line(&marked(answer.trim(), &correction, Marks::for_stdout()))
+                output::coloured(&marked(answer.trim(), &correction, Marks::for_stdout()))
             }
-            (_, Some(correction)) if self.args.question.is_some() && !json => output::line(&correction),
-            _ => output::line(&serde_json::to_string(row)?),
+            (_, Some(correction)) if self.args.question.is_some() && !json => output::piece(&format!("{correction}\n")),
+            _ => output::json_line(row),
         }
     }
 

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 
 use redline::experiment::{EvaluationRecord, StepRecord, TrainingRecord as Record};
 use redline::model::Error as ModelError;
-use redline::model::files::write_atomically;
+use redline::model::files::{as_text, read_if_there, write_atomically};
 
 /// Name of the log in a run's folder.
 pub const LOG: &str = "train.jsonl";
+/// Most bytes of a log; a million steps have 200 MB.
+pub const MOST_LOG: u64 = 1 << 30;
 
 /// The log, open at its end.
 pub struct Log {
@@ -23,11 +25,7 @@ impl Log {
     /// Opens a log to go on after `step` steps, with evaluations up to `evaluated_at`: later lines belong to steps that are done
     /// again.
     pub fn open(path: &Path, step: usize, evaluated_at: usize) -> redline::model::Result<Self> {
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(ModelError::io(path, error)),
-        };
+        let text = as_text(path, read_if_there(path, MOST_LOG)?.unwrap_or_default())?;
         // a line that was cut off when the run was killed is no line
         let records = text.lines().filter_map(|line| serde_json::from_str(line).ok());
         let kept: Vec<Record> = records

@@ -8,8 +8,8 @@ use redline::model::{Qac, Question};
 use redline::probe::split::{PartSizes, overlap};
 
 use crate::cli::train::TrainArgs;
-use crate::rows;
 use crate::session::hinted;
+use crate::{output, rows};
 
 /// Which part of a run rows are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ pub fn read_part(path: &Path, part: Part) -> anyhow::Result<Vec<Qac>> {
         Part::Identity => file.answers().into_iter().map(copy).collect(),
     };
     let (rows, report) = filter_rows(rows, &FilterOptions::default()).with_context(|| path.display().to_string())?;
-    eprintln!("{}: {}", path.display(), report.with_unusable(file.report.n_left_out()));
+    output::note!("{}: {}", path.display(), report.with_unusable(file.report.n_left_out()));
     Ok(rows)
 }
 

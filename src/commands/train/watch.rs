@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use redline::experiment::{EvaluationRecord, Quality, StepRecord, TrainingRecord as Record, Written, training_curves};
-use redline::model::files::write_atomically;
+use redline::model::files::{read_text, write_atomically};
 use redline::model::train::{Evaluation, Observer, Phase, StepReport, TrainStart};
 use redline::model::{Error, Qac};
 use redline::plot::write_both;
 use serde_json::Value;
 
-use super::log::LOG;
 use super::log::Log;
+use super::log::{LOG, MOST_LOG};
 use super::report::{self, WrittenOutput};
 use crate::interrupt;
+use crate::output;
 use crate::progress::Progress;
 
 /// File of the last evaluation's outputs.
@@ -20,7 +21,7 @@ const OUTPUTS: &str = "outputs.jsonl";
 
 /// The outputs that a run left; none where there are none, or not all can be read.
 fn read_outputs(path: &Path) -> Vec<WrittenOutput> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let text = read_text(path, MOST_LOG).unwrap_or_default();
     text.lines().map(|line| serde_json::from_str(line).ok()).collect::<Option<_>>().unwrap_or_default()
 }
 
@@ -47,7 +48,7 @@ impl<'a> Watch<'a> {
             progress.finish();
         }
         if let Err(error) = self.draw() {
-            eprintln!("warning: curves and report were not written: {error}");
+            output::note!("warning: curves and report were not written: {error}");
         }
     }
 
@@ -93,9 +94,9 @@ impl Observer for Watch<'_> {
         write_atomically(&self.folder.join("settings.json"), format!("{:#}\n", self.settings).as_bytes())?;
         self.outputs = read_outputs(&self.folder.join(OUTPUTS));
         if start.step > 0 {
-            eprintln!("{}: goes on after step {} of {}", self.folder.display(), start.step, start.n_steps);
+            output::note!("{}: goes on after step {} of {}", self.folder.display(), start.step, start.n_steps);
         }
-        eprintln!(
+        output::note!(
             "{} rows to copy, {} to correct, {} held out; {} steps, {} of them identity warm-up",
             start.n_identity_rows,
             start.n_rows,
@@ -158,12 +159,12 @@ impl Observer for Watch<'_> {
         );
         match &self.progress {
             Some(progress) => progress.print(&text),
-            None => eprintln!("{text}"),
+            None => output::note!("{text}"),
         }
         self.write(Record::Evaluation(record))?;
         self.keep_outputs(evaluation)?;
         if let Err(error) = self.draw() {
-            eprintln!("warning: curves and report were not written: {error}");
+            output::note!("warning: curves and report were not written: {error}");
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ use super::rows::{Chosen, Counts, Rows, Taken};
 use crate::cli::tune::TuneArgs;
 use crate::commands::extract::{report_skipped, settings};
 use crate::defaults;
+use crate::output;
 use crate::progress::Progress;
 use crate::session::{Session, hinted};
 use crate::steering::{LoadedVector, Steering};
@@ -122,7 +123,7 @@ impl Dial {
             return Err(hinted(message, "give another --out, or move the file away"));
         }
         reading.save(&path)?;
-        eprintln!("wrote {}", path.display());
+        output::note!("wrote {}", path.display());
         self.steering.vector = path;
         Ok(())
     }

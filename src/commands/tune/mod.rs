@@ -21,6 +21,7 @@ use crate::cli::tune::TuneArgs;
 use crate::cli::writes::SWEEP;
 use crate::commands::sweep::{SweepSettings, prompts, run_logged, sampling_options, settings};
 use crate::defaults;
+use crate::output;
 use crate::outputs::{Scratch, clear_for_log};
 use crate::session::{Session, hinted};
 use crate::steering::Steering;
@@ -145,7 +146,7 @@ fn target(args: &TuneArgs, session: &Session, like: Option<&[redline::model::Qac
         sum += ratio.unwrap_or_default();
     }
     let ratio = sum / like.len() as f64;
-    eprintln!("target: {} ratio {ratio:.3}, the mean of {} wished rows", args.variant, like.len());
+    output::note!("target: {} ratio {ratio:.3}, the mean of {} wished rows", args.variant, like.len());
     Ok(Target { ratio, n_like: Some(like.len()) })
 }
 
@@ -169,7 +170,7 @@ impl Run<'_> {
         let mut log = SweepLog::open(&file, &settings)?;
         let rows = self.generate(chosen, coefficients, &mut log, "sweep")?;
         if self.args.out.is_some() {
-            eprintln!("wrote {}", file.display());
+            output::note!("wrote {}", file.display());
         }
         Ok(rows)
     }

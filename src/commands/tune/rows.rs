@@ -11,6 +11,7 @@ use redline::probe::split::normalise;
 use super::past_sweep::PastSweep;
 use crate::cli::tune::TuneArgs;
 use crate::defaults::EMBEDDED_STRICTNESS;
+use crate::output;
 use crate::session::{Session, at_strictness, hinted, read_triples};
 
 /// The rows of a file, or those inside the program.
@@ -108,7 +109,7 @@ impl Rows {
         }
         for (n, reason) in [(n_seen, "the vector has seen their questions"), (n_too_long, "no room for the output")] {
             if n > 0 {
-                eprintln!("note: {n} rows left out: {reason}");
+                output::note!("note: {n} rows left out: {reason}");
             }
         }
         let asked = counts.pairs + counts.prompts + counts.verify;

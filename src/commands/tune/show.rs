@@ -12,17 +12,17 @@ use crate::output;
 pub fn warn(outcome: &Outcome) {
     let steered = &outcome.verification.steered;
     if !steered.interval.contains(outcome.target.ratio) {
-        eprintln!(
+        output::note!(
             "warning: on the prompts it was verified on, the ratio is {:.3} with an interval of {}, which does not hold the target",
             steered.edit_ratio,
             interval(&steered.interval)
         );
     }
     if outcome.analysis.fit.as_ref().is_some_and(|fit| fit.line.slope < 0.0) {
-        eprintln!("warning: the line falls: along this vector a coefficient below 0 corrects more");
+        output::note!("warning: the line falls: along this vector a coefficient below 0 corrects more");
     }
     if steered.repetition > outcome.verification.unsteered.repetition + 0.1 {
-        eprintln!(
+        output::note!(
             "warning: outputs repeat themselves more than unsteered ones: part of the ratio is that, no correction"
         );
     }

@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use self::reply::{ChatReply, Choice, Content, with_text};
+use self::reply::{Choice, with_text};
 use self::request::ChatRequest;
 use super::answer::{Answer, End, Terms};
 use super::body::TextBody;
@@ -23,7 +23,7 @@ use super::sse;
 use super::state::Service;
 use super::upstream_reply::{Head, RawJson, UsageNames};
 
-pub(super) use self::reply::{Part, text_part, with_text as parts_with_text};
+pub(super) use self::reply::{ChatReply, Content, Part, check_choices, text_part, with_text as parts_with_text};
 
 /// What identifiers of chat completions begin with.
 const ID: &str = "chatcmpl-";

@@ -6,7 +6,7 @@ use super::super::asked::MOST_CHOICES;
 use super::super::error::ApiError;
 use super::super::raw::{self, RawObject, is_void};
 use super::super::rules::{CHAT, CHAT_CHOICE, CHAT_MESSAGE, CHAT_PART, Fate, Notes, Sorter, TEXT_PART, Verdict};
-use super::super::upstream_reply::{Head, failure};
+use super::super::upstream_reply::{Head, failure, name};
 
 /// A reply whose texts are still to be corrected.
 pub(crate) struct ChatReply {
@@ -52,10 +52,7 @@ impl ChatReply {
     pub(crate) fn read(body: &[u8], model: Option<&str>, mut sorter: Sorter) -> Result<Self, ApiError> {
         let (object, head) = Head::read(body, CHAT, model, &mut sorter)?;
         let choices = object.get("choices").and_then(raw::list).unwrap_or_default();
-        if !(1..=MOST_CHOICES).contains(&choices.len()) {
-            let n = choices.len();
-            return Err(ApiError::bad_reply(format!("it holds {n} choices, and 1 to {MOST_CHOICES} are taken")));
-        }
+        check_choices(choices.len())?;
         let mut read = Vec::with_capacity(choices.len());
         for (place, choice) in choices.into_iter().enumerate() {
             let choice = Choice::read(choice, place as u64, sorter.clone())?;
@@ -65,6 +62,15 @@ impl ChatReply {
             read.push(choice);
         }
         Ok(Self { head, choices: read })
+    }
+}
+
+/// Refuses replies without answers, and with too many.
+pub(crate) fn check_choices(n: usize) -> Result<(), ApiError> {
+    match n {
+        0 => Err(ApiError::bad_reply("it holds no choices")),
+        n if n > MOST_CHOICES => Err(ApiError::bad_reply(format!("it holds {n} choices, more than {MOST_CHOICES}"))),
+        _ => Ok(()),
     }
 }
 
@@ -89,7 +95,7 @@ impl Choice {
                 Verdict::LeaveOut | Verdict::Own(_) => {}
             }
         }
-        let finish_reason = choice.get("finish_reason").and_then(raw::read);
+        let finish_reason = choice.get("finish_reason").and_then(name);
         let mut read = Self {
             index,
             message: RawObject::default(),

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use redline_model::batch::{Batch, Ended};
 use redline_model::generate::{GenerateOptions, Generated, PREFILL_TOKENS, Prompt};
-use redline_model::{Chunk, Decoder, Past, StreamDecoder, Tokenizer, Wanted};
+use redline_model::{Chunk, Decoder, Past, Tokenizer, TrimmedStream, Wanted};
 use redline_steer::LayerEffect;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -228,7 +228,7 @@ impl Row<'_> {
             let _ = self.events.send(Event::Text(rest));
         }
         Ok(Written {
-            text: std::mem::take(&mut self.stream.text),
+            text: self.stream.take_text(),
             n_tokens: generated.tokens.len(),
             n_prompt_tokens: self.n_prompt_tokens,
             finish: generated.finish,
@@ -260,39 +260,4 @@ fn failed(error: impl std::fmt::Display) -> EngineError {
 
 fn broken(error: redline_model::Error) -> EngineError {
     EngineError::Broken { reason: error.to_string() }
-}
-
-/// Text as it comes, without white space at its ends.
-struct TrimmedStream<'a> {
-    decoder: StreamDecoder<'a>,
-    /// What was handed out.
-    text: String,
-    /// White space that ends the text unless more comes.
-    held: String,
-}
-
-impl<'a> TrimmedStream<'a> {
-    fn new(tokenizer: &'a Tokenizer) -> Self {
-        Self { decoder: tokenizer.stream(true), text: String::new(), held: String::new() }
-    }
-
-    fn push(&mut self, id: u32) -> redline_model::Result<String> {
-        let piece = self.decoder.push(id)?;
-        Ok(self.release(&piece))
-    }
-
-    fn finish(&mut self) -> redline_model::Result<String> {
-        let piece = self.decoder.finish()?;
-        Ok(self.release(&piece))
-    }
-
-    fn release(&mut self, piece: &str) -> String {
-        let piece = if self.text.is_empty() { piece.trim_start() } else { piece };
-        let text = std::mem::take(&mut self.held) + piece;
-        let end = text.trim_end().len();
-        self.held = text[end..].to_owned();
-        let released = text[..end].to_owned();
-        self.text.push_str(&released);
-        released
-    }
 }

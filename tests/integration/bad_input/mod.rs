@@ -2,6 +2,7 @@
 //! is, and no file is left behind.
 
 mod data;
+mod hostile;
 mod model;
 mod options;
 mod training;

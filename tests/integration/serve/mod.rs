@@ -1,7 +1,6 @@
 //! `redline serve`: the real program on loopback, with the embedded Aligner and an upstream model of the test's own.
 
 mod chat;
-mod clients;
 mod connections;
 mod correct;
 mod echo;

@@ -156,6 +156,11 @@ fn beside_the_message_the_same_holds() {
     reply["system_fingerprint"] = json!("fp_1");
     reply["service_tier"] = json!("default");
     reply["usage"]["note"] = json!(UNSEEN);
+    for name in ["id", "model", "object", "provider"] {
+        reply[name] = json!(UNSEEN);
+    }
+    reply["choices"][0]["finish_reason"] = json!(UNSEEN);
+    reply["choices"][0]["stop_reason"] = json!(UNSEEN);
     let whole = server.post("/v1/chat/completions", &request(&reply, false)).json();
     assert!(!whole.to_string().contains("unseen"), "{whole}");
     assert_eq!((whole["system_fingerprint"].as_str(), whole["service_tier"].as_str()), (Some("fp_1"), Some("default")));
