@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::files::{MOST_TEXT, read_input};
 
-pub use fields::Fields;
+pub use fields::{Fields, whole_surrogates};
 pub use line_fault::LineFault;
 use rows::{Kept, read_rows};
 

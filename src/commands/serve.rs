@@ -28,6 +28,9 @@ use crate::{defaults, interrupt, output};
 const OWN_VECTOR: &str = "correction";
 /// Triples it is extracted from, as many as `redline reproduce` takes.
 const OWN_PAIRS: usize = 160;
+/// What is said where the Aligner inside the program stands before an upstream model.
+const OWN_ALIGNER: &str = "warning: the Aligner inside the program knows short texts of its own kind only, and damages others; give \
+                           --model with an Aligner that was trained for these answers";
 /// Threads for connections; the model has this one and those of its pool.
 const CONNECTION_THREADS: usize = 2;
 
@@ -68,6 +71,9 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     if let Some(place) = service.upstream_place() {
         log.say(&format!("asking the upstream server at {place}"));
+        if args.model.model.is_none() {
+            log.say(OWN_ALIGNER);
+        }
     }
     log.say(&format!("listening on http://{address}"));
     let dials = match served.all().is_empty() && args.model.model.is_none() {

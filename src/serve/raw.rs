@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 
+use redline_model::qac::whole_surrogates;
 use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::{RawValue, to_raw_value};
@@ -122,7 +123,7 @@ pub(super) fn read<T: DeserializeOwned>(value: &RawValue) -> Option<T> {
 
 /// A text; halves of characters that stand alone are replaced, as browsers do.
 pub(super) fn text(value: &RawValue) -> Option<String> {
-    read(value).or_else(|| serde_json::from_str(&without_lone_surrogates(value.get())).ok())
+    read(value).or_else(|| serde_json::from_str(&whole_surrogates(value.get())).ok())
 }
 
 /// The elements of a list.
@@ -142,33 +143,6 @@ pub(super) fn is_void(value: &RawValue) -> bool {
         inner.is_some_and(|inner| inner.trim().is_empty())
     };
     matches!(value.get(), "null" | "\"\"") || is_empty('[', ']') || is_empty('{', '}')
-}
-
-/// JSON whose escapes of half a character are those of the replacement character.
-fn without_lone_surrogates(json: &str) -> String {
-    let unit = |at: usize| {
-        let escape = json.get(at..at + 6)?.strip_prefix("\\u")?;
-        u16::from_str_radix(escape, 16).ok()
-    };
-    let mut mended = String::with_capacity(json.len());
-    let mut at = 0;
-    while let Some(found) = json[at..].find('\\') {
-        let escape = at + found;
-        mended.push_str(&json[at..escape]);
-        let length = match (unit(escape), unit(escape + 6)) {
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
-            (Some(0xd800..=0xdfff), _) => {
-                mended.push_str("\\ufffd");
-                at = escape + 6;
-                continue;
-            }
-            (Some(_), _) => 6,
-            (None, _) => 1 + json[escape + 1..].chars().next().map_or(0, char::len_utf8),
-        };
-        mended.push_str(&json[escape..escape + length]);
-        at = escape + length;
-    }
-    mended + &json[at..]
 }
 
 #[cfg(test)]

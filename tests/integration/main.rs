@@ -7,6 +7,7 @@
 mod bad_input;
 mod bench;
 mod book;
+mod cases;
 mod check;
 mod choosing;
 mod cli;

@@ -2,20 +2,16 @@
 //! ones that came from outside.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use redline::model::gguf::{GgufArray, GgufValue};
 use serde_json::{Value, json};
 
 use crate::fixture::{Tiny, edit_json, gguf_metadata, words, write_gguf_model};
-use crate::program::{Ran, golden, json, repository, run, succeed};
+use crate::program::{Ran, case, golden, json, run, succeed};
 
 const LFS_POINTER: &str = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 12345\n";
-
-fn case(name: &str) -> PathBuf {
-    repository().join("tests/cases").join(name)
-}
 
 /// The golden Llama with another configuration.
 fn llama_with(folder: &Path, config: &Path) {

@@ -19,6 +19,11 @@ pub fn golden(name: &str) -> PathBuf {
     repository().join("tests/golden").join(name)
 }
 
+/// A file or folder under `tests/cases`.
+pub fn case(name: &str) -> PathBuf {
+    repository().join("tests/cases").join(name)
+}
+
 /// What a run left behind.
 #[derive(Debug)]
 pub struct Ran {

@@ -178,8 +178,8 @@ fn on_one_line(value: Box<RawValue>) -> Box<RawValue> {
     RawValue::from_string(text).unwrap_or(value)
 }
 
-/// JSON text with every escape of half a surrogate pair replaced.
-fn whole_surrogates(json: &str) -> std::borrow::Cow<'_, str> {
+/// JSON text with every escape of half a surrogate pair replaced, as browsers do.
+pub fn whole_surrogates(json: &str) -> std::borrow::Cow<'_, str> {
     let (mut mended, mut done, mut at) = (String::new(), 0, 0);
     while let Some(found) = json.get(at..).and_then(|rest| rest.find('\\')) {
         let start = at + found;

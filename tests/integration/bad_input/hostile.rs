@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 use crate::fixture::{edit_json, gguf_metadata, write_gguf_model, write_triples};
-use crate::program::{BINARY, Ran, repository, succeed};
+use crate::program::{BINARY, Ran, case, succeed};
 
 const CORRECT: &str = "correct --model model --template template.txt --question Why --answer So --max-new-tokens 4";
 
@@ -17,10 +17,6 @@ fn said(tiny: &Tiny, line: &str) -> String {
     let ran = run(tiny.folder(), &words(line));
     assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{line}: {ran:?}");
     ran.stderr
-}
-
-fn case(name: &str) -> std::path::PathBuf {
-    repository().join("tests/cases").join(name)
 }
 
 #[test]
