@@ -219,7 +219,7 @@ impl Stream {
                             self.service.metrics.first_corrected_token(self.started.elapsed());
                         }
                         head.set("choices", &json!([{ "index": choice.index, "text": text, "finish_reason": null }]));
-                        events.raw(format!("data: {head}\n\n"))?;
+                        events.data(&head)?;
                     }
                     Err(error) => return events.data(&error.json()),
                 }
@@ -227,14 +227,14 @@ impl Stream {
             add(&mut tokens, end.tokens());
             self.service.corrected(&choice.extension(&end));
             head.set("choices", &[choice.whole("", &end)]);
-            events.raw(format!("data: {head}\n\n"))?;
+            events.data(&head)?;
         }
         if self.with_usage {
             head.set("choices", &json!([]));
             head.set("usage", &self.head.usage(UsageNames::COMPLETION, tokens));
-            events.raw(format!("data: {head}\n\n"))?;
+            events.data(&head)?;
         }
-        events.raw("data: [DONE]\n\n".into())
+        events.done()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Server-sent events from a task of their own, which ends when the client leaves.
 
+use std::fmt::Display;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -8,7 +9,6 @@ use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Frame;
-use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::access::same_request;
@@ -23,17 +23,22 @@ pub(super) struct Events(UnboundedSender<Bytes>);
 pub(super) struct Left;
 
 impl Events {
-    /// An event without name, as OpenAI's API has them.
-    pub(super) fn data(&self, value: &Value) -> Result<(), Left> {
-        self.raw(format!("data: {value}\n\n"))
+    /// An event without name, as OpenAI's API has them; `json` is a JSON document.
+    pub(super) fn data(&self, json: &impl Display) -> Result<(), Left> {
+        self.raw(format!("data: {}\n\n", on_one_line(json)))
     }
 
     /// A named event.
-    pub(super) fn event(&self, name: &str, value: &Value) -> Result<(), Left> {
-        self.raw(format!("event: {name}\ndata: {value}\n\n"))
+    pub(super) fn event(&self, name: &str, json: &impl Display) -> Result<(), Left> {
+        self.raw(format!("event: {name}\ndata: {}\n\n", on_one_line(json)))
     }
 
-    pub(super) fn raw(&self, text: String) -> Result<(), Left> {
+    /// The end of a reply that is whole.
+    pub(super) fn done(&self) -> Result<(), Left> {
+        self.raw("data: [DONE]\n\n".into())
+    }
+
+    fn raw(&self, text: String) -> Result<(), Left> {
         self.0.send(text.into()).map_err(|_| Left)
     }
 
@@ -50,6 +55,11 @@ impl Events {
             }
         }
     }
+}
+
+/// A line of an event ends at a line break. JSON has them between its parts only, where they mean nothing.
+fn on_one_line(json: &impl Display) -> String {
+    json.to_string().replace(['\n', '\r'], " ")
 }
 
 /// A reply whose events `write` writes.

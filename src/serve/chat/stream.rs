@@ -56,9 +56,9 @@ impl Reply {
             let usage = head.usage(UsageNames::COMPLETION, tokens);
             chunks.head.set("choices", &json!([]));
             chunks.head.set("usage", &usage);
-            events.raw(format!("data: {}\n\n", chunks.head))?;
+            events.data(&chunks.head)?;
         }
-        events.raw("data: [DONE]\n\n".into())
+        events.done()
     }
 }
 
@@ -130,6 +130,6 @@ impl Chunks<'_> {
         if self.with_usage {
             self.head.set("usage", &Value::Null);
         }
-        self.events.raw(format!("data: {}\n\n", self.head))
+        self.events.data(&self.head)
     }
 }

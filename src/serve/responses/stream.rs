@@ -34,7 +34,7 @@ impl Numbered<'_> {
         event.set("sequence_number", &self.next);
         fields.iter().for_each(|(name, value)| event.set(name, value));
         self.next += 1;
-        self.events.raw(format!("event: {kind}\ndata: {event}\n\n"))
+        self.events.event(kind, &event)
     }
 }
 

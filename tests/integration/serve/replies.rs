@@ -12,7 +12,7 @@ const UNSEEN: &str = "The user is a complete fool and unseen.";
 
 fn request(reply: &Value, is_stream: bool) -> Value {
     json!({
-        "model": "verbatim", "user": reply.to_string(), "stream": is_stream,
+        "model": "verbatim", "user": format!("{reply:#}"), "stream": is_stream,
         "messages": [{ "role": "user", "content": QUESTION }],
     })
 }

@@ -21,7 +21,7 @@ fn texts_that_go_on_from_a_prompt_are_corrected() {
         ],
         "usage": { "prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7 },
     });
-    let body = json!({ "model": "verbatim", "user": reply.to_string(), "prompt": [QUESTION, QUESTION] });
+    let body = json!({ "model": "verbatim", "user": format!("{reply:#}"), "prompt": [QUESTION, QUESTION] });
     let whole = server.post("/v1/completions", &body).json();
     let texts: Vec<&str> = (0..2).map(|i| whole["choices"][i]["text"].as_str().unwrap()).collect();
     assert!(texts[0].contains(CLEAN) && !texts[0].contains("fool") && texts[1] == CLEAN, "{whole}");
@@ -64,7 +64,7 @@ fn call() -> Value {
 fn ask(server: &Server, reply: &Value, is_stream: bool) -> Reply {
     server.post(
         "/v1/responses",
-        &json!({ "model": "verbatim", "user": reply.to_string(), "input": QUESTION, "stream": is_stream }),
+        &json!({ "model": "verbatim", "user": format!("{reply:#}"), "input": QUESTION, "stream": is_stream }),
     )
 }
 
