@@ -209,9 +209,12 @@ class Memory:
         except (OSError, StopIteration):
             pass  # the process has ended
 
-    def settled(self):
-        """What stays once nothing runs: the server gives memory back every two seconds."""
-        time.sleep(5)
+    def settled(self, most=0, seconds=30):
+        """What stays once nothing runs: the server gives memory back every two seconds, where the machine lets it."""
+        for _ in range(seconds):
+            time.sleep(1)
+            if self.now() <= most:
+                break
         return self.now()
 
 
@@ -270,9 +273,9 @@ def main():
         for _ in range(20):
             good(address)
         memory = Memory(process.pid)
-        before = memory.settled()
+        before = memory.settled(seconds=8)
         seen = attack(address, process)
-        after, peak = memory.settled(), memory.peak
+        after, peak = memory.settled(before + MOST_LEFT), memory.peak
         for (kind, status), n in sorted(seen.items()):
             print(f"{n:6} {kind}: {status or 'closed'}")
         memory.peak = 0
@@ -280,7 +283,7 @@ def main():
         for _ in range(6):
             bodies = [post(*large(rng)) for _ in range(8)]
             together([lambda body=body: raw(address, body) for body in bodies])
-        at_once, last = memory.peak, memory.settled()
+        at_once, last = memory.peak, memory.settled(before + MOST_LEFT)
         good(address)
     finally:
         process.terminate()

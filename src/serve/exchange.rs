@@ -17,7 +17,7 @@ impl Service {
         let asked = self.upstream()?.post(path, body, &self.upstream_headers(headers)).await;
         self.metrics.upstream(started.elapsed());
         let reply = asked.map_err(|error| self.upstream_error(error))?;
-        self.memory.used(reply.body.len());
+        self.memory.used();
         Ok(reply)
     }
 

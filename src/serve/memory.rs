@@ -1,7 +1,7 @@
 //! Memory that bodies take: bounded while they are there, given back to the system afterwards.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -14,18 +14,23 @@ const SMALL: usize = 64 << 10;
 const MOST_BYTES: usize = 64 << 20;
 /// How often memory is given back, where there may be some.
 const EVERY: Duration = Duration::from_secs(2);
+/// How often after the last use: replies that are still being sent hold some.
+const ROUNDS: usize = 3;
+/// Of how many looks at a server that is at work one gives memory back.
+const BUSY_ROUNDS: usize = 8;
 /// Bytes of a permit.
 const UNIT: usize = 1 << 10;
 
 /// What large bodies may hold together.
 pub(super) struct Memory {
     free: Arc<Semaphore>,
-    is_dirty: AtomicBool,
+    /// How often memory was taken.
+    n_used: AtomicU64,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { free: Arc::new(Semaphore::new(MOST_BYTES / UNIT)), is_dirty: AtomicBool::new(false) }
+        Self { free: Arc::new(Semaphore::new(MOST_BYTES / UNIT)), n_used: AtomicU64::new(0) }
     }
 }
 
@@ -35,34 +40,33 @@ impl Memory {
         if length <= SMALL {
             return None;
         }
-        self.is_dirty.store(true, Ordering::Relaxed);
+        self.used();
         let n = (2 * length).min(MOST_BYTES).div_ceil(UNIT);
         // the semaphore is never closed
         self.free.clone().acquire_many_owned(u32::try_from(n).unwrap_or(u32::MAX)).await.ok()
     }
 
-    /// Notes that much memory was in use, so that what is free of it goes back to the system.
-    pub(super) fn used(&self, bytes: usize) {
-        if bytes > SMALL {
-            self.is_dirty.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Gives free memory back, if there may be much of it.
-    pub(super) fn give_back(&self) {
-        if self.is_dirty.swap(false, Ordering::Relaxed) {
-            trim();
-        }
+    /// Notes that memory was taken, so that what is free of it later goes back to the system.
+    pub(super) fn used(&self) {
+        self.n_used.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// Gives memory back now and then, as long as the server is there.
+/// Gives free memory back once nothing runs any more, as long as the server is there; while much runs, now and then.
 pub(super) async fn tidy(service: Arc<Service>) {
+    let (mut seen, mut n_left, mut n_busy) = (0, 0, 0);
     loop {
         tokio::time::sleep(EVERY).await;
-        let service = service.clone();
-        // a failure would be a panic, and costs nothing but memory
-        let _ = tokio::task::spawn_blocking(move || service.memory.give_back()).await;
+        let used = service.memory.n_used.load(Ordering::Relaxed);
+        if std::mem::replace(&mut seen, used) != used {
+            n_left = ROUNDS;
+        }
+        n_busy = if service.is_idle() { 0 } else { n_busy + 1 };
+        if n_left > 0 && n_busy % BUSY_ROUNDS == 0 {
+            n_left -= usize::from(n_busy == 0);
+            // a failure would be a panic, and costs nothing but memory
+            let _ = tokio::task::spawn_blocking(trim).await;
+        }
     }
 }
 

@@ -105,6 +105,11 @@ impl Metrics {
         self.rows.store(n as u64, Ordering::Relaxed);
     }
 
+    /// Rows that are being written.
+    pub(super) fn n_rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
     pub(super) fn batch_rows(&self, n: usize) {
         self.batch_rows.observe(n as f64);
     }

@@ -102,6 +102,7 @@ impl Service {
         task: Task,
         scan: Option<std::sync::Arc<redline_probe::Reading>>,
     ) -> Result<UnboundedReceiver<Event>, ApiError> {
+        self.memory.used();
         let (events, receiver) = unbounded_channel();
         let job = Job { prompt, task, scan, events, submitted: Instant::now() };
         match self.queue.submit(job) {
@@ -114,6 +115,11 @@ impl Service {
                     .retry_after(self.wait_seconds()))
             }
         }
+    }
+
+    /// Whether nothing waits for the model, and it works on nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queue.len() == 0 && self.metrics.n_rows() == 0
     }
 
     /// In how many seconds the queue will likely have gone down.
