@@ -119,7 +119,7 @@ impl Service {
 
     /// Whether nothing waits for the model, and it works on nothing.
     pub(super) fn is_idle(&self) -> bool {
-        self.queue.len() == 0 && self.metrics.n_rows() == 0
+        self.queue.is_empty() && self.metrics.n_rows() == 0
     }
 
     /// In how many seconds the queue will likely have gone down.
