@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::correction::{Asked, Correction, Pending, Step, begin, count_tokens, first_tokens};
+use super::correction::{Asked, Correction, Pending, Step, begin, broken, count_tokens, first_tokens};
 use super::error::ApiError;
-use super::form::{Form, MOST_PROSE, Piece, Plan, Prose, Reasoning, StopTexts};
+use super::form::{Form, Piece, Plan, PlanError, Prose, Reasoning, StopTexts};
 use super::options::FailMode;
 use super::state::Service;
 
@@ -31,7 +31,14 @@ pub(super) struct Answer {
     stops: StopTexts,
     /// Tokens that may still be sent, where the request bounds them.
     left: Option<usize>,
-    sent: String,
+    /// The text so far.
+    text: String,
+    /// Whether nothing is given out before all of it is there, as documents are whole only as a whole.
+    is_held: bool,
+    /// Whether the text must be a JSON document.
+    is_json: bool,
+    /// Whether some of it was given out.
+    is_given: bool,
     end: End,
 }
 
@@ -59,7 +66,6 @@ pub(super) struct End {
     pub(super) drops_reasoning: bool,
     kept: BTreeSet<&'static str>,
     restored: usize,
-    is_json: bool,
 }
 
 /// A step of an answer.
@@ -78,80 +84,76 @@ impl Answer {
             Ok(answer) => Ok(answer),
             Err(error) => {
                 let reason = let_through(service, error)?;
-                let plan = Plan::of(text, &Form::Other("failed".into()), terms.reasoning).unwrap_or_default();
-                Ok(Self::uncorrected(service, &plan, reason))
+                Ok(Self::uncorrected(service, Plan::unchanged(text, terms.reasoning), reason))
             }
         }
     }
 
     async fn try_begin(service: &Arc<Service>, text: &str, terms: &Terms) -> Result<Self, ApiError> {
-        let plan =
-            Plan::of(text, &terms.form, terms.reasoning).map_err(|error| ApiError::bad_reply(error.to_string()))?;
-        if plan.n_prose() > MOST_PROSE {
-            let n = plan.n_prose();
-            return Err(ApiError::too_long(format!(
-                "the answer has {n} parts of prose, at most {MOST_PROSE} are corrected"
-            )));
-        }
-        let mut end = End {
-            answer: plan.answer.clone(),
-            kept: plan.kept.clone(),
-            drops_reasoning: plan.drops_reasoning,
-            is_json: plan.is_json,
-            ..End::default()
-        };
+        let plan = plan(text, terms).await?;
+        let mut answer = Self::new(service, &plan);
+        answer.end.kept.clone_from(&plan.kept);
+        answer.is_held = plan.has_json;
+        answer.is_json = plan.is_json && plan.has_json;
+        answer.is_live = plan.is_one();
         if plan.n_prose() == 0 {
-            end.reason = Some(nothing_to_correct(&plan, &terms.form));
+            answer.end.reason = Some(nothing_to_correct(&plan, &terms.form));
         }
-        let is_live = plan.pieces.len() == 1 && plan.n_prose() == 1;
-        let mut work = VecDeque::new();
+        // what breaks off within a document breaks the document
+        if !plan.has_json {
+            answer.stops = StopTexts::new(terms.stops.clone());
+            answer.left = terms.asked.bound;
+        }
         for piece in plan.pieces {
-            work.push_back(match piece {
+            let work = match piece {
                 Piece::Kept(text) => Work::Kept(text),
                 Piece::Prose(prose) => {
-                    let asked = Asked { answer: prose.text.clone(), ..terms.asked.clone() };
+                    answer.is_live &= prose.is_live();
+                    let asked = Asked { answer: prose.text.clone(), bound: answer.left, ..terms.asked.clone() };
                     Work::Prose(prose, Box::new(begin(service, asked).await?))
                 }
-            });
+            };
+            answer.work.push_back(work);
         }
-        let is_live =
-            is_live && work.front().is_some_and(|work| matches!(work, Work::Prose(prose, _) if prose.is_live()));
-        // what breaks off within a document breaks the document
-        let (stops, left) = if end.is_json { (Vec::new(), None) } else { (terms.stops.clone(), terms.asked.bound) };
-        Ok(Self {
-            service: service.clone(),
-            work,
-            is_live,
-            stops: StopTexts::new(stops),
-            left,
-            sent: String::new(),
-            end,
-        })
+        Ok(answer)
     }
 
-    fn uncorrected(service: &Arc<Service>, plan: &Plan, reason: String) -> Self {
-        let end = End {
-            answer: plan.answer.clone(),
-            reason: Some(reason),
-            is_uncorrected: true,
-            drops_reasoning: plan.drops_reasoning,
-            ..End::default()
-        };
-        let work = VecDeque::from([Work::Kept(end.answer.clone())]);
-        let stops = StopTexts::default();
-        Self { service: service.clone(), work, is_live: false, stops, left: None, sent: String::new(), end }
+    /// An answer to which nothing has happened yet.
+    fn new(service: &Arc<Service>, plan: &Plan) -> Self {
+        let end = End { answer: plan.answer.clone(), drops_reasoning: plan.drops_reasoning, ..End::default() };
+        Self {
+            service: service.clone(),
+            work: VecDeque::new(),
+            is_live: false,
+            stops: StopTexts::default(),
+            left: None,
+            text: String::new(),
+            is_held: false,
+            is_json: false,
+            is_given: false,
+            end,
+        }
+    }
+
+    fn uncorrected(service: &Arc<Service>, plan: Plan, reason: String) -> Self {
+        let mut answer = Self::new(service, &plan);
+        answer.end.reason = Some(reason);
+        answer.end.is_uncorrected = true;
+        answer.work.push_back(Work::Kept(plan.answer));
+        answer
     }
 
     /// The next step; nothing comes after `Done` or an error.
     pub(super) async fn next(&mut self) -> Result<AnswerStep, ApiError> {
         match self.step().await {
-            Err(error) if self.sent.is_empty() => {
+            Err(error) if !self.is_given => {
                 // nothing reached the client yet, so it can get the answer as it was
-                self.end.reason = Some(let_through(&self.service, error)?);
-                self.end.is_uncorrected = true;
-                self.end.corrections.clear();
+                let reason = let_through(&self.service, error)?;
+                let end = End { corrections: Vec::new(), truncated: false, ..std::mem::take(&mut self.end) };
+                self.end = End { reason: Some(reason), is_uncorrected: true, ..end };
                 self.work = VecDeque::from([Work::Kept(self.end.answer.clone())]);
-                (self.stops, self.left) = (StopTexts::default(), None);
+                (self.stops, self.left, self.is_held, self.is_json) = (StopTexts::default(), None, false, false);
+                self.text.clear();
                 self.step().await
             }
             other => other,
@@ -169,22 +171,20 @@ impl Answer {
 
     async fn step(&mut self) -> Result<AnswerStep, ApiError> {
         loop {
-            if self.stops.is_done() || self.end.truncated {
+            if (self.stops.is_done() || self.end.truncated) && !self.is_live {
                 self.work.clear();
             }
             let text = match self.work.front_mut() {
-                None => {
-                    let rest = self.stops.finish();
-                    if rest.is_empty() {
-                        return self.done();
-                    }
-                    rest
-                }
+                None => match self.stops.finish() {
+                    rest if rest.is_empty() => return self.done(),
+                    rest => rest,
+                },
                 Some(Work::Prose(_, pending)) if self.is_live => match pending.next().await? {
                     Step::Text(text) => self.stops.push(&text),
                     Step::Column(_) => continue,
                     Step::Done(correction) => {
-                        self.work.clear();
+                        self.work.pop_front();
+                        self.is_live = false;
                         self.end.truncated |= correction.truncated;
                         self.end.corrections.push(*correction);
                         continue;
@@ -192,35 +192,21 @@ impl Answer {
                 },
                 Some(_) => self.part().await?,
             };
-            if !text.is_empty() {
-                // a document is checked before any of it is sent
-                self.sent.push_str(&text);
-                if !self.end.is_json {
-                    return Ok(AnswerStep::Text(text));
-                }
+            self.text.push_str(&text);
+            if !text.is_empty() && !self.is_held {
+                self.is_given = true;
+                return Ok(AnswerStep::Text(text));
             }
         }
     }
 
     /// The next part, once it is whole.
     async fn part(&mut self) -> Result<String, ApiError> {
-        let text = match self.work.front_mut() {
+        let text = match self.work.pop_front() {
             None => return Ok(String::new()),
-            Some(Work::Kept(text)) => std::mem::take(text),
-            Some(Work::Prose(prose, pending)) => {
-                let correction = loop {
-                    if let Step::Done(correction) = pending.next().await? {
-                        break correction;
-                    }
-                };
-                let (text, n_restored) = prose.put_back(&correction.correction);
-                self.end.restored += n_restored;
-                self.end.truncated |= correction.truncated;
-                self.end.corrections.push(*correction);
-                text
-            }
+            Some(Work::Kept(text)) => text,
+            Some(Work::Prose(prose, pending)) => self.put_back(prose, *pending).await?,
         };
-        self.work.pop_front();
         let Some(left) = self.left else { return Ok(self.stops.push(&text)) };
         let n = count_tokens(&self.service, &text).await?;
         self.left = Some(left.saturating_sub(n));
@@ -232,27 +218,47 @@ impl Answer {
         Ok(self.stops.push(&text))
     }
 
+    /// A corrected part as it stands in the answer.
+    async fn put_back(&mut self, prose: Prose, pending: Pending) -> Result<String, ApiError> {
+        let correction = pending.finish().await?;
+        let (is_json, text) = (prose.is_json, correction.correction.clone());
+        if is_json && correction.truncated {
+            return Err(ApiError::unfinished(
+                "the correction of a text in the JSON document was cut off at the Aligner's limit",
+            ));
+        }
+        let put_back = tokio::task::spawn_blocking(move || prose.put_back(&text)).await;
+        let (text, n_restored) = put_back.map_err(|error| broken(&error))?;
+        self.end.restored += n_restored;
+        self.end.truncated |= correction.truncated;
+        self.end.corrections.push(correction);
+        Ok(text)
+    }
+
     fn done(&mut self) -> Result<AnswerStep, ApiError> {
+        if self.is_json && serde_json::from_str::<serde::de::IgnoredAny>(&self.text).is_err() {
+            return Err(ApiError::unfinished("the correction would not have been a whole JSON document"));
+        }
+        if std::mem::take(&mut self.is_held) && !self.text.is_empty() {
+            // the text comes before the end, as with all others
+            self.is_given = true;
+            return Ok(AnswerStep::Text(self.text.clone()));
+        }
         let mut end = std::mem::take(&mut self.end);
         end.stopped = self.stops.is_done();
-        end.text = std::mem::take(&mut self.sent);
-        if end.is_json {
-            if end.truncated || serde_json::from_str::<serde::de::IgnoredAny>(&end.text).is_err() {
-                end.reason = Some("the correction would not have been a whole JSON document".into());
-                end.text.clone_from(&end.answer);
-                end.truncated = false;
-            }
-            end.is_json = false;
-            if !end.text.is_empty() {
-                // the text comes before the end, as with all others
-                let text = end.text.clone();
-                self.sent.clone_from(&text);
-                self.end = end;
-                return Ok(AnswerStep::Text(text));
-            }
-        }
+        end.text = std::mem::take(&mut self.text);
         Ok(AnswerStep::Done(Box::new(end)))
     }
+}
+
+/// An answer taken apart, away from the threads that serve others.
+async fn plan(text: &str, terms: &Terms) -> Result<Plan, ApiError> {
+    let (text, form, reasoning) = (text.to_owned(), terms.form.clone(), terms.reasoning);
+    let plan = tokio::task::spawn_blocking(move || Plan::of(&text, &form, reasoning)).await;
+    plan.map_err(|error| broken(&error))?.map_err(|error| match error {
+        PlanError::NoJson => ApiError::bad_reply(error),
+        PlanError::TooMany => ApiError::too_long(error.to_string()),
+    })
 }
 
 /// The reason why an answer stays uncorrected, where the server lets it through.
@@ -310,7 +316,7 @@ impl End {
         fields.remove("correction");
         if !fields.is_empty() {
             fields.insert("truncated".into(), self.truncated.into());
-            fields.insert("exact_copy".into(), (self.text == self.answer.trim()).into());
+            fields.insert("exact_copy".into(), (self.text.trim() == self.answer.trim()).into());
         }
         fields.insert("status".into(), self.status().into());
         if let Some(reason) = &self.reason {

@@ -386,7 +386,8 @@ fn check_length(service: &Service, param: &str, text: &str) -> Result<(), ApiErr
     }
 }
 
-fn broken(error: &tokio::task::JoinError) -> ApiError {
+/// A defect of this program in work that ran beside.
+pub(super) fn broken(error: &tokio::task::JoinError) -> ApiError {
     EngineError::Broken { reason: error.to_string() }.into()
 }
 

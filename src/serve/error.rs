@@ -66,6 +66,11 @@ impl ApiError {
         Self::new(StatusCode::BAD_GATEWAY, "upstream_reply", format!("{BAD_REPLY}{rule}"))
     }
 
+    /// A correction that would not be whole.
+    pub(super) fn unfinished(message: &str) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "correction_unfinished", message)
+    }
+
     pub(super) fn retry_after(self, seconds: u64) -> Self {
         let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from(seconds))]);
         self.with_headers(&headers)

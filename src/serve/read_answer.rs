@@ -1,7 +1,7 @@
 //! The answer in a chat reply as one text, for those who correct it elsewhere: by the same rules as the server's.
 
 use super::chat::{ChatReply, Content};
-use super::form::{Form, Plan, Reasoning};
+use super::form::{Plan, Reasoning};
 use super::options::FailMode;
 use super::rules::Sorter;
 use super::upstream_error::UpstreamError;
@@ -32,9 +32,8 @@ pub fn read_answer(reply: &[u8]) -> Result<ReadAnswer, UpstreamError> {
         Content::Text(text) | Content::Parts(_, text) => Some(text),
         Content::None | Content::Unseen => None,
     };
-    // without a bound form every text can be taken apart
-    let answer = |text: String| Plan::of(&text, &Form::Free, Reasoning::Drop).map_or(text, |plan| plan.answer);
-    let text = said.map(answer).filter(|text| !text.trim().is_empty());
+    let answer = |text: String| Plan::unchanged(&text, Reasoning::Drop).answer.trim().to_owned();
+    let text = said.map(answer).filter(|text| !text.is_empty());
     Ok(ReadAnswer { text, refusal: choice.refusal, finish_reason: choice.finish_reason })
 }
 

@@ -1,131 +1,149 @@
-//! A text's blocks: prose, and what only keeps its meaning as it is: code, tables, formulas, markup.
+//! A text's blocks: prose, and what only keeps its meaning as it is: code, tables, formulas, markup, JSON. What Markdown
+//! says is read by a reader of Markdown; every step takes time in proportion to the text.
+
+use std::ops::Range;
+use std::sync::LazyLock;
+
+use pulldown_cmark::{Event, Options, Parser, Tag};
+use regex::Regex;
+
+use super::elements;
+use super::json_text::documents;
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Block<'a> {
     /// Sentences.
     Prose(&'a str),
+    /// A JSON document that has its lines for itself.
+    Json(&'a str),
     /// Something else, and what it is.
     Kept(&'a str, &'static str),
 }
 
-/// Elements whose content is no prose.
-const ELEMENTS: [&str; 9] = ["code", "form", "math", "pre", "script", "style", "svg", "table", "textarea"];
+impl Block<'_> {
+    /// All of it.
+    pub(super) fn text(&self) -> &str {
+        match self {
+            Self::Prose(text) | Self::Json(text) | Self::Kept(text, _) => text,
+        }
+    }
+}
+
+/// A place that stays as it is.
+pub(super) type Kept = (Range<usize>, &'static str);
+
+/// What JSON is called.
+pub(super) const JSON: &str = "JSON";
+
+/// A formula between brackets with backslashes, without an empty line in it.
+static FORMULA: LazyLock<Regex> = LazyLock::new(|| {
+    // the pattern is this program's own, and a test uses it
+    Regex::new(r"\\\[(?:[^\n]|\n[^\n])*?\\\]").expect("the pattern is well formed")
+});
 
 /// The blocks of a text, which joined are the text again.
 pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
-    let start = text.trim_start().to_ascii_lowercase();
-    if ["<?xml", "<!doctype", "<html", "<svg"].iter().any(|mark| start.starts_with(mark)) {
-        return vec![Block::Kept(text, "markup")];
+    let mut kept = markdown(text);
+    let code: Vec<Range<usize>> = kept.iter().map(|(range, _)| range.clone()).collect();
+    kept.retain(|(_, kind)| !kind.is_empty());
+    let others = formulas(text, &code).into_iter().chain(elements::elements(text, &code));
+    kept.extend(others.filter(|(range, _)| is_block(text, range)));
+    let kept = in_order(kept.into_iter().map(|(range, kind)| (whole_lines(text, range), kind)).collect());
+    let json = documents(text, &kept).into_iter().map(|range| (range, JSON));
+    // a document is not what Markdown takes its lines for
+    let kept = in_order(json.chain(kept).collect());
+    let (mut blocks, mut at) = (Vec::new(), 0);
+    for (range, kind) in kept {
+        prose(&text[at..range.start], &mut blocks);
+        at = range.end;
+        blocks.push(if kind == JSON { Block::Json(&text[range]) } else { Block::Kept(&text[range], kind) });
     }
-    let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let mut found: Vec<(usize, Option<&'static str>)> = Vec::new();
-    let mut at = 0;
-    while at < lines.len() {
-        let (n, kind) = match special(&lines, at) {
-            Some((n, kind)) => (n, Some(kind)),
-            None => (1, None),
-        };
-        match found.last_mut() {
-            Some((count, last)) if *last == kind && kind.is_none() => *count += n,
-            _ => found.push((n, kind)),
-        }
-        at += n;
-    }
-    let (mut blocks, mut from, mut line) = (Vec::new(), 0, 0);
-    for (n, kind) in found {
-        let length: usize = lines[line..line + n].iter().map(|line| line.len()).sum();
-        let part = &text[from..from + length];
-        blocks.push(kind.map_or(Block::Prose(part), |kind| Block::Kept(part, kind)));
-        from += length;
-        line += n;
-    }
+    prose(&text[at..], &mut blocks);
     blocks
 }
 
-/// How many lines from `at` on are something else than prose, and what.
-fn special(lines: &[&str], at: usize) -> Option<(usize, &'static str)> {
-    let rest = &lines[at..];
-    let fence = || fenced(rest).map(|n| (n, "code"));
-    let table = || tabled(rest).map(|n| (n, "table"));
-    let formula = || delimited(rest, "$$", "$$").or_else(|| delimited(rest, "\\[", "\\]")).map(|n| (n, "formula"));
-    let element = || element(rest).map(|n| (n, "markup"));
-    let indented = || indented(lines, at).map(|n| (n, "code"));
-    let reference = || is_reference(rest[0]).then_some((1, "link"));
-    fence().or_else(table).or_else(formula).or_else(element).or_else(indented).or_else(reference)
+/// Places by their starts; of those that overlap the first stays, and of those with one start the first in the list.
+fn in_order(mut kept: Vec<Kept>) -> Vec<Kept> {
+    kept.sort_by_key(|(range, _)| range.start);
+    let mut end = 0;
+    kept.retain(|(range, _)| {
+        let is_free = range.start >= end && !range.is_empty();
+        end = if is_free { range.end } else { end };
+        is_free
+    });
+    kept
 }
 
-/// A block between fences, to the end of the text where it is not closed.
-fn fenced(lines: &[&str]) -> Option<usize> {
-    let opening = quoted(lines[0]);
-    let mark = opening.chars().next().filter(|mark| ['`', '~'].contains(mark))?;
-    let length = opening.chars().take_while(|other| *other == mark).count();
-    let info = &opening[length..];
-    if length < 3 || (mark == '`' && info.contains('`')) {
-        return None;
+/// Code, tables and formulas that Markdown marks; code within a line has no kind, as it is part of its sentence.
+fn markdown(text: &str) -> Vec<Kept> {
+    // tags would hide what stands between them from the reader; elements are looked for on their own
+    let plain = text.replace('<', "x");
+    let events = Parser::new_ext(&plain, Options::ENABLE_TABLES | Options::ENABLE_MATH).into_offset_iter();
+    let kept = events.filter_map(|(event, range)| match event {
+        Event::Start(Tag::CodeBlock(_)) => Some((range, "code")),
+        Event::Start(Tag::Table(_)) => Some((table(text, range), "table")),
+        Event::DisplayMath(_) if is_block(text, &range) => Some((range, "formula")),
+        Event::Code(_) => Some((range, "")),
+        _ => None,
+    });
+    kept.collect()
+}
+
+/// A table as far as its lines have bars: Markdown takes a sentence right below it for a row.
+fn table(text: &str, range: Range<usize>) -> Range<usize> {
+    let rows = text[range.clone()].split_inclusive('\n').take_while(|line| line.contains('|'));
+    range.start..range.start + rows.map(str::len).sum::<usize>()
+}
+
+fn formulas<'a>(text: &'a str, code: &'a [Range<usize>]) -> impl IntoIterator<Item = Kept> + 'a {
+    let is_free = |range: &Range<usize>| !overlaps(code, range);
+    FORMULA.find_iter(text).map(|found| found.range()).filter(is_free).map(|range| (range, "formula"))
+}
+
+/// Whether a range meets one of these, which are in order.
+pub(super) fn overlaps(ranges: &[Range<usize>], range: &Range<usize>) -> bool {
+    let first = ranges.partition_point(|other| other.end <= range.start);
+    ranges.get(first).is_some_and(|other| other.start < range.end)
+}
+
+/// Whether what stands here is a block of its own: it has several lines, or its line for itself. All else is part of a
+/// sentence.
+fn is_block(text: &str, range: &Range<usize>) -> bool {
+    let is_alone = || line_start(text, range.start).is_some() && line_end(text, range.end).is_some();
+    text[range.clone()].trim().contains('\n') || is_alone()
+}
+
+/// With the rest of its first and last lines, where these hold nothing but marks of lists and quotations, or nothing.
+fn whole_lines(text: &str, range: Range<usize>) -> Range<usize> {
+    line_start(text, range.start).unwrap_or(range.start)..line_end(text, range.end).unwrap_or(range.end)
+}
+
+fn line_start(text: &str, at: usize) -> Option<usize> {
+    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
+    text[start..at].chars().all(|mark| " \t>-*+.)0123456789".contains(mark)).then_some(start)
+}
+
+fn line_end(text: &str, at: usize) -> Option<usize> {
+    if text[..at].ends_with('\n') {
+        return Some(at);
     }
-    let closes = |line: &&str| {
-        let line = quoted(line).trim_end();
-        line.len() >= length && line.chars().all(|other| other == mark)
-    };
-    Some(lines[1..].iter().position(closes).map_or(lines.len(), |inner| inner + 2))
+    let end = text[at..].find('\n').map_or(text.len(), |inner| at + inner + 1);
+    text[at..end].trim().is_empty().then_some(end)
 }
 
-/// A line without the marks of lists and quotations before its content.
-fn quoted(line: &str) -> &str {
-    line.trim_start_matches([' ', '\t', '>']).trim_start_matches(['-', '*', '+']).trim_start()
-}
-
-/// A table of Markdown: a line with bars, one that draws its rule, and those that follow.
-fn tabled(lines: &[&str]) -> Option<usize> {
-    let is_rule = |line: &str| {
-        let line = line.trim();
-        line.contains('-') && line.contains('|') && line.chars().all(|mark| "|-: \t".contains(mark))
-    };
-    let starts = lines[0].contains('|') && lines.get(1).is_some_and(|line| is_rule(line));
-    starts.then(|| 2 + lines[2..].iter().take_while(|line| line.contains('|')).count())
-}
-
-/// Lines from an opening mark to a closing one.
-fn delimited(lines: &[&str], open: &str, close: &str) -> Option<usize> {
-    let first = lines[0].trim();
-    let inner = first.strip_prefix(open)?;
-    if inner.ends_with(close) && !inner.is_empty() {
-        return Some(1);
+/// Prose, apart from lines that say where links lead.
+fn prose<'a>(text: &'a str, blocks: &mut Vec<Block<'a>>) {
+    let (mut from, mut at) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        if is_reference(line) {
+            blocks.extend((from < at).then(|| Block::Prose(&text[from..at])));
+            blocks.push(Block::Kept(line, "link"));
+            from = at + line.len();
+        }
+        at += line.len();
     }
-    let closing = lines[1..].iter().position(|line| line.trim_end().ends_with(close))?;
-    Some(closing + 2)
-}
-
-/// An element of HTML whose content is no prose, to the line that closes it.
-fn element(lines: &[&str]) -> Option<usize> {
-    let inner = lines[0].trim_start().strip_prefix('<')?.to_ascii_lowercase();
-    let name = ELEMENTS.iter().find(|name| {
-        let after = inner.strip_prefix(**name).and_then(|rest| rest.chars().next());
-        after.is_some_and(|after| after == '>' || after.is_whitespace())
-    })?;
-    let closing = format!("</{name}>");
-    let closes = |line: &&str| line.to_ascii_lowercase().trim_end().ends_with(&closing);
-    lines.iter().position(closes).map(|inner| inner + 1)
-}
-
-/// Lines set in by four spaces after an empty one, unless they go on with a list.
-fn indented(lines: &[&str], at: usize) -> Option<usize> {
-    let is_set_in = |line: &str| (line.starts_with("    ") || line.starts_with('\t')) && !line.trim().is_empty();
-    let is_item = |line: &str| {
-        let line = line.trim_start();
-        let number = line.trim_start_matches(|digit: char| digit.is_ascii_digit());
-        line.starts_with(['-', '*', '+']) || (number.len() < line.len() && number.starts_with(['.', ')']))
-    };
-    let before = lines[..at].iter().rev().find(|line| !line.trim().is_empty());
-    let follows_gap = at == 0 || lines[at - 1].trim().is_empty();
-    if !follows_gap || !is_set_in(lines[at]) || is_item(lines[at]) {
-        return None;
-    }
-    if before.is_some_and(|line| is_item(line) || line.starts_with(' ')) {
-        return None;
-    }
-    Some(lines[at..].iter().take_while(|line| is_set_in(line)).count())
+    blocks.extend((from < text.len()).then(|| Block::Prose(&text[from..])));
 }
 
 /// A line that says where a link leads.
@@ -143,35 +161,56 @@ mod tests {
     /// Kept parts, after a check that nothing is lost.
     fn kept<'a>(text: &'a str) -> Vec<(&'a str, &'static str)> {
         let blocks = blocks(text);
-        let part = |block: &Block<'_>| match block {
-            Block::Prose(part) | Block::Kept(part, _) => part.to_string(),
-        };
-        assert_eq!(blocks.iter().map(part).collect::<String>(), text);
+        assert_eq!(blocks.iter().map(Block::text).collect::<String>(), text);
         let kept = |block: Block<'a>| match block {
             Block::Kept(part, kind) => Some((part, kind)),
+            Block::Json(part) => Some((part, JSON)),
             Block::Prose(_) => None,
         };
         blocks.into_iter().filter_map(kept).collect()
     }
 
     #[test]
-    fn code_tables_formulas_and_markup_are_told_from_prose() {
+    fn code_is_told_from_prose() {
         let text = "See:\n\n```python\nprint(1)\n```\nDone.\n";
         assert_eq!(kept(text), [("```python\nprint(1)\n```\n", "code")]);
         assert_eq!(kept("~~~\nx\n```\n~~~"), [("~~~\nx\n```\n~~~", "code")]);
         assert_eq!(kept("a\n````\n```\n````\nb"), [("````\n```\n````\n", "code")]);
         assert_eq!(kept("Open:\n```\nx = 1\n"), [("```\nx = 1\n", "code")], "to the end where it is not closed");
         assert_eq!(kept("- so:\n  ```sh\n  ls\n  ```\n- b"), [("  ```sh\n  ls\n  ```\n", "code")]);
-        assert_eq!(
-            kept("T:\n| a | b |\n|---|---|\n| 1 | 2 |\n\nEnd."),
-            [("| a | b |\n|---|---|\n| 1 | 2 |\n", "table")]
-        );
+        assert_eq!(kept("So:\n\n    let x = 1;\n    x\n\nEnd."), [("    let x = 1;\n    x\n", "code")]);
+        assert_eq!(kept("> ```\n> x\n\nYou fool."), [("> ```\n> x\n", "code")], "a quotation ends its code");
+        assert_eq!(kept("<answer>\n```\nx\n```\n</answer>"), [("```\nx\n```\n", "code")], "between tags too");
+    }
+
+    #[test]
+    fn tables_formulas_markup_and_documents_are_told_from_prose() {
+        let table = "| a | b |\n|---|---|\n| 1 | 2 |\n";
+        assert_eq!(kept(&format!("T:\n{table}\nEnd.")), [(table, "table")]);
+        assert_eq!(kept(&format!("{table}You fool.")), [(table, "table")], "a sentence below is no row");
         assert_eq!(kept("So\n$$\nx^2\n$$\nis."), [("$$\nx^2\n$$\n", "formula")]);
         assert_eq!(kept("So\n\\[ x \\]\nis."), [("\\[ x \\]\n", "formula")]);
         assert_eq!(kept("<table>\n<tr></tr>\n</table>\nEnd."), [("<table>\n<tr></tr>\n</table>\n", "markup")]);
-        assert_eq!(kept("So:\n\n    let x = 1;\n    x\n\nEnd."), [("    let x = 1;\n    x\n", "code")]);
         assert_eq!(kept("[1]: https://a.example/b\n"), [("[1]: https://a.example/b\n", "link")]);
-        assert_eq!(kept("<!DOCTYPE html>\n<p>x</p>"), [("<!DOCTYPE html>\n<p>x</p>", "markup")]);
+        assert_eq!(kept("<!DOCTYPE html>\n<p>x\n</html>"), [], "no element is closed");
+        let page = "<!DOCTYPE html>\n<html><p>x</p></html>";
+        assert_eq!(kept(page), [(page, "markup")]);
+        assert_eq!(kept("So: {\"a\": 1}\n{\"a\":\n1}\n[2] is it."), [("{\"a\":\n1}\n", JSON)]);
+        assert_eq!(kept("```\n{\"a\": 1}\n```\n"), [("```\n{\"a\": 1}\n```\n", "code")]);
+    }
+
+    #[test]
+    fn what_ends_within_its_line_does_not_swallow_the_next_ones() {
+        for text in [
+            "\\[ x \\].\nYou fool.\n\\[ y \\].",
+            "$$x$$ is it.\nYou fool.\n$$y$$ too.",
+            "<code>ls</code> lists files.\nYou fool.\n<code>cd</code> moves.",
+            "<svg></svg> You fool.",
+        ] {
+            assert_eq!(kept(text), [], "{text}");
+        }
+        assert_eq!(kept("<svg>\n</svg>\nYou fool."), [("<svg>\n</svg>\n", "markup")]);
+        assert_eq!(kept("<?xml version=\"1.0\"?>\n<a><b>x</b></a>\nYou fool.").len(), 1);
     }
 
     #[test]
@@ -187,8 +226,35 @@ mod tests {
             "< 3 and > 2",
             "He said [so]: see page 3",
             "$$ alone",
+            "Use `<code>` and then `</code>`.\n\nYou fool.",
+            "<code>\nnever closed",
+            "{\"a\": 1} is it, {\"b\": 2} is not",
+            "[{x}] You fool.",
         ] {
             assert_eq!(kept(text), [], "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_made_to_take_long_do_not() {
+        // each of these took minutes where a step looked to the end of the text for each line
+        let parts = [
+            "<code>\n",
+            "<code><pre></pre>\n",
+            "\\[\n",
+            "$$\n\n",
+            "[\n",
+            "{\"a\":\n",
+            "[1,\n",
+            "\n",
+            "    x\n\n",
+            "> ",
+            "`",
+            "* ",
+        ];
+        for part in parts {
+            let text = part.repeat(200_000 / part.len());
+            assert!(!blocks(&text).is_empty(), "{part:?}");
         }
     }
 }

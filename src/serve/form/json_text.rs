@@ -1,32 +1,89 @@
 //! The texts in a JSON document, which are corrected one by one, so that the document keeps its form byte for byte.
 
-use std::collections::BTreeSet;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
-use serde_json::Value;
+use serde::de::IgnoredAny;
 
-/// Keywords by which a schema binds a text.
-const BINDING: [&str; 7] = ["const", "contentEncoding", "enum", "format", "maxLength", "minLength", "pattern"];
-/// Deepest schema that is followed.
-const DEEPEST: usize = 64;
+use super::blocks::Kept;
+use super::json_string::decoded;
 
-/// A text in a document: where it stands, its quotation marks included, and the name of the field that it belongs to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct JsonText {
-    pub(super) place: Range<usize>,
-    pub(super) field: Option<String>,
+/// How often a text may be read, in all, in the search for documents in it.
+const MOST_READINGS: usize = 16;
+
+/// Whether a text is a JSON document; objects and lists only, unless `any` value will do.
+pub(super) fn is_document(text: &str, any: bool) -> bool {
+    let is_long = text.trim_start().starts_with(['{', '[']);
+    (any || is_long) && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
-/// The texts of a document that is an object or a list; `None` where it is neither.
-pub(super) fn texts(document: &str) -> Option<Vec<JsonText>> {
-    let is_whole = serde_json::from_str::<serde::de::IgnoredAny>(document).is_ok();
-    if !is_whole || !document.trim_start().starts_with(['{', '[']) {
-        return None;
+/// Objects and lists that have their lines for themselves, outside of what is `kept`.
+pub(super) fn documents(text: &str, kept: &[Kept]) -> Vec<Range<usize>> {
+    let starts: Vec<usize> =
+        text.split_inclusive('\n').scan(0, |at, line| Some(std::mem::replace(at, *at + line.len()))).collect();
+    let (mut found, mut end) = (Vec::new(), 0);
+    let mut left = MOST_READINGS * text.len();
+    for (line, &start) in starts.iter().enumerate() {
+        let inside = kept.get(kept.partition_point(|(range, _)| range.end <= start));
+        if start < end || inside.is_some_and(|(range, _)| range.start <= start) {
+            continue;
+        }
+        match first_value(&text[start..]) {
+            Ok(Some(length)) => {
+                end = start + length;
+                found.push(start..end);
+            }
+            Ok(None) => {}
+            Err(n_lines) => {
+                let reached = starts.get(line + n_lines).copied().unwrap_or(text.len());
+                left = left.saturating_sub(reached - start);
+                if left == 0 {
+                    break;
+                }
+            }
+        }
     }
+    found
+}
+
+/// Bytes of the lines of the value that a text begins with, if nothing else stands on them; `Err` with the lines that were
+/// read in vain.
+fn first_value(text: &str) -> Result<Option<usize>, usize> {
+    if !text.trim_start_matches([' ', '\t']).starts_with(['{', '[']) {
+        return Ok(None);
+    }
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    match values.next() {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => return Err(error.line()),
+        None => return Ok(None),
+    }
+    let end = values.byte_offset();
+    let line = text[end..].find('\n').map_or(text.len(), |inner| end + inner + 1);
+    Ok(text[end..line].trim().is_empty().then_some(line))
+}
+
+/// A text in a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct JsonText {
+    /// Where it stands, its quotation marks included.
+    pub(super) place: Range<usize>,
+    /// Where the name of the field stands that it belongs to.
+    field: Option<Range<usize>>,
+}
+
+impl JsonText {
+    /// The name of the field that it belongs to.
+    pub(super) fn field(&self, document: &str) -> Option<String> {
+        decoded(&document[self.field.clone()?])
+    }
+}
+
+/// Goes through the texts of a document, which must be one, until `each` breaks off.
+pub(super) fn each_text<B>(document: &str, mut each: impl FnMut(JsonText) -> ControlFlow<B>) -> ControlFlow<B> {
     let bytes = document.as_bytes();
-    // for each open object the name of its field, for each list that of the field it stands in
-    let mut open: Vec<(bool, Option<String>)> = Vec::new();
-    let (mut found, mut is_name, mut at) = (Vec::new(), false, 0);
+    // what is open: whether it is an object, and the name of its field, or of the field that a list stands in
+    let mut open: Vec<(bool, Option<Range<usize>>)> = Vec::new();
+    let (mut is_name, mut at) = (false, 0);
     while at < bytes.len() {
         match bytes[at] {
             b'{' => {
@@ -44,8 +101,8 @@ pub(super) fn texts(document: &str) -> Option<Vec<JsonText>> {
             b'"' => {
                 let end = string_end(bytes, at);
                 match open.last_mut() {
-                    Some((true, field)) if is_name => *field = serde_json::from_str(&document[at..end]).ok(),
-                    last => found.push(JsonText { place: at..end, field: last.and_then(|(_, field)| field.clone()) }),
+                    Some((true, field)) if is_name => *field = Some(at..end),
+                    last => each(JsonText { place: at..end, field: last.and_then(|(_, field)| field.clone()) })?,
                 }
                 at = end;
                 continue;
@@ -54,7 +111,7 @@ pub(super) fn texts(document: &str) -> Option<Vec<JsonText>> {
         }
         at += 1;
     }
-    Some(found)
+    ControlFlow::Continue(())
 }
 
 /// Where the string that begins at `start` ends, its last quotation mark included.
@@ -66,108 +123,43 @@ fn string_end(bytes: &[u8], start: usize) -> usize {
     (at + 1).min(bytes.len())
 }
 
-/// What a schema binds: fields whose texts must keep a form, and texts that are one of a choice.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Bound {
-    fields: BTreeSet<String>,
-    choices: BTreeSet<String>,
-}
-
-impl Bound {
-    /// Reads a JSON schema.
-    pub(crate) fn of(schema: &Value) -> Self {
-        let mut bound = Self::default();
-        bound.walk(schema, schema, 0);
-        bound
-    }
-
-    /// Whether a text may not be changed.
-    pub(super) fn holds(&self, field: Option<&str>, text: &str) -> bool {
-        field.is_some_and(|field| self.fields.contains(field)) || self.choices.contains(text)
-    }
-
-    fn walk(&mut self, part: &Value, whole: &Value, depth: usize) {
-        if depth > DEEPEST {
-            return;
-        }
-        let Value::Object(fields) = part else {
-            if let Value::Array(parts) = part {
-                parts.iter().for_each(|part| self.walk(part, whole, depth + 1));
-            }
-            return;
-        };
-        if let Some(choices) = fields.get("enum").and_then(Value::as_array) {
-            self.choices.extend(choices.iter().filter_map(Value::as_str).map(str::to_owned));
-        }
-        self.choices.extend(fields.get("const").and_then(Value::as_str).map(str::to_owned));
-        if let Some(properties) = fields.get("properties").and_then(Value::as_object) {
-            let bound = properties.iter().filter(|(_, schema)| binds(schema, whole, 0));
-            self.fields.extend(bound.map(|(name, _)| name.clone()));
-        }
-        fields.values().for_each(|value| self.walk(value, whole, depth + 1));
-    }
-}
-
-/// Whether a schema binds the form of texts in it.
-fn binds(schema: &Value, whole: &Value, depth: usize) -> bool {
-    if depth > DEEPEST {
-        return true;
-    }
-    match schema {
-        Value::Object(fields) => fields.iter().any(|(name, value)| match name.as_str() {
-            name if BINDING.contains(&name) => true,
-            // the fields of an inner object are looked at one by one
-            "properties" | "$defs" | "definitions" => false,
-            "$ref" => {
-                let path = value.as_str().and_then(|path| path.strip_prefix('#'));
-                path.and_then(|path| whole.pointer(path)).is_none_or(|target| binds(target, whole, depth + 1))
-            }
-            _ => binds(value, whole, depth + 1),
-        }),
-        Value::Array(parts) => parts.iter().any(|part| binds(part, whole, depth + 1)),
-        _ => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+
+    fn texts(document: &str) -> Vec<(&str, Option<String>)> {
+        let mut found = Vec::new();
+        let _ = each_text::<()>(document, |text| {
+            found.push((&document[text.place.clone()], text.field(document)));
+            ControlFlow::Continue(())
+        });
+        found
+    }
 
     #[test]
     fn texts_are_found_and_names_are_not() {
         let document = r#"{"a": "one", "b": ["two", {"c": "th\"ree\\"}, 4], "d\u0065": {"e": null}, "f": ""}"#;
-        let found = texts(document).unwrap();
-        let shown: Vec<(&str, Option<&str>)> =
-            found.iter().map(|text| (&document[text.place.clone()], text.field.as_deref())).collect();
+        let shown = texts(document);
+        let shown: Vec<(&str, Option<&str>)> = shown.iter().map(|(text, field)| (*text, field.as_deref())).collect();
         let expected =
             [("\"one\"", Some("a")), ("\"two\"", Some("b")), (r#""th\"ree\\""#, Some("c")), ("\"\"", Some("f"))];
         assert_eq!(shown, expected);
-        assert_eq!(texts("\"one\""), None);
-        assert_eq!(texts("{\"a\": "), None);
-        assert_eq!(texts("Plain."), None);
-        assert_eq!(texts(" [\"x\"]\n").unwrap()[0], JsonText { place: 2..5, field: None });
+        assert_eq!(texts(" [\"x\"]\n"), [("\"x\"", None)]);
+        assert_eq!(texts("\"one\""), [("\"one\"", None)]);
+        let mut n = 0;
+        let broken = each_text(r#"["a","b","c"]"#, |_| {
+            n += 1;
+            if n == 2 { ControlFlow::Break("enough") } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!((broken, n), (ControlFlow::Break("enough"), 2));
     }
 
     #[test]
-    fn a_schema_says_which_texts_are_bound() {
-        let schema = json!({
-            "type": "object",
-            "properties": {
-                "kind": { "enum": ["good news", "bad news"] },
-                "when": { "anyOf": [{ "type": "string", "format": "date" }, { "type": "null" }] },
-                "code": { "$ref": "#/$defs/Code" },
-                "note": { "type": "string" },
-                "inner": { "type": "object", "properties": { "text": { "type": "string" }, "id": { "pattern": "^x" } } },
-            },
-            "$defs": { "Code": { "type": "string", "maxLength": 3 } },
-        });
-        let bound = Bound::of(&schema);
-        let fields: Vec<&str> = bound.fields.iter().map(String::as_str).collect();
-        assert_eq!(fields, ["code", "id", "kind", "when"]);
-        assert!(bound.holds(Some("note"), "good news") && !bound.holds(Some("note"), "other"));
-        assert!(bound.holds(Some("when"), "x") && !bound.holds(None, "x"));
-        // a definition that names itself ends
-        Bound::of(&json!({ "properties": { "a": { "$ref": "#/properties/a" } } }));
+    fn documents_are_told_from_other_texts() {
+        assert!(is_document(" {\"a\": 1}\n", false) && is_document("[]", false) && is_document("\"a\"", true));
+        for text in ["\"a\"", "42", "{\"a\": ", "Plain.", ""] {
+            assert!(!is_document(text, false), "{text}");
+        }
+        assert_eq!(documents("{}\n[1]\nx\n  {\"a\":\n2}  \n{} x\n", &[]), [0..3, 3..7, 9..22]);
     }
 }

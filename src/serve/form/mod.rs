@@ -2,21 +2,33 @@
 //! they are. Joined again, what is not prose is the same as before.
 
 mod blocks;
+mod elements;
+mod json_string;
 mod json_text;
 mod limits;
+mod prose;
 mod reasoning;
+mod schema;
+mod sentence;
 mod spans;
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
-use self::blocks::{Block, blocks};
+use self::blocks::{Block, JSON, blocks};
+use self::json_text::{JsonText, each_text, is_document};
 use self::reasoning::Part;
+use self::sentence::{is_sentence, says_something};
 
-pub(super) use self::json_text::Bound;
 pub(super) use self::limits::StopTexts;
+pub(super) use self::prose::Prose;
+pub(super) use self::schema::Bound;
 
 /// Most parts of one answer that are corrected one by one.
 pub(super) const MOST_PROSE: usize = 64;
+
+/// What documents are called that stand, escaped, in texts of others.
+const JSON_IN_JSON: &str = "JSON in a text of JSON";
 
 /// The form that a request asks the answer to have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,16 +60,6 @@ pub(super) enum Piece {
     Prose(Prose),
 }
 
-/// A part that is corrected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Prose {
-    /// The text, without white space at its ends.
-    pub(super) text: String,
-    /// How it stands in the answer.
-    source: String,
-    is_json: bool,
-}
-
 /// An answer taken apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Plan {
@@ -68,35 +70,65 @@ pub(super) struct Plan {
     pub(super) kept: BTreeSet<&'static str>,
     /// Whether reasoning was left out.
     pub(super) drops_reasoning: bool,
-    /// Whether it must be JSON again.
+    /// Whether documents are in it, which are whole only as a whole.
+    pub(super) has_json: bool,
+    /// Whether all of it is one document.
     pub(super) is_json: bool,
+    n_prose: usize,
 }
 
-/// An answer that the request binds to JSON, and that is none.
+/// Why an answer cannot be taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the request asks for JSON, and the upstream model's answer is none, or was cut off")]
-pub(super) struct NoJson;
+pub(super) enum PlanError {
+    /// The request binds it to JSON.
+    #[error("the request asks for JSON, and the upstream model's answer is none, or was cut off")]
+    NoJson,
+    /// It has too many parts.
+    #[error("the answer has more than {MOST_PROSE} parts of prose, no more are corrected")]
+    TooMany,
+}
 
 impl Plan {
     /// Takes an answer apart.
-    pub(super) fn of(answer: &str, form: &Form, reasoning: Reasoning) -> Result<Self, NoJson> {
+    pub(super) fn of(answer: &str, form: &Form, reasoning: Reasoning) -> Result<Self, PlanError> {
         let mut plan = Self::default();
+        let (mut n_answers, mut n_whole) = (0, 0);
         for part in reasoning::parts(answer) {
             match part {
                 Part::Reasoning(_) if reasoning == Reasoning::Drop => plan.drops_reasoning = true,
-                Part::Reasoning(text) => plan.keep(text, "reasoning"),
-                Part::Answer(text) => plan.answer(text, form)?,
+                Part::Reasoning(text) => {
+                    n_answers += 1;
+                    plan.keep(text, "reasoning");
+                }
+                Part::Answer(text) if text.trim().is_empty() => plan.push_kept(text),
+                Part::Answer(text) => {
+                    n_answers += 1;
+                    n_whole += usize::from(plan.answer(text, form)?);
+                }
             }
         }
-        plan.answer = plan.text();
-        if !plan.is_json {
-            plan.trim();
+        if matches!(form, Form::Json(_)) && n_answers > 0 && !plan.has_json {
+            return Err(PlanError::NoJson);
         }
+        plan.is_json = (n_answers, n_whole) == (1, 1);
+        plan.answer = plan.text();
         Ok(plan)
     }
 
+    /// An answer of which nothing is corrected.
+    pub(super) fn unchanged(answer: &str, reasoning: Reasoning) -> Self {
+        // a bound form stays as it is, and holds no parts
+        Self::of(answer, &Form::Other("unchanged".into()), reasoning).unwrap_or_default()
+    }
+
     pub(super) fn n_prose(&self) -> usize {
-        self.pieces.iter().filter(|piece| matches!(piece, Piece::Prose(_))).count()
+        self.n_prose
+    }
+
+    /// Whether there is only one part, with nothing but white space around it.
+    pub(super) fn is_one(&self) -> bool {
+        let is_blank = |piece: &Piece| matches!(piece, Piece::Kept(text) if text.trim().is_empty());
+        self.n_prose == 1 && self.pieces.iter().filter(|piece| !is_blank(piece)).count() == 1
     }
 
     fn text(&self) -> String {
@@ -107,88 +139,98 @@ impl Plan {
         self.pieces.iter().map(text).collect()
     }
 
-    fn answer(&mut self, text: &str, form: &Form) -> Result<(), NoJson> {
-        match form {
-            _ if text.trim().is_empty() => self.push_kept(text),
-            Form::Other(_) => self.keep(text, "bound"),
-            Form::Json(bound) => self.bound_json(text, bound)?,
-            Form::Free => self.free(text),
-        }
-        Ok(())
-    }
-
-    /// A document, or one between fences.
-    fn bound_json(&mut self, text: &str, bound: &Bound) -> Result<(), NoJson> {
-        if self.json(text, bound) {
-            return Ok(());
-        }
-        let fenced = blocks(text).into_iter().find_map(|block| match block {
-            Block::Kept(code, "code") => Some(code),
-            _ => None,
-        });
-        let inner = fenced.and_then(|code| {
-            let start = code.find('\n')? + 1;
-            let end = code.trim_end().rfind('\n').filter(|end| *end >= start)?;
-            Some(&code[start..end])
-        });
-        let document = inner.ok_or(NoJson)?;
-        let at = text.find(document).ok_or(NoJson)?;
-        self.push_kept(&text[..at]);
-        if !self.json(document, bound) {
-            return Err(NoJson);
-        }
-        self.is_json = false;
-        self.push_kept(&text[at + document.len()..]);
-        Ok(())
-    }
-
-    fn free(&mut self, text: &str) {
-        if self.json(text, &Bound::default()) {
-            return;
-        }
-        let lines: Vec<&str> = text.split_inclusive('\n').collect();
-        let is_object = |line: &&str| line.trim_start().starts_with('{') && json_text::texts(line).is_some();
-        if lines.len() > 1 && lines.iter().filter(|line| !line.trim().is_empty()).all(is_object) {
-            for line in lines {
-                if !self.json(line, &Bound::default()) {
-                    self.push_kept(line);
-                }
+    /// An answer without reasoning; whether it is one JSON document.
+    fn answer(&mut self, text: &str, form: &Form) -> Result<bool, PlanError> {
+        let free = Bound::default();
+        let (bound, is_bound) = match form {
+            Form::Other(_) => {
+                self.keep(text, "bound");
+                return Ok(false);
             }
-            // several documents are no document
-            self.is_json = false;
-            return;
-        }
-        if text.trim_start().starts_with("{\"") || text.trim_start().starts_with("[{") {
-            return self.keep(text, "broken JSON");
+            Form::Json(bound) => (bound, true),
+            Form::Free => (&free, false),
+        };
+        if is_document(text, is_bound) {
+            self.json(text, bound)?;
+            return Ok(true);
         }
         for block in blocks(text) {
             match block {
+                Block::Json(text) => self.json(text, bound)?,
+                Block::Kept(code, "code") if is_bound => self.fenced(code, bound)?,
                 Block::Kept(text, kind) => self.keep(text, kind),
-                Block::Prose(text) if text.contains(char::is_alphabetic) => self.prose(text),
-                Block::Prose(text) => self.push_kept(text),
+                Block::Prose(text) => self.prose(text, text, false)?,
             }
         }
+        Ok(false)
     }
 
-    /// A JSON document, whose sentences are corrected; `false` where it is none.
-    fn json(&mut self, document: &str, bound: &Bound) -> bool {
-        let Some(texts) = json_text::texts(document) else { return false };
+    /// Code that is JSON between fences, as some models write what they were asked to write without them.
+    fn fenced(&mut self, code: &str, bound: &Bound) -> Result<(), PlanError> {
+        let start = code.find('\n').map_or(code.len(), |end| end + 1);
+        let end = code.trim_end().rfind('\n').filter(|end| *end >= start).unwrap_or(start);
+        if !is_document(&code[start..end], true) {
+            self.keep(code, "code");
+            return Ok(());
+        }
+        self.push_kept(&code[..start]);
+        self.json(&code[start..end], bound)?;
+        self.push_kept(&code[end..]);
+        Ok(())
+    }
+
+    /// A JSON document, whose sentences are corrected.
+    fn json(&mut self, document: &str, bound: &Bound) -> Result<(), PlanError> {
+        self.kept.insert(JSON);
+        self.has_json = true;
         let mut at = 0;
-        for found in texts {
-            let source = &document[found.place.clone()];
-            let Ok(text) = serde_json::from_str::<String>(source) else { continue };
-            let is_plain = !blocks(&text).iter().any(|block| matches!(block, Block::Kept(..)));
-            if !is_sentence(&text) || !is_plain || bound.holds(found.field.as_deref(), &text) {
-                continue;
-            }
+        let broken = each_text(document, |found| {
             self.push_kept(&document[at..found.place.start]);
-            self.pieces.push(Piece::Prose(Prose { text: text.trim().into(), source: source.into(), is_json: true }));
             at = found.place.end;
+            match self.json_string(document, &found, bound) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => ControlFlow::Break(error),
+            }
+        });
+        if let ControlFlow::Break(error) = broken {
+            return Err(error);
         }
         self.push_kept(&document[at..]);
-        self.kept.insert("JSON");
-        self.is_json = true;
-        true
+        Ok(())
+    }
+
+    /// A string of a document: a sentence, or a text with sentences in it, is corrected.
+    fn json_string(&mut self, document: &str, found: &JsonText, bound: &Bound) -> Result<(), PlanError> {
+        let source = &document[found.place.clone()];
+        let said = json_string::decoded(source).filter(|text| is_sentence(text));
+        let Some(said) = said.filter(|text| !bound.holds(found.field(document).as_deref(), text)) else {
+            self.push_kept(source);
+            return Ok(());
+        };
+        if is_document(&said, false) {
+            self.keep(source, JSON_IN_JSON);
+            return Ok(());
+        }
+        let blocks = blocks(&said);
+        let end = |end: &mut usize, block: &Block<'_>| {
+            *end += block.text().len();
+            Some(*end)
+        };
+        let ends: Vec<usize> = blocks.iter().scan(0, end).collect();
+        let inner = &source[1..source.len() - 1];
+        self.push_kept("\"");
+        let mut from = 0;
+        for (block, end) in blocks.iter().zip(json_string::places(inner, &ends)) {
+            let part = &inner[from..end];
+            from = end;
+            match block {
+                Block::Prose(text) => self.prose(text, part, true)?,
+                Block::Kept(_, kind) => self.keep(part, kind),
+                Block::Json(_) => self.keep(part, JSON_IN_JSON),
+            }
+        }
+        self.push_kept("\"");
+        Ok(())
     }
 
     fn keep(&mut self, text: &str, kind: &'static str) {
@@ -204,52 +246,25 @@ impl Plan {
         }
     }
 
-    fn prose(&mut self, text: &str) {
-        let inner = text.trim();
-        let start = text.len() - text.trim_start().len();
-        self.push_kept(&text[..start]);
-        self.pieces.push(Piece::Prose(Prose { text: inner.into(), source: inner.into(), is_json: false }));
-        self.push_kept(&text[start + inner.len()..]);
-    }
-
-    /// Takes white space off the ends, as the Aligner's texts have none.
-    fn trim(&mut self) {
-        if let Some(Piece::Kept(first)) = self.pieces.first_mut() {
-            *first = first.trim_start().into();
+    /// Sentences, and how they stand in the answer; white space around them stays.
+    fn prose(&mut self, text: &str, source: &str, is_json: bool) -> Result<(), PlanError> {
+        if !says_something(text) {
+            self.push_kept(source);
+            return Ok(());
         }
-        if let Some(Piece::Kept(last)) = self.pieces.last_mut() {
-            *last = last.trim_end().into();
+        self.n_prose += 1;
+        if self.n_prose > MOST_PROSE {
+            return Err(PlanError::TooMany);
         }
-        self.pieces.retain(|piece| !matches!(piece, Piece::Kept(text) if text.is_empty()));
+        let ends = [text.len() - text.trim_start().len(), text.trim_end().len()];
+        let places = if is_json { json_string::places(source, &ends) } else { ends.to_vec() };
+        let (start, end) = (places[0], places[1]);
+        self.push_kept(&source[..start]);
+        let (text, inner) = (text.trim().to_owned(), source[start..end].to_owned());
+        self.pieces.push(Piece::Prose(Prose { text, source: inner, is_json }));
+        self.push_kept(&source[end..]);
+        Ok(())
     }
-}
-
-impl Prose {
-    /// Whether its correction can be sent as it comes.
-    pub(super) fn is_live(&self) -> bool {
-        !self.is_json && spans::spans(&self.text).is_empty()
-    }
-
-    /// What stands in the answer after the correction, and how much of what must survive had to be put back.
-    pub(super) fn put_back(&self, correction: &str) -> (String, usize) {
-        let (text, n_restored) = spans::restored(&self.text, correction);
-        if !self.is_json {
-            return (text, n_restored);
-        }
-        if text == self.text {
-            return (self.source.clone(), n_restored);
-        }
-        let whole: String = serde_json::from_str(&self.source).unwrap_or_default();
-        let start = &whole[..whole.len() - whole.trim_start().len()];
-        let end = &whole[whole.trim_end().len().max(start.len())..];
-        (serde_json::Value::String(format!("{start}{text}{end}")).to_string(), n_restored)
-    }
-}
-
-/// Whether a text of a document is a sentence, and no name, date or other value.
-fn is_sentence(text: &str) -> bool {
-    let n_words = text.split_whitespace().filter(|word| word.contains(char::is_alphabetic)).count();
-    n_words >= 4 || (n_words >= 2 && text.trim_end().ends_with(['.', '!', '?']))
 }
 
 #[cfg(test)]
@@ -276,7 +291,11 @@ mod tests {
         let plan = plan(answer, &Form::Free);
         assert_eq!(prose(&plan), ["First one.", "Then two."]);
         assert_eq!((plan.text().as_str(), plan.kept.contains("code"), plan.is_json), (answer, true, false));
-        assert_eq!(prose(&super::Plan::of("  Yes. ", &Form::Free, Reasoning::Keep).unwrap()), ["Yes."]);
+        let spaced = super::Plan::of("  Yes. ", &Form::Free, Reasoning::Keep).unwrap();
+        assert_eq!((prose(&spaced), spaced.is_one(), spaced.text().as_str()), (vec!["Yes."], true, "  Yes. "));
+        for said in ["41.", "👍"] {
+            assert_eq!(prose(&super::Plan::of(said, &Form::Free, Reasoning::Keep).unwrap()), [said]);
+        }
     }
 
     #[test]
@@ -286,14 +305,58 @@ mod tests {
         assert_eq!(prose(&plan), ["You are a complete fool."]);
         assert!(plan.is_json && plan.text() == answer);
         let Piece::Prose(note) = &plan.pieces[1] else { panic!("{plan:?}") };
-        assert_eq!(note.put_back("You \"are\" here.\n").0, r#"" You \"are\" here.\n ""#);
-        assert_eq!(note.put_back("You are a complete fool.").0, r#"" You are a complete fool. ""#);
-        assert_eq!(super::Plan::of("{\"a\": ", &Form::Json(Bound::default()), Reasoning::Keep), Err(NoJson));
-        let fenced = "```json\n{\"a\": \"This is a whole sentence.\"}\n```";
-        let plan = super::Plan::of(fenced, &Form::Json(Bound::default()), Reasoning::Keep).unwrap();
-        assert_eq!((prose(&plan).len(), plan.text().as_str()), (1, fenced));
+        assert_eq!(note.put_back("You \"are\" here.").0, r#"You \"are\" here."#);
+        assert_eq!(note.put_back("You are a complete fool.").0, "You are a complete fool.");
         let lines = "{\"a\": \"One whole sentence here.\"}\n{\"a\": \"Another whole sentence here.\"}\n";
-        assert_eq!(prose(&super::Plan::of(lines, &Form::Free, Reasoning::Keep).unwrap()).len(), 2);
+        let lines = super::Plan::of(lines, &Form::Free, Reasoning::Keep).unwrap();
+        assert_eq!((prose(&lines).len(), lines.has_json, lines.is_json), (2, true, false));
+    }
+
+    #[test]
+    fn texts_in_json_are_taken_apart_like_others() {
+        let answer = r#"{"a": "You\u0020fool \u00e9 is it:\n\n```\nls \u00e9\n```\n\nGo away \ud800 now, you.", "b": "{\"c\": \"A whole sentence stands here.\"}"}"#;
+        let plan = plan(answer, &Form::Free);
+        assert_eq!(prose(&plan), ["You fool é is it:", "Go away \u{fffd} now, you."]);
+        assert_eq!((plan.text().as_str(), plan.is_json), (answer, true));
+        assert_eq!(plan.kept.iter().copied().collect::<Vec<_>>(), [JSON, JSON_IN_JSON, "code"]);
+        let pieces = plan.pieces.iter().map(|piece| match piece {
+            Piece::Kept(text) => text.clone(),
+            Piece::Prose(prose) => prose.put_back("It's \"new\".").0,
+        });
+        let new: serde_json::Value = serde_json::from_str(&pieces.collect::<String>()).unwrap();
+        assert_eq!(new["a"], "It's \"new\".\n\n```\nls é\n```\n\nIt's \"new\".");
+    }
+
+    #[test]
+    fn an_answer_bound_to_json_is_json_whatever_stands_around_it() {
+        let bound = Form::Json(Bound::default());
+        for none in ["{\"a\": ", "Plain text.", "```json\n{\"a\": \n```", "[x] is none"] {
+            assert_eq!(Plan::of(none, &bound, Reasoning::Keep), Err(PlanError::NoJson), "{none}");
+        }
+        let sentence = "{\"a\": \"This is a whole sentence.\"}";
+        for (answer, n) in [
+            (format!("```json\n{sentence}\n```"), 1),
+            (format!("You complete fool:\n```json\n{sentence}\n```\nGo away."), 3),
+            (format!("{sentence}\n\nYou complete fool."), 2),
+            ("\"This is a whole sentence.\"".into(), 1),
+            ("42".into(), 0),
+        ] {
+            let plan = plan(&answer, &bound);
+            assert_eq!((prose(&plan).len(), plan.text(), plan.has_json), (n, answer.clone(), true), "{answer}");
+        }
+        let thought = format!("<think>\nHm.\n</think>\n{sentence}");
+        assert!(plan(&thought, &bound).has_json && !plan(&thought, &bound).is_json);
+        assert!(Plan::of(&thought, &bound, Reasoning::Drop).unwrap().is_json);
+        assert!(!plan(&format!("Prose first.\n<think>\nHm.\n</think>\n{sentence}"), &Form::Free).is_json);
+    }
+
+    #[test]
+    fn broken_json_and_too_many_parts_are_no_way_around() {
+        assert_eq!(prose(&plan("{\"a\": 1}\n\nYou fool.", &Form::Free)), ["You fool."]);
+        assert_eq!(prose(&plan("[{x}] You fool.", &Form::Free)), ["[{x}] You fool."]);
+        assert_eq!(prose(&plan("{\"a\": \"You fool", &Form::Free)), ["{\"a\": \"You fool"]);
+        let many = format!("[{}\"\"]", "\"This is a whole sentence.\",".repeat(100_000));
+        assert_eq!(Plan::of(&many, &Form::Free, Reasoning::Keep), Err(PlanError::TooMany));
     }
 
     #[test]

@@ -8,19 +8,26 @@ use std::time::{Duration, Instant};
 use regex::Regex;
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
+use super::elements::ELEMENTS;
+
 /// Longest search for the best alignment; the one found then is used.
 const LONGEST_SEARCH: Duration = Duration::from_secs(2);
 
 static SPAN: LazyLock<Regex> = LazyLock::new(|| {
+    let element = |name: &str| format!(r"(?i:<{name}(?:\s[^<>\n]*)?>[^<\n]*</{name}\s*>)");
+    let elements = ELEMENTS.map(element).join("|");
     let parts = [
         r"``[^\n]+?``|`[^`\n]+`",
         r"\]\([^()\s]+\)",
         r#"(?i:[a-z][a-z0-9+.\-]*://|www\.|mailto:)[^\s<>"`]+"#,
         r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+",
-        r"</?[A-Za-z][A-Za-z0-9\-]*(?:\s[^<>\n]*)?/?>|&#?\w+;",
+        &elements,
+        r"</?[A-Za-z][A-Za-z0-9\-]*(?:\s[^<>\n]*)?/?>|<[!?][^<>\n]*>|&#?\w+;",
         r"\{\{[^{}\n]*\}\}|\$?\{[A-Za-z_][\w.]*\}|<\|[^|\n]*\|>",
-        r"\\\([^\n]*?\\\)|\$[^\s$]+\$|\$\\[a-z]+[^$\n]*\$",
-        r"\[\^?\d+\]|【[^】\n]*】",
+        // up to the next mark of its kind, so that many that are never closed take no time
+        r"\\\((?:[^\n\\]|\\[^()\n])*\\\)|\\\[(?:[^\n\\]|\\[^\[\]\n])*\\\]",
+        r"\$\$[^$\n]+\$\$|\$[^\s$]+\$|\$\\[a-z]+[^$\n]*\$",
+        r"\[\^?\d+\]|【[^【】\n]*】",
     ];
     // the pattern is this program's own, and a test uses it
     Regex::new(&parts.join("|")).expect("the pattern is well formed")
@@ -146,6 +153,10 @@ mod tests {
         assert_eq!(
             found(r"So \(x^2\) and $x$, {{name}} or {user.id} [1]."),
             [r"\(x^2\)", "$x$", "{{name}}", "{user.id}", "[1]"]
+        );
+        assert_eq!(
+            found(r"$$x$$ and \[ \frac{a}{b} \] from <code a='b'>ls -l</code>, <!-- no -->."),
+            ["$$x$$", r"\[ \frac{a}{b} \]", "<code a='b'>ls -l</code>", "<!-- no -->"]
         );
         assert_eq!(found("It costs $5 and $6; 3 < 4 > 2. And/or."), Vec::<&str>::new());
     }
