@@ -34,7 +34,10 @@ fn main() -> ExitCode {
     set_threads(cli.threads.map(usize::from));
     set_matmul_precision(precision(&cli));
     rows::set_strict(cli.strict);
-    keep_freed_memory();
+    match cli.command {
+        Command::Serve(_) => give_freed_memory_back(),
+        _ => keep_freed_memory(),
+    }
     interrupt::install();
     redline::model::files::stop_reading_when(|| interrupt::check().is_err());
     // held until the verb is done
@@ -97,6 +100,12 @@ fn set_threads(asked: Option<usize>) {
     debug_assert!(pool.is_ok(), "the pool is built once");
 }
 
+/// Freed bytes that a server keeps for the next request in each of its arenas, and the number of these.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const SERVER_KEEPS: libc::c_int = 8 << 20;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const SERVER_ARENAS: libc::c_int = 4;
+
 /// Lets freed memory stay with the program. By default every large tensor is new memory from the system, whose clearing takes
 /// a tenth of a training step.
 fn keep_freed_memory() {
@@ -105,5 +114,17 @@ fn keep_freed_memory() {
     unsafe {
         libc::mallopt(libc::M_MMAP_MAX, 0);
         libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+    }
+}
+
+/// Gives freed memory back once there is more than a little of it: a server runs for months, and what a large request took is
+/// not its own for ever.
+fn give_freed_memory_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: as above.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_MAX, 0);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, SERVER_KEEPS);
+        libc::mallopt(libc::M_ARENA_MAX, SERVER_ARENAS);
     }
 }

@@ -306,6 +306,80 @@ fn json_stays_json() {
     assert!(reply["choices"][0]["redline"]["reason"].as_str().unwrap().contains("guided_regex"), "{reply}");
 }
 
+/// Forms that have hidden prose from the Aligner: what stands around and in them is corrected all the same.
+#[test]
+fn no_form_takes_prose_past_the_aligner() {
+    let mock = Mock::start();
+    let server = Server::start(&mock.arguments());
+    let json = format!("{{\"note\": \"{FLAWED}\"}}");
+    for said in [
+        format!("{{\"a\": 1}}\n\n{FLAWED}"),
+        format!("[{{x}}] {FLAWED}"),
+        format!("{{\"a\": \"{FLAWED}"),
+        format!("<svg></svg>\n\n{FLAWED}"),
+        format!("<!DOCTYPE html>\n\n{FLAWED}"),
+        format!("> ```\n> ls\n\n{FLAWED}"),
+        format!("\\[ x \\].\n\n{FLAWED}\n\n\\[ y \\]."),
+        format!("| a | b |\n|---|---|\n| 1 | 2 |\n{FLAWED}"),
+        format!("{{\"note\": \"```\\nls\\n```\\n\\n{FLAWED}\"}}"),
+        format!("{{\"note\": \"\\ud800 {FLAWED}\"}}"),
+        format!("{FLAWED}\n<think>\nHm.\n</think>\n{json}"),
+        format!("<THINK >\n{UNSEEN}\n</think>\n{json}"),
+        format!("<think>{UNSEEN}<think>{UNSEEN}</think>{UNSEEN}</think>{FLAWED}"),
+    ] {
+        let [message, extension] = message(&server, json!({ "content": said }));
+        let content = message["content"].as_str().unwrap();
+        assert!(!content.contains("fool") && content.contains("capital of France is Paris."), "{said:?}: {content:?}");
+        assert_eq!(extension["status"], "corrected", "{said:?}");
+        if said.starts_with("{\"note") {
+            serde_json::from_str::<Value>(content).unwrap();
+        }
+    }
+    let fenced = format!("{FLAWED}\n```json\n{json}\n```\n{FLAWED}");
+    let mut body = request(&completion(json!({ "content": fenced })), false);
+    body["response_format"] = json!({ "type": "json_object" });
+    let reply = server.post("/v1/chat/completions", &body).json();
+    let content = reply["choices"][0]["message"]["content"].as_str().unwrap();
+    assert!(!content.contains("fool") && content.contains("```json\n{\"note\": "), "{content}");
+}
+
+/// A document whose correction would break off: an error, or the answer as it was where that may pass.
+#[test]
+fn no_document_is_sent_in_part() {
+    let mock = Mock::start();
+    let document = format!("{{\"note\": \"{FLAWED}\"}}");
+    for (fail, status) in [("closed", 502), ("open", 200)] {
+        let server = Server::start(&format!("{} --fail {fail} --max-new-tokens 2", mock.arguments()));
+        for is_stream in [false, true] {
+            let body = request(&completion(json!({ "content": document })), is_stream);
+            let reply = server.post("/v1/chat/completions", &body);
+            assert!(fail == "open" || !reply.body.contains("fool"), "{reply:?}");
+            if is_stream && fail == "closed" {
+                assert!(reply.body.contains("correction_unfinished") && !reply.body.contains("[DONE]"), "{reply:?}");
+                continue;
+            }
+            assert_eq!(reply.status, status, "{reply:?}");
+            if status == 200 {
+                let choice = if is_stream { gathered(&reply).remove(0) } else { reply.json()["choices"][0].clone() };
+                assert_eq!(choice["redline"]["status"], "uncorrected", "{choice}");
+                assert_eq!(choice["message"]["content"].as_str(), Some(document.as_str()));
+            }
+        }
+    }
+}
+
+#[test]
+fn white_space_around_an_answer_stays() {
+    let mock = Mock::start();
+    let server = Server::start(&mock.arguments());
+    let code = "    let x = 1;\n    x\n";
+    for said in [format!("\n\n{CLEAN}\n"), format!(" {CLEAN} "), code.to_owned()] {
+        let [message, extension] = message(&server, json!({ "content": said }));
+        assert_eq!(message["content"].as_str(), Some(said.as_str()));
+        assert!(said == code || extension["exact_copy"] == true, "{extension}");
+    }
+}
+
 #[test]
 fn limits_of_the_request_bind_what_is_sent() {
     let mock = Mock::start();
@@ -325,6 +399,8 @@ fn limits_of_the_request_bind_what_is_sent() {
         );
         let stopped = ask(json!({ "stop": [" is Paris"] }));
         assert_eq!(stopped["message"]["content"], "The capital of France");
+        assert_eq!(stopped["redline"]["usage"], all["redline"]["usage"], "a stop text takes no measure away");
+        assert!(stopped["redline"]["edit_ratio"].is_number(), "{stopped}");
         let cut = ask(json!({ "max_tokens": 3 }));
         assert_eq!(
             (cut["finish_reason"].as_str(), cut["redline"]["truncated"].as_bool()),
