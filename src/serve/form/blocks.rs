@@ -9,6 +9,7 @@ use regex::Regex;
 
 use super::elements;
 use super::json_text::documents;
+use super::pattern;
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,10 +38,10 @@ pub(super) type Kept = (Range<usize>, &'static str);
 pub(super) const JSON: &str = "JSON";
 
 /// A formula between brackets with backslashes, without an empty line in it.
-static FORMULA: LazyLock<Regex> = LazyLock::new(|| {
-    // the pattern is this program's own, and a test uses it
-    Regex::new(r"\\\[(?:[^\n]|\n[^\n])*?\\\]").expect("the pattern is well formed")
-});
+static FORMULA: LazyLock<Regex> = LazyLock::new(|| pattern(r"\\\[(?:[^\n]|\n[^\n])*?\\\]"));
+/// A line of tags, and nothing else.
+static TAGS: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^\s*(?:<(?:/?[A-Za-z][\w:\-]*(?:\s[^<>]*)?/?|[!?][^<>]*)>\s*)+$"));
 
 /// The blocks of a text, which joined are the text again.
 pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
@@ -129,16 +130,18 @@ fn line_end(text: &str, at: usize) -> Option<usize> {
         return Some(at);
     }
     let end = text[at..].find('\n').map_or(text.len(), |inner| at + inner + 1);
-    text[at..end].trim().is_empty().then_some(end)
+    // a formula may end a sentence
+    text[at..end].trim().chars().all(|mark| ".,;:!?".contains(mark)).then_some(end)
 }
 
-/// Prose, apart from lines that say where links lead.
+/// Prose, apart from lines that say where links lead, or hold nothing but tags.
 fn prose<'a>(text: &'a str, blocks: &mut Vec<Block<'a>>) {
     let (mut from, mut at) = (0, 0);
     for line in text.split_inclusive('\n') {
-        if is_reference(line) {
+        let kind = if is_reference(line) { Some("link") } else { TAGS.is_match(line).then_some("markup") };
+        if let Some(kind) = kind {
             blocks.extend((from < at).then(|| Block::Prose(&text[from..at])));
-            blocks.push(Block::Kept(line, "link"));
+            blocks.push(Block::Kept(line, kind));
             from = at + line.len();
         }
         at += line.len();
@@ -180,7 +183,8 @@ mod tests {
         assert_eq!(kept("- so:\n  ```sh\n  ls\n  ```\n- b"), [("  ```sh\n  ls\n  ```\n", "code")]);
         assert_eq!(kept("So:\n\n    let x = 1;\n    x\n\nEnd."), [("    let x = 1;\n    x\n", "code")]);
         assert_eq!(kept("> ```\n> x\n\nYou fool."), [("> ```\n> x\n", "code")], "a quotation ends its code");
-        assert_eq!(kept("<answer>\n```\nx\n```\n</answer>"), [("```\nx\n```\n", "code")], "between tags too");
+        let tags = [("<answer>\n", "markup"), ("```\nx\n```\n", "code"), ("</answer>", "markup")];
+        assert_eq!(kept("<answer>\n```\nx\n```\n</answer>"), tags);
     }
 
     #[test]
@@ -190,9 +194,11 @@ mod tests {
         assert_eq!(kept(&format!("{table}You fool.")), [(table, "table")], "a sentence below is no row");
         assert_eq!(kept("So\n$$\nx^2\n$$\nis."), [("$$\nx^2\n$$\n", "formula")]);
         assert_eq!(kept("So\n\\[ x \\]\nis."), [("\\[ x \\]\n", "formula")]);
+        assert_eq!(kept("\\[ x \\].\nYou.\n\\[ y \\],\n"), [("\\[ x \\].\n", "formula"), ("\\[ y \\],\n", "formula")]);
         assert_eq!(kept("<table>\n<tr></tr>\n</table>\nEnd."), [("<table>\n<tr></tr>\n</table>\n", "markup")]);
         assert_eq!(kept("[1]: https://a.example/b\n"), [("[1]: https://a.example/b\n", "link")]);
-        assert_eq!(kept("<!DOCTYPE html>\n<p>x\n</html>"), [], "no element is closed");
+        let tags = [("<!DOCTYPE html>\n", "markup"), ("</html>", "markup")];
+        assert_eq!(kept("<!DOCTYPE html>\n<p>x\n</html>"), tags, "no element is closed");
         let page = "<!DOCTYPE html>\n<html><p>x</p></html>";
         assert_eq!(kept(page), [(page, "markup")]);
         assert_eq!(kept("So: {\"a\": 1}\n{\"a\":\n1}\n[2] is it."), [("{\"a\":\n1}\n", JSON)]);
@@ -202,13 +208,15 @@ mod tests {
     #[test]
     fn what_ends_within_its_line_does_not_swallow_the_next_ones() {
         for text in [
-            "\\[ x \\].\nYou fool.\n\\[ y \\].",
+            "\\[ x \\] is it.\nYou fool.\n\\[ y \\] too.",
             "$$x$$ is it.\nYou fool.\n$$y$$ too.",
             "<code>ls</code> lists files.\nYou fool.\n<code>cd</code> moves.",
             "<svg></svg> You fool.",
+            "<b>You fool.</b>",
         ] {
             assert_eq!(kept(text), [], "{text}");
         }
+        assert_eq!(kept("<code>\nnever closed"), [("<code>\n", "markup")]);
         assert_eq!(kept("<svg>\n</svg>\nYou fool."), [("<svg>\n</svg>\n", "markup")]);
         assert_eq!(kept("<?xml version=\"1.0\"?>\n<a><b>x</b></a>\nYou fool.").len(), 1);
     }
@@ -227,7 +235,6 @@ mod tests {
             "He said [so]: see page 3",
             "$$ alone",
             "Use `<code>` and then `</code>`.\n\nYou fool.",
-            "<code>\nnever closed",
             "{\"a\": 1} is it, {\"b\": 2} is not",
             "[{x}] You fool.",
         ] {

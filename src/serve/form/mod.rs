@@ -15,6 +15,8 @@ mod spans;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use regex::Regex;
+
 use self::blocks::{Block, JSON, blocks};
 use self::json_text::{JsonText, each_text, is_document};
 use self::reasoning::Part;
@@ -265,6 +267,11 @@ impl Plan {
         self.push_kept(&source[end..]);
         Ok(())
     }
+}
+
+/// A pattern of this program's own, which a test uses.
+fn pattern(text: &str) -> Regex {
+    Regex::new(text).expect("the pattern is well formed")
 }
 
 #[cfg(test)]

@@ -5,11 +5,18 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::pattern;
+
 /// Opening and closing marks.
 static MARK: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r"(?i:</?(?:think|thinking|thought|reasoning|reflection|scratchpad|seed:think)(?:\s[^<>\n]*)?>)|\[/?THINK\]|◁/?think▷|<\|(?:begin|end)_of_thought\|>|<\|(?:START|END)_THINKING\|>";
-    // the pattern is this program's own, and a test uses it
-    Regex::new(pattern).expect("the pattern is well formed")
+    let marks = [
+        r"(?i:</?(?:think|thinking|thought|reasoning|reflection|scratchpad|seed:think)(?:\s[^<>\n]*)?>)",
+        r"\[/?THINK\]",
+        "◁/?think▷",
+        r"<\|(?:begin|end)_of_thought\|>",
+        r"<\|(?:START|END)_THINKING\|>",
+    ];
+    pattern(&marks.join("|"))
 });
 
 /// A part of an answer.

@@ -9,6 +9,7 @@ use regex::Regex;
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 
 use super::elements::ELEMENTS;
+use super::pattern;
 
 /// Longest search for the best alignment; the one found then is used.
 const LONGEST_SEARCH: Duration = Duration::from_secs(2);
@@ -29,8 +30,7 @@ static SPAN: LazyLock<Regex> = LazyLock::new(|| {
         r"\$\$[^$\n]+\$\$|\$[^\s$]+\$|\$\\[a-z]+[^$\n]*\$",
         r"\[\^?\d+\]|【[^【】\n]*】",
     ];
-    // the pattern is this program's own, and a test uses it
-    Regex::new(&parts.join("|")).expect("the pattern is well formed")
+    pattern(&parts.join("|"))
 });
 
 /// Places of what must survive, in order.
