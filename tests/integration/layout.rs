@@ -82,6 +82,26 @@ fn sources() -> BTreeMap<String, String> {
 }
 
 #[test]
+fn every_file_belongs_to_a_module() {
+    let sources = sources();
+    for name in sources.keys().filter(|name| !name.contains("/bin/")) {
+        let path = std::path::Path::new(name);
+        let (folder, stem) = (path.parent().unwrap(), path.file_stem().unwrap().to_str().unwrap());
+        if ["lib", "main"].contains(&stem) {
+            continue;
+        }
+        let (owner, module) = match stem {
+            "mod" => (folder.parent().unwrap(), folder.file_name().unwrap().to_str().unwrap()),
+            stem => (folder, stem),
+        };
+        let parents = [owner.join("mod.rs"), owner.with_extension("rs"), owner.join("lib.rs"), owner.join("main.rs")];
+        let mut parents = parents.iter().filter_map(|parent| sources.get(parent.to_str().unwrap()));
+        let is_named = parents.any(|code| code.contains(&format!("mod {module};")));
+        assert!(is_named, "no module names {name}");
+    }
+}
+
+#[test]
 fn one_module_opens_files() {
     let forbidden =
         ["fs::read(", "fs::read_to_string", "File::open(", "Mmap", "from_mmaped", "stdin()", "safetensors::load("];
