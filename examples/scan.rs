@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release --example scan`
 
-use redline::experiment::heatmap;
+use redline::figures::heatmap;
 use redline::plot::ascii::{AsciiOptions, heatmap as draw};
 use redline::prelude::*;
 

@@ -29,5 +29,8 @@ pub use redline_steer::{
 
 pub use crate::aligner::{Aligner, Correct, Extract, Sweep, SweepRun};
 pub use crate::experiment::{Extracted, ExtractionSettings, LayerSpec, SweepAnalysis};
+#[cfg(feature = "report")]
+pub use crate::figures::PlotSweep;
+#[cfg(feature = "report")]
 pub use crate::notebook::EvcxrDisplay;
 pub use crate::profile::Profile;

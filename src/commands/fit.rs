@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use redline::data::corrupt::CorruptedRow;
-use redline::experiment::{SlopeDependence, SweepAnalysis, analyse, best_fit, slope_dependences, sweep_plot};
+use redline::experiment::{SlopeDependence, SweepAnalysis, analyse, best_fit, slope_dependences};
+use redline::figures::sweep_plot;
 use redline::plot::write_both;
 use redline::report::Table;
 use redline::steer::{BootstrapOptions, CORRECTION, Interval, SweepFit, SweepRow, read_sweep};

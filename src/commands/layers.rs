@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use redline::experiment::{LayerProfiles, PlaceProfile, onset_curves, place_heatmap, places, profile_layers};
+use redline::experiment::{LayerProfiles, PlaceProfile, places, profile_layers};
+use redline::figures::{onset_curves, place_heatmap};
 use redline::model::Qac;
 use redline::plot::write_both;
 use redline::probe::bootstrap::Estimate;

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use redline::experiment::{heatmap, scan_pair};
+use redline::experiment::scan_pair;
+use redline::figures::heatmap;
 use redline::model::Qac;
 use redline::model::files::write_atomically;
 use redline::plot::{ascii, write_both};

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use redline::experiment::{DEFAULT_COHERENCE_BOUND, analyse, slope_plot, sweep_plot};
+use redline::experiment::{DEFAULT_COHERENCE_BOUND, analyse};
+use redline::figures::{slope_plot, sweep_plot};
 use redline::model::Qac;
 use redline::model::sampling::SamplingOptions;
 use redline::probe::split::normalise;

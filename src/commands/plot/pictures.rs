@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use redline::experiment::{
-    PlaceProfile, analyse, cosine_profile, direction_cosines, heatmap, layer_profile, scan_difference, slope_plot,
-    sweep_plot, training_curves,
+use redline::experiment::{PlaceProfile, analyse};
+use redline::figures::{
+    cosine_profile, direction_cosines, heatmap, layer_profile, scan_difference, slope_plot, sweep_plot, training_curves,
 };
 use redline::plot::ascii::{self, AsciiOptions, LineChart};
 use redline::plot::{Curves, Heatmap, HeatmapColors, PlotError, Profile, SlopePlot, SweepPlot, write_both};

@@ -1,6 +1,7 @@
 //! `index.html` of the report folder.
 
-use redline::experiment::{SweepAnalysis, slope_plot};
+use redline::experiment::SweepAnalysis;
+use redline::figures::slope_plot;
 use redline::plot::SweepPlot;
 use redline::report::{
     Examples, Finding, ProfilePart, Report, ScanPart, SettingsGroup, SlopesPart, SweepPart, flattened, sweep_findings,
@@ -42,7 +43,7 @@ pub fn build(
     let triple = |row: usize| experiment.inputs.triples.get(row);
     report.examples = Examples::of_sweep(&sweeps.rows, analysis, &unit, triple);
     let n_held_out = reading.report.first().map_or(0, |layer| layer.n_pairs);
-    report.profile = Some(ProfilePart::new(redline::experiment::layer_profile(&reading.report), n_held_out));
+    report.profile = Some(ProfilePart::new(redline::figures::layer_profile(&reading.report), n_held_out));
     report.scans = reading.scans.iter().map(|scan| ScanPart::new(scan, &title(scan))).collect();
     let hash = |key: &str| settings[key].as_str().unwrap_or_default().to_owned();
     report.settings = vec![

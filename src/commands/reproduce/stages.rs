@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 
 use redline::experiment::{
-    ControlSlopes, ExtractionSettings, PropensitySlopes, SweepAnalysis, analyse, extract, heatmap, layer_profile,
-    propensity_slopes, random_slopes, scan_pair, slope_plot, sweep_plot,
+    ControlSlopes, ExtractionSettings, PropensitySlopes, SweepAnalysis, analyse, extract, propensity_slopes,
+    random_slopes, scan_pair,
 };
+use redline::figures::{control_curves, heatmap, layer_profile, slope_plot, sweep_plot};
 use redline::model::Qac;
 use redline::model::sampling::SamplingOptions;
 use redline::plot::{Control, ControlKind, SweepPlot, write_both};
@@ -336,7 +337,7 @@ impl Experiment<'_> {
             write_both(&heatmap(scan, &title(scan)), &self.folder.file(&format!("scan-{}", scan.label)))?;
         }
         write_both(&layer_profile(&reading.report), &self.folder.file("layers"))?;
-        let mut controls = results.controls.as_ref().map_or_else(Vec::new, ControlSlopes::curves);
+        let mut controls = results.controls.as_ref().map_or_else(Vec::new, control_curves);
         if let Some(clean) = &results.clean {
             let points = clean.coefficients.iter().map(|at| (at.coefficient, at.mean_edit_ratio)).collect();
             controls.push(Control { name: "clean answers".into(), kind: ControlKind::Clean, points });

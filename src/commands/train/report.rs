@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use redline::experiment::{EvaluationRecord, training_curves};
+use redline::experiment::EvaluationRecord;
+use redline::figures::training_curves;
 use redline::model::Qac;
 use redline::report::{Example, Examples, Finding, Output, Report, ReportError, SettingsGroup, flattened};
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use redline::experiment::{EvaluationRecord, Quality, StepRecord, TrainingRecord as Record, Written, training_curves};
+use redline::experiment::{EvaluationRecord, Quality, StepRecord, TrainingRecord as Record, Written};
+use redline::figures::training_curves;
 use redline::model::files::{read_text, write_atomically};
 use redline::model::train::{Evaluation, Observer, Phase, StepReport, TrainStart};
 use redline::model::{Error, Qac};

@@ -1,0 +1,107 @@
+//! Putting graded flaws into clean answers.
+//!
+//! A row gets up to five flaws (each misspelt word counts as a part of one), of different severities where possible, and a hidden
+//! **strictness** drawn evenly from 1 to 5: the correction mends exactly the flaws whose severity reaches it and copies the rest.
+//! A corrector that always mends everything has no dial to find; annotators who differ in strictness make one. About a third of the
+//! rows stay clean copies.
+//!
+//! Every flaw is an edit of the clean answer (a byte range and what stands in its place), so that the correction at each strictness
+//! can be written down ([`CorruptedRow::possible_corrections`]). A row is a function of the seed, the row's number and its text, and
+//! of nothing else: the same bytes on any machine.
+//!
+//! # Example
+//! ```
+//! use redline::data::corrupt::{CorruptOptions, Corruptor};
+//!
+//! let corruptor = Corruptor::new(CorruptOptions { seed: 1, clean_share: 0.0 })?;
+//! let row = corruptor.corrupt(0, "How hot is boiling water?", "Water boils at 100 degrees. Salt raises that a little.")?;
+//! assert_ne!(row.answer, row.clean);
+//! assert_eq!(row.possible_corrections()?[0], row.clean);
+//! # Ok::<(), redline::data::DataError>(())
+//! ```
+
+mod flaw;
+mod negation;
+mod numbers;
+mod place;
+mod sentences;
+mod spelling;
+#[cfg(test)]
+mod tests;
+
+pub use flaw::{CorruptedRow, Flaw, FlawKind, MAX_STRICTNESS, MIN_STRICTNESS};
+pub(super) use negation::begins_small;
+
+use super::error::DataError;
+use super::material::{Lists, read_lists};
+use super::rng::RowRng;
+use flaw::mended;
+use place::Draft;
+
+const PHRASES: &str = include_str!("../../../../assets/data/flaws.txt");
+/// Tells these random numbers from those of other uses of the same seed.
+const STREAM: u64 = 0x00c0_44b7;
+
+/// How to corrupt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CorruptOptions {
+    /// The seed of everything random.
+    pub seed: u64,
+    /// The share of rows that stay clean copies.
+    pub clean_share: f64,
+}
+
+impl Default for CorruptOptions {
+    fn default() -> Self {
+        Self { seed: 0, clean_share: 1.0 / 3.0 }
+    }
+}
+
+/// Puts flaws into answers.
+#[derive(Debug, Clone)]
+pub struct Corruptor {
+    seed: u64,
+    /// Clean rows in a million.
+    clean_per_million: usize,
+    phrases: Lists,
+}
+
+impl Corruptor {
+    /// Checks the options and reads the built-in phrases.
+    ///
+    /// # Errors
+    /// [`DataError::Share`].
+    pub fn new(options: CorruptOptions) -> Result<Self, DataError> {
+        let CorruptOptions { seed, clean_share } = options;
+        if !(0.0..=1.0).contains(&clean_share) {
+            return Err(DataError::Share { what: "the share of clean rows", got: clean_share });
+        }
+        let phrases = read_lists("flaws.txt", PHRASES)?;
+        Ok(Self { seed, clean_per_million: (clean_share * 1e6).round() as usize, phrases })
+    }
+
+    /// The row with this number, made from a question and a clean answer.
+    ///
+    /// # Errors
+    /// [`DataError::EmptyAnswer`].
+    pub fn corrupt(&self, row: u64, question: &str, clean: &str) -> Result<CorruptedRow, DataError> {
+        if clean.trim().is_empty() {
+            return Err(DataError::EmptyAnswer { row });
+        }
+        let mut rng = RowRng::new(self.seed, STREAM, row);
+        let strictness = MIN_STRICTNESS + rng.below(usize::from(MAX_STRICTNESS)) as u8;
+        let flaws = match rng.chance(self.clean_per_million, 1_000_000) {
+            true => Vec::new(),
+            false => Draft::new(clean, &self.phrases).flaws(&mut rng),
+        };
+        Ok(CorruptedRow {
+            fact: None,
+            question: question.to_owned(),
+            answer: mended(clean, &flaws, MAX_STRICTNESS + 1)?,
+            correction: mended(clean, &flaws, strictness)?,
+            flaws,
+            strictness,
+            clean: clean.to_owned(),
+        })
+    }
+}

@@ -1,0 +1,89 @@
+//! The Aligners inside the program, with rows whose questions they were not trained on: enough to run the whole experiment.
+//!
+//! The default is a whole small model. `smollm2` is a LoRA adapter, for which the base file has to be fetched
+//! (`scripts/fetch-smollm2.sh`). `assets/aligner/README.md` and `assets/smollm2/README.md` say how they were trained and
+//! what they can do.
+
+use std::path::Path;
+
+use flate2::read::GzDecoder;
+use redline_model::{Adapter, Model, Qac, Result};
+use redline_probe::Method;
+use redline_probe::split::normalise;
+
+use crate::data::DataError;
+use crate::data::corrupt::CorruptedRow;
+
+/// The weights with their tokenizer: GGUF, Q8_0.
+pub const MODEL: &[u8] = include_bytes!("../../assets/aligner/redline-tiny.gguf");
+/// What stands for its path.
+pub const MODEL_NAME: &str = "redline-tiny.gguf";
+/// The prompt template that both were trained with.
+pub const TEMPLATE: &str = "aligner";
+/// How `reproduce`, `serve` and `tune` find its direction, and that of `smollm2`, unless told otherwise. From other pairs of the same kind PCA gives dials that differ by a
+/// factor of four; the mean difference is steadier. Chosen on development questions, see assets/aligner/README.md and docs/results/figure-4.md.
+pub const METHOD: Method = Method::MeanDiff;
+/// Held-out rows of its corpus, with their flaws: JSON Lines, gzip.
+pub const ROWS: &[u8] = include_bytes!("../../assets/aligner/held-out.jsonl.gz");
+/// What stands for their path.
+pub const ROWS_NAME: &str = "held-out.jsonl.gz";
+
+/// Name of the Aligner on SmolLM2-135M-Instruct, where a model can be given.
+pub const SMOLLM2: &str = "smollm2";
+/// File of the model it adapts.
+pub const SMOLLM2_BASE: &str = "SmolLM2-135M-Instruct.Q4_1.gguf";
+/// Its adapter: `adapter_config.json` and `adapter_model.safetensors`, f16.
+pub const SMOLLM2_ADAPTER: [&[u8]; 2] = [
+    include_bytes!("../../assets/smollm2/adapter/adapter_config.json"),
+    include_bytes!("../../assets/smollm2/adapter/adapter_model.safetensors"),
+];
+
+/// The adapter of the Aligner on SmolLM2.
+///
+/// # Errors
+/// None that a program whose tests pass can meet.
+pub fn smollm2_adapter() -> Result<Adapter> {
+    let [config, weights] = SMOLLM2_ADAPTER;
+    Adapter::from_bytes(Path::new("smollm2 (inside the program)"), config, weights)
+}
+
+/// Loads the Aligner.
+///
+/// # Errors
+/// None that a program whose tests pass can meet.
+pub fn model() -> Result<Model> {
+    Model::from_gguf_bytes(Path::new(MODEL_NAME), MODEL)
+}
+
+/// Reads the rows.
+///
+/// # Errors
+/// None that a program whose tests pass can meet.
+pub fn rows() -> std::result::Result<Vec<CorruptedRow>, DataError> {
+    let malformed = |line: usize, rule: String| DataError::Corrupted { path: ROWS_NAME.into(), line, rule };
+    let text = std::io::read_to_string(GzDecoder::new(ROWS)).map_err(|error| malformed(0, error.to_string()))?;
+    let row = |(place, line): (usize, &str)| {
+        serde_json::from_str(line).map_err(|error| malformed(place + 1, error.to_string()))
+    };
+    text.lines().enumerate().map(row).collect()
+}
+
+/// Triples of the rows to find a direction with and to measure it on: one of each question, those whose answer has flaws, with
+/// the correction that mends all of them.
+///
+/// # Errors
+/// None that a program whose tests pass can meet.
+///
+/// # Example
+/// ```no_run
+/// let triples = redline::embedded::triples()?;
+/// let (pairs, prompts) = triples.split_at(64);
+/// # Ok::<(), redline::data::DataError>(())
+/// ```
+pub fn triples() -> std::result::Result<Vec<Qac>, DataError> {
+    let mut seen = std::collections::HashSet::new();
+    let triple = |row: &CorruptedRow| Ok(Qac { correction: row.correction_at(1)?, ..row.to_qac() });
+    let mut triples = rows()?.iter().map(triple).collect::<std::result::Result<Vec<Qac>, DataError>>()?;
+    triples.retain(|qac| qac.answer.trim() != qac.correction.trim() && seen.insert(normalise(&qac.question)));
+    Ok(triples)
+}

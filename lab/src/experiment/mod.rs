@@ -1,0 +1,28 @@
+//! The chain: triples → pairs → reading vector → sweep → fitted line, as functions that the commands share.
+//!
+//! Nothing here prints; progress goes to a callback, which can also end the work.
+
+mod analysis;
+mod compare;
+mod control_runs;
+mod depth;
+mod extraction;
+mod layers;
+mod limits;
+mod profile;
+mod quality;
+mod training;
+
+pub use analysis::{CoefficientSummary, DEFAULT_COHERENCE_BOUND, SweepAnalysis, analyse};
+pub use compare::{Candidate, CompareOptions, Comparison, compare};
+pub use control_runs::{ControlLine, ControlSlopes, PropensitySlopes, propensity_slopes, random_slopes};
+pub use depth::Depth;
+pub use extraction::{Extracted, ExtractionSettings, SCAN_COPY, SCAN_CORRECTION, extract, scan_pair, scan_text};
+pub use layers::LayerSpec;
+pub use limits::{SlopeDependence, best_fit, slope_dependences};
+pub use profile::{LayerProfiles, MIN_PAIRS, PlaceProfile, places, profile_layers};
+pub use quality::{Quality, StrictnessQuality, Written, similarity};
+pub use training::{EvaluationRecord, StepRecord, TrainingRecord};
+
+/// Where long work reports `(done, total)`; an error from it ends the work.
+pub type OnProgress<'a> = &'a mut dyn FnMut(usize, usize) -> redline_model::Result<()>;

@@ -1,0 +1,14 @@
+//! What people do with an Aligner, as functions: correct, extract, sweep, evaluate, make data, keep a tuned dial, test a model
+//! against itself. Nothing here prints, draws, or parses arguments; long work reports to a callback, which can also end it.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod aligner;
+pub mod chat;
+pub mod conversation;
+pub mod data;
+pub mod embedded;
+pub mod experiment;
+pub mod profile;
+pub mod raw;
+pub mod reference;
+pub mod self_test;
