@@ -12,9 +12,26 @@ const READER: &str = "model/src/files";
 /// Modules of the program that write on standard error, after they took out what moves a terminal's cursor.
 const WRITERS: [&str; 4] = ["src/failure.rs", "src/interrupt.rs", "src/output.rs", "src/progress.rs"];
 
-/// Crates that belong to the program and to no library.
-const PROGRAM_ONLY: [&str; 9] =
-    ["clap", "clap_complete", "clap_mangen", "anyhow", "indicatif", "plotters", "ctrlc", "tokio", "axum"];
+/// Crates of the program that no library may use.
+const PROGRAM_ONLY: [&str; 6] = ["clap", "clap_complete", "clap_mangen", "anyhow", "indicatif", "ctrlc"];
+/// Crates that only one library may use.
+const ONE_ONLY: [(&str, &str); 5] = [
+    ("plotters", "redline-report"),
+    ("axum", "redline-serve"),
+    ("hyper", "redline-serve"),
+    ("reqwest", "redline-serve"),
+    ("tokio", "redline-serve"),
+];
+/// The rooms from the lowest to the highest, with those that each may use.
+const ARROWS: [(&str, &[&str]); 7] = [
+    ("redline-model", &[]),
+    ("redline-probe", &["redline-model"]),
+    ("redline-steer", &["redline-model", "redline-probe"]),
+    ("redline-lab", &["redline-model", "redline-probe", "redline-steer"]),
+    ("redline-report", &["redline-lab", "redline-model", "redline-probe", "redline-steer"]),
+    ("redline-serve", &["redline-lab", "redline-model", "redline-probe", "redline-steer"]),
+    ("redline", &["redline-lab", "redline-model", "redline-probe", "redline-report", "redline-serve", "redline-steer"]),
+];
 
 /// Names of the dependencies of each workspace member, those of tests and builds included.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
@@ -36,15 +53,10 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn arrows_point_one_way() {
     let dependencies = dependencies();
-    let order = ["redline-model", "redline-probe", "redline-steer", "redline"];
-    for (rank, name) in order.iter().enumerate() {
-        let used = &dependencies[*name];
-        for above in &order[rank..] {
-            assert!(!used.contains(*above), "{name} uses {above}");
-        }
-        if rank > 0 {
-            assert!(used.contains(order[rank - 1]), "{name} does not use {}", order[rank - 1]);
-        }
+    assert_eq!(dependencies.keys().map(String::as_str).collect::<BTreeSet<_>>(), ARROWS.map(|(name, _)| name).into());
+    for (name, may) in ARROWS {
+        let used = dependencies[name].iter().filter(|used| dependencies.contains_key(*used));
+        assert_eq!(used.map(String::as_str).collect::<BTreeSet<_>>(), may.iter().copied().collect(), "{name}");
     }
 }
 
@@ -55,8 +67,11 @@ fn libraries_know_nothing_of_the_program() {
         for forbidden in PROGRAM_ONLY {
             assert!(!used.contains(forbidden), "{name} uses {forbidden}");
         }
+        for (forbidden, owner) in ONE_ONLY {
+            assert!(name == owner || !used.contains(forbidden), "{name} uses {forbidden}");
+        }
     }
-    for expected in ["clap", "anyhow", "indicatif", "plotters", "ctrlc"] {
+    for expected in PROGRAM_ONLY {
         assert!(dependencies["redline"].contains(expected), "the program no longer uses {expected}");
     }
 }
@@ -64,8 +79,9 @@ fn libraries_know_nothing_of_the_program() {
 /// The code of every source file, tests left out, by its path.
 fn sources() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    let mut left: Vec<_> =
-        ["src", "model/src", "probe/src", "steer/src"].map(|folder| repository().join(folder)).into();
+    let mut left: Vec<_> = ["src", "lab/src", "model/src", "probe/src", "report/src", "serve/src", "steer/src"]
+        .map(|folder| repository().join(folder))
+        .into();
     while let Some(path) = left.pop() {
         let name = path.strip_prefix(repository()).unwrap().display().to_string();
         if path.is_dir() {
@@ -117,9 +133,9 @@ fn one_module_opens_files() {
 
 #[test]
 fn text_of_files_is_escaped_before_it_is_shown() {
-    for (name, code) in sources().into_iter().filter(|(name, _)| name.starts_with("src/")) {
-        // the server is a library and tells its own numbers; the notebook is no terminal
-        let is_free = name.starts_with("src/serve/") || name == "src/notebook.rs" || WRITERS.contains(&name.as_str());
+    for (name, code) in sources() {
+        // the notebook is no terminal
+        let is_free = name == "report/src/notebook.rs" || WRITERS.contains(&name.as_str());
         for word in ["eprintln!", "eprint!", "println!", "print!"] {
             assert!(is_free || !code.contains(word), "{name} uses {word}; see src/output.rs");
         }
