@@ -58,7 +58,7 @@ fn an_aligner_that_fails_closes_or_lets_through() {
     let answer = too_long();
     let closed = Server::start(&mock.arguments());
     let refused = closed.post("/v1/chat/completions", &chat_body("ok", &answer));
-    assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (400, Some("context_length_exceeded")));
+    assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (502, Some("answer_too_long")));
     assert!(!refused.body.contains(&answer), "nothing uncorrected gets through");
     drop(closed);
 
