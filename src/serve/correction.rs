@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::dial::{DialVector, SteeringRequest};
 use super::engine::{EngineError, Event, ScanColumn, Task, Written};
 use super::error::ApiError;
-use super::state::{Parts, Service};
+use super::state::{OneRequest, Service};
 
 /// Bytes of text for each position of the context that are worth tokenising: no text with more of them fits.
 pub(super) const MOST_BYTES_A_TOKEN: usize = 32;
@@ -33,8 +33,8 @@ pub(super) struct Asked {
     /// Most tokens of the whole answer that the request allows.
     pub(super) bound: Option<usize>,
     pub(super) scan: bool,
-    /// The request that this is part of.
-    pub(super) parts: Parts,
+    /// The request that it is for.
+    pub(super) request: OneRequest,
 }
 
 /// A correction on its way.
@@ -119,7 +119,7 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
         false => None,
     };
     let layers = reading.as_ref().map(|reading| layers(reading));
-    let Asked { question, answer, feedback, max_tokens, bound, parts, .. } = asked;
+    let Asked { question, answer, feedback, max_tokens, bound, request, .. } = asked;
     let tokens = Tokens::of(service, question, answer.clone(), feedback).await?;
     let room = tokens.room(service, max_tokens)?;
     let max_new_tokens = bound.map_or(room, |bound| room.min(bound.max(1)));
@@ -128,7 +128,7 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
     let operator = steering.as_ref().map_or(Operator::Add, |steering| steering.operator).name();
     let predicted_ratio = steering.as_ref().and_then(|steering| steering.predicted_ratio);
     let task = Task::Write { draft: tokens.answer, max_new_tokens, steering };
-    let events = service.submit(tokens.prompt, task, reading, &parts).await?;
+    let events = service.submit(tokens.prompt, task, reading, &request).await?;
     let service = service.clone();
     Ok(Pending {
         service,
@@ -183,7 +183,7 @@ pub(super) async fn scan(
     if n > context {
         return Err(ApiError::too_long(format!("the text has {n} tokens; the Aligner's context holds {context}")));
     }
-    let alone = Parts::default();
+    let alone = OneRequest::default();
     let mut events = service.submit(tokens.prompt, Task::Read { output }, Some(reading), &alone).await?;
     let mut columns = Vec::new();
     loop {

@@ -167,23 +167,34 @@ fn spelled(secret: &str, bytes: &[u8]) -> Fit {
 fn spelled_letter(letter: char, bytes: &[u8]) -> Fit {
     let n = bytes.iter().take(MOST_BACKSLASHES).take_while(|byte| **byte == b'\\').count();
     let rest = &bytes[n..];
-    let (mut units, mut utf8) = ([0; 2], [0; 4]);
-    let units: Vec<String> = letter.encode_utf16(&mut units).iter().map(|unit| format!("u{unit:04x}")).collect();
+    let mut utf8 = [0; 4];
     let literal = letter.encode_utf8(&mut utf8);
-    let percents: String = literal.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let escaped = match rest.first() {
+        None => Fit::Open,
+        Some(b'u') if n > 0 => begins(rest, &json_escape(letter)),
+        Some(b'%') => begins(rest, &literal.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>()),
+        Some(_) => Fit::No,
+    };
+    let plain = match literal == "\\" {
+        true if n > 0 => Fit::To(0),
+        _ if rest.starts_with(literal.as_bytes()) => Fit::To(literal.len()),
+        _ if literal.as_bytes().starts_with(rest) => Fit::Open,
+        _ => Fit::No,
+    };
     // an escape goes before the letter that it begins with
-    let fits = [
-        if n > 0 { begins(rest, &units.join("\\")) } else { Fit::No },
-        begins(rest, &percents),
-        match literal == "\\" {
-            true if n > 0 => Fit::To(0),
-            _ if rest.starts_with(literal.as_bytes()) => Fit::To(literal.len()),
-            _ if literal.as_bytes().starts_with(rest) => Fit::Open,
-            _ => Fit::No,
-        },
-    ];
-    let whole = fits.into_iter().find(|fit| matches!(fit, Fit::To(_)));
-    whole.or(fits.into_iter().find(|fit| *fit == Fit::Open)).unwrap_or(Fit::No).after(n)
+    let fit = match (escaped, plain) {
+        (Fit::To(_), _) => escaped,
+        (_, Fit::To(_)) => plain,
+        (Fit::Open, _) | (_, Fit::Open) => Fit::Open,
+        (Fit::No, Fit::No) => Fit::No,
+    };
+    fit.after(n)
+}
+
+/// `uXXXX`, and for what lies beyond, the same twice.
+fn json_escape(letter: char) -> String {
+    let mut units = [0; 2];
+    letter.encode_utf16(&mut units).iter().map(|unit| format!("u{unit:04x}")).collect::<Vec<_>>().join("\\")
 }
 
 /// Whether bytes begin with an escape, whose letters may be of either case.
@@ -276,7 +287,7 @@ mod tests {
         assert_eq!(secrets().open_end(b"the key sk-a/"), 5);
         assert_eq!(secrets().open_end(b"the key"), 0);
         assert_eq!(secrets().open_end(b"sk-a/b\"c+d=0123456789"), 0);
-        assert_eq!(secrets().open_end(br"the \u0073k-\u006"), 14);
+        assert_eq!(secrets().open_end(br"the \u0073k-\u006"), 13);
         assert_eq!(secrets().open_end(br"100%7"), 2);
         assert_eq!(secrets().open_end(br"the \u0074"), 0);
     }

@@ -30,11 +30,11 @@ pub struct Aligner {
     pub template: AlignerTemplate,
 }
 
-/// What all parts of one request know of each other: since when the first of them has a place.
+/// What all corrections of one request know of each other: since when the first of them has a place.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Parts(Arc<OnceLock<Instant>>);
+pub(super) struct OneRequest(Arc<OnceLock<Instant>>);
 
-impl Parts {
+impl OneRequest {
     fn begun(&self) -> Option<Instant> {
         self.0.get().copied()
     }
@@ -118,12 +118,12 @@ impl Service {
         prompt: Vec<u32>,
         task: Task,
         scan: Option<Arc<Reading>>,
-        parts: &Parts,
+        request: &OneRequest,
     ) -> Result<UnboundedReceiver<Event>, ApiError> {
         self.memory.used();
         let (events, receiver) = unbounded_channel();
         let job = Job { prompt, task, scan, events, submitted: Instant::now() };
-        let handed_in = match parts.begun() {
+        let handed_in = match request.begun() {
             None => self.queue.submit(job),
             Some(begun) => {
                 let handed_in = timeout_at((begun + self.options.timeout).into(), self.queue.submit_in_turn(job)).await;
@@ -132,7 +132,7 @@ impl Service {
         };
         match handed_in {
             Ok(()) => {
-                parts.begin();
+                request.begin();
                 Ok(receiver)
             }
             Err(Refused::Closed) => Err(ApiError::stopping()),

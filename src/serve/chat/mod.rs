@@ -72,7 +72,7 @@ struct RunningChoice {
 /// A message's content on its way.
 enum Slot {
     None,
-    Text(Answer),
+    Text(Box<Answer>),
     Parts(Vec<Part<Saying>>),
     Unseen,
 }
@@ -123,7 +123,7 @@ impl RunningChoice {
         let content = match content {
             Content::Text(text) if text.trim().is_empty() => Slot::None,
             Content::None => Slot::None,
-            Content::Text(text) => Slot::Text(service.answer(&text, terms).await?),
+            Content::Text(text) => Slot::Text(Box::new(service.answer(&text, terms).await?)),
             Content::Parts(parts) => Slot::Parts(parts.begin(service, terms).await?),
             Content::Unseen => Slot::Unseen,
         };
