@@ -184,14 +184,20 @@ fn is_failure(error: &anyhow::Error) -> bool {
     match model_error(error) {
         Some(ModelError::Candle(_) | ModelError::CutShort { .. } | ModelError::NoMemory { .. }) => true,
         Some(ModelError::Io { source, .. }) => !is_about_the_path(source.kind()),
-        _ => error.downcast_ref::<std::io::Error>().is_some(),
+        Some(_) => false,
+        None => {
+            let is_failure = |error: &std::io::Error| !is_about_the_path(error.kind());
+            let is_bare = error.downcast_ref::<std::io::Error>().is_some();
+            is_bare || error.chain().any(|cause| cause.downcast_ref().is_some_and(is_failure))
+        }
     }
 }
 
 /// Whether another path would mend it.
 fn is_about_the_path(kind: ErrorKind) -> bool {
     use ErrorKind::{
-        AlreadyExists, InvalidData, InvalidFilename, IsADirectory, NotADirectory, PermissionDenied, ReadOnlyFilesystem,
+        AlreadyExists, InvalidData, InvalidFilename, IsADirectory, NotADirectory, NotFound, PermissionDenied,
+        ReadOnlyFilesystem,
     };
     matches!(
         kind,
@@ -200,6 +206,7 @@ fn is_about_the_path(kind: ErrorKind) -> bool {
             | InvalidFilename
             | IsADirectory
             | NotADirectory
+            | NotFound
             | PermissionDenied
             | ReadOnlyFilesystem
     )
