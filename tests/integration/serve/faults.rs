@@ -148,6 +148,14 @@ fn a_server_that_stops_finishes_what_runs() {
 }
 
 #[test]
+fn a_server_that_is_told_to_stop_while_it_starts_just_stops() {
+    let server = Server::start("");
+    server.terminate();
+    let (status, told) = server.wait();
+    assert!(status.success() && told.ends_with("stopped\n") && !told.contains("interrupted"), "{status} {told}");
+}
+
+#[test]
 fn a_killed_server_leaves_nothing_half_that_looks_whole() {
     let mut server = Server::start("");
     let whole = server.post("/v1/correct", &long_body(false)).json();
