@@ -720,6 +720,7 @@ pub struct FitArgs {
   redline correct --upstream http://127.0.0.1:8000/v1 --data questions.jsonl --out corrected.jsonl
   redline correct --upstream-model chat.gguf --question 'How do I boil an egg?'
   redline correct --aligner embedded --aligner smollm2,vector=v.safetensors,range=all,coefficient=1 --data answers.jsonl")]
+#[command(group = ArgGroup::new("rows").args(["question", "data"]).required(true))]
 pub struct CorrectArgs {
     #[command(flatten)]
     pub model: ModelArgs,
@@ -731,13 +732,13 @@ pub struct CorrectArgs {
     #[command(flatten)]
     pub gate: gate::GateArgs,
     /// The question
-    #[arg(long, conflicts_with = "data")]
+    #[arg(long)]
     pub question: Option<String>,
     /// The answer to correct
     #[arg(long, requires = "question")]
     pub answer: Option<String>,
     /// JSON Lines with question, or messages as in OpenAI's chat API, and answer; - is standard input
-    #[arg(long, value_name = "FILE", required_unless_present = "question")]
+    #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
     #[command(flatten)]
     pub stack: stack::StackArgs,

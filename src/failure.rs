@@ -128,18 +128,55 @@ fn known_hint(error: &anyhow::Error) -> Option<String> {
     known.or_else(|| error.downcast_ref::<crate::session::Hinted>().map(|hinted| hinted.hint.clone()))
 }
 
+/// What a model's files or passes said, however other errors carry it: those that speak with its words are no link of the chain.
 fn model_error(error: &anyhow::Error) -> Option<&ModelError> {
     error.chain().find_map(|cause| {
-        let nested = match cause.downcast_ref::<SteerError>() {
-            Some(SteerError::Model(error)) => Some(error),
-            _ => None,
-        };
-        let in_probe = match cause.downcast_ref::<ProbeError>() {
-            Some(ProbeError::Model(error)) => Some(error),
-            _ => None,
-        };
-        cause.downcast_ref::<ModelError>().or(nested).or(in_probe)
+        let direct = cause.downcast_ref::<ModelError>();
+        let of_probe = || cause.downcast_ref().and_then(in_probe);
+        let of_steer = || cause.downcast_ref().and_then(in_steer);
+        let of_data = || cause.downcast_ref().and_then(in_data);
+        let of_profile = || cause.downcast_ref().and_then(in_profile);
+        let of_report = || cause.downcast_ref().and_then(in_report);
+        direct.or_else(of_probe).or_else(of_steer).or_else(of_data).or_else(of_profile).or_else(of_report)
     })
+}
+
+fn in_probe(error: &ProbeError) -> Option<&ModelError> {
+    match error {
+        ProbeError::Model(error) => Some(error),
+        _ => None,
+    }
+}
+
+fn in_steer(error: &SteerError) -> Option<&ModelError> {
+    match error {
+        SteerError::Model(error) => Some(error),
+        SteerError::Probe(error) => in_probe(error),
+        _ => None,
+    }
+}
+
+fn in_data(error: &DataError) -> Option<&ModelError> {
+    match error {
+        DataError::Read(error) => Some(error),
+        DataError::Split(error) => in_probe(error),
+        _ => None,
+    }
+}
+
+fn in_profile(error: &ProfileError) -> Option<&ModelError> {
+    match error {
+        ProfileError::Read(error) => Some(error),
+        ProfileError::Steer(error) => in_steer(error),
+        _ => None,
+    }
+}
+
+fn in_report(error: &ReportError) -> Option<&ModelError> {
+    match error {
+        ReportError::File(error) => Some(error),
+        _ => None,
+    }
 }
 
 /// Whether the machine failed rather than the input.
@@ -147,14 +184,20 @@ fn is_failure(error: &anyhow::Error) -> bool {
     match model_error(error) {
         Some(ModelError::Candle(_) | ModelError::CutShort { .. } | ModelError::NoMemory { .. }) => true,
         Some(ModelError::Io { source, .. }) => !is_about_the_path(source.kind()),
-        _ => error.downcast_ref::<std::io::Error>().is_some(),
+        Some(_) => false,
+        None => {
+            let is_failure = |error: &std::io::Error| !is_about_the_path(error.kind());
+            let is_bare = error.downcast_ref::<std::io::Error>().is_some();
+            is_bare || error.chain().any(|cause| cause.downcast_ref().is_some_and(is_failure))
+        }
     }
 }
 
 /// Whether another path would mend it.
 fn is_about_the_path(kind: ErrorKind) -> bool {
     use ErrorKind::{
-        AlreadyExists, InvalidData, InvalidFilename, IsADirectory, NotADirectory, PermissionDenied, ReadOnlyFilesystem,
+        AlreadyExists, InvalidData, InvalidFilename, IsADirectory, NotADirectory, NotFound, PermissionDenied,
+        ReadOnlyFilesystem,
     };
     matches!(
         kind,
@@ -163,6 +206,7 @@ fn is_about_the_path(kind: ErrorKind) -> bool {
             | InvalidFilename
             | IsADirectory
             | NotADirectory
+            | NotFound
             | PermissionDenied
             | ReadOnlyFilesystem
     )
@@ -199,6 +243,26 @@ mod tests {
         let endless = ModelError::NotAFile { path: "m.gguf".into(), kind: "a device" };
         let is_two = |error: ModelError| is_failure(&anyhow::Error::from(error));
         assert_eq!((is_two(cut), is_two(endless)), (true, false));
+    }
+
+    #[test]
+    fn what_a_model_says_is_known_whoever_carries_it() {
+        let full = || ModelError::NoMemory { path: "m".into(), what: "t".into(), needed: 1 };
+        for error in [
+            anyhow::Error::from(full()),
+            ProbeError::from(full()).into(),
+            SteerError::from(full()).into(),
+            SteerError::Probe(Box::new(ProbeError::from(full()))).into(),
+            DataError::from(full()).into(),
+            DataError::Split(Box::new(ProbeError::from(full()))).into(),
+            ProfileError::Read(Box::new(full())).into(),
+            ProfileError::Steer(Box::new(SteerError::from(full()))).into(),
+            ReportError::from(full()).into(),
+        ] {
+            assert!(is_failure(&error), "{error:?}");
+            let within = error.context("where");
+            assert!(is_failure(&within), "{within:?}");
+        }
     }
 
     #[test]

@@ -31,12 +31,17 @@ pub fn is_strict() -> bool {
 
 /// Says what there is to say of a file's rows, once.
 pub fn say(path: &Path, report: &ReadReport) {
+    say_as(path, report, "left out");
+}
+
+/// The same where something else becomes of rows that cannot be used.
+pub fn say_as(path: &Path, report: &ReadReport, fate: &str) {
     let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
     let new = Said { file: path.to_path_buf(), report: report.clone() };
     if report.is_plain() || said.contains(&new) {
         return;
     }
-    report.to_string().lines().for_each(|line| crate::output::note!("note: {}: {line}", path.display()));
+    report.told(fate).lines().for_each(|line| crate::output::note!("note: {}: {line}", path.display()));
     said.push(new);
 }
 

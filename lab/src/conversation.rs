@@ -5,6 +5,8 @@ use serde_json::value::RawValue;
 
 use crate::raw::{self, RawObject};
 
+/// What stands for the question of a conversation in which nobody asks anything.
+pub const NO_QUESTION: &str = "[conversation]";
 /// Longest name of a kind of part.
 const LONGEST_NAME: usize = 32;
 
@@ -48,8 +50,7 @@ impl Conversation {
     /// # Errors
     /// [`ConversationError`].
     pub fn parse(messages: &str) -> Result<Self, ConversationError> {
-        let messages: Vec<&RawValue> = serde_json::from_str(messages).map_err(|_| ConversationError::NoMessages)?;
-        Self::of(messages)
+        Self::of(raw::parse_list(messages).map_err(|_| ConversationError::NoMessages)?)
     }
 
     /// The same of the items of a response's input, of which only messages have roles.
@@ -57,10 +58,10 @@ impl Conversation {
     /// # Errors
     /// [`ConversationError`].
     pub fn of_items(items: &str) -> Result<Self, ConversationError> {
-        let items: Vec<&RawValue> = serde_json::from_str(items).map_err(|_| ConversationError::NoMessages)?;
+        let items = raw::parse_list(items).map_err(|_| ConversationError::NoMessages)?;
         let is_message = |item: &&RawValue| RawObject::of(item).is_none_or(|item| item.get("role").is_some());
-        let messages: Vec<&RawValue> = items.iter().copied().filter(is_message).collect();
-        if messages.is_empty() && !items.is_empty() { Err(ConversationError::NoQuestion) } else { Self::of(messages) }
+        let messages: Vec<&RawValue> = items.into_iter().filter(is_message).collect();
+        if messages.is_empty() { Err(ConversationError::NoQuestion) } else { Self::of(messages) }
     }
 
     fn of(messages: Vec<&RawValue>) -> Result<Self, ConversationError> {

@@ -7,11 +7,13 @@ use std::fmt;
 
 use redline_model::qac::whole_surrogates;
 use serde::Serialize;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::{RawValue, to_raw_value};
 
 /// Most fields of an object that is taken apart.
 const MOST_FIELDS: usize = 4096;
+/// Most elements of a list that is taken apart: a place for each takes more memory than a short element.
+const MOST_ELEMENTS: usize = 1 << 17;
 
 /// An object's fields in their order; no name stands twice.
 #[derive(Debug, Clone, Default)]
@@ -57,11 +59,6 @@ impl<'a> RawObject<'a> {
     /// Names and values.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &RawValue)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_ref()))
-    }
-
-    /// The same, with nothing borrowed.
-    pub fn into_owned(self) -> RawObject<'static> {
-        RawObject(self.0.into_iter().map(|(name, value)| (name, Cow::Owned(value.into_owned()))).collect())
     }
 }
 
@@ -127,9 +124,41 @@ pub fn text(value: &RawValue) -> Option<String> {
     read(value).or_else(|| serde_json::from_str(&whole_surrogates(value.get())).ok())
 }
 
-/// The elements of a list.
+/// The elements of a list; `None` where it is none, or has more of them than anybody means.
 pub fn list(value: &RawValue) -> Option<Vec<&RawValue>> {
-    serde_json::from_str(value.get()).ok()
+    parse_list(value.get()).ok()
+}
+
+/// The elements of a list in JSON text.
+pub fn parse_list(text: &str) -> serde_json::Result<Vec<&RawValue>> {
+    serde_json::from_str(text).map(|Elements(elements)| elements)
+}
+
+struct Elements<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Elements<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Elements<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a list")
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut elements: S) -> Result<Self::Value, S::Error> {
+                let mut list = Vec::new();
+                while let Some(element) = elements.next_element()? {
+                    if list.len() == MOST_ELEMENTS {
+                        return Err(S::Error::custom(format_args!("a list has more than {MOST_ELEMENTS} elements")));
+                    }
+                    list.push(element);
+                }
+                Ok(Elements(list))
+            }
+        }
+        deserializer.deserialize_seq(List)
+    }
 }
 
 /// Whether a value is null.
@@ -144,6 +173,21 @@ pub fn is_void(value: &RawValue) -> bool {
         inner.is_some_and(|inner| inner.trim().is_empty())
     };
     matches!(value.get(), "null" | "\"\"") || is_empty('[', ']') || is_empty('{', '}')
+}
+
+/// Whether a value says that there is nothing, as servers do in a field that is always there: it is void, false, 0, or has
+/// no more in it than such values.
+pub fn is_nothing(value: &RawValue) -> bool {
+    let is_plain_nothing = |value: &RawValue| match value.get() {
+        "false" => true,
+        _ if is_void(value) => true,
+        other if other.starts_with('"') => text(value).is_some_and(|text| text.trim().is_empty()),
+        _ => read(value) == Some(0.0),
+    };
+    let of_object =
+        || RawObject::of(value).is_some_and(|object| object.fields().all(|(_, value)| is_plain_nothing(value)));
+    let of_list = || list(value).is_some_and(|list| list.into_iter().all(is_plain_nothing));
+    is_plain_nothing(value) || of_object() || of_list()
 }
 
 #[cfg(test)]
@@ -182,5 +226,8 @@ mod tests {
         let void = [r#""""#, "[ ]", "{}", "null"].map(|json| is_void(&value(json)));
         assert_eq!(void, [true; 4]);
         assert!(!is_void(&value("[0]")) && !is_void(&value("0")));
+        let many = |n: usize| value(&format!("[{}0]", "0,".repeat(n)));
+        assert_eq!(list(&many(3)).unwrap().len(), 4);
+        assert!(list(&many(MOST_ELEMENTS)).is_none());
     }
 }

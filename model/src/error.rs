@@ -475,7 +475,9 @@ impl Error {
             Self::MissingField { .. } | Self::FieldType { .. } | Self::EmptyField { .. } => {
                 "each row needs non-empty text in `question`, `answer` and `correction`"
             }
-            Self::EmptyFile { .. } => "the file needs at least one line with `question`, `answer` and `correction`",
+            Self::EmptyFile { .. } => {
+                "the file needs at least one row, such as a line with `question`, `answer` and `correction`"
+            }
             Self::Template { .. } => "give a built-in name, or a file that holds {question} and {answer} once each",
             Self::UnknownHookPoint { .. } => "sites are resid_pre, resid_mid, resid_post, attn_out and mlp_out",
             Self::ContextExceeded { .. } => "shorten the text, lower the output limit, or leave the row out",

@@ -217,7 +217,7 @@ pub enum Error {
         available: usize,
     },
     /// A part of a split would hold nothing.
-    #[error("part {part} of the split would be empty ({available} distinct questions)")]
+    #[error("{available} distinct questions are too few to be split: part {} of the parts would be empty", part + 1)]
     SplitEmptyPart {
         /// Position of the part, from 0.
         part: usize,
@@ -313,8 +313,9 @@ impl Error {
             Self::NoVariance { .. } => "use mirrored differences, or mean_diff",
             Self::NoMeanDifference { .. } => "use pca_diff or pca_center, or check which pole is which",
             Self::SplitShare { .. } | Self::SplitShares { .. } => "shares add up to at most 1, such as 0.7,0.15,0.15",
-            Self::SplitTooLarge { .. } | Self::SplitEmptyPart { .. } => {
-                "equal questions count once; ask for smaller parts or give more rows"
+            Self::SplitTooLarge { .. } => "equal questions count once; ask for smaller parts or give more rows",
+            Self::SplitEmptyPart { .. } => {
+                "give more rows with other questions; some questions are kept apart to test on"
             }
             Self::IdenticalTexts { .. } => "choose a row whose correction differs from the answer",
             Self::OneDifference { .. } => "choose another row, or another --design",

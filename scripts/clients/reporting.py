@@ -5,8 +5,8 @@ PASS, FAIL, NOT_TESTED = "pass", "FAIL", "NOT TESTED"
 HEAD = """# Redline under real clients
 
 Each client of OpenAI's API below was installed by its pinned version and run against `redline serve`, in front of a scripted
-upstream server (`scripts/clients/scripted_upstream.py`) and, for the cases named `real-…`, of llama-cpp-python's server with
-SmolLM2-135M-Instruct. What a corrected text must be is asked of `POST /v1/correct` with the same question and answer. The command:
+upstream server (`scripts/clients/scripted_upstream.py`){real}.
+What a corrected text must be is asked of `POST /v1/correct` with the same question and answer. The command:
 
 ```sh
 {command}
@@ -14,6 +14,7 @@ SmolLM2-135M-Instruct. What a corrected text must be is asked of `POST /v1/corre
 
 {counts}. A dot: the client has no such case.
 """
+REAL = " and, for the cases named `real-…`,\nof llama-cpp-python's server with SmolLM2-135M-Instruct"
 
 
 def counts(rows):
@@ -40,7 +41,8 @@ def as_text(rows, cases, clients):
 def as_markdown(rows, cases, clients, versions, command):
     mark = {PASS: "✓", FAIL: "**FAIL**", NOT_TESTED: "NOT TESTED", None: "·"}
     lines = table(rows, cases, clients, mark)
-    text = HEAD.format(command=command, counts=counts(rows)) + "\n"
+    real = REAL if any(row["case"].startswith("real-") for row in rows) else ""
+    text = HEAD.format(command=command, counts=counts(rows), real=real) + "\n"
     text += "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], ["---"] + [":-:"] * (len(lines[0]) - 1), *lines[1:]])
     for title, kind in (("What failed", FAIL), ("What was not tested", NOT_TESTED)):
         found = [row for row in rows if row["result"] == kind]

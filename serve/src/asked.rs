@@ -46,10 +46,35 @@ pub(super) fn flag(value: Option<&RawValue>, param: &str) -> Result<bool, ApiErr
     value.map_or(Ok(false), |value| read(value).ok_or_else(wrong))
 }
 
-/// A field that is a whole number, at least 0.
-pub(super) fn count(body: &RawObject<'_>, param: &str) -> Result<Option<u64>, ApiError> {
+/// A field that is a whole number, at least 0, however it is written: `100.0` is one.
+fn count(body: &RawObject<'_>, param: &str) -> Result<Option<u64>, ApiError> {
     let wrong = || ApiError::invalid(param, format!("{param} must be a whole number"));
-    body.get(param).map(|value| read(value).ok_or_else(wrong)).transpose()
+    body.get(param).map(|value| read(value).or_else(|| whole(value)).ok_or_else(wrong)).transpose()
+}
+
+fn whole(value: &RawValue) -> Option<u64> {
+    // beyond what a u64 holds, its largest is as good a bound
+    read::<f64>(value).filter(|number| number.fract() == 0.0 && *number >= 0.0).map(|number| number as u64)
+}
+
+/// The most tokens that fields of a request allow together; -1 is for servers that know it as no limit.
+pub(super) fn bound(body: &RawObject<'_>, params: &[&str]) -> Result<Option<usize>, ApiError> {
+    let mut least = None;
+    for param in params {
+        if body.get(param).and_then(read::<f64>) == Some(-1.0) {
+            continue;
+        }
+        let Some(bound) = count(body, param)? else { continue };
+        if bound == 0 {
+            let message = format!(
+                "{param} is 0: no text can come back, so that there is nothing to correct; ask the upstream server itself"
+            );
+            return Err(ApiError::invalid(param, message));
+        }
+        let bound = usize::try_from(bound).unwrap_or(usize::MAX);
+        least = Some(least.map_or(bound, |least: usize| least.min(bound)));
+    }
+    Ok(least)
 }
 
 /// How many answers a request asks for.
@@ -178,5 +203,26 @@ mod tests {
         assert!(stops(&object(r#"{"stop":3}"#)).is_err());
         assert_eq!(n_choices(&object(r#"{"n":2}"#)).unwrap(), 2);
         assert!(n_choices(&object(r#"{"n":1000}"#)).is_err() && n_choices(&object(r#"{"n":"2"}"#)).is_err());
+        assert_eq!(n_choices(&object(r#"{"n":2.0}"#)).unwrap(), 2);
+        assert!(n_choices(&object(r#"{"n":-1}"#)).is_err() && n_choices(&object(r#"{"n":1.5}"#)).is_err());
+    }
+
+    #[test]
+    fn bounds_are_read_as_servers_write_them() {
+        let bound = |json: &str| {
+            let body = format!("{{\"a\":{json}}}");
+            bound(&RawObject::parse(&body).unwrap(), &["a", "b"]).ok()
+        };
+        for (json, expected) in [("100", 100), ("100.0", 100), ("1e2", 100), ("1e300", usize::MAX)] {
+            assert_eq!(bound(json), Some(Some(expected)), "{json}");
+        }
+        for json in ["null", "-1", "-1.0"] {
+            assert_eq!(bound(json), Some(None), "{json}");
+        }
+        for json in ["0", "0.0", "-2", "1.5", "\"3\"", "true", "[1]"] {
+            assert_eq!(bound(json), None, "{json}");
+        }
+        let both = RawObject::parse(r#"{"a":-1,"b":7.0}"#).unwrap();
+        assert_eq!(super::bound(&both, &["a", "b"]).unwrap(), Some(7));
     }
 }

@@ -11,13 +11,14 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, AnswerStep, End, Terms};
-use super::asked::{MOST_CHOICES, count, flag, form, n_choices, stops, take_own};
+use super::asked::{MOST_CHOICES, bound, flag, form, n_choices, stops, take_own};
 use super::body::TextBody;
-use super::chat::{add, check_choices, finish_reason};
+use super::chat::{check_choices, check_indices, finish_reason};
 use super::correction::Asked;
 use super::error::ApiError;
 use super::form::Form;
-use super::raw::{self, RawObject, is_void};
+use super::parts::add;
+use super::raw::{self, RawObject};
 use super::rules::{COMPLETION, COMPLETION_CHOICE, Notes, Sorter, Verdict};
 use super::sse::{self, Events, Left};
 use super::state::Service;
@@ -52,12 +53,12 @@ impl CompletionRequest {
             let message = format!("{} prompts with n = {n} are more than {MOST_CHOICES} answers", prompts.len());
             return Err(ApiError::invalid("prompt", message));
         }
-        let bound = count(&body, "max_tokens")?.map(|bound| usize::try_from(bound).unwrap_or(usize::MAX));
-        if flag(body.get("echo"), "echo")? || bound == Some(0) {
+        if flag(body.get("echo"), "echo")? {
             let message = "texts are written here and not scored: a corrected text has no log-probabilities of the upstream model's; ask \
-                           the upstream server itself for `echo` or `max_tokens` 0";
+                           the upstream server itself for `echo`";
             return Err(ApiError::invalid("echo", message));
         }
+        let bound = bound(&body, &["max_tokens"])?;
         let is_stream = flag(body.get("stream"), "stream")?;
         let options = body.take("stream_options");
         let options = options.as_deref().and_then(RawObject::of).unwrap_or_default();
@@ -104,8 +105,8 @@ struct Choice {
 impl Choice {
     fn read(choice: &RawValue, place: u64, mut sorter: Sorter) -> Result<Self, ApiError> {
         let choice = RawObject::of(choice).ok_or_else(|| ApiError::bad_reply("a choice is no object"))?;
-        if let Some(error) = choice.get("error").filter(|error| !is_void(error)) {
-            return Err(failure(error));
+        if let Some(error) = failure(&choice) {
+            return Err(error);
         }
         let mut beside = RawObject::default();
         for (name, value) in choice.fields() {
@@ -168,7 +169,7 @@ pub(super) async fn complete(
         let prompt = usize::try_from(choice.index).ok().and_then(|index| prompts.get(index / n));
         let question = prompt.filter(|prompt| !prompt.trim().is_empty()).map_or(NO_PROMPT, String::as_str).to_owned();
         let terms = Terms { asked: Asked { question, ..terms.asked.clone() }, ..terms.clone() };
-        running.push((Answer::begin(&service, &choice.text, &terms).await?, choice));
+        running.push((service.answer(&choice.text, &terms).await?, choice));
     }
     if is_stream {
         let stream = Stream { service, head, running, with_usage, started };
@@ -194,6 +195,7 @@ fn read(body: &[u8], model: Option<&str>, mut sorter: Sorter) -> Result<(Head, V
     check_choices(choices.len())?;
     let read = |(place, choice): (usize, &RawValue)| Choice::read(choice, place as u64, sorter.clone());
     let choices: Vec<Choice> = choices.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
+    check_indices(choices.iter().map(|choice| choice.index))?;
     Ok((head, choices))
 }
 
@@ -219,22 +221,22 @@ impl Stream {
                             self.service.metrics.first_corrected_token(self.started.elapsed());
                         }
                         head.set("choices", &json!([{ "index": choice.index, "text": text, "finish_reason": null }]));
-                        events.data(&head)?;
+                        events.data(&head).await?;
                     }
-                    Err(error) => return events.data(&error.json()),
+                    Err(error) => return events.data(&error.json()).await,
                 }
             };
             add(&mut tokens, end.tokens());
             self.service.corrected(&choice.extension(&end));
             head.set("choices", &[choice.whole("", &end)]);
-            events.data(&head)?;
+            events.data(&head).await?;
         }
         if self.with_usage {
             head.set("choices", &json!([]));
             head.set("usage", &self.head.usage(UsageNames::COMPLETION, tokens));
-            events.data(&head)?;
+            events.data(&head).await?;
         }
-        events.done()
+        events.done().await
     }
 }
 

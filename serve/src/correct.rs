@@ -41,8 +41,8 @@ pub(super) async fn correct(
     JsonBody(request): JsonBody<CorrectRequest>,
 ) -> Result<Response, ApiError> {
     let CorrectRequest { question, answer, steering, feedback, max_tokens, stream: is_stream, scan } = request;
-    let pending =
-        begin(&service, Asked { question, answer, steering, feedback, max_tokens, scan, bound: None }).await?;
+    let asked = Asked { question, answer, steering, feedback, max_tokens, scan, ..Asked::default() };
+    let pending = begin(&service, asked).await?;
     if is_stream {
         return Ok(stream(move |events| write(service, pending, events)));
     }
@@ -54,10 +54,10 @@ pub(super) async fn correct(
 async fn write(service: Arc<Service>, mut pending: Pending, events: Events) -> Result<(), Left> {
     loop {
         match events.while_there(pending.next()).await? {
-            Ok(Step::Text(text)) => events.event("text", &json!({ "text": text }))?,
-            Ok(Step::Column(column)) => events.event("column", &json!(column))?,
-            Ok(Step::Done(correction)) => return events.event("done", &whole(&service, &correction)),
-            Err(error) => return events.event("error", &error.json()),
+            Ok(Step::Text(text)) => events.event("text", &json!({ "text": text })).await?,
+            Ok(Step::Column(column)) => events.event("column", &json!(column)).await?,
+            Ok(Step::Done(correction)) => return events.event("done", &whole(&service, &correction)).await,
+            Err(error) => return events.event("error", &error.json()).await,
         }
     }
 }

@@ -13,10 +13,10 @@ use tokio::time::{Instant, timeout_at};
 use super::dial::{DialVector, SteeringRequest};
 use super::engine::{EngineError, Event, ScanColumn, Task, Written};
 use super::error::ApiError;
-use super::state::Service;
+use super::state::{OneRequest, Service};
 
 /// Bytes of text for each position of the context that are worth tokenising: no text with more of them fits.
-const MOST_BYTES_A_TOKEN: usize = 32;
+pub(super) const MOST_BYTES_A_TOKEN: usize = 32;
 /// Tokens a correction may have beyond twice the answer's.
 const SPARE_TOKENS: usize = 64;
 /// Longest feedback, in bytes.
@@ -33,6 +33,8 @@ pub(super) struct Asked {
     /// Most tokens of the whole answer that the request allows.
     pub(super) bound: Option<usize>,
     pub(super) scan: bool,
+    /// The request that it is for.
+    pub(super) request: OneRequest,
 }
 
 /// A correction on its way.
@@ -117,7 +119,7 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
         false => None,
     };
     let layers = reading.as_ref().map(|reading| layers(reading));
-    let Asked { question, answer, feedback, max_tokens, bound, .. } = asked;
+    let Asked { question, answer, feedback, max_tokens, bound, request, .. } = asked;
     let tokens = Tokens::of(service, question, answer.clone(), feedback).await?;
     let room = tokens.room(service, max_tokens)?;
     let max_new_tokens = bound.map_or(room, |bound| room.min(bound.max(1)));
@@ -126,7 +128,7 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
     let operator = steering.as_ref().map_or(Operator::Add, |steering| steering.operator).name();
     let predicted_ratio = steering.as_ref().and_then(|steering| steering.predicted_ratio);
     let task = Task::Write { draft: tokens.answer, max_new_tokens, steering };
-    let events = service.submit(tokens.prompt, task, reading)?;
+    let events = service.submit(tokens.prompt, task, reading, &request).await?;
     let service = service.clone();
     Ok(Pending {
         service,
@@ -181,7 +183,8 @@ pub(super) async fn scan(
     if n > context {
         return Err(ApiError::too_long(format!("the text has {n} tokens; the Aligner's context holds {context}")));
     }
-    let mut events = service.submit(tokens.prompt, Task::Read { output }, Some(reading))?;
+    let alone = OneRequest::default();
+    let mut events = service.submit(tokens.prompt, Task::Read { output }, Some(reading), &alone).await?;
     let mut columns = Vec::new();
     loop {
         match next(service, &mut events, deadline).await? {

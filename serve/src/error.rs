@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use axum::Json;
+use axum::extract::Request;
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +15,9 @@ use super::upstream_error::UpstreamError;
 
 /// What messages about replies begin with.
 const BAD_REPLY: &str = "the upstream server's reply cannot be used: ";
+
+/// The code that clients of OpenAI's API know for a text that is too long.
+const TOO_LONG: &str = "context_length_exceeded";
 
 /// A request that has no result.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +62,18 @@ impl ApiError {
 
     /// A text that is longer than the Aligner takes.
     pub(super) fn too_long(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "context_length_exceeded", message)
+        Self::new(StatusCode::BAD_REQUEST, TOO_LONG, message)
+    }
+
+    /// Whether it is one of [`ApiError::too_long`].
+    pub(super) fn is_too_long(&self) -> bool {
+        self.0.code == TOO_LONG
+    }
+
+    /// The same error of an answer that the upstream model gave: the client did not write it.
+    pub(super) fn of_answer(self) -> Self {
+        let message = format!("the upstream model's answer is too long to be corrected: {}", self.0.message);
+        Self::new(StatusCode::BAD_GATEWAY, "answer_too_long", message)
     }
 
     /// A reply of the upstream server that cannot be used.
@@ -80,6 +95,12 @@ impl ApiError {
     pub(super) fn with_headers(mut self, headers: &HeaderMap) -> Self {
         self.0.headers.extend(headers.clone());
         self
+    }
+
+    /// A method that a path does not take.
+    pub(super) fn wrong_method(request: &Request) -> Self {
+        let message = format!("{} does not take {}", request.uri().path(), request.method());
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message)
     }
 
     pub(super) fn starting() -> Self {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Request, State};
 use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
+use percent_encoding::percent_decode_str;
 use redline_steer::Operator;
 use serde_json::{Value, json};
 
@@ -48,32 +49,21 @@ pub(super) async fn metrics(State(service): State<Arc<Service>>) -> Response {
     ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
-/// The upstream server's models, whose names chat requests hold; without one, the Aligner.
-pub(super) async fn models(State(service): State<Arc<Service>>, headers: HeaderMap) -> Result<Json<Value>, ApiError> {
-    match &service.upstream {
-        Some(upstream) => {
-            let reply = upstream.get("/models", &service.upstream_headers(&headers)).await;
-            let list = reply.and_then(|reply| reply.json());
-            Ok(Json(list.map_err(|error| service.upstream_error(error))?))
-        }
-        None => Ok(Json(json!({ "object": "list", "data": [aligner(&service)] }))),
+/// The Aligner, where there is no upstream server with models: all of them, or the one of a name, as it stands in a path.
+pub(super) fn models(service: &Service, request: &Request, name: &str) -> Result<Response, ApiError> {
+    if ![Method::GET, Method::HEAD].contains(request.method()) {
+        return Err(ApiError::wrong_method(request));
     }
-}
-
-pub(super) async fn model(
-    State(service): State<Arc<Service>>,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, ApiError> {
-    let Json(list) = models(State(service), headers).await?;
-    let models = list["data"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let found = models.iter().find(|model| model["id"].as_str() == Some(&name)).cloned();
-    let missing = || ApiError::new(StatusCode::NOT_FOUND, "model_not_found", format!("there is no model `{name}`"));
-    found.map(Json).ok_or_else(missing)
-}
-
-fn aligner(service: &Service) -> Value {
-    json!({ "id": service.aligner.name, "object": "model", "created": 0, "owned_by": "redline" })
+    let aligner = json!({ "id": service.aligner.name, "object": "model", "created": 0, "owned_by": "redline" });
+    let Some(name) = name.strip_prefix('/').filter(|name| !name.is_empty()) else {
+        return Ok(Json(json!({ "object": "list", "data": [aligner] })).into_response());
+    };
+    let name = percent_decode_str(name).decode_utf8_lossy();
+    if name != service.aligner.name.as_str() {
+        let message = format!("there is no model `{name}`");
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message));
+    }
+    Ok(Json(aligner).into_response())
 }
 
 /// Everything a client needs for a dial.

@@ -47,8 +47,8 @@ pub const TO_CLIENT: [&str; 12] = [
 /// Names of headers that describe a body, and go with one that is passed on as it is.
 pub const WITH_BODY_TO_UPSTREAM: [&str; 3] = ["accept", "content-type", "content-encoding"];
 /// The same on the way back.
-pub const WITH_BODY_TO_CLIENT: [&str; 5] =
-    ["content-type", "content-disposition", "content-language", "cache-control", "last-modified"];
+pub const WITH_BODY_TO_CLIENT: [&str; 6] =
+    ["content-type", "content-encoding", "content-disposition", "content-language", "cache-control", "last-modified"];
 /// The id of a request: the client's own or one of this server, sent upstream and in every reply.
 pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The upstream server's id of its part.

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
+use super::descriptors;
 use super::in_flight::Exchanges;
 use super::memory::tidy;
 use super::options::ServeOptions;
@@ -37,6 +38,7 @@ pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
 /// Serves until `stop` is done; then what runs is finished, within the time that the options give it, and the worker ends.
 pub async fn listen(service: Arc<Service>, listener: TcpListener, stop: impl Future<Output = ()>) {
     let _end = End(service.clone());
+    descriptors::allow(service.options.most_connections);
     let server = Server {
         options: service.options.clone(),
         app: router(service.clone()),

@@ -8,11 +8,12 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::error::ApiError;
+use super::facts;
 use super::options::FailMode;
 use super::state::Service;
 
 /// Routes, below `/v1`, that are passed on; what stands below them too.
-pub const PASSED: [&str; 6] = ["embeddings", "moderations", "files", "uploads", "rerank", "score"];
+pub const PASSED: [&str; 7] = ["models", "embeddings", "moderations", "files", "uploads", "rerank", "score"];
 /// The header that marks a reply that the Aligner did not see.
 const STATUS: &str = "x-redline-status";
 
@@ -23,7 +24,11 @@ pub(super) async fn other(State(service): State<Arc<Service>>, request: Request)
         return Err(unknown(&request));
     };
     if service.upstream.is_none() {
-        return Err(unknown(&request));
+        let models = below.strip_prefix("models").filter(|name| name.is_empty() || name.starts_with('/'));
+        return match models {
+            Some(name) => facts::models(&service, &request, name),
+            None => Err(unknown(&request)),
+        };
     }
     if !is_straight(below) {
         let message = format!("{path} holds segments that lead elsewhere");

@@ -28,13 +28,14 @@ pub fn read_answer(reply: &[u8]) -> Result<ReadAnswer, UpstreamError> {
     let Some(choice) = reply.choices.into_iter().min_by_key(|choice| choice.index) else {
         return Ok(ReadAnswer::default());
     };
-    let said = match choice.content {
-        Content::Text(text) | Content::Parts(_, text) => Some(text),
-        Content::None | Content::Unseen => None,
+    let (said, refusal) = match choice.content {
+        Content::Text(text) => (Some(text), None),
+        Content::Parts(parts) => (parts.said("text").map(str::to_owned), parts.said("refusal").map(str::to_owned)),
+        Content::None | Content::Unseen => (None, None),
     };
     let answer = |text: String| Plan::unchanged(&text, Reasoning::Drop).answer.trim().to_owned();
     let text = said.map(answer).filter(|text| !text.is_empty());
-    Ok(ReadAnswer { text, refusal: choice.refusal, finish_reason: choice.finish_reason })
+    Ok(ReadAnswer { text, refusal: choice.refusal.or(refusal), finish_reason: choice.finish_reason })
 }
 
 #[cfg(test)]
@@ -53,6 +54,9 @@ mod tests {
         let parts = r#"{"content":[{"type":"thinking","thinking":[]},{"type":"text","text":"Yes"},{"type":"text","text":"."}]}"#;
         assert_eq!(text(parts).as_deref(), Some("Yes."));
         assert_eq!(text(r#"{"content":null,"refusal":"No."}"#), None);
+        let refusal = r#"{"choices":[{"message":{"content":[{"type":"refusal","refusal":"No."}]}}]}"#;
+        let refused = read_answer(refusal.as_bytes()).unwrap();
+        assert_eq!((refused.text, refused.refusal.as_deref()), (None, Some("No.")));
         assert_eq!(text(r#"{"content":"half \ud83d"}"#).as_deref(), Some("half \u{fffd}"));
         assert!(read_answer(b"{}").is_err());
         assert!(read_answer(br#"{"choices":[{"message":{"content":{"a":1}}}]}"#).is_err());

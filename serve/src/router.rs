@@ -9,12 +9,12 @@ use axum::extract::{Request, State};
 use axum::http::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer};
+use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::access::{self, Access, Counted, Line};
@@ -54,19 +54,23 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 
 /// The server's routes.
 pub fn router(service: Arc<Service>) -> Router {
-    let routes = signs_of_life()
+    let api = [
+        ("/v1/steering", get(facts::steering)),
+        ("/v1/chat/completions", post(chat::complete)),
+        ("/v1/completions", post(completions::complete)),
+        ("/v1/responses", post(responses::create)),
+        ("/v1/correct", post(correct::correct)),
+        ("/v1/scan", post(correct::scan)),
+    ];
+    // with the slash that some clients put at the end they are no other routes, which would go by uncorrected
+    let api = api.into_iter().fold(signs_of_life(), |routes, (path, handler)| {
+        routes.route(path, handler.clone()).route(&format!("{path}/"), handler)
+    });
+    let routes = api
         .route("/", get(page::html))
         .route("/page.css", get(page::css))
         .route("/page.js", get(page::js))
         .route("/openapi.json", get(facts::openapi))
-        .route("/v1/models", get(facts::models))
-        .route("/v1/models/{*model}", get(facts::model))
-        .route("/v1/steering", get(facts::steering))
-        .route("/v1/chat/completions", post(chat::complete))
-        .route("/v1/completions", post(completions::complete))
-        .route("/v1/responses", post(responses::create))
-        .route("/v1/correct", post(correct::correct))
-        .route("/v1/scan", post(correct::scan))
         .fallback(pass::other)
         .method_not_allowed_fallback(wrong_method);
     around(routes, service)
@@ -110,15 +114,15 @@ fn cors(origins: &[HeaderValue]) -> Option<CorsLayer> {
     // clients send headers of their own beside key and type, and an origin that is allowed may send them
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins.iter().cloned()))
-        .allow_methods([Method::GET, Method::POST])
+        // what is passed on has methods of its own
+        .allow_methods(AllowMethods::mirror_request())
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers([REQUEST_ID, UPSTREAM_REQUEST_ID, RETRY_AFTER]);
     (!origins.is_empty()).then_some(layer)
 }
 
 async fn wrong_method(request: Request) -> ApiError {
-    let message = format!("{} does not take {}", request.uri().path(), request.method());
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "wrong_method", message)
+    ApiError::wrong_method(&request)
 }
 
 /// Lets through requests to a known host with a known key.
@@ -170,7 +174,8 @@ async fn hide(service: &Service, response: Response) -> Response {
 
 /// The route of a path; paths of clients' own choice share one label.
 fn label(path: &str) -> &'static str {
-    let known = ROUTES.iter().map(|(_, route)| *route).find(|route| *route == path);
+    let is_path = |route: &&str| *route == path || path.strip_suffix('/') == Some(*route);
+    let known = ROUTES.iter().map(|(_, route)| *route).find(is_path);
     let model = || path.starts_with("/v1/models/").then_some("/v1/models/{model}");
     known.or_else(model).unwrap_or("other")
 }

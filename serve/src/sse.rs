@@ -9,37 +9,40 @@ use axum::body::{Body, Bytes};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use hyper::body::Frame;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::access::same_request;
 
 /// How often an idle stream shows that it is alive, so that no proxy closes it.
 pub(super) const ALIVE_EVERY: Duration = Duration::from_secs(10);
 
+/// Events that wait for a client to read them; more are written once it has.
+const MOST_WAITING: usize = 16;
+
 /// Where events are written.
-pub(super) struct Events(UnboundedSender<Bytes>);
+pub(super) struct Events(Sender<Bytes>);
 
 /// The client has left.
 pub(super) struct Left;
 
 impl Events {
     /// An event without name, as OpenAI's API has them; `json` is a JSON document.
-    pub(super) fn data(&self, json: &impl Display) -> Result<(), Left> {
-        self.raw(format!("data: {}\n\n", on_one_line(json)))
+    pub(super) async fn data(&self, json: &impl Display) -> Result<(), Left> {
+        self.raw(format!("data: {}\n\n", on_one_line(json))).await
     }
 
     /// A named event.
-    pub(super) fn event(&self, name: &str, json: &impl Display) -> Result<(), Left> {
-        self.raw(format!("event: {name}\ndata: {}\n\n", on_one_line(json)))
+    pub(super) async fn event(&self, name: &str, json: &impl Display) -> Result<(), Left> {
+        self.raw(format!("event: {name}\ndata: {}\n\n", on_one_line(json))).await
     }
 
     /// The end of a reply that is whole.
-    pub(super) fn done(&self) -> Result<(), Left> {
-        self.raw("data: [DONE]\n\n".into())
+    pub(super) async fn done(&self) -> Result<(), Left> {
+        self.raw("data: [DONE]\n\n".into()).await
     }
 
-    fn raw(&self, text: String) -> Result<(), Left> {
-        self.0.send(text.into()).map_err(|_| Left)
+    async fn raw(&self, text: String) -> Result<(), Left> {
+        self.0.send(text.into()).await.map_err(|_| Left)
     }
 
     /// Waits for `work`, with signs of life, as long as the client is there.
@@ -51,7 +54,8 @@ impl Events {
             tokio::select! {
                 result = &mut work => return Ok(result),
                 () = self.0.closed() => return Err(Left),
-                _ = alive.tick() => self.raw(": waiting\n\n".into())?,
+                // where there is no room, the client has enough to read
+                _ = alive.tick() => drop(self.0.try_send(": waiting\n\n".into())),
             }
         }
     }
@@ -68,14 +72,14 @@ where
     F: Future<Output = Result<(), Left>> + Send + 'static,
     W: FnOnce(Events) -> F,
 {
-    let (sender, receiver) = unbounded_channel();
+    let (sender, receiver) = channel(MOST_WAITING);
     tokio::spawn(same_request(write(Events(sender))));
     let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-cache")];
     (headers, Body::new(Channel(receiver))).into_response()
 }
 
 /// A body that comes from a channel.
-struct Channel(UnboundedReceiver<Bytes>);
+struct Channel(Receiver<Bytes>);
 
 impl hyper::body::Body for Channel {
     type Data = Bytes;
@@ -86,5 +90,30 @@ impl hyper::body::Body for Channel {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         self.0.poll_recv(context).map(|bytes| bytes.map(|bytes| Ok(Frame::data(bytes))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_written_than_a_client_reads() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let (sender, mut receiver) = channel(MOST_WAITING);
+            let events = Events(sender);
+            for _ in 0..MOST_WAITING {
+                assert!(events.data(&1).await.is_ok());
+            }
+            let mut more = Box::pin(events.data(&2));
+            let is_waiting =
+                std::future::poll_fn(|context| Poll::Ready(more.as_mut().poll(context).is_pending())).await;
+            assert!(is_waiting, "nobody has read yet");
+            assert_eq!(receiver.recv().await.unwrap(), "data: 1\n\n");
+            assert!(more.await.is_ok());
+            drop(receiver);
+            assert!(events.done().await.is_err());
+        });
     }
 }

@@ -1,12 +1,14 @@
 //! What all requests share.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, StatusCode};
 use redline_model::{AlignerTemplate, Model, Tokenizer};
+use redline_probe::Reading;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::timeout_at;
 
 use super::dial::Dials;
 use super::engine::{Event, Job, Queue, Refused, Task};
@@ -26,6 +28,20 @@ pub struct Aligner {
     pub model: Model,
     /// How it is prompted.
     pub template: AlignerTemplate,
+}
+
+/// What all corrections of one request know of each other: since when the first of them has a place.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OneRequest(Arc<OnceLock<Instant>>);
+
+impl OneRequest {
+    fn begun(&self) -> Option<Instant> {
+        self.0.get().copied()
+    }
+
+    fn begin(&self) {
+        self.0.get_or_init(Instant::now);
+    }
 }
 
 /// A server: an Aligner, its vectors once they are there, and what waits for it.
@@ -95,18 +111,30 @@ impl Service {
         self.aligner.model.tokenizer().map_err(failed)
     }
 
-    /// Hands work to the model and returns what it will say.
-    pub(super) fn submit(
+    /// Hands work to the model and returns what it will say. Where the queue is full, a request is refused with its first
+    /// part; the others wait for a place, those of its own parts among them, as long as a correction may take.
+    pub(super) async fn submit(
         &self,
         prompt: Vec<u32>,
         task: Task,
-        scan: Option<std::sync::Arc<redline_probe::Reading>>,
+        scan: Option<Arc<Reading>>,
+        request: &OneRequest,
     ) -> Result<UnboundedReceiver<Event>, ApiError> {
         self.memory.used();
         let (events, receiver) = unbounded_channel();
         let job = Job { prompt, task, scan, events, submitted: Instant::now() };
-        match self.queue.submit(job) {
-            Ok(()) => Ok(receiver),
+        let handed_in = match request.begun() {
+            None => self.queue.submit(job),
+            Some(begun) => {
+                let handed_in = timeout_at((begun + self.options.timeout).into(), self.queue.submit_in_turn(job)).await;
+                handed_in.map_err(|_| self.timeout_error())?
+            }
+        };
+        match handed_in {
+            Ok(()) => {
+                request.begin();
+                Ok(receiver)
+            }
             Err(Refused::Closed) => Err(ApiError::stopping()),
             Err(Refused::Full) => {
                 self.metrics.refused();

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
-use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT};
+use axum::http::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, USER_AGENT,
+};
 use axum::http::{Method, StatusCode};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
@@ -15,12 +17,10 @@ use super::secrets::Secrets;
 use super::tls::tls;
 use super::upstream_address::{Address, Proxy};
 use super::upstream_body::{Masked, Sent};
-use super::upstream_error::{Stated, UpstreamError};
+use super::upstream_error::{MOST_ERROR_BYTES, Stated, UpstreamError};
 
 /// Longest reply.
 const MOST_REPLY_BYTES: usize = 16 << 20;
-/// What is read of an error.
-const MOST_ERROR_BYTES: usize = 64 << 10;
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept.
@@ -177,6 +177,11 @@ impl Upstream {
                 let body = self.read(response, MOST_ERROR_BYTES, true).await?;
                 return Err(self.status_error(status, Stated::read(&body), headers));
             }
+            if let Some(encoding) = foreign_encoding(response.headers()) {
+                return Err(UpstreamError::Reply {
+                    rule: format!("it is encoded as {encoding:?}, which is not read here"),
+                });
+            }
             let body = self.secrets.mask_content(self.read(response, MOST_REPLY_BYTES, false).await?);
             let start = if body.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
             Ok(Reply { status, headers, body: body.slice(start..) })
@@ -275,6 +280,11 @@ impl Upstream {
     fn late(&self) -> UpstreamError {
         UpstreamError::Timeout { url: self.place.to_string(), seconds: self.timeout.as_secs_f64() }
     }
+}
+
+/// The encoding that a body still has; what was decoded has none any more.
+fn foreign_encoding(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get_all(CONTENT_ENCODING).iter().find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 /// What an error comes from.

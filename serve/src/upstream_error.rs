@@ -3,6 +3,8 @@
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
+/// Bytes of an error that are read: whoever has more to say says it at length.
+pub(super) const MOST_ERROR_BYTES: usize = 64 << 10;
 /// Characters of an upstream message that are passed on.
 const QUOTED_CHARS: usize = 500;
 
@@ -114,8 +116,9 @@ pub struct Stated {
 }
 
 impl Stated {
-    /// Reads the body of an error.
+    /// Reads the body of an error, as far as errors are read.
     pub fn read(body: &[u8]) -> Self {
+        let body = &body[..body.len().min(MOST_ERROR_BYTES)];
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         match serde_json::from_slice(body) {
             Ok(value) => Self::of(&value),
@@ -279,6 +282,14 @@ mod tests {
             assert_eq!(stated_message(body.as_bytes()), expected, "{body}");
         }
         assert!(stated_message("long ".repeat(1000).as_bytes()).chars().count() <= QUOTED_CHARS + 1);
+    }
+
+    #[test]
+    fn of_a_long_error_the_beginning_is_read() {
+        let short = format!(r#"[{{"error":"busy"}},"{}"]"#, "x".repeat(MOST_ERROR_BYTES / 2));
+        assert_eq!(stated_message(short.as_bytes()), "busy");
+        let long = format!(r#"[{{"error":"busy"}},"{}"]"#, "x".repeat(MOST_ERROR_BYTES));
+        assert!(stated_message(long.as_bytes()).starts_with(r#"[{"error":"busy"},"xx"#), "it is no JSON any more");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::ApiError;
 use super::headers::hex_id;
-use super::raw::{self, RawObject, is_void};
+use super::raw::{self, RawObject, is_nothing};
 use super::rules::{Rules, Sorter, Verdict};
 use super::upstream_error::{Stated, UpstreamError};
 
@@ -63,9 +63,9 @@ impl Head {
     ) -> Result<(RawObject<'a>, Self), ApiError> {
         let body = std::str::from_utf8(body).map_err(|_| ApiError::bad_reply("it is no text"))?;
         let body = body.trim_start_matches('\u{feff}').trim();
-        let object = RawObject::parse(body).map_err(|error| ApiError::bad_reply(format!("no JSON object: {error}")))?;
-        if let Some(error) = object.get("error").filter(|error| !is_void(error)) {
-            return Err(failure(error));
+        let object = RawObject::parse(body).map_err(|error| no_object(body, &error))?;
+        if let Some(error) = failure(&object) {
+            return Err(error);
         }
         let mut beside = RawObject::default();
         for (name, value) in object.fields() {
@@ -137,11 +137,20 @@ fn read_usage(usage: &RawValue) -> Option<Value> {
     usage.is_object().then(|| numbers(usage))?
 }
 
-/// An error that came with a status of success, or in a place of a choice.
-pub(crate) fn failure(error: &RawValue) -> ApiError {
+fn no_object(body: &str, error: &serde_json::Error) -> ApiError {
+    let is_stream = ["data:", "event:", "id:", "retry:", ":"].iter().any(|field| body.starts_with(field));
+    match is_stream {
+        true => ApiError::bad_reply("it is a stream of events, and a whole reply was asked for (`stream` false)"),
+        false => ApiError::bad_reply(format!("no JSON object: {error}")),
+    }
+}
+
+/// The error in a reply with a status of success, or in one of its choices.
+pub(crate) fn failure(object: &RawObject<'_>) -> Option<ApiError> {
+    let error = object.get("error").filter(|error| !is_nothing(error))?;
     let stated = Stated::read(error.get().as_bytes());
     let status = stated.status().unwrap_or(StatusCode::BAD_GATEWAY).as_u16();
-    UpstreamError::Status { status, stated: Box::new(stated), headers: Box::default() }.into()
+    Some(UpstreamError::Status { status, stated: Box::new(stated), headers: Box::default() }.into())
 }
 
 #[cfg(test)]
@@ -192,6 +201,26 @@ mod tests {
     fn an_error_inside_is_the_clients_answer() {
         let error = head(r#"{"error":{"message":"quota is used up","code":429}}"#).unwrap_err();
         assert!(error.message().contains("quota is used up"), "{error:?}");
-        assert!(head(r#"{"error":null}"#).is_ok());
+        for nothing in
+            ["null", "false", "0", "0.0", "\"\"", "\" \"", "{}", "[]", "[null]", r#"{"code":0,"message":""}"#]
+        {
+            assert!(head(&format!(r#"{{"error":{nothing}}}"#)).is_ok(), "{nothing}");
+        }
+        for something in ["true", "1", "\"no\"", "[0,1]", r#"{"code":0,"message":"no"}"#, r#"{"a":{"b":"no"}}"#] {
+            assert!(head(&format!(r#"{{"error":{something}}}"#)).is_err(), "{something}");
+        }
+    }
+
+    #[test]
+    fn an_error_that_goes_on_is_read_to_a_bound() {
+        let many = format!(r#"{{"error":[{}{{}}]}}"#, r#"{"":0},"#.repeat(1 << 20));
+        let error = head(&many).unwrap_err();
+        assert!(error.message().len() < 1000 && error.status() == StatusCode::BAD_GATEWAY, "{error:?}");
+    }
+
+    #[test]
+    fn a_stream_that_nobody_asked_for_is_named() {
+        let error = head("data: {\"choices\":[]}\n\ndata: [DONE]\n\n").unwrap_err();
+        assert!(error.message().contains("stream of events"), "{error:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgGroup, Args, ValueEnum};
 use redline::model::train::{AdamWOptions, TrainOptions};
 
 use super::numbers::{
@@ -71,6 +71,7 @@ pub enum GgufName {
 The folder then holds the Aligner (model/ as a Hugging Face folder, or adapter/ for PEFT), its log (train.jsonl), training
 curves (curves.png and .svg), the report (index.html), and the last and the best checkpoint. The same command continues a run that was stopped, and
 ends with the same bytes as one that was not.")]
+#[command(group = ArgGroup::new("start").args(["model", "from_scratch"]).required(true))]
 pub struct TrainArgs {
     /// Rows: triples, or preference pairs (rejected becomes chosen); JSON or JSON Lines, plain or gzip
     #[arg(long, value_name = "FILE")]
@@ -85,7 +86,7 @@ pub struct TrainArgs {
     #[arg(long, default_value_t = 200, value_parser = count(0, MOST_ROWS))]
     pub held_out_rows: usize,
     /// Model to start from: Hugging Face folder or GGUF file
-    #[arg(long, value_name = "PATH", required_unless_present = "from_scratch", conflicts_with = "from_scratch")]
+    #[arg(long, value_name = "PATH")]
     pub model: Option<PathBuf>,
     /// Start with random weights and a new tokenizer, learnt from the rows
     #[arg(long)]

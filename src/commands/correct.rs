@@ -15,7 +15,7 @@ use crate::commands::stack::{self, Row};
 use crate::commands::sweep::sampling_options;
 use crate::difference::{Marks, marked};
 use crate::progress::Progress;
-use crate::session::{Session, hinted};
+use crate::session::{OWN_ALIGNER, Session, hinted};
 use crate::steering::Steering;
 use crate::{interrupt, output};
 
@@ -30,6 +30,7 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     if !questions.iter().all(Row::is_known) {
         return stack::run(args, json); // there a row may have an error instead of a correction
     }
+    warn_of_own_aligner(args);
     let template = steering.as_ref().map(Steering::template).transpose()?.flatten();
     let session = Session::open_with(&args.model, template)?;
     let prompts = prompts(args, &session, &questions)?;
@@ -75,6 +76,17 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
         output::note!("steered: {edits} activations changed in {n_layers} layers, coefficient {coefficient}{from}");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Warns where the Aligner inside the program gets answers from a file or of an upstream model.
+pub fn warn_of_own_aligner(args: &CorrectArgs) {
+    let is_own = match args.stack.aligner.is_empty() {
+        true => args.model.model.is_none(),
+        false => args.stack.aligner.iter().any(|spec| spec.model.model.is_none()),
+    };
+    if is_own && (args.data.is_some() || args.stack.has_upstream()) {
+        output::note!("{OWN_ALIGNER}");
+    }
 }
 
 /// The coefficient given, the profile's, or 0. One that nothing would be multiplied with is refused.

@@ -1,6 +1,6 @@
 //! `redline data`: making and checking triples.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use redline::data::corrupt::{CorruptOptions, CorruptedRow, Corruptor};
@@ -16,6 +16,7 @@ use redline::probe::split::PartSizes;
 use serde_json::{Value, json};
 
 use crate::cli::{CleanArgs, CorruptArgs, DataCommand, LeakArgs, ScrambleArgs, SplitArgs, SynthArgs};
+use crate::output::rows_in_words;
 use crate::{output, rows};
 
 pub fn run(command: &DataCommand, json: bool) -> anyhow::Result<ExitCode> {
@@ -143,7 +144,8 @@ fn split(args: &SplitArgs, json: bool) -> anyhow::Result<ExitCode> {
         let files = written.map(|(file, n_rows)| json!({ "file": file, "n_rows": n_rows }));
         output::json(&json!({ "schema": "redline.split.v1", "files": files }))?;
     } else {
-        written.iter().try_for_each(|(file, n_rows)| output::line(&format!("{}: {n_rows} rows", file.display())))?;
+        let say = |(file, n): &(&PathBuf, usize)| output::line(&format!("{}: {}", file.display(), rows_in_words(*n)));
+        written.iter().try_for_each(say)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -164,7 +166,7 @@ fn keyed(line: usize, fields: Fields, by: &str) -> Result<(String, Fields), RowF
 fn say_written(path: &Path, n_rows: usize, json: bool) -> anyhow::Result<ExitCode> {
     match json {
         true => output::json(&json!({ "schema": "redline.data.v1", "file": path, "n_rows": n_rows }))?,
-        false => output::line(&format!("{}: {n_rows} rows", path.display()))?,
+        false => output::line(&format!("{}: {}", path.display(), rows_in_words(n_rows)))?,
     }
     Ok(ExitCode::SUCCESS)
 }

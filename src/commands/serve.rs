@@ -16,11 +16,13 @@ use redline::serve::{
     bind, is_host_name, listen, own_reading,
 };
 use redline::steer::{EditRatioVariant, Unit};
+use tokio::runtime::Runtime;
+use tokio::task::JoinHandle;
 
 use crate::cli::serve::{FailName, NamedVector, ReasoningName, ServeArgs};
 use crate::progress::Progress;
 use crate::request_log::RequestLog;
-use crate::session::{Session, check_reading, hinted};
+use crate::session::{OWN_ALIGNER, Session, check_reading, hinted};
 use crate::steering::Steering;
 use crate::{defaults, interrupt, output};
 
@@ -28,9 +30,6 @@ use crate::{defaults, interrupt, output};
 const OWN_VECTOR: &str = "correction";
 /// Triples it is extracted from, as many as `redline reproduce` takes.
 const OWN_PAIRS: usize = 160;
-/// What is said where the Aligner inside the program stands before an upstream model.
-const OWN_ALIGNER: &str = "warning: the Aligner inside the program knows short texts of its own kind only, and damages others; give \
-                           --model with an Aligner that was trained for these answers";
 /// Threads for connections; the model has this one and those of its pool.
 const CONNECTION_THREADS: usize = 2;
 
@@ -77,12 +76,22 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     log.say(&format!("listening on http://{address}"));
     let dials = match served.all().is_empty() && args.model.model.is_none() {
-        true => Dials::new(vec![own_dial(args, own_layers, &service)?], config)?,
+        true => match own_dial(args, own_layers, &service) {
+            Ok(dial) => Dials::new(vec![dial], config)?,
+            // told to stop before it was ready
+            Err(_) if interrupt::check().is_err() => return end(runtime, server, &log),
+            Err(error) => return Err(error),
+        },
         false => served,
     };
     service.begin(dials);
     log.say("ready");
     service.worker()?.run();
+    end(runtime, server, &log)
+}
+
+/// Waits for what runs, and says that the server has stopped.
+fn end(runtime: Runtime, server: JoinHandle<()>, log: &RequestLog) -> anyhow::Result<ExitCode> {
     runtime.block_on(server)?;
     runtime.shutdown_timeout(Duration::from_secs(1));
     log.say("stopped");

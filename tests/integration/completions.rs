@@ -62,4 +62,8 @@ fn man_pages() {
     }
     let tune = std::fs::read_to_string(folder.path().join("pages/redline-tune.1")).unwrap();
     assert!(tune.contains("target\\-ratio") && tune.contains("redline tune \\-\\-target\\-ratio"), "{tune}");
+    let serve = std::fs::read_to_string(folder.path().join("pages/redline-serve.1")).unwrap();
+    for variable in ["REDLINE_THREADS", "REDLINE_MAX_ROWS", "REDLINE_API_KEYS_FILE"] {
+        assert!(serve.contains(variable) && !tune.contains(variable), "{variable}: {serve}");
+    }
 }

@@ -178,3 +178,22 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
     assert_eq!(hidden(tiny.folder()), [".tmpabcdef"]);
     assert_eq!(lines(&tiny.path("rows.jsonl")).len(), 3);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_a_failure_of_the_machine_for_every_verb() {
+    let tiny = Tiny::new();
+    tiny.extract();
+    ["full.png", "full.svg"].iter().for_each(|name| std::os::unix::fs::symlink("/dev/full", tiny.path(name)).unwrap());
+    for line in [
+        "data synth --rows 3 --out /dev/full".to_owned(),
+        "data clean triples.jsonl --out /dev/full".to_owned(),
+        format!("extract {MODEL} --pairs 12 --out /dev/full"),
+        format!("evaluate {MODEL} --prompts 2 --max-new-tokens 4 --out /dev/full"),
+        "plot vector.safetensors --out full".to_owned(),
+    ] {
+        let ran = go(&tiny, &line);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "{line}: {}", ran.stderr);
+        assert!(ran.stderr.contains("No space left") && ran.stderr.contains("hint: "), "{line}: {}", ran.stderr);
+    }
+}

@@ -89,7 +89,7 @@ fn every_line_is_read_or_has_a_reason() {
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert_eq!(written, [good.replace(": ", ":").replace(", ", ","), r#"{"question":"q","answer":"b�"}"#.to_owned()]);
     for reason in [
-        "2 of 8 rows left out: not valid JSON: trailing characters at column 52 (the first in line 3)",
+        "2 of 8 rows left out, the first in line 3: not valid JSON: trailing characters at column 52",
         "1 of 8 rows left out: the key `answer` is there twice (line 5)",
         "1 of 8 rows left out: a row must be an object, but this is a list (line 6)",
         "1 of 8 rows left out: field `messages` holds more than text: a part of type `image_url` (line 8)",
@@ -171,7 +171,11 @@ fn correct_gives_a_faulty_row_an_error_and_goes_on() {
     let ran = run(folder.path(), &words("correct --data rows.jsonl --max-new-tokens 24"));
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stderr.contains("2 rows have no correction"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("1 of 5 rows left out: field `answer` is missing (line 2)"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("1 of 5 rows cannot be corrected: field `answer` is missing (line 2)"),
+        "{}",
+        ran.stderr
+    );
     let found: Vec<Value> = ran.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let ids: Vec<Option<u64>> = found.iter().map(|row| row["id"].as_u64()).collect();
     assert_eq!(ids, [Some(1), Some(2), None, Some(4), Some(5)], "in order");
@@ -183,4 +187,37 @@ fn correct_gives_a_faulty_row_an_error_and_goes_on() {
     }
     let strict = run(folder.path(), &words("correct --data rows.jsonl --max-new-tokens 24 --strict"));
     assert!(strict.code == 1 && strict.stdout.is_empty() && strict.stderr.contains("rows.jsonl:2: "), "{strict:?}");
+}
+
+#[test]
+fn correct_says_what_it_read_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = [
+        r#"{"question": "Why?", "answer": "So\ud83d."}"#,
+        r#"{"prompt": "Why?", "context": "A text.", "chosen": "Because.", "rejected": "So."}"#,
+    ];
+    std::fs::write(folder.path().join("rows.jsonl"), rows.join("\n")).unwrap();
+    let ran = succeed(folder.path(), &words("correct --data rows.jsonl --max-new-tokens 4"));
+    for said in ["1 row with half a surrogate pair in a text", "1 row with a `context` that is no turns"] {
+        assert!(ran.stderr.contains(said), "{said} is not in {}", ran.stderr);
+    }
+}
+
+#[test]
+fn the_aligner_inside_the_program_is_warned_of_where_answers_come_from_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rows.jsonl"), r#"{"question": "Why?", "answer": "So."}"#).unwrap();
+    let warning = "warning: the Aligner inside the program knows short texts of its own kind only";
+    for (line, is_warned) in [
+        ("correct --data rows.jsonl --max-new-tokens 4", true),
+        ("correct --data rows.jsonl --max-new-tokens 4 --out out.jsonl", true),
+        ("correct --data rows.jsonl --max-new-tokens 4 --aligner embedded --aligner embedded", true),
+        ("correct --question Why? --answer So. --max-new-tokens 4", false),
+    ] {
+        let ran = succeed(folder.path(), &words(line));
+        assert_eq!(ran.stderr.matches(warning).count(), usize::from(is_warned), "{line}: {}", ran.stderr);
+    }
+    let tiny = crate::fixture::Tiny::new();
+    let own = "correct --model model --template template.txt --data triples.jsonl --max-new-tokens 4";
+    assert!(!succeed(tiny.folder(), &words(own)).stderr.contains(warning));
 }

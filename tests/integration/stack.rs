@@ -246,7 +246,7 @@ fn rows_that_cannot_be_corrected_say_so() {
         json!({ "question": QUESTION, "answer": CLEAN }),
     ]);
     let ran = correct(folder.path(), "--out out.jsonl");
-    assert!(ran.code == 1 && ran.stderr.contains("1 rows have no correction"), "{}", ran.stderr);
+    assert!(ran.code == 1 && ran.stderr.contains("1 row has no correction"), "{}", ran.stderr);
     let rows = lines(&folder.path().join("out.jsonl"));
     assert!(rows[0]["error"].as_str().unwrap().contains("exceed the context"), "{}", rows[0]["error"]);
     assert_eq!(rows[1]["correction"], CLEAN);

@@ -170,7 +170,7 @@ fn a_row_that_is_refused_alone_does_not_end_the_run() {
     let address = serve(|text, _| if text == "b" { error(403, "not this one") } else { plain() });
     let folder = tempfile::tempdir().unwrap();
     let ran = correct(folder.path(), &["a", "b", "c", "d"], address, "");
-    assert!(ran.code == 1 && ran.stderr.contains("1 rows have no correction"), "{}", ran.stderr);
+    assert!(ran.code == 1 && ran.stderr.contains("1 row has no correction"), "{}", ran.stderr);
     let rows = lines(&folder.path().join("out.jsonl"));
     assert_eq!((rows.len(), rows[1]["error"].as_str().unwrap().contains("not this one")), (4, true));
 }

@@ -26,7 +26,7 @@ pub enum DataError {
         fault: RowFault,
     },
     /// No row of a file can be used.
-    #[error("none of the {n_rows} rows can be used, the first of them is {path}:{line}: {fault}", path = path.display())]
+    #[error("{path}:{line}: {fault}; none of the {n_rows} rows can be used, and this is the first", path = path.display())]
     NoUsableRow {
         /// The file.
         path: PathBuf,

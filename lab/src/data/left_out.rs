@@ -5,6 +5,8 @@ use std::fmt;
 use redline_model::qac::LineFault;
 use serde::Serialize;
 
+use super::row::DataRow;
+
 /// Why a row cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -207,14 +209,24 @@ impl ReadReport {
     }
 }
 
-impl fmt::Display for ReadReport {
-    /// A line for each thing to say.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ReadReport {
+    /// Counts what there is to say of a row that is used.
+    pub fn use_row(&mut self, row: &DataRow) {
+        self.n_half_surrogates += usize::from(row.used.iter().any(|name| row.fields.has_half_surrogates(name)));
+        self.n_contexts_apart += usize::from(row.has_context_apart);
+    }
+
+    /// A line for each thing to say; `fate` is what becomes of rows that cannot be used.
+    pub fn told(&self, fate: &str) -> String {
         let rows = |n: usize| if n == 1 { "1 row".to_owned() } else { format!("{n} rows") };
         let mut lines = Vec::new();
         for LeftOutRows { n_rows, first_line, first, .. } in &self.left_out {
-            let at = if *n_rows == 1 { "line" } else { "the first in line" };
-            lines.push(format!("{n_rows} of {} left out: {first} ({at} {first_line})", rows(self.n_read)));
+            let of = rows(self.n_read);
+            lines.push(match n_rows {
+                1 => format!("1 of {of} {fate}: {first} (line {first_line})"),
+                // the others may differ from the first in more than their place
+                n => format!("{n} of {of} {fate}, the first in line {first_line}: {first}"),
+            });
         }
         if self.n_half_surrogates > 0 {
             let n = rows(self.n_half_surrogates);
@@ -226,6 +238,12 @@ impl fmt::Display for ReadReport {
                 "{n} with a `context` that is no turns: kept as a field, not read as part of the question"
             ));
         }
-        f.write_str(&lines.join("\n"))
+        lines.join("\n")
+    }
+}
+
+impl fmt::Display for ReadReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told("left out"))
     }
 }

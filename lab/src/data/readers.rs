@@ -77,9 +77,7 @@ impl DataFile {
 /// Those of [`read_each`].
 pub fn read_data(path: &Path, options: &ReadOptions) -> Result<DataFile, DataError> {
     let (rows, mut report) = read_each(path, options.is_strict, |line, fields| usable(line, fields, options))?;
-    let has_half = |row: &&DataRow| row.used.iter().any(|name| row.fields.has_half_surrogates(name));
-    report.n_half_surrogates = rows.iter().filter(has_half).count();
-    report.n_contexts_apart = rows.iter().filter(|row| row.has_context_apart).count();
+    rows.iter().for_each(|row| report.use_row(row));
     Ok(DataFile { path: path.to_path_buf(), rows, report })
 }
 

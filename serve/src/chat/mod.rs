@@ -12,18 +12,19 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use self::reply::{Choice, with_text};
+use self::reply::Choice;
 use self::request::ChatRequest;
 use super::answer::{Answer, End, Terms};
 use super::body::TextBody;
 use super::error::ApiError;
+use super::parts::{self, Ends, Part, Saying, add};
 use super::raw::{RawObject, raw};
 use super::rules::Notes;
 use super::sse;
 use super::state::Service;
 use super::upstream_reply::{Head, RawJson, UsageNames};
 
-pub(super) use self::reply::{ChatReply, Content, Part, check_choices, text_part, with_text as parts_with_text};
+pub(super) use self::reply::{ChatReply, Content, check_choices, check_indices};
 
 /// What identifiers of chat completions begin with.
 const ID: &str = "chatcmpl-";
@@ -71,8 +72,8 @@ struct RunningChoice {
 /// A message's content on its way.
 enum Slot {
     None,
-    Text(Answer),
-    Parts(Vec<Part>, Answer),
+    Text(Box<Answer>),
+    Parts(Vec<Part<Saying>>),
     Unseen,
 }
 
@@ -116,23 +117,18 @@ impl Running {
     }
 }
 
-/// Adds tokens, read and written.
-pub(super) fn add(sum: &mut [usize; 2], more: [usize; 2]) {
-    sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
-}
-
 impl RunningChoice {
     async fn begin(service: &Arc<Service>, choice: Choice, terms: &Terms) -> Result<Self, ApiError> {
         let Choice { index, message, content, refusal, finish_reason, beside, notes } = choice;
         let content = match content {
             Content::Text(text) if text.trim().is_empty() => Slot::None,
             Content::None => Slot::None,
-            Content::Text(text) => Slot::Text(Answer::begin(service, &text, terms).await?),
-            Content::Parts(parts, text) => Slot::Parts(parts, Answer::begin(service, &text, terms).await?),
+            Content::Text(text) => Slot::Text(Box::new(service.answer(&text, terms).await?)),
+            Content::Parts(parts) => Slot::Parts(parts.begin(service, terms).await?),
             Content::Unseen => Slot::Unseen,
         };
         let refusal = match refusal {
-            Some(text) => Some(Answer::begin(service, &text, terms).await?),
+            Some(text) => Some(service.answer(&text, terms).await?),
             None => None,
         };
         Ok(Self { index, message, content, refusal, finish_reason, beside, notes })
@@ -140,52 +136,37 @@ impl RunningChoice {
 
     /// All of it, at once.
     async fn finish(mut self) -> Result<Finished, ApiError> {
-        let content = match std::mem::replace(&mut self.content, Slot::None) {
-            Slot::None => None,
+        let mut ends = Ends::default();
+        match std::mem::replace(&mut self.content, Slot::None) {
+            Slot::None | Slot::Unseen => {}
             Slot::Text(answer) => {
                 let end = answer.finish().await?;
                 self.message.set("content", &end.text);
-                Some(end)
+                ends.add("text", end);
             }
-            Slot::Parts(parts, answer) => {
-                let end = answer.finish().await?;
-                self.message.set("content", &with_text(parts, &end.text));
-                Some(end)
+            Slot::Parts(parts) => {
+                let parts = parts::finish(parts, &mut ends).await?;
+                self.message.set("content", &parts);
             }
-            Slot::Unseen => None,
-        };
-        self.close(content).await
+        }
+        self.close(ends).await
     }
 
     /// The same once the content is done and in its place.
-    async fn close(mut self, content: Option<End>) -> Result<Finished, ApiError> {
-        let refusal = match self.refusal.take() {
-            Some(answer) => Some(answer.finish().await?),
-            None => None,
-        };
-        if let Some(end) = &refusal {
+    async fn close(mut self, mut ends: Ends) -> Result<Finished, ApiError> {
+        if let Some(answer) = self.refusal.take() {
+            let end = answer.finish().await?;
             self.message.set("refusal", &end.text);
+            ends.add("refusal", end);
         }
-        let main = content.as_ref().or(refusal.as_ref());
-        let mut extension = main.map_or_else(nothing, End::extension);
-        if let (Some(_), Some(end)) = (&content, &refusal) {
-            extension.insert("refusal".into(), end.extension().into());
-        }
-        if main.is_some_and(|end| end.drops_reasoning) {
+        let mut extension = ends.extension();
+        if ends.drops_reasoning() {
             self.notes.dropped.push("message.content (reasoning)".into());
         }
         self.notes.tell(&mut extension);
-        let mut tokens = [0, 0];
-        [&content, &refusal].into_iter().flatten().for_each(|end| add(&mut tokens, end.tokens()));
-        let finish_reason = finish_reason(self.finish_reason, main);
-        Ok(Finished { message: self.message, finish_reason, beside: self.beside, extension, tokens })
+        let finish_reason = finish_reason(self.finish_reason, ends.main());
+        Ok(Finished { message: self.message, finish_reason, beside: self.beside, extension, tokens: ends.tokens() })
     }
-}
-
-/// The extension of a choice without text.
-pub(super) fn nothing() -> Map<String, Value> {
-    let fields = [("status", json!("skipped")), ("reason", json!("there is no text to correct"))];
-    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// Why an answer ended: at a limit, at a stop text, or as upstream. Calls of tools stay the reason whatever the text.

@@ -1,11 +1,14 @@
 //! An upstream model's chat reply, taken apart by the rules.
 
+use std::collections::HashSet;
+
 use serde_json::value::RawValue;
 
 use super::super::asked::MOST_CHOICES;
 use super::super::error::ApiError;
+use super::super::parts::{Parts, Shell};
 use super::super::raw::{self, RawObject, is_void};
-use super::super::rules::{CHAT, CHAT_CHOICE, CHAT_MESSAGE, CHAT_PART, Fate, Notes, Sorter, TEXT_PART, Verdict};
+use super::super::rules::{CHAT, CHAT_CHOICE, CHAT_MESSAGE, CHAT_PART, Fate, Notes, Sorter, Verdict};
 use super::super::upstream_reply::{Head, failure, name};
 
 /// A reply whose texts are still to be corrected.
@@ -33,18 +36,10 @@ pub(crate) enum Content {
     None,
     /// Text.
     Text(String),
-    /// Parts; the text of all text parts stands for the one at this place.
-    Parts(Vec<Part>, String),
+    /// Parts.
+    Parts(Parts),
     /// Something else that is let through.
     Unseen,
-}
-
-/// A part of a message's content.
-pub(crate) enum Part {
-    /// It stays.
-    Beside(Box<RawValue>),
-    /// The place of the text, and the field that it stands in; `None` where the part is the text itself.
-    Text(Option<(RawObject<'static>, &'static str)>),
 }
 
 impl ChatReply {
@@ -55,12 +50,9 @@ impl ChatReply {
         check_choices(choices.len())?;
         let mut read = Vec::with_capacity(choices.len());
         for (place, choice) in choices.into_iter().enumerate() {
-            let choice = Choice::read(choice, place as u64, sorter.clone())?;
-            if read.iter().any(|other: &Choice| other.index == choice.index) {
-                return Err(ApiError::bad_reply(format!("two choices have the index {}", choice.index)));
-            }
-            read.push(choice);
+            read.push(Choice::read(choice, place as u64, sorter.clone())?);
         }
+        check_indices(read.iter().map(|choice| choice.index))?;
         Ok(Self { head, choices: read })
     }
 }
@@ -74,11 +66,22 @@ pub(crate) fn check_choices(n: usize) -> Result<(), ApiError> {
     }
 }
 
+/// Refuses choices that clients could not tell apart.
+pub(crate) fn check_indices(indices: impl Iterator<Item = u64>) -> Result<(), ApiError> {
+    let mut seen = HashSet::new();
+    for index in indices {
+        if !seen.insert(index) {
+            return Err(ApiError::bad_reply(format!("two choices have the index {index}")));
+        }
+    }
+    Ok(())
+}
+
 impl Choice {
     fn read(choice: &RawValue, place: u64, mut sorter: Sorter) -> Result<Self, ApiError> {
         let choice = RawObject::of(choice).ok_or_else(|| ApiError::bad_reply("a choice is no object"))?;
-        if let Some(error) = choice.get("error").filter(|error| !is_void(error)) {
-            return Err(failure(error));
+        if let Some(error) = failure(&choice) {
+            return Err(error);
         }
         let index = match choice.get("index") {
             None => place,
@@ -131,7 +134,7 @@ impl Choice {
         self.content = match (raw::text(value), raw::list(value)) {
             _ if raw::is_null(value) => Content::None,
             (Some(text), _) => Content::Text(text),
-            (None, Some(parts)) => parts_of(parts, sorter)?,
+            (None, Some(parts)) => Content::Parts(parts_of(parts, sorter)?),
             (None, None) => {
                 sorter.refuse("message.content".into())?;
                 Content::Unseen
@@ -168,76 +171,21 @@ impl Choice {
     }
 }
 
-fn parts_of(parts: Vec<&RawValue>, sorter: &mut Sorter) -> Result<Content, ApiError> {
-    let (mut read, mut text, mut has_text) = (Vec::new(), String::new(), false);
-    for part in parts {
-        let place = match raw::text(part) {
-            Some(more) => {
-                text.push_str(&more);
-                Part::Text(None)
-            }
-            None => match typed_part(part, &mut text, sorter)? {
-                Some(part) => part,
-                None => continue,
-            },
-        };
-        let is_text = matches!(place, Part::Text(_));
-        // all text stands at the place of the first one
-        if !is_text || !has_text {
-            read.push(place);
+fn parts_of(list: Vec<&RawValue>, sorter: &mut Sorter) -> Result<Parts, ApiError> {
+    let mut parts = Parts::default();
+    for part in list {
+        if let Some(text) = raw::text(part) {
+            parts.text(Shell::bare(), &text);
+            continue;
         }
-        has_text |= is_text;
-    }
-    Ok(Content::Parts(read, text))
-}
-
-/// A part with a type; `None` where it is left out.
-fn typed_part(part: &RawValue, text: &mut String, sorter: &mut Sorter) -> Result<Option<Part>, ApiError> {
-    let object =
-        RawObject::of(part).ok_or_else(|| ApiError::bad_reply("a part of the content is neither text nor object"))?;
-    let kind: String = object.get("type").and_then(raw::read).unwrap_or_default();
-    match sorter.part(CHAT_PART, "message.content", &kind)? {
-        Verdict::LeaveOut => Ok(None),
-        Verdict::Own(Fate::Corrected) => Ok(Some(text_part(&object, "message.content", text, sorter)?)),
-        _ => Ok(Some(Part::Beside(part.to_owned()))),
-    }
-}
-
-/// A part whose text is corrected.
-pub(crate) fn text_part(
-    object: &RawObject<'_>,
-    at: &str,
-    text: &mut String,
-    sorter: &mut Sorter,
-) -> Result<Part, ApiError> {
-    let (mut kept, mut field) = (RawObject::default(), None);
-    for (name, value) in object.fields() {
-        match sorter.field(TEXT_PART, at, name, value)? {
-            Verdict::Pass => kept.set(name, &value),
-            // clients expect them, with nothing in them
-            Verdict::LeaveOut if ["annotations", "logprobs"].contains(&name) => kept.set(name, &[(); 0]),
-            Verdict::Own(Fate::Corrected) => {
-                let more =
-                    raw::text(value).ok_or_else(|| ApiError::bad_reply(format!("a part's `{name}` is no text")))?;
-                text.push_str(&more);
-                field = Some(if name == "refusal" { "refusal" } else { "text" });
-                kept.set(name, &"");
-            }
-            Verdict::LeaveOut | Verdict::Own(_) => {}
+        let object = RawObject::of(part)
+            .ok_or_else(|| ApiError::bad_reply("a part of the content is neither text nor object"))?;
+        let kind: String = object.get("type").and_then(raw::read).unwrap_or_default();
+        match sorter.part(CHAT_PART, "message.content", &kind)? {
+            Verdict::LeaveOut => {}
+            Verdict::Own(Fate::Corrected) => parts.typed(&object, "message.content", sorter)?,
+            _ => parts.beside(part),
         }
     }
-    Ok(Part::Text(Some((kept, field.unwrap_or("text")))))
-}
-
-/// Parts with their text in place.
-pub(crate) fn with_text(parts: Vec<Part>, text: &str) -> Vec<Box<RawValue>> {
-    let put = |part| match part {
-        Part::Beside(part) => part,
-        Part::Text(None) => raw::raw(&text),
-        Part::Text(Some((mut object, field))) => {
-            object.set(field, &text);
-            raw::raw(&object)
-        }
-    };
-    parts.into_iter().map(put).collect()
+    Ok(parts)
 }

@@ -3,12 +3,12 @@
 use axum::body::Bytes;
 use serde_json::value::RawValue;
 
-use super::super::asked::{count, flag, form, n_choices, stops, take_own};
+use super::super::asked::{bound, flag, form, n_choices, stops, take_own};
 use super::super::correction::Asked;
 use super::super::error::ApiError;
 use super::super::form::Form;
 use super::super::raw::{RawObject, read};
-use redline_lab::conversation::{Conversation, ConversationError};
+use redline_lab::conversation::{Conversation, ConversationError, NO_QUESTION};
 
 /// A chat request.
 pub(super) struct ChatRequest {
@@ -28,10 +28,14 @@ impl ChatRequest {
         let asked = take_own(&mut body)?;
         let invalid = |error: ConversationError| ApiError::invalid("messages", error.to_string());
         let messages = body.get("messages").ok_or(invalid(ConversationError::NoMessages))?;
-        let question = Conversation::parse(messages.get()).map_err(invalid)?.question;
+        let question = match Conversation::parse(messages.get()) {
+            Ok(conversation) => conversation.question,
+            // the upstream model goes on with what tools said, or with a turn of its own
+            Err(ConversationError::NoQuestion) => NO_QUESTION.into(),
+            Err(error) => return Err(invalid(error)),
+        };
         n_choices(&body)?;
-        let bound = [count(&body, "max_tokens")?, count(&body, "max_completion_tokens")?].into_iter().flatten().min();
-        let bound = bound.map(|bound| usize::try_from(bound).unwrap_or(usize::MAX));
+        let bound = bound(&body, &["max_tokens", "max_completion_tokens"])?;
         let is_stream = flag(body.get("stream"), "stream")?;
         let options = body.take("stream_options");
         let options = options.as_deref().and_then(RawObject::of).unwrap_or_default();
@@ -64,6 +68,19 @@ mod tests {
         assert_eq!(request.upstream, expected.as_bytes());
         assert!(request.is_stream && request.with_usage);
         assert_eq!((request.asked.question.as_str(), request.model.as_deref()), ("Hié", Some("m")));
+    }
+
+    #[test]
+    fn conversations_without_a_question_go_upstream() {
+        for messages in [
+            r#"[{"role":"tool","tool_call_id":"c","content":"4"}]"#,
+            r#"[{"role":"assistant","content":"So"}]"#,
+            r#"[{"role":"assistant","tool_calls":[{}]},{"role":"tool","content":"4"}]"#,
+            r#"[{"role":"user","content":""}]"#,
+        ] {
+            let request = ChatRequest::take(&format!("{{\"messages\":{messages}}}")).unwrap();
+            assert_eq!(request.asked.question, NO_QUESTION, "{messages}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::super::answer::AnswerStep;
 use super::super::error::ApiError;
+use super::super::parts::Ends;
 use super::super::raw::RawObject;
 use super::super::sse::{Events, Left};
 use super::super::state::Service;
@@ -49,16 +50,16 @@ impl Reply {
             match chunks.choice(choice).await? {
                 Ok(more) => add(&mut tokens, more),
                 // no `[DONE]`: what came is not the whole
-                Err(error) => return events.data(&error.json()),
+                Err(error) => return events.data(&error.json()).await,
             }
         }
         if self.with_usage {
             let usage = head.usage(UsageNames::COMPLETION, tokens);
             chunks.head.set("choices", &json!([]));
             chunks.head.set("usage", &usage);
-            events.data(&chunks.head)?;
+            events.data(&chunks.head).await?;
         }
-        events.done()
+        events.done().await
     }
 }
 
@@ -73,8 +74,8 @@ impl Chunks<'_> {
                 match self.events.while_there(answer.next()).await? {
                     Ok(AnswerStep::Text(text)) => {
                         match sent.is_empty() {
-                            true => self.delta(index, &json!({ "role": "assistant", "content": text }))?,
-                            false => self.delta(index, &json!({ "content": text }))?,
+                            true => self.delta(index, &json!({ "role": "assistant", "content": text })).await?,
+                            false => self.delta(index, &json!({ "content": text })).await?,
                         }
                         sent = vec!["role", "content"];
                     }
@@ -87,7 +88,11 @@ impl Chunks<'_> {
         }
         let rest = async {
             match content {
-                Some(end) => choice.close(Some(end)).await,
+                Some(end) => {
+                    let mut ends = Ends::default();
+                    ends.add("text", end);
+                    choice.close(ends).await
+                }
                 None => choice.finish().await,
             }
         };
@@ -97,13 +102,13 @@ impl Chunks<'_> {
         };
         let rest = delta(&finished.message, &sent);
         if !rest.is_empty() {
-            self.delta(index, &rest)?;
+            self.delta(index, &rest).await?;
         }
-        self.last(index, &finished)?;
+        self.last(index, &finished).await?;
         Ok(Ok(finished.tokens))
     }
 
-    fn delta(&mut self, index: u64, delta: &impl serde::Serialize) -> Result<(), Left> {
+    async fn delta(&mut self, index: u64, delta: &impl serde::Serialize) -> Result<(), Left> {
         if std::mem::take(&mut self.is_first) {
             self.service.metrics.first_corrected_token(self.started.elapsed());
         }
@@ -111,10 +116,10 @@ impl Chunks<'_> {
         choice.set("index", &index);
         choice.set("delta", delta);
         choice.set("finish_reason", &Value::Null);
-        self.chunk(&choice)
+        self.chunk(&choice).await
     }
 
-    fn last(&mut self, index: u64, finished: &Finished) -> Result<(), Left> {
+    async fn last(&mut self, index: u64, finished: &Finished) -> Result<(), Left> {
         self.service.corrected(&finished.extension);
         let mut choice = RawObject::default();
         choice.set("index", &index);
@@ -122,14 +127,14 @@ impl Chunks<'_> {
         choice.set("finish_reason", &finished.finish_reason);
         finished.beside.fields().for_each(|(name, value)| choice.set(name, &value));
         choice.set("redline", &finished.extension);
-        self.chunk(&choice)
+        self.chunk(&choice).await
     }
 
-    fn chunk(&mut self, choice: &RawObject<'_>) -> Result<(), Left> {
+    async fn chunk(&mut self, choice: &RawObject<'_>) -> Result<(), Left> {
         self.head.set("choices", &[choice]);
         if self.with_usage {
             self.head.set("usage", &Value::Null);
         }
-        self.events.data(&self.head)
+        self.events.data(&self.head).await
     }
 }

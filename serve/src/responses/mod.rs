@@ -1,5 +1,6 @@
 //! `/v1/responses`: text in, corrected text out.
 
+mod items;
 mod reply;
 mod request;
 mod stream;
@@ -15,11 +16,11 @@ use serde_json::{Map, Value, json};
 
 use self::reply::{Item, ResponseReply};
 use self::request::ResponseRequest;
-use super::answer::{Answer, End, Terms};
+use super::answer::Terms;
 use super::body::TextBody;
-use super::chat::{Part, add, parts_with_text};
 use super::error::ApiError;
 use super::headers::hex_id;
+use super::parts::{self, Ends, Part, Saying, add};
 use super::raw::{RawObject, raw};
 use super::rules::Notes;
 use super::sse;
@@ -67,7 +68,7 @@ struct About {
 }
 
 enum RunningItem {
-    Message { fields: RawObject<'static>, parts: Vec<Part>, answer: Option<Box<Answer>> },
+    Message { fields: RawObject<'static>, parts: Vec<Part<Saying>> },
     Other(Box<RawValue>),
 }
 
@@ -78,16 +79,11 @@ impl Running {
         for item in items {
             running.push(match item {
                 Item::Other(item) => RunningItem::Other(item),
-                Item::Message { mut fields, parts, text } => {
+                Item::Message { mut fields, parts } => {
                     if fields.get("id").is_none() {
                         fields.set("id", &hex_id("msg_"));
                     }
-                    let has_text = parts.iter().any(|part| matches!(part, Part::Text(_)));
-                    let answer = match has_text && !text.trim().is_empty() {
-                        true => Some(Box::new(Answer::begin(service, &text, terms).await?)),
-                        false => None,
-                    };
-                    RunningItem::Message { fields, parts, answer }
+                    RunningItem::Message { fields, parts: parts.begin(service, terms).await? }
                 }
             });
         }
@@ -100,12 +96,10 @@ impl Running {
         for item in std::mem::take(&mut self.items) {
             output.push(match item {
                 RunningItem::Other(item) => item,
-                RunningItem::Message { fields, parts, answer } => {
-                    let end = match answer {
-                        Some(answer) => Some(answer.finish().await?),
-                        None => None,
-                    };
-                    raw(&self.about.message(service, fields, parts, end.as_ref()))
+                RunningItem::Message { fields, parts } => {
+                    let mut ends = Ends::default();
+                    let parts = parts::finish(parts, &mut ends).await?;
+                    raw(&self.about.message(service, fields, &parts, &ends))
                 }
             });
         }
@@ -119,23 +113,21 @@ impl About {
         &mut self,
         service: &Service,
         mut fields: RawObject<'static>,
-        parts: Vec<Part>,
-        end: Option<&End>,
+        parts: &[Box<RawValue>],
+        ends: &Ends,
     ) -> RawObject<'static> {
-        let mut extension = end.map_or_else(super::chat::nothing, End::extension);
-        if let Some(end) = end {
-            add(&mut self.tokens, end.tokens());
-            if end.drops_reasoning {
-                self.notes.dropped.push("output.message (reasoning)".into());
-            }
-            if end.truncated {
-                self.status = "incomplete".into();
-                self.incomplete = json!({ "reason": "max_output_tokens" });
-            }
+        let mut extension = ends.extension();
+        add(&mut self.tokens, ends.tokens());
+        if ends.drops_reasoning() {
+            self.notes.dropped.push("output.message (reasoning)".into());
+        }
+        if ends.all().any(|end| end.truncated) {
+            self.status = "incomplete".into();
+            self.incomplete = json!({ "reason": "max_output_tokens" });
         }
         service.corrected(&extension);
         self.notes.tell(&mut extension);
-        fields.set("content", &parts_with_text(parts, end.map_or("", |end| &end.text)));
+        fields.set("content", &parts);
         fields.set("redline", &extension);
         fields
     }

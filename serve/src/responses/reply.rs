@@ -1,18 +1,20 @@
 //! An upstream model's response, taken apart by the rules.
 
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
-use super::super::chat::{Part, text_part};
 use super::super::error::ApiError;
+use super::super::parts::Parts;
 use super::super::raw::{self, RawObject, is_void};
 use super::super::rules::{Fate, Notes, RESPONSE, RESPONSE_ITEM, RESPONSE_MESSAGE, RESPONSE_PART, Sorter, Verdict};
 use super::super::upstream_reply::Head;
 
 /// Most items of an output.
 const MOST_ITEMS: usize = 256;
-/// Largest field that a reply may repeat of its own accord, in bytes.
-const MOST_ECHOED_BYTES: usize = 4 << 10;
+/// Largest field that is compared with what it usually is, in bytes.
+const MOST_COMPARED_BYTES: usize = 4 << 10;
+/// Why a response can be incomplete.
+const INCOMPLETE: [&str; 2] = ["max_output_tokens", "content_filter"];
 
 /// A response whose texts are still to be corrected.
 pub(super) struct ResponseReply {
@@ -27,8 +29,8 @@ pub(super) struct ResponseReply {
 
 /// An item of its output.
 pub(super) enum Item {
-    /// A message, its parts, and their text.
-    Message { fields: RawObject<'static>, parts: Vec<Part>, text: String },
+    /// A message and its parts.
+    Message { fields: RawObject<'static>, parts: Parts },
     /// Something that stays.
     Other(Box<RawValue>),
 }
@@ -54,18 +56,8 @@ impl ResponseReply {
         if !["completed", "incomplete"].contains(&status.as_str()) {
             return Err(ApiError::bad_reply(format!("the response is {status:?}")));
         }
-        let incomplete = object.get("incomplete_details").and_then(names_only).unwrap_or_default();
-        let mut echoed = RawObject::default();
-        for rule in RESPONSE.iter().filter(|rule| rule.fate == Fate::Echoed) {
-            match (asked.get(rule.name), object.get(rule.name)) {
-                (Some(own), _) => echoed.set(rule.name, &own),
-                (None, Some(theirs)) => match names_only(theirs) {
-                    Some(value) => echoed.set(rule.name, &value),
-                    None => sorter.notes.dropped.push(rule.name.into()),
-                },
-                (None, None) => {}
-            }
-        }
+        let incomplete = incomplete(&object, &mut sorter.notes);
+        let echoed = echoed(asked, &object, &mut sorter.notes);
         Ok(Self { head, items: read, status, incomplete, echoed, notes: sorter.notes })
     }
 }
@@ -83,56 +75,128 @@ impl Item {
     }
 
     fn message(object: &RawObject<'_>, sorter: &mut Sorter) -> Result<Self, ApiError> {
-        let (mut fields, mut parts, mut text) = (RawObject::default(), Vec::new(), String::new());
+        let (mut fields, mut parts) = (RawObject::default(), Parts::default());
         fields.set("type", &"message");
         for (name, value) in object.fields() {
             match sorter.field(RESPONSE_MESSAGE, "output.message", name, value)? {
                 Verdict::Pass => fields.set(name, &value),
-                Verdict::Own(_) => parts = Self::parts(value, &mut text, sorter)?,
+                Verdict::Own(_) => parts = parts_of(value, sorter)?,
                 Verdict::LeaveOut => {}
             }
         }
-        Ok(Self::Message { fields, parts, text })
-    }
-
-    fn parts(value: &RawValue, text: &mut String, sorter: &mut Sorter) -> Result<Vec<Part>, ApiError> {
-        let at = "output.message.content";
-        let mut parts = Vec::new();
-        let mut has_text = false;
-        for part in raw::list(value).ok_or_else(|| ApiError::bad_reply("a message's content is no list"))? {
-            let object = RawObject::of(part).ok_or_else(|| ApiError::bad_reply("a part of a message is no object"))?;
-            let kind: String = object.get("type").and_then(raw::read).unwrap_or_default();
-            match sorter.part(RESPONSE_PART, at, &kind)? {
-                Verdict::LeaveOut => {}
-                Verdict::Own(Fate::Corrected) => {
-                    let part = text_part(&object, at, text, sorter)?;
-                    // all text stands at the place of the first one
-                    if !std::mem::replace(&mut has_text, true) {
-                        parts.push(part);
-                    }
-                }
-                _ => parts.push(Part::Beside(part.to_owned())),
-            }
-        }
-        Ok(parts)
+        Ok(Self::Message { fields, parts })
     }
 }
 
-/// A value whose texts are names, flags and numbers only.
-fn names_only(value: &RawValue) -> Option<Value> {
-    fn is_plain(value: &Value) -> bool {
-        match value {
-            Value::String(text) => text.len() <= 256 && !text.contains(char::is_whitespace),
-            Value::Array(values) => values.iter().all(is_plain),
-            Value::Object(fields) => {
-                fields.iter().all(|(name, value)| !name.contains(char::is_whitespace) && is_plain(value))
-            }
-            _ => true,
+fn parts_of(value: &RawValue, sorter: &mut Sorter) -> Result<Parts, ApiError> {
+    let at = "output.message.content";
+    let mut parts = Parts::default();
+    for part in raw::list(value).ok_or_else(|| ApiError::bad_reply("a message's content is no list"))? {
+        let object = RawObject::of(part).ok_or_else(|| ApiError::bad_reply("a part of a message is no object"))?;
+        let kind: String = object.get("type").and_then(raw::read).unwrap_or_default();
+        match sorter.part(RESPONSE_PART, at, &kind)? {
+            Verdict::LeaveOut => {}
+            Verdict::Own(Fate::Corrected) => parts.typed(&object, at, sorter)?,
+            _ => parts.beside(part),
         }
     }
-    if is_void(value) {
-        return raw::read(value);
+    Ok(parts)
+}
+
+/// What a response says of its request: what the request says itself, else what it means to say nothing. What the upstream
+/// server says is not repeated, since nobody has seen it.
+fn echoed(asked: &RawObject<'_>, reply: &RawObject<'_>, notes: &mut Notes) -> RawObject<'static> {
+    let mut echoed = RawObject::default();
+    for rule in RESPONSE.iter().filter(|rule| rule.fate == Fate::Echoed) {
+        let (own, theirs) = (asked.get(rule.name), reply.get(rule.name));
+        let usual = unsaid(rule.name);
+        match own {
+            Some(own) => echoed.set(rule.name, &own),
+            None if usual.is_some() || theirs.is_some() => echoed.set(rule.name, &usual),
+            None => {}
+        }
+        let is_lost = |theirs: &RawValue| !is_void(theirs) && !is_value(theirs, &usual.clone().unwrap_or_default());
+        if own.is_none() && theirs.is_some_and(is_lost) {
+            notes.dropped.push(rule.name.into());
+        }
     }
-    let read: Value = (value.get().len() <= MOST_ECHOED_BYTES).then(|| raw::read(value))??;
-    is_plain(&read).then_some(read)
+    echoed
+}
+
+/// What the API says where a request says nothing.
+fn unsaid(name: &str) -> Option<Value> {
+    match name {
+        "instructions" => Some(Value::Null),
+        "metadata" => Some(json!({})),
+        "reasoning" => Some(json!({ "effort": null, "summary": null })),
+        "text" => Some(json!({ "format": { "type": "text" } })),
+        "tool_choice" => Some("auto".into()),
+        "tools" => Some(json!([])),
+        _ => None,
+    }
+}
+
+/// Whether a reply's value, if it is a short one, is this.
+fn is_value(theirs: &RawValue, value: &Value) -> bool {
+    theirs.get().len() <= MOST_COMPARED_BYTES && raw::read::<Value>(theirs).as_ref() == Some(value)
+}
+
+/// Why a response is not whole, where it is for a reason that is known.
+fn incomplete(reply: &RawObject<'_>, notes: &mut Notes) -> Value {
+    let Some(details) = reply.get("incomplete_details").filter(|details| !is_void(details)) else { return Value::Null };
+    let object = RawObject::of(details).unwrap_or_default();
+    let reason = object.get("reason").and_then(raw::read::<String>).filter(|it| INCOMPLETE.contains(&it.as_str()));
+    if reason.is_none() || object.fields().any(|(name, value)| name != "reason" && !is_void(value)) {
+        notes.dropped.push("incomplete_details".into());
+    }
+    reason.map_or(Value::Null, |reason| json!({ "reason": reason }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::form::Reasoning;
+    use super::super::super::options::FailMode;
+    use super::*;
+
+    const UNSEEN: &str = "You-are-a-fool,-unseen.";
+
+    fn read(request: &str, reply: &str) -> ResponseReply {
+        let (asked, sorter) = (RawObject::parse(request).unwrap(), Sorter::new(FailMode::Closed, Reasoning::Drop));
+        ResponseReply::read(reply.as_bytes(), None, &asked, sorter).ok().unwrap()
+    }
+
+    #[test]
+    fn nothing_of_the_reply_is_taken_for_an_echo() {
+        let names: Vec<&str> = RESPONSE.iter().filter(|rule| rule.fate == Fate::Echoed).map(|rule| rule.name).collect();
+        let fields: Vec<String> = names.iter().map(|name| format!(r#""{name}":{{"{UNSEEN}":"{UNSEEN}"}}"#)).collect();
+        let reply = read("{}", &format!(r#"{{"output":[],{}}}"#, fields.join(",")));
+        assert!(!reply.echoed.to_string().contains("unseen"), "{}", reply.echoed);
+        assert_eq!(reply.notes.dropped, names);
+        let own = read(
+            r#"{"metadata":{"a":"b"},"tools":null}"#,
+            r#"{"output":[],"metadata":{"a":"c"},"tool_choice":"auto"}"#,
+        );
+        assert_eq!(own.echoed.get("metadata").map(RawValue::get), Some(r#"{"a":"b"}"#));
+        assert_eq!((own.echoed.get("tools").map(RawValue::get), own.notes.dropped.len()), (Some("[]"), 0));
+    }
+
+    #[test]
+    fn a_response_is_incomplete_for_known_reasons_alone() {
+        let incomplete = |details: &str| {
+            let reply = read("{}", &format!(r#"{{"output":[],"status":"incomplete","incomplete_details":{details}}}"#));
+            (reply.incomplete, reply.notes.dropped.contains(&"incomplete_details".to_owned()))
+        };
+        for reason in INCOMPLETE {
+            let details = json!({ "reason": reason });
+            assert_eq!(incomplete(&details.to_string()), (details, false));
+        }
+        assert_eq!(incomplete("null"), (Value::Null, false));
+        for other in
+            [format!(r#"{{"reason":"{UNSEEN}"}}"#), format!("\"{UNSEEN}\""), "[1]".into(), r#"{"reason":5}"#.into()]
+        {
+            assert_eq!(incomplete(&other), (Value::Null, true), "{other}");
+        }
+        let more = format!(r#"{{"reason":"content_filter","{UNSEEN}":1}}"#);
+        assert_eq!(incomplete(&more), (json!({ "reason": "content_filter" }), true));
+    }
 }

@@ -2,13 +2,13 @@
 
 use axum::body::Bytes;
 
-use super::super::asked::{by_format, count, flag, form, take_own};
+use super::super::asked::{bound, by_format, flag, form, take_own};
 use super::super::correction::Asked;
 use super::super::error::ApiError;
 use super::super::form::Form;
 use super::super::raw::{self, RawObject};
 use super::super::rules::{Fate, RESPONSE};
-use redline_lab::conversation::{Conversation, ConversationError};
+use redline_lab::conversation::{Conversation, ConversationError, NO_QUESTION};
 
 /// A request.
 pub(super) struct ResponseRequest {
@@ -30,7 +30,7 @@ impl ResponseRequest {
             return Err(ApiError::invalid("background", message));
         }
         let question = question(&body)?;
-        let bound = count(&body, "max_output_tokens")?.map(|bound| usize::try_from(bound).unwrap_or(usize::MAX));
+        let bound = bound(&body, &["max_output_tokens"])?;
         let is_stream = flag(body.get("stream"), "stream")?;
         body.take("stream_options");
         body.set("stream", &false);
@@ -54,19 +54,26 @@ impl ResponseRequest {
     }
 }
 
-/// What the input asks; where it asks nothing, the instructions stand for it.
+/// Fields that stand for an input which the upstream server has.
+const INPUTS_THERE: [&str; 3] = ["previous_response_id", "prompt", "conversation"];
+
+/// What the input asks; where it asks nothing, the instructions stand for it, or what stands for any conversation.
 fn question(body: &RawObject<'_>) -> Result<String, ApiError> {
-    let invalid = |error: ConversationError| ApiError::invalid("input", error.to_string());
-    let input = body.get("input").ok_or_else(|| ApiError::invalid("input", "input is missing"))?;
-    let asked = match raw::text(input) {
-        Some(text) => (!text.trim().is_empty()).then_some(text).ok_or(ConversationError::NoQuestion),
-        None => Conversation::of_items(input.get()).map(|conversation| conversation.question),
+    let is_said = |text: &String| !text.trim().is_empty();
+    let asked = match body.get("input") {
+        None if INPUTS_THERE.iter().any(|name| body.get(name).is_some()) => None,
+        None => return Err(ApiError::invalid("input", "input is missing")),
+        Some(input) => match raw::text(input) {
+            Some(text) => Some(text).filter(is_said),
+            None => match Conversation::of_items(input.get()) {
+                Ok(conversation) => Some(conversation.question),
+                Err(ConversationError::NoQuestion) => None,
+                Err(error) => return Err(ApiError::invalid("input", error.to_string())),
+            },
+        },
     };
-    let instructions = || body.get("instructions").and_then(raw::text).filter(|text| !text.trim().is_empty());
-    match (asked, instructions()) {
-        (Ok(question), _) | (Err(ConversationError::NoQuestion), Some(question)) => Ok(question),
-        (Err(error), _) => Err(invalid(error)),
-    }
+    let instructions = || body.get("instructions").and_then(raw::text).filter(is_said);
+    Ok(asked.or_else(instructions).unwrap_or_else(|| NO_QUESTION.into()))
 }
 
 #[cfg(test)]
@@ -84,6 +91,24 @@ mod tests {
         assert_eq!(ResponseRequest::take(items).unwrap().asked.question, "Why?");
         let greet = r#"{"input":[{"type":"item_reference","id":"i"}],"instructions":"Greet."}"#;
         assert_eq!(ResponseRequest::take(greet).unwrap().asked.question, "Greet.");
+    }
+
+    #[test]
+    fn what_asks_nothing_here_goes_upstream() {
+        let output = r#"[{"type":"function_call_output","call_id":"c","output":"4"}]"#;
+        for body in [
+            format!(r#"{{"input":{output}}}"#),
+            format!(r#"{{"input":{output},"previous_response_id":"r"}}"#),
+            r#"{"prompt":{"id":"p"}}"#.into(),
+            r#"{"previous_response_id":"r"}"#.into(),
+            r#"{"conversation":"c","input":[]}"#.into(),
+            r#"{"input":""}"#.into(),
+            r#"{"input":[{"role":"assistant","content":"So"}]}"#.into(),
+        ] {
+            assert_eq!(ResponseRequest::take(&body).unwrap().asked.question, NO_QUESTION, "{body}");
+        }
+        let prompt = r#"{"prompt":{"id":"p"},"instructions":"Greet."}"#;
+        assert_eq!(ResponseRequest::take(prompt).unwrap().asked.question, "Greet.");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use crate::cli::stack::AlignerSpec;
 use crate::cli::writes::CORRECTED;
 use crate::cli::{CorrectArgs, ModelArgs};
+use crate::commands::correct::warn_of_own_aligner;
 use crate::commands::sweep::sampling_options;
 use crate::difference::{Marks, marked};
 use crate::output;
@@ -46,6 +47,7 @@ pub fn put_correction(fields: &mut Fields, answer: &str, correction: &str, trunc
 pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     sampling_options(&args.sampling, args.seed)?;
     let rows = rows(args)?;
+    warn_of_own_aligner(args);
     let specs = specs(args);
     let aligners = specs.iter().map(|spec| Aligner::open(spec, args)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut answers = Answers::open(args)?;
@@ -74,7 +76,7 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     progress.finish();
     if let Some(file) = &file {
-        output::note!("{}: {} rows", file.path().display(), rows.len());
+        output::note!("{}: {}", file.path().display(), output::rows_in_words(rows.len()));
     }
     stack.report()
 }
@@ -197,11 +199,13 @@ impl Stack<'_> {
         match self.n_failed {
             0 => Ok(ExitCode::SUCCESS),
             n => Err(hinted(
-                match &self.first_error {
-                    Some(first) => {
+                match (&self.first_error, n) {
+                    (Some(first), 1) => format!("1 row has no correction; its `error` says why: {first}"),
+                    (Some(first), _) => {
                         format!("{n} rows have no correction; their `error` says why, the first here: {first}")
                     }
-                    None => format!("{n} rows have no correction; their `error` says why"),
+                    (None, 1) => "1 row has no correction; its `error` says why".into(),
+                    (None, _) => format!("{n} rows have no correction; their `error` says why"),
                 },
                 "mend what it names (shorten texts that are too long, or lower --max-new-tokens) and run these rows again",
             )),

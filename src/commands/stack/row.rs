@@ -66,15 +66,18 @@ pub fn rows(args: &CorrectArgs) -> anyhow::Result<Vec<Row>> {
         let named = [("question", &args.question), ("answer", &args.answer)];
         named.into_iter().for_each(|(name, text)| text.iter().for_each(|text| fields.put(name, text.as_str())));
         let wrong = |fault: RowFault| hinted(format!("the command line: {fault}"), WITH_UPSTREAM);
-        return Ok(vec![row(0, fields, has_upstream).map_err(wrong)?]);
+        return Ok(vec![data_row(0, fields, has_upstream).map_err(wrong)?.into()]);
     };
     let objects = read_objects(path).map_err(DataError::from)?;
     let mut report = ReadReport { n_read: objects.len(), ..ReadReport::default() };
     let (mut rows, mut first) = (Vec::with_capacity(objects.len()), None);
     for JsonRow { line, fields } in objects {
         let kept = fields.as_ref().cloned().unwrap_or_default();
-        match fields.map_err(|fault| RowFault::from(&fault)).and_then(|fields| row(line, fields, has_upstream)) {
-            Ok(row) => rows.push(row),
+        match fields.map_err(|fault| RowFault::from(&fault)).and_then(|fields| data_row(line, fields, has_upstream)) {
+            Ok(row) => {
+                report.use_row(&row);
+                rows.push(Row::from(row));
+            }
             Err(fault) => {
                 report.leave_out(line, &fault);
                 rows.push(Row::faulty(kept, line, &fault));
@@ -87,7 +90,7 @@ pub fn rows(args: &CorrectArgs) -> anyhow::Result<Vec<Row>> {
             Err(refused(path, line, fault))
         }
         _ => {
-            rows::say(path, &report);
+            rows::say_as(path, &report, "cannot be corrected");
             Ok(rows)
         }
     }
@@ -102,14 +105,21 @@ fn refused(path: &Path, line: usize, fault: RowFault) -> anyhow::Error {
     }
 }
 
-fn row(line: usize, fields: Fields, has_upstream: bool) -> Result<Row, RowFault> {
-    let DataRow { question, messages, answer, fields, .. } = DataRow::read(line, fields)?;
-    let answer = answer.filter(|answer| !answer.trim().is_empty());
-    if question.trim().is_empty() {
+impl From<DataRow> for Row {
+    fn from(DataRow { question, messages, answer, fields, .. }: DataRow) -> Self {
+        Self { question, messages, answer, fault: None, fields }
+    }
+}
+
+/// A row with a question and, unless an upstream model answers, an answer.
+fn data_row(line: usize, fields: Fields, has_upstream: bool) -> Result<DataRow, RowFault> {
+    let mut row = DataRow::read(line, fields)?;
+    row.answer = row.answer.filter(|answer| !answer.trim().is_empty());
+    if row.question.trim().is_empty() {
         return Err(RowFault::EmptyField { field: "question" });
     }
-    if answer.is_none() && !has_upstream {
+    if row.answer.is_none() && !has_upstream {
         return Err(RowFault::MissingField { field: "answer" });
     }
-    Ok(Row { question, messages, answer, fault: None, fields })
+    Ok(row)
 }

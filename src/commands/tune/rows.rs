@@ -109,7 +109,7 @@ impl Rows {
         }
         for (n, reason) in [(n_seen, "the vector has seen their questions"), (n_too_long, "no room for the output")] {
             if n > 0 {
-                output::note!("note: {n} rows left out: {reason}");
+                output::note!("note: {} left out: {reason}", output::rows_in_words(n));
             }
         }
         let asked = counts.pairs + counts.prompts + counts.verify;

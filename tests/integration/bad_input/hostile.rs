@@ -124,6 +124,37 @@ fn rows_come_through_pipes() {
     );
 }
 
+/// Whether a process catches Ctrl-C, as Linux tells it.
+#[cfg(target_os = "linux")]
+fn catches_interrupts(process: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0");
+    u64::from_str_radix(caught.trim(), 16).unwrap() & (1 << (libc::SIGINT - 1)) != 0
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn one_interrupt_ends_a_read_that_waits() {
+    let mut child = Command::new(BINARY)
+        .args(["ratio", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // nothing is ever written there, and it stays open
+    let stdin = child.stdin.take();
+    while !catches_interrupts(child.id()) {
+        assert!(child.try_wait().unwrap().is_none(), "it ends before it reads");
+        std::thread::yield_now();
+    }
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    drop(stdin);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(130) && said.starts_with("interrupted: "), "{}: {said}", output.status);
+}
+
 #[test]
 fn texts_too_long_to_compare() {
     let tiny = Tiny::new();

@@ -119,7 +119,8 @@ fn bad_requests(server: &Server) {
     let cases = [
         (json!({}), "messages"),
         (json!({ "messages": [] }), "messages"),
-        (json!({ "messages": [{ "role": "tool", "content": "x" }] }), "messages"),
+        (json!({ "messages": [{ "content": "x" }] }), "messages"),
+        (json!({ "messages": [{ "role": "user", "content": "x" }], "max_tokens": 0 }), "max_tokens"),
         (json!({ "messages": [{ "role": "user", "content": "x" }], "stream": 1 }), "stream"),
         (json!({ "messages": [{ "role": "user", "content": "x" }], "steering": 1 }), "steering"),
         (json!({ "messages": [{ "role": "user", "content": "x" }], "steering": { "vector": "x" } }), "steering.vector"),

@@ -136,3 +136,27 @@ fn names_that_are_not_this_servers_are_refused() {
     connect(server.address, both).read_to_end(&mut bytes).unwrap();
     assert_eq!(parse(&bytes).status, 400, "two names");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn open_files_are_allowed_for_as_many_connections_as_there_may_be() {
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", "ulimit -S -n 64; exec \"$0\" serve --port 0 --json", crate::program::BINARY])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let facts: serde_json::Value = serde_json::from_str(&line).unwrap();
+    let address = facts["address"].as_str().unwrap().parse().unwrap();
+    // it listens before it raises the limit, and answers after
+    assert_eq!(super::http::get(address, "/healthz").status, 200);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", child.id())).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+    let soft: u64 = line.split_whitespace().next().unwrap().parse().unwrap();
+    let hard: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(soft >= hard.min(2 * 512), "{line}");
+}

@@ -58,7 +58,7 @@ fn an_aligner_that_fails_closes_or_lets_through() {
     let answer = too_long();
     let closed = Server::start(&mock.arguments());
     let refused = closed.post("/v1/chat/completions", &chat_body("ok", &answer));
-    assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (400, Some("context_length_exceeded")));
+    assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (502, Some("answer_too_long")));
     assert!(!refused.body.contains(&answer), "nothing uncorrected gets through");
     drop(closed);
 
@@ -145,6 +145,14 @@ fn a_server_that_stops_finishes_what_runs() {
     let (status, told) = server.wait();
     assert!(status.success() && told.ends_with("stopped\n"), "{status} {told}");
     assert!(std::net::TcpStream::connect(address).is_err(), "nobody listens any more");
+}
+
+#[test]
+fn a_server_that_is_told_to_stop_while_it_starts_just_stops() {
+    let server = Server::start("");
+    server.terminate();
+    let (status, told) = server.wait();
+    assert!(status.success() && told.ends_with("stopped\n") && !told.contains("interrupted"), "{status} {told}");
 }
 
 #[test]

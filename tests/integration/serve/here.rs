@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use redline::embedded;
 use redline::model::AlignerTemplate;
-use redline::serve::{Aligner, Dials, ServeOptions, Service, bind, listen};
+use redline::serve::{Aligner, Dials, ServeOptions, Service, Upstream, bind, listen};
 use tokio::runtime::Runtime;
 
 /// A server that takes requests, and leaves them waiting until [`Here::work`].
@@ -17,11 +17,20 @@ pub struct Here {
 
 impl Here {
     pub fn start(options: ServeOptions) -> Self {
+        Self::new(None, options)
+    }
+
+    /// One before an upstream server.
+    pub fn before(upstream: Upstream, options: ServeOptions) -> Self {
+        Self::new(Some(upstream), options)
+    }
+
+    fn new(upstream: Option<Upstream>, options: ServeOptions) -> Self {
         let model = embedded::model().unwrap();
         let config = model.decoder.config().clone();
         let template = AlignerTemplate::by_name_or_file(embedded::TEMPLATE).unwrap();
         let aligner = Aligner { name: "aligner".into(), model, template };
-        let service = Arc::new(Service::new(aligner, options, None));
+        let service = Arc::new(Service::new(aligner, options, upstream));
         service.begin(Dials::new(Vec::new(), config).unwrap());
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(bind(([127, 0, 0, 1], 0).into())).unwrap();

@@ -104,8 +104,17 @@ impl Server {
 
     /// Resident memory, in KiB; 0 where the system does not say.
     pub fn memory(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// The most of it that there was.
+    pub fn peak_memory(&self) -> u64 {
+        self.status("VmHWM:")
+    }
+
+    fn status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0");
         line.split_whitespace().next().unwrap().parse().unwrap()
     }
 

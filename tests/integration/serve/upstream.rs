@@ -70,13 +70,17 @@ fn answer(stream: TcpStream, log: &Mutex<Vec<Received>>, raw: &Mutex<Vec<String>
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    if first.starts_with("GET /v1/models ") {
-        return reply(
-            stream,
-            200,
-            "",
-            &json!({ "object": "list", "data": [{ "id": "ok", "object": "model" }] }).to_string(),
+    if first.starts_with("GET /v1/models") || first.starts_with("HEAD /v1/models") {
+        let (model, missing) = (
+            json!({ "id": "ok", "object": "model" }),
+            json!({ "error": { "message": "no such model", "type": "x", "param": null, "code": null } }),
         );
+        let (status, body) = match first.split(' ').nth(1) {
+            Some("/v1/models") => (200, json!({ "object": "list", "data": [model] })),
+            Some("/v1/models/ok") => (200, model),
+            _ => (404, missing),
+        };
+        return reply(stream, status, "", &body.to_string());
     }
     raw.lock().unwrap().push(String::from_utf8_lossy(&body).into_owned());
     let body: Value = serde_json::from_slice(&body).unwrap();
