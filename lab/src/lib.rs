@@ -8,6 +8,7 @@ pub mod conversation;
 pub mod data;
 pub mod embedded;
 pub mod experiment;
+pub mod form;
 pub mod profile;
 pub mod raw;
 pub mod reference;

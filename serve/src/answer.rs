@@ -8,9 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::correction::{Asked, Correction, Pending, Step, begin, broken, count_tokens, first_tokens};
 use super::error::ApiError;
-use super::form::{Form, Piece, Plan, PlanError, Prose, Reasoning, StopTexts};
 use super::options::FailMode;
 use super::state::Service;
+use super::stop_texts::StopTexts;
+use redline_lab::form::{Form, Piece, Plan, PlanError, Prose, Reasoning};
 
 /// What a request says about texts of a reply.
 #[derive(Debug, Clone)]

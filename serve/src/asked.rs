@@ -7,10 +7,10 @@ use serde_json::value::RawValue;
 use super::answer::Terms;
 use super::correction::{Asked, check};
 use super::error::ApiError;
-use super::form::{Bound, Form};
 use super::options::FailMode;
 use super::raw::{self, RawObject, read};
 use super::state::Service;
+use redline_lab::form::{Bound, Form};
 
 /// Choices that one request may ask for.
 pub(super) const MOST_CHOICES: usize = 16;

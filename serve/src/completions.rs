@@ -16,13 +16,13 @@ use super::body::TextBody;
 use super::chat::{check_choices, check_indices, finish_reason};
 use super::correction::Asked;
 use super::error::ApiError;
-use super::form::Form;
 use super::parts::add;
 use super::raw::{self, RawObject};
 use super::rules::{COMPLETION, COMPLETION_CHOICE, Notes, Sorter, Verdict};
 use super::sse::{self, Events, Left};
 use super::state::Service;
 use super::upstream_reply::{Head, RawJson, UsageNames, failure, name};
+use redline_lab::form::Form;
 
 /// What identifiers of completions begin with.
 const ID: &str = "cmpl-";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 
 use super::auth::ApiKeys;
-use super::form::Reasoning;
+use redline_lab::form::Reasoning;
 
 /// What a client gets when the Aligner fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

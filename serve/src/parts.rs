@@ -200,9 +200,9 @@ fn nothing() -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::form::Reasoning;
     use super::super::options::FailMode;
     use super::*;
+    use redline_lab::form::Reasoning;
 
     fn read(parts: &[&str]) -> Result<Parts, ApiError> {
         let (mut read, mut sorter) = (Parts::default(), Sorter::new(FailMode::Closed, Reasoning::Drop));

@@ -1,10 +1,10 @@
 //! The answer in a chat reply as one text, for those who correct it elsewhere: by the same rules as the server's.
 
 use super::chat::{ChatReply, Content};
-use super::form::{Plan, Reasoning};
 use super::options::FailMode;
 use super::rules::Sorter;
 use super::upstream_error::UpstreamError;
+use redline_lab::form::{Plan, Reasoning};
 
 /// What a chat reply says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

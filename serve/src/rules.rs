@@ -6,9 +6,9 @@
 use serde_json::value::RawValue;
 
 use super::error::ApiError;
-use super::form::Reasoning;
 use super::options::FailMode;
 use super::raw::{is_void, read};
+use redline_lab::form::Reasoning;
 
 /// Longest text that is taken for a name or an identifier.
 const LONGEST_NAME: usize = 256;

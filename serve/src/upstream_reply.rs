@@ -155,10 +155,10 @@ pub(crate) fn failure(object: &RawObject<'_>) -> Option<ApiError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::form::Reasoning;
     use super::super::options::FailMode;
     use super::super::rules::CHAT;
     use super::*;
+    use redline_lab::form::Reasoning;
 
     fn head(body: &str) -> Result<Head, ApiError> {
         let mut sorter = Sorter::new(FailMode::Closed, Reasoning::Drop);

@@ -6,9 +6,9 @@ use serde_json::value::RawValue;
 use super::super::asked::{bound, flag, form, n_choices, stops, take_own};
 use super::super::correction::Asked;
 use super::super::error::ApiError;
-use super::super::form::Form;
 use super::super::raw::{RawObject, read};
 use redline_lab::conversation::{Conversation, ConversationError, NO_QUESTION};
+use redline_lab::form::Form;
 
 /// A chat request.
 pub(super) struct ChatRequest {

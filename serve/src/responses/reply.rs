@@ -154,9 +154,9 @@ fn incomplete(reply: &RawObject<'_>, notes: &mut Notes) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::form::Reasoning;
     use super::super::super::options::FailMode;
     use super::*;
+    use redline_lab::form::Reasoning;
 
     const UNSEEN: &str = "You-are-a-fool,-unseen.";
 

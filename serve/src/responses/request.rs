@@ -5,10 +5,10 @@ use axum::body::Bytes;
 use super::super::asked::{bound, by_format, flag, form, take_own};
 use super::super::correction::Asked;
 use super::super::error::ApiError;
-use super::super::form::Form;
 use super::super::raw::{self, RawObject};
 use super::super::rules::{Fate, RESPONSE};
 use redline_lab::conversation::{Conversation, ConversationError, NO_QUESTION};
+use redline_lab::form::Form;
 
 /// A request.
 pub(super) struct ResponseRequest {

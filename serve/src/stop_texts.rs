@@ -2,7 +2,7 @@
 
 /// Looks for stop texts in a text that comes in pieces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct StopTexts {
+pub(super) struct StopTexts {
     stops: Vec<String>,
     /// The end of what came, which may be the beginning of a stop text.
     held: String,
@@ -10,17 +10,17 @@ pub(crate) struct StopTexts {
 }
 
 impl StopTexts {
-    pub(crate) fn new(stops: Vec<String>) -> Self {
+    pub(super) fn new(stops: Vec<String>) -> Self {
         Self { stops: stops.into_iter().filter(|stop| !stop.is_empty()).collect(), ..Self::default() }
     }
 
     /// Whether one was met: nothing comes after it.
-    pub(crate) fn is_done(&self) -> bool {
+    pub(super) fn is_done(&self) -> bool {
         self.is_done
     }
 
     /// What of the text so far can be sent.
-    pub(crate) fn push(&mut self, text: &str) -> String {
+    pub(super) fn push(&mut self, text: &str) -> String {
         if self.is_done {
             return String::new();
         }
@@ -36,7 +36,7 @@ impl StopTexts {
     }
 
     /// What was held back, once nothing more comes.
-    pub(crate) fn finish(&mut self) -> String {
+    pub(super) fn finish(&mut self) -> String {
         std::mem::take(&mut self.held)
     }
 }

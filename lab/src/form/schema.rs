@@ -12,14 +12,14 @@ const DEEPEST: usize = 64;
 
 /// What a schema binds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Bound {
+pub struct Bound {
     fields: BTreeSet<String>,
     choices: BTreeSet<String>,
 }
 
 impl Bound {
     /// Reads a JSON schema.
-    pub(crate) fn of(schema: &Value) -> Self {
+    pub fn of(schema: &Value) -> Self {
         let mut bound = Self::default();
         let mut binding = Binding { whole: schema, known: HashMap::new() };
         bound.walk(schema, &mut binding, 0);

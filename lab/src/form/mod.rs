@@ -5,7 +5,6 @@ mod blocks;
 mod elements;
 mod json_string;
 mod json_text;
-mod limits;
 mod prose;
 mod reasoning;
 mod schema;
@@ -22,19 +21,18 @@ use self::json_text::{JsonText, each_text, is_document};
 use self::reasoning::Part;
 use self::sentence::{is_sentence, says_something};
 
-pub(super) use self::limits::StopTexts;
-pub(super) use self::prose::Prose;
-pub(super) use self::schema::Bound;
+pub use self::prose::Prose;
+pub use self::schema::Bound;
 
 /// Most parts of one answer that are corrected one by one.
-pub(super) const MOST_PROSE: usize = 64;
+pub const MOST_PROSE: usize = 64;
 
 /// What documents are called that stand, escaped, in texts of others.
 const JSON_IN_JSON: &str = "JSON in a text of JSON";
 
 /// The form that a request asks the answer to have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Form {
+pub enum Form {
     /// Any.
     #[default]
     Free,
@@ -55,7 +53,7 @@ pub enum Reasoning {
 
 /// A part of an answer, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Piece {
+pub enum Piece {
     /// It stays as it is.
     Kept(String),
     /// It is corrected.
@@ -64,24 +62,25 @@ pub(super) enum Piece {
 
 /// An answer taken apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Plan {
-    pub(super) pieces: Vec<Piece>,
+pub struct Plan {
+    /// Its parts, in order.
+    pub pieces: Vec<Piece>,
     /// The answer without what is left out.
-    pub(super) answer: String,
+    pub answer: String,
     /// What stays as it is, by its kinds.
-    pub(super) kept: BTreeSet<&'static str>,
+    pub kept: BTreeSet<&'static str>,
     /// Whether reasoning was left out.
-    pub(super) drops_reasoning: bool,
+    pub drops_reasoning: bool,
     /// Whether documents are in it, which are whole only as a whole.
-    pub(super) has_json: bool,
+    pub has_json: bool,
     /// Whether all of it is one document.
-    pub(super) is_json: bool,
+    pub is_json: bool,
     n_prose: usize,
 }
 
 /// Why an answer cannot be taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum PlanError {
+pub enum PlanError {
     /// The request binds it to JSON.
     #[error("the request asks for JSON, and the upstream model's answer is none, or was cut off")]
     NoJson,
@@ -92,7 +91,7 @@ pub(super) enum PlanError {
 
 impl Plan {
     /// Takes an answer apart.
-    pub(super) fn of(answer: &str, form: &Form, reasoning: Reasoning) -> Result<Self, PlanError> {
+    pub fn of(answer: &str, form: &Form, reasoning: Reasoning) -> Result<Self, PlanError> {
         let mut plan = Self::default();
         let (mut n_answers, mut n_whole) = (0, 0);
         for part in reasoning::parts(answer) {
@@ -118,17 +117,18 @@ impl Plan {
     }
 
     /// An answer of which nothing is corrected.
-    pub(super) fn unchanged(answer: &str, reasoning: Reasoning) -> Self {
+    pub fn unchanged(answer: &str, reasoning: Reasoning) -> Self {
         // a bound form stays as it is, and holds no parts
         Self::of(answer, &Form::Other("unchanged".into()), reasoning).unwrap_or_default()
     }
 
-    pub(super) fn n_prose(&self) -> usize {
+    /// How many parts are corrected.
+    pub fn n_prose(&self) -> usize {
         self.n_prose
     }
 
     /// Whether there is only one part, with nothing but white space around it.
-    pub(super) fn is_one(&self) -> bool {
+    pub fn is_one(&self) -> bool {
         let is_blank = |piece: &Piece| matches!(piece, Piece::Kept(text) if text.trim().is_empty());
         self.n_prose == 1 && self.pieces.iter().filter(|piece| !is_blank(piece)).count() == 1
     }

@@ -4,23 +4,23 @@ use super::spans;
 
 /// A part that is corrected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Prose {
+pub struct Prose {
     /// The text, without white space at its ends.
-    pub(crate) text: String,
+    pub text: String,
     /// How it stands in the answer.
     pub(super) source: String,
     /// Whether it stands in a string of a JSON document.
-    pub(crate) is_json: bool,
+    pub is_json: bool,
 }
 
 impl Prose {
     /// Whether its correction can be sent as it comes.
-    pub(crate) fn is_live(&self) -> bool {
+    pub fn is_live(&self) -> bool {
         !self.is_json && spans::spans(&self.text).is_empty()
     }
 
     /// What stands in the answer after the correction, and how much of what must survive had to be put back.
-    pub(crate) fn put_back(&self, correction: &str) -> (String, usize) {
+    pub fn put_back(&self, correction: &str) -> (String, usize) {
         let (text, n_restored) = spans::restored(&self.text, correction);
         match () {
             () if text == self.text => (self.source.clone(), n_restored),
