@@ -31,7 +31,7 @@ const SCAN_TOKENS: usize = redline_probe::scan::SCAN_TOKENS;
 ///
 /// # Example
 /// ```no_run
-/// use redline::prelude::*;
+/// use redline_lab::aligner::Aligner;
 ///
 /// let aligner = Aligner::load("aligner/".as_ref(), "aligner")?;
 /// let corrected = aligner.correct().run("What is the capital of France?", "The capital of France is Lyon.")?;

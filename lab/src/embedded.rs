@@ -76,9 +76,9 @@ pub fn rows() -> std::result::Result<Vec<CorruptedRow>, DataError> {
 ///
 /// # Example
 /// ```no_run
-/// let triples = redline::embedded::triples()?;
+/// let triples = redline_lab::embedded::triples()?;
 /// let (pairs, prompts) = triples.split_at(64);
-/// # Ok::<(), redline::data::DataError>(())
+/// # Ok::<(), redline_lab::data::DataError>(())
 /// ```
 pub fn triples() -> std::result::Result<Vec<Qac>, DataError> {
     let mut seen = std::collections::HashSet::new();

@@ -6,9 +6,9 @@
 //! the file are in `docs/formats.md`.
 //!
 //! ```no_run
-//! use redline::profile::{Profile, find};
+//! use redline_lab::profile::{Profile, find};
 //!
-//! let model = redline::embedded::model()?;
+//! let model = redline_lab::embedded::model()?;
 //! let path = find("gentle")?;
 //! let profile = Profile::load(&path)?;
 //! let (vector, coefficient) = (profile.control_vector(&path, &model)?, profile.coefficient);

@@ -25,9 +25,11 @@ pub struct SweepRun<'a> {
 ///
 /// # Example
 /// ```no_run
-/// use redline::prelude::*;
+/// use redline_lab::aligner::Aligner;
+/// use redline_model::Qac;
+/// use redline_steer::ControlVector;
 ///
-/// fn coefficient(aligner: &Aligner, vector: &ControlVector, prompts: &[Qac]) -> redline::steer::Result<f64> {
+/// fn coefficient(aligner: &Aligner, vector: &ControlVector, prompts: &[Qac]) -> redline_steer::Result<f64> {
 ///     let sweep = aligner.sweep(vector).coefficients(&[-1.0, 0.0, 1.0]).run(prompts)?;
 ///     Ok(sweep.tune(0.25)?.coefficient)
 /// }

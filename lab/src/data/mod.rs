@@ -5,14 +5,14 @@
 //!
 //! # Example
 //! ```
-//! use redline::data::corrupt::{CorruptOptions, Corruptor};
-//! use redline::data::synth::Corpus;
+//! use redline_lab::data::corrupt::{CorruptOptions, Corruptor};
+//! use redline_lab::data::synth::Corpus;
 //!
 //! let texts = Corpus::built_in()?.texts(7, 3)?;
 //! let corruptor = Corruptor::new(CorruptOptions { seed: 7, ..CorruptOptions::default() })?;
 //! let row = texts[0].corrupted(0, &corruptor)?;
 //! println!("{}\n{}\n{}", row.question, row.answer, row.correction);
-//! # Ok::<(), redline::data::DataError>(())
+//! # Ok::<(), redline_lab::data::DataError>(())
 //! ```
 
 pub mod corrupt;

@@ -6,7 +6,7 @@
 ///
 /// # Example
 /// ```
-/// assert_eq!(redline::plot::visible_token(" is\n"), "·is⏎");
+/// assert_eq!(redline_report::plot::visible_token(" is\n"), "·is⏎");
 /// ```
 pub fn visible_token(token: &str) -> String {
     let mut shown = String::with_capacity(token.len());

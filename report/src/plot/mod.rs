@@ -7,13 +7,13 @@
 //!
 //! # Example
 //! ```
-//! use redline::plot::{Heatmap, svg_string};
+//! use redline_report::plot::{Heatmap, svg_string};
 //!
 //! let values = vec![vec![-0.5, 1.2], vec![0.3, f32::NAN]]; // layer × token
 //! let tokens = vec!["The".to_string(), " cat".to_string()];
 //! let svg = svg_string(&Heatmap::new("LAT scan", values, tokens))?;
 //! assert!(svg.starts_with("<svg"));
-//! # Ok::<(), redline::plot::PlotError>(())
+//! # Ok::<(), redline_report::plot::PlotError>(())
 //! ```
 
 pub mod ascii;

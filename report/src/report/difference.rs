@@ -18,7 +18,7 @@ pub enum Change {
 ///
 /// # Example
 /// ```
-/// use redline::report::{Change, word_changes};
+/// use redline_report::report::{Change, word_changes};
 ///
 /// let changes = word_changes("Teh tea", "The tea");
 /// assert_eq!(changes[..2], [Change::Delete("Teh".into()), Change::Insert("The".into())]);

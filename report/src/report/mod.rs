@@ -7,13 +7,13 @@
 //!
 //! # Example
 //! ```
-//! use redline::report::{Example, Examples, Report};
+//! use redline_report::report::{Example, Examples, Report};
 //!
 //! let mut report = Report::new("A correction", "One row, by hand.");
 //! let example = Example::new(0, "What is 2 + 2?", "It is 5.", Some("It is 4."));
 //! report.examples = Examples::of("Texts", "", vec![example]);
 //! assert!(report.html()?.starts_with("<!doctype html>"));
-//! # Ok::<(), redline::report::ReportError>(())
+//! # Ok::<(), redline_report::report::ReportError>(())
 //! ```
 
 mod difference;

@@ -23,7 +23,7 @@ impl SettingsGroup {
 ///
 /// # Example
 /// ```
-/// use redline::report::flattened;
+/// use redline_report::report::flattened;
 ///
 /// let rows = flattened(&serde_json::json!({"seed": 0, "extract": {"method": "mean_diff"}, "layers": [1, 2]}));
 /// assert_eq!(rows[0], ("extract.method".to_string(), "mean_diff".to_string()));

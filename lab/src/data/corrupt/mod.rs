@@ -11,13 +11,13 @@
 //!
 //! # Example
 //! ```
-//! use redline::data::corrupt::{CorruptOptions, Corruptor};
+//! use redline_lab::data::corrupt::{CorruptOptions, Corruptor};
 //!
 //! let corruptor = Corruptor::new(CorruptOptions { seed: 1, clean_share: 0.0 })?;
 //! let row = corruptor.corrupt(0, "How hot is boiling water?", "Water boils at 100 degrees. Salt raises that a little.")?;
 //! assert_ne!(row.answer, row.clean);
 //! assert_eq!(row.possible_corrections()?[0], row.clean);
-//! # Ok::<(), redline::data::DataError>(())
+//! # Ok::<(), redline_lab::data::DataError>(())
 //! ```
 
 mod flaw;
