@@ -9,7 +9,7 @@ use super::{Form, Kind, Named, Output};
 use crate::session::{cannot_write, hinted};
 
 /// Names in a model's or an adapter's folder that are read, whether or not they are there.
-const MODEL_FILES: [&str; 14] = [
+const MODEL_FILES: [&str; 15] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
@@ -20,6 +20,7 @@ const MODEL_FILES: [&str; 14] = [
     "vocab.json",
     "merges.txt",
     "chat_template.jinja",
+    "chat_template.json",
     "model.safetensors",
     "model.safetensors.index.json",
     "adapter_config.json",
@@ -163,7 +164,9 @@ pub fn check_inputs(target: &Target, reads: &[PathBuf]) -> anyhow::Result<()> {
         };
         Err(hinted(message, "name another output"))
     };
-    for input in reads.iter().filter(|input| !is_stream(input)) {
+    // what a descriptor stands for may be a file, as in `- < rows.jsonl`; pipes and devices hold nothing that could be replaced
+    let is_special = |path: &Path| std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    for input in reads.iter().filter(|input| !is_special(input)) {
         if identity(input) == Some(place.clone()) {
             return refused(input, "it would replace");
         }
@@ -182,7 +185,9 @@ pub fn check_inputs(target: &Target, reads: &[PathBuf]) -> anyhow::Result<()> {
 fn is_part_of_model(target: &Target, folder: &Path) -> bool {
     let is_direct = identity(folder_of(&target.path)) == identity(folder);
     let name = target.path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let is_named = is_direct && MODEL_FILES.contains(&name.as_str());
+    // of a folder without configuration the only GGUF file is read
+    let is_second = name.ends_with(".gguf") && !folder.join("config.json").exists();
+    let is_named = is_direct && (is_second || MODEL_FILES.contains(&name.as_str()));
     is_named || (target.path.exists() && !target.is_known && !target.kind.is(&target.path))
 }
 

@@ -64,8 +64,10 @@ impl Lock {
                 // the run that had it removed it meanwhile
                 Ok(()) if !std::fs::metadata(&path).is_ok_and(|found| is_of(&found, &file)) => continue,
                 Ok(()) => {
-                    write_holder(&file)?;
-                    return Ok(Self { path, file: Some(file) });
+                    // dropped where the disk is full, so that nothing stays
+                    let lock = Self { path, file: Some(file) };
+                    lock.file.iter().try_for_each(write_holder)?;
+                    return Ok(lock);
                 }
                 Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => std::thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => return Err(NoLock::Held(holder(&path))),

@@ -61,7 +61,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<RopeFields> {
     let partial = global.get("partial_rotary_factor").or_else(|| fields.map.get("partial_rotary_factor"));
     let partial = match partial.filter(|value| !value.is_null()) {
         None => 1.0,
-        Some(value) => f64::from(fields.finite("partial_rotary_factor", value)?),
+        Some(value) => fields.exact("partial_rotary_factor", value)?,
     };
     let default_theta = if is_by_kind { 1_000_000.0 } else { 10_000.0 };
     let theta = theta(&global, "rope_theta")?.unwrap_or(default_theta);
@@ -183,10 +183,12 @@ impl Rotation<'_> {
         Ok(RopeScaling::Factors { factors, attention_factor })
     }
 
-    /// The context before stretching: the configuration's own key counts before the dictionary's.
+    /// The context before stretching: the configuration's own key counts before the dictionary's, but for Gemma 3, whose dictionaries
+    /// are two.
     fn original(&self) -> Result<f32> {
         const FIELD: &str = "original_max_position_embeddings";
-        match self.fields.optional_size(FIELD)? {
+        let own = if self.fields.family.name == "gemma3" { None } else { self.fields.optional_size(FIELD)? };
+        match own {
             Some(original) => Ok(original as f32),
             None => Ok(self.optional(FIELD)?.unwrap_or(self.context as f32)),
         }

@@ -88,6 +88,35 @@ impl Drop for AtomicFile {
     }
 }
 
+/// Opens a file to write at its end, and holds it until it is closed: another run that opens it, by whatever name, is refused.
+///
+/// # Errors
+/// [`Error::Held`]; [`Error::Io`] with the path.
+pub fn open_to_append(path: &Path) -> Result<File> {
+    let file = OpenOptions::new().create(true).append(true).open(path).map_err(|source| Error::io(path, source))?;
+    match is_held(&file) {
+        true => Err(Error::Held { path: path.into() }),
+        false => Ok(file),
+    }
+}
+
+/// Whether another run holds an open file; otherwise it is held from now on. Where files cannot be locked, none is held.
+#[cfg(unix)]
+fn is_held(file: &File) -> bool {
+    matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock))
+}
+
+/// Elsewhere a lock would keep the same run from reading what it wrote.
+#[cfg(not(unix))]
+fn is_held(_file: &File) -> bool {
+    false
+}
+
+/// Whether a run holds this file for writing at its end.
+pub fn is_written_to(path: &Path) -> bool {
+    super::open(path).is_ok_and(|file| is_held(&file))
+}
+
 /// The folder that a path lies in.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))

@@ -32,6 +32,9 @@ pub use stream::{StreamDecoder, TrimmedStream};
 /// Longest text that is encoded: far more than any context, and little enough for the memory that the library takes for it.
 const MOST_TEXT_BYTES: usize = 4 << 20;
 
+/// Why prompts do not end with the eos token, whatever the files say.
+const NO_EOS: &str = "what follows a prompt is to be written, so it never ends with the end token";
+
 /// Tokens that end a text in the model families known here, besides the ones the files name.
 const STOP_TOKENS: [&str; 8] =
     ["<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<end_of_turn>", "<|end|>", "</s>", "<eos>"];
@@ -59,6 +62,8 @@ struct Specials {
     add_bos: bool,
     stop: Vec<u32>,
     chat_template: Option<String>,
+    /// What the files ask for that is not done: a sentence each.
+    warnings: Vec<String>,
 }
 
 impl Tokenizer {
@@ -288,6 +293,11 @@ impl Tokenizer {
     /// Ids that end an output, sorted: the ones the files name, and the end-of-turn tokens of the known families.
     pub fn stop_ids(&self) -> &[u32] {
         &self.specials.stop
+    }
+
+    /// What the files ask for that is not done here, and may mean other tokens elsewhere: a sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.specials.warnings
     }
 
     /// The chat template as it stands in the files, not interpreted.
