@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use redline::model::files::{folder_of, is_stream, resolved};
+use redline::model::files::{TEMPORARY_MARK, folder_of, is_stream, resolved};
 
 use super::place::{Identity, identity, is_within};
-use super::{Form, Kind, Named, Output};
+use super::{Form, Kind, Named, Output, lock};
 use crate::session::{cannot_write, hinted};
 
 /// Names in a model's or an adapter's folder that are read, whether or not they are there.
@@ -64,6 +64,12 @@ pub fn check_form(output: &Output) -> anyhow::Result<()> {
     }
     if text == "-" {
         return Err(hinted("-: this is written to a file only", "name a file; ./- is one called -"));
+    }
+    // outputs of these names would be removed as what runs leave
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if name.starts_with('.') && (name.ends_with(lock::ENDING) || name.contains(TEMPORARY_MARK)) {
+        let message = format!("{}: it is a name of the files that runs make beside their outputs", path.display());
+        return Err(hinted(message, "name another output"));
     }
     let ends_open = text.ends_with(std::path::is_separator) || path.file_name().is_none() || text.ends_with("/.");
     match &output.form {

@@ -11,7 +11,7 @@ use redline::model::files::{folder_of, open};
 use super::place::same_file;
 
 /// End of every lock's name.
-const ENDING: &str = ".redline-lock";
+pub const ENDING: &str = ".redline-lock";
 /// Bytes of an output's name that are kept in that of its lock.
 const MOST_NAME_BYTES: usize = 180;
 /// Times that a lock is tried for: another run may look at it for an instant.

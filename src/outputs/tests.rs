@@ -293,6 +293,9 @@ fn places_that_are_no_place() {
     for line in LINES {
         for output in outputs(line) {
             let with = |name: &str| line.replacen(output, name, 1);
+            for name in ["OUT/.a.redline-lock", "OUT/.redline-lock", "OUT/.a.redline-tmp-7-0"] {
+                place.refuses(&with(name), "what runs remove");
+            }
             place.refuses(&with("/"), "the root");
             place.refuses(&with("OUT/file/below"), "below a file");
             let takes_folder = ["OUT/report", "OUT/scans", "OUT/layers", "OUT/run", "OUT/man"].contains(&output);

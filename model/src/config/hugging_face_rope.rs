@@ -179,7 +179,8 @@ impl Rotation<'_> {
         let list = self.rope.get("short_factor").and_then(Value::as_array);
         let list = list.ok_or_else(|| self.problem("short_factor", "must be a list of numbers"))?;
         let field = named("short_factor");
-        let factors = list.iter().map(|value| self.fields.finite(&field, value)).collect::<Result<_>>()?;
+        let factors = list.iter().map(|value| self.positive("short_factor", self.fields.finite(&field, value)?));
+        let factors = factors.collect::<Result<_>>()?;
         Ok(RopeScaling::Factors { factors, attention_factor })
     }
 
@@ -195,8 +196,22 @@ impl Rotation<'_> {
     }
 
     fn optional(&self, name: &str) -> Result<Option<f32>> {
-        let value = self.rope.get(name).filter(|value| !value.is_null());
-        value.map(|value| self.fields.finite(&named(name), value)).transpose()
+        let Some(value) = self.rope.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
+        let number = self.fields.finite(&named(name), value)?;
+        match name {
+            "mscale" | "mscale_all_dim" => Ok(Some(number)),
+            // stands for the default
+            "beta_fast" | "beta_slow" if number == 0.0 => Ok(Some(number)),
+            _ => self.positive(name, number).map(Some),
+        }
+    }
+
+    /// Divisors and lengths that are not positive, or too large to be told from infinity, turn every number into none.
+    fn positive(&self, name: &str, number: f32) -> Result<f32> {
+        match number.is_finite() && number > 0.0 {
+            true => Ok(number),
+            false => Err(self.problem(name, &format!("is {number}, but must be positive and finite"))),
+        }
     }
 
     fn number(&self, name: &str) -> Result<f32> {

@@ -212,14 +212,19 @@ fn read_specials(file: &GgufFile, tokens: &[String], absent: Absent) -> Result<S
     };
     let bos = id("bos", absent.bos)?;
     let stop = [id("eos", absent.eos)?, id("eot", None)?, id("eom", None)?];
+    let asks = flag(file, ADD_BOS)?;
+    let mut warnings = warnings(file)?;
+    if bos.is_none() && asks == Some(true) {
+        warnings.push(format!("{}: `{ADD_BOS}` is ignored: no begin token is named", file.path().display()));
+    }
     Ok(Specials {
         bos,
         eos: stop[0],
         eot: stop[1],
-        add_bos: bos.is_some() && flag(file, "tokenizer.ggml.add_bos_token")?.unwrap_or(absent.add_bos),
+        add_bos: bos.is_some() && asks.unwrap_or(absent.add_bos),
         stop: stop.into_iter().flatten().collect(),
         chat_template: None,
-        warnings: warnings(file)?,
+        warnings,
     })
 }
 
@@ -240,4 +245,5 @@ fn warnings(file: &GgufFile) -> Result<Vec<String>> {
     Ok(warnings)
 }
 
+const ADD_BOS: &str = "tokenizer.ggml.add_bos_token";
 const ADD_EOS: &str = "tokenizer.ggml.add_eos_token";

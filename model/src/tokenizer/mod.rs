@@ -30,7 +30,7 @@ pub(crate) use from_gguf::NAMED_SPLITS;
 pub use stream::{StreamDecoder, TrimmedStream};
 
 /// Longest text that is encoded: far more than any context, and little enough for the memory that the library takes for it.
-const MOST_TEXT_BYTES: usize = 4 << 20;
+const MOST_TEXT_BYTES: usize = 2 << 20;
 
 /// Why prompts do not end with the eos token, whatever the files say.
 const NO_EOS: &str = "what follows a prompt is to be written, so it never ends with the end token";
