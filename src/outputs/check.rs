@@ -27,6 +27,31 @@ const MODEL_FILES: [&str; 15] = [
     "adapter_model.safetensors",
 ];
 
+/// Files of the folders of runs, by the file that marks such a folder: other verbs write files of the same names and kinds, but not these.
+const RUNS: [(&str, Kind, &[&str]); 2] = [
+    (
+        "settings.json",
+        Kind::Json("redline.settings.v1"),
+        &[
+            "settings.json",
+            "index.html",
+            "summary.json",
+            "vector.safetensors",
+            "vector.gguf",
+            "shuffled.gguf",
+            "layers.jsonl",
+            "scans.jsonl",
+            "propensity.jsonl",
+            "sweep.jsonl",
+            "controls.jsonl",
+            "clean.jsonl",
+            "prompt-copy.jsonl",
+            "prompt-edit.jsonl",
+        ],
+    ),
+    ("train.jsonl", Kind::TrainLog, &["train.jsonl", "outputs.jsonl", "settings.json", "summary.json", "index.html"]),
+];
+
 /// A file or folder that would be written, of any output.
 pub struct Target {
     pub path: PathBuf,
@@ -197,10 +222,22 @@ fn is_part_of_model(target: &Target, folder: &Path) -> bool {
     is_named || (target.path.exists() && !target.is_known && !target.kind.is(&target.path))
 }
 
+/// Whether a file is one of those of a run folder.
+fn is_of_run(path: &Path) -> bool {
+    let Ok(path) = resolved(path) else { return false };
+    let name = path.file_name().unwrap_or_default();
+    RUNS.iter()
+        .any(|(mark, kind, names)| names.iter().any(|known| name == *known) && kind.is(&folder_of(&path).join(mark)))
+}
+
 /// Refuses to replace a file of another kind, unless it is asked for.
 pub fn check_kind(target: &Target, force: bool) -> anyhow::Result<()> {
     let path = &target.path;
-    if !path.exists() || is_stream(path) || target.is_known || target.kind.is(path) {
+    if !path.exists() || is_stream(path) || target.is_known {
+        return Ok(());
+    }
+    let is_of_run = is_of_run(path);
+    if target.kind.is(path) && !is_of_run {
         return Ok(());
     }
     if force && !path.is_dir() {
@@ -208,6 +245,7 @@ pub fn check_kind(target: &Target, force: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let message = match target.kind {
+        _ if is_of_run => format!("{} is there and is part of the run in its folder", path.display()),
         Kind::Unmarked => format!("{} is there already", path.display()),
         kind => format!("{} is there and is no {}", path.display(), kind.noun()),
     };

@@ -115,16 +115,14 @@ impl Tokenizer {
     /// characters and for the beginnings of unassigned planes.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] when the model cannot express the text.
+    /// [`Error::TextTooLong`]; [`Error::Tokenizer`] when the model cannot express the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         self.encode_by(text, || &self.inner)
     }
 
     fn encode_by<'a>(&self, text: &str, inner: impl FnOnce() -> &'a tokenizers::Tokenizer) -> Result<Vec<u32>> {
         if text.len() > MOST_TEXT_BYTES {
-            let (got, most) = (text.len(), MOST_TEXT_BYTES >> 20);
-            let problem = format!("a text of {got} bytes is too long; at most {most} MiB are encoded");
-            return Err(Error::Tokenizer { path: self.path.clone(), problem });
+            return Err(Error::TextTooLong { got: text.len(), most: MOST_TEXT_BYTES });
         }
         self.guarded(|| Ok(inner().encode_fast(text, false)?.get_ids().to_vec()))
     }
