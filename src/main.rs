@@ -134,7 +134,7 @@ fn give_freed_memory_back() {
 /// process and leaves what it was writing.
 fn survive_full_files() {
     #[cfg(unix)]
-    // SAFETY: no handler is installed, and other threads do not run yet.
+    // SAFETY: no code of ours runs in a handler: the signal is passed over, by the whole process.
     unsafe {
         libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
