@@ -201,7 +201,7 @@ impl Rotation<'_> {
         match name {
             "mscale" | "mscale_all_dim" => Ok(Some(number)),
             // stands for the default
-            "beta_fast" | "beta_slow" if number == 0.0 => Ok(Some(number)),
+            "beta_fast" | "beta_slow" if value.as_f64() == Some(0.0) => Ok(Some(number)),
             _ => self.positive(name, number).map(Some),
         }
     }
