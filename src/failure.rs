@@ -183,10 +183,10 @@ fn in_report(error: &ReportError) -> Option<&ModelError> {
 fn is_failure(error: &anyhow::Error) -> bool {
     match model_error(error) {
         Some(ModelError::Candle(_) | ModelError::CutShort { .. } | ModelError::NoMemory { .. }) => true,
-        Some(ModelError::Io { source, .. }) => !is_about_the_path(source.kind()),
+        Some(ModelError::Io { source, .. }) => !is_about_the_path(source),
         Some(_) => false,
         None => {
-            let is_failure = |error: &std::io::Error| !is_about_the_path(error.kind());
+            let is_failure = |error: &std::io::Error| !is_about_the_path(error);
             let is_bare = error.downcast_ref::<std::io::Error>().is_some();
             is_bare || error.chain().any(|cause| cause.downcast_ref().is_some_and(is_failure))
         }
@@ -194,13 +194,13 @@ fn is_failure(error: &anyhow::Error) -> bool {
 }
 
 /// Whether another path would mend it.
-fn is_about_the_path(kind: ErrorKind) -> bool {
+fn is_about_the_path(error: &std::io::Error) -> bool {
     use ErrorKind::{
         AlreadyExists, InvalidData, InvalidFilename, IsADirectory, NotADirectory, NotFound, PermissionDenied,
         ReadOnlyFilesystem,
     };
-    matches!(
-        kind,
+    let is_named = matches!(
+        error.kind(),
         AlreadyExists
             | InvalidData
             | InvalidFilename
@@ -209,7 +209,19 @@ fn is_about_the_path(kind: ErrorKind) -> bool {
             | NotFound
             | PermissionDenied
             | ReadOnlyFilesystem
-    )
+    );
+    is_named || is_loop(error)
+}
+
+/// Links that lead in a circle, for which the standard library has no name yet.
+#[cfg(unix)]
+fn is_loop(error: &std::io::Error) -> bool {
+    error.raw_os_error() == Some(libc::ELOOP)
+}
+
+#[cfg(not(unix))]
+fn is_loop(_error: &std::io::Error) -> bool {
+    false
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

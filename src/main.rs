@@ -38,6 +38,7 @@ fn main() -> ExitCode {
         Command::Serve(_) => give_freed_memory_back(),
         _ => keep_freed_memory(),
     }
+    survive_full_files();
     interrupt::install();
     redline::model::files::stop_reading_when(|| interrupt::check().is_err());
     // held until the verb is done
@@ -126,5 +127,15 @@ fn give_freed_memory_back() {
         libc::mallopt(libc::M_MMAP_MAX, 0);
         libc::mallopt(libc::M_TRIM_THRESHOLD, SERVER_KEEPS);
         libc::mallopt(libc::M_ARENA_MAX, SERVER_ARENAS);
+    }
+}
+
+/// Lets a file that would grow beyond what the system allows (`ulimit -f`) be an error like a full disk, not a signal that ends the
+/// process and leaves what it was writing.
+fn survive_full_files() {
+    #[cfg(unix)]
+    // SAFETY: no code of ours runs in a handler: the signal is passed over, by the whole process.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
     }
 }

@@ -12,7 +12,7 @@ mod scratch;
 
 use std::path::{Path, PathBuf};
 
-use redline::model::files::{folder_of, is_stream, remove_leftovers, remove_leftovers_in, resolved};
+use redline::model::files::{folder_of, is_stream, is_written_to, remove_leftovers, remove_leftovers_in, resolved};
 
 use crate::session::{cannot_write, hinted};
 use check::{Target, check_distinct, check_form, check_inputs, check_kind, targets};
@@ -143,6 +143,9 @@ impl Claim {
                 }
                 self.lock(path, lock::of_file(&goal))?;
                 self.refuse_held(path, &[lock::of_folder(folder_of(&goal))])?;
+                if matches!(output.form, Form::Log(_)) && is_written_to(&goal) {
+                    return Err(is_held(path, "under another name"));
+                }
                 remove_leftovers(&goal);
                 Ok(())
             }

@@ -2,8 +2,9 @@
 //!
 //! A folder holds `adapter_config.json` and `adapter_model.safetensors`, with `base_model.model.{layer}.lora_A.weight` (rank, in) and
 //! `….lora_B.weight` (out, rank) for each adapted linear layer. The merged weight is W + scale · B A, scale = alpha / rank (or
-//! alpha / √rank where the file says `use_rslora`).
+//! alpha / √rank where the file says `use_rslora`); layers may have another rank and alpha, by patterns of their names.
 
+mod patterns;
 mod settings;
 
 use std::cell::RefCell;
@@ -18,11 +19,12 @@ use sha2::{Digest, Sha256};
 use crate::files::{MOST_SETTINGS, read};
 use crate::layers::packed::Packed;
 use crate::model::ModelFiles;
-use crate::weights::{FileTensors, SafetensorsFile, TensorSource, fused_linear};
+use crate::weights::{FileTensors, SafetensorsFile, TensorSource, check_finite, fused_linear};
 use crate::{Error, ModelConfig, Result, parse_settings};
-use settings::Settings;
+use settings::{Settings, Strength};
 
-const CONFIG_FILE: &str = "adapter_config.json";
+/// Name of an adapter's configuration.
+pub(crate) const ADAPTER_CONFIG: &str = "adapter_config.json";
 const WEIGHTS_FILE: &str = "adapter_model.safetensors";
 /// What old versions of PEFT wrote instead.
 const PICKLE: &str = "adapter_model.bin";
@@ -96,10 +98,17 @@ pub(crate) fn factor_names(linear: &str) -> [String; 2] {
 pub struct Adapter {
     path: PathBuf,
     fingerprint: String,
-    rank: usize,
-    scale: f64,
+    common: Strength,
     base_model: Option<String>,
-    deltas: BTreeMap<String, [Tensor; 2]>,
+    deltas: BTreeMap<String, Factors>,
+}
+
+/// The delta of a layer: scale · B A.
+#[derive(Debug)]
+struct Factors {
+    a: Tensor, // (rank, in)
+    b: Tensor, // (out, rank)
+    scale: f64,
 }
 
 impl Adapter {
@@ -108,7 +117,7 @@ impl Adapter {
     /// # Errors
     /// Files that are missing or damaged; [`Error::Adapter`] for what is not plain LoRA.
     pub fn open(folder: &Path) -> Result<Self> {
-        let config = read(&folder.join(CONFIG_FILE), MOST_SETTINGS)?;
+        let config = read(&folder.join(ADAPTER_CONFIG), MOST_SETTINGS)?;
         let is_there = |name: &str| folder.join(name).is_file();
         if is_there(PICKLE) && !is_there(WEIGHTS_FILE) {
             return Err(Error::AdapterPickle { path: folder.into() });
@@ -126,33 +135,43 @@ impl Adapter {
     }
 
     fn from_files(folder: &Path, config: &[u8], weights: SafetensorsFile) -> Result<Self> {
-        let config_path = folder.join(CONFIG_FILE);
+        let config_path = folder.join(ADAPTER_CONFIG);
         let map = match parse_settings(&config_path, config)? {
             Value::Object(map) => map,
             _ => return Err(Error::Adapter { path: config_path, problem: "it is no JSON object".into() }),
         };
         let settings = Settings::read(&config_path, &map)?;
         let path = folder.join(WEIGHTS_FILE);
-        let deltas = read_deltas(&path, &weights, settings.rank)?;
-        if let Some((layer, problem)) = deltas.keys().find_map(|layer| Some((layer, settings.problem_with(layer)?))) {
+        let layers = adapted_layers(&path, &weights)?;
+        if let Some((layer, problem)) = layers.iter().find_map(|layer| Some((layer, settings.problem_with(layer)?))) {
             let problem = format!("{problem} `{layer}`, which {WEIGHTS_FILE} adapts: PEFT would not load it");
             return Err(Error::Adapter { path: config_path, problem });
         }
-        let Settings { rank, scale, base_model, .. } = settings;
+        let strengths = layers.into_iter().map(|layer| Ok((settings.of(&config_path, &layer)?, layer)));
+        let strengths = strengths.collect::<Result<Vec<_>>>()?;
+        let deltas = strengths.into_iter().map(|(strength, layer)| read_delta(&path, &weights, strength, layer));
+        let deltas = deltas.collect::<Result<_>>()?;
+        let (common, base_model) = (settings.common(), settings.base_model);
         let mut hasher = Sha256::new();
         weights.for_each_part(|part| hasher.update(part))?;
         let fingerprint = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { path, fingerprint, rank, scale, base_model, deltas })
+        Ok(Self { path, fingerprint, common, base_model, deltas })
     }
 
-    /// Inner width of the deltas.
+    /// Inner width of the deltas, but for layers with another.
     pub fn rank(&self) -> usize {
-        self.rank
+        self.common.rank
     }
 
-    /// Factor of B A.
+    /// Factor of B A, but for layers with another.
     pub fn scale(&self) -> f64 {
-        self.scale
+        self.common.scale
+    }
+
+    /// Number of layers whose rank or factor is another.
+    pub fn n_layers_apart(&self) -> usize {
+        let strength = |factors: &Factors| Some(Strength { rank: factors.a.dim(0).ok()?, scale: factors.scale });
+        self.deltas.values().filter(|factors| strength(factors) != Some(self.common)).count()
     }
 
     /// The model it was trained beside, as the file names it.
@@ -178,7 +197,7 @@ impl Adapter {
             let (got, expected) = (expected.to_vec(), weight.dims().to_vec());
             return Err(Error::TensorShape { path: self.path.clone(), tensor, got, expected });
         }
-        Ok((weight + (delta.b.matmul(&delta.a)? * self.scale)?)?)
+        Ok((weight + (delta.b.matmul(&delta.a)? * delta.scale)?)?)
     }
 }
 
@@ -188,9 +207,11 @@ struct Delta {
     layer: String,
     a: Tensor, // (rank, in)
     b: Tensor, // (out, rank)
+    scale: f64,
 }
 
-fn read_deltas(path: &Path, file: &SafetensorsFile, rank: usize) -> Result<BTreeMap<String, [Tensor; 2]>> {
+/// The linear layers that the weights have deltas for.
+fn adapted_layers(path: &Path, file: &SafetensorsFile) -> Result<BTreeSet<String>> {
     let problem = |problem: String| Error::Adapter { path: path.into(), problem };
     let mut layers = BTreeSet::new();
     for name in file.names() {
@@ -202,26 +223,35 @@ fn read_deltas(path: &Path, file: &SafetensorsFile, rank: usize) -> Result<BTree
     if layers.is_empty() {
         return Err(problem("it holds no tensors".into()));
     }
+    Ok(layers)
+}
+
+/// Both factors of a layer's delta.
+fn read_delta(
+    path: &Path,
+    file: &SafetensorsFile,
+    Strength { rank, scale }: Strength,
+    layer: String,
+) -> Result<(String, Factors)> {
+    let problem = |problem: String| Error::Adapter { path: path.into(), problem };
     let read = |name: String| -> Result<Tensor> {
         let missing = || Error::TensorMissing { path: path.into(), tensor: name.clone() };
         let info = file.info(&name).ok_or_else(missing)?;
         let dtype = DType::try_from(info.dtype).map_err(|_| file.unsupported(&name, info.dtype))?;
         let bytes = file.bytes(&name)?;
         let tensor = Tensor::from_raw_buffer(&bytes, dtype, &info.shape, &Device::Cpu)?.to_dtype(DType::F32)?;
+        check_finite(path, &name, &tensor)?;
         match tensor.rank() {
             2 => Ok(tensor),
             n => Err(problem(format!("tensor `{name}` has {n} dimensions, not 2"))),
         }
     };
-    let both = |layer: String| -> Result<(String, [Tensor; 2])> {
-        let [a, b] = factor_names(&layer).map(read);
-        let (a, b) = (a?, b?);
-        match (a.dim(0)?, b.dim(1)?) {
-            (x, y) if x == rank && y == rank => Ok((layer, [a, b])),
-            (x, y) => Err(problem(format!("the factors of `{layer}` have ranks {x} and {y}, the file says {rank}"))),
-        }
-    };
-    layers.into_iter().map(both).collect()
+    let [a, b] = factor_names(&layer).map(read);
+    let (a, b) = (a?, b?);
+    match (a.dim(0)?, b.dim(1)?) {
+        (x, y) if x == rank && y == rank => Ok((layer, Factors { a, b, scale })),
+        (x, y) => Err(problem(format!("the factors of `{layer}` have ranks {x} and {y}, the file says {rank}"))),
+    }
 }
 
 /// A model's tensors with an adapter merged in.
@@ -255,7 +285,7 @@ impl MergedTensors<'_> {
     fn delta_of(&self, linear: &str, out: usize) -> Result<Option<Delta>> {
         let fused = fused_linear(linear, &self.files.config);
         let layer = fused.as_ref().map_or(linear, |(layer, _)| layer).to_owned();
-        let Some([a, b]) = self.adapter.deltas.get(&layer) else { return Ok(None) };
+        let Some(Factors { a, b, scale }) = self.adapter.deltas.get(&layer) else { return Ok(None) };
         let b = match fused {
             Some((_, part)) if b.dim(0)? == part.of => b.narrow(0, part.start, out)?.contiguous()?,
             Some((_, part)) => {
@@ -266,7 +296,7 @@ impl MergedTensors<'_> {
             None => b.clone(),
         };
         self.used.borrow_mut().insert(layer.clone());
-        Ok(Some(Delta { layer, a: a.clone(), b }))
+        Ok(Some(Delta { layer, a: a.clone(), b, scale: *scale }))
     }
 }
 
@@ -287,8 +317,8 @@ impl TensorSource for MergedTensors<'_> {
         let Some(packed) = self.files.packed(linear, out, input)? else { return Ok(None) };
         match self.delta_of(linear, out)? {
             None => Ok(Some(packed)),
-            Some(Delta { a, b, .. }) if [b.dim(0)?, a.dim(1)?] == [out, input] => {
-                packed.with_delta(&a, &b, self.adapter.scale)
+            Some(Delta { a, b, scale, .. }) if [b.dim(0)?, a.dim(1)?] == [out, input] => {
+                packed.with_delta(&a, &b, scale)
             }
             Some(_) => Ok(None), // merging names the shapes
         }

@@ -411,6 +411,20 @@ pub enum Error {
         /// The adapter's folder.
         path: PathBuf,
     },
+    /// A text is longer than any context, and would take much memory to be cut into tokens.
+    #[error("a text of {got} bytes is too long; at most {} MiB are cut into tokens", most >> 20)]
+    TextTooLong {
+        /// Its bytes.
+        got: usize,
+        /// The most that are taken.
+        most: usize,
+    },
+    /// Another run writes to the file, under this or another of its names.
+    #[error("{path}: another run is writing to it", path = path.display())]
+    Held {
+        /// The file.
+        path: PathBuf,
+    },
     /// The run was interrupted; what was written so far is complete.
     #[error("interrupted")]
     Interrupted,
@@ -496,6 +510,8 @@ impl Error {
             Self::AdapterPickle { .. } => {
                 "load it with PEFT and save it again: save_pretrained writes adapter_model.safetensors"
             }
+            Self::TextTooLong { .. } => "shorten the text, or give it in parts",
+            Self::Held { .. } => "wait until it ends, or name another output",
             Self::HookShape { .. } => "a hook gives back what it was given, in the same shape",
             Self::Candle(_) => {
                 "memory may have run out: lower --batch-rows; otherwise report it with the command that was run"

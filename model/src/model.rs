@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::Device;
 
-use crate::adapter::{Adapter, MergedTensors};
+use crate::adapter::{ADAPTER_CONFIG, Adapter, MergedTensors};
+use crate::config::generation;
 use crate::config::keys::listed;
 use crate::gguf::GgufFile;
 use crate::tokenizer::Tokenizer;
@@ -47,6 +48,7 @@ impl Model {
     pub fn from_gguf_bytes(name: &Path, bytes: &[u8]) -> Result<Self> {
         let (mut files, tokenizer) = ModelFiles::from_gguf(GgufFile::from_bytes(name, bytes)?)?;
         files.tokenizer = tokenizer.transpose()?;
+        files.warnings.extend(files.tokenizer.iter().flat_map(|tokenizer| tokenizer.warnings().iter().cloned()));
         Self::from_files(name, files)
     }
 
@@ -110,7 +112,10 @@ impl ModelFiles {
             false => Self::from_gguf(GgufFile::open(path)?)?,
         };
         match tokenizer.map(|tokenizer| fitting(path, tokenizer?, &files.config)).transpose() {
-            Ok(tokenizer) => files.tokenizer = tokenizer,
+            Ok(tokenizer) => {
+                files.warnings.extend(tokenizer.iter().flat_map(|tokenizer| tokenizer.warnings().iter().cloned()));
+                files.tokenizer = tokenizer;
+            }
             Err(error) if needs_tokenizer => return Err(error),
             Err(error) => return Ok((files, Some(error))),
         }
@@ -134,6 +139,8 @@ impl ModelFiles {
                 config_path.display()
             ));
         }
+        warnings.extend(generation::warning(folder)?);
+        warnings.extend(adapter_beside(folder));
         let tokenizer_path = folder.join("tokenizer.json");
         let tokenizer = tokenizer_path.exists().then(|| Tokenizer::from_file(&tokenizer_path));
         let files = Self { config, weights, tokenizer: None, warnings, place: folder.into() };
@@ -157,6 +164,14 @@ impl ModelFiles {
         }
         Ok(self)
     }
+}
+
+/// A sentence about an adapter that lies beside a model's own weights, which transformers would load, and its base in their place.
+fn adapter_beside(folder: &Path) -> Option<String> {
+    folder.join(ADAPTER_CONFIG).exists().then(|| {
+        let folder = folder.display();
+        format!("{folder}: holds {ADAPTER_CONFIG} beside the model's own weights; the adapter is not used unless --adapter names it")
+    })
 }
 
 /// A tokenizer whose tokens the model embeds.

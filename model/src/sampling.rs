@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
+/// Repetition penalties that leave logits finite.
+const PENALTIES: std::ops::RangeInclusive<f32> = 1e-6..=1e6;
+
+/// Below it a temperature chooses as this one does: among the largest logits only. Logits divided by it stay finite.
+const LEAST_TEMPERATURE: f64 = 1e-20;
+
 /// How the next token is chosen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SamplingOptions {
@@ -16,7 +22,7 @@ pub struct SamplingOptions {
     pub top_k: Option<usize>,
     /// Sample among the most likely tokens whose probabilities add up to p.
     pub top_p: Option<f64>,
-    /// Divides the logits of tokens already present (multiplies negative ones); 1 changes nothing.
+    /// Divides the logits of tokens already present (multiplies negative ones); 1 changes nothing. From a millionth to a million.
     pub repetition_penalty: f32,
     /// Seed; a row's stream depends on it and on the row id alone, not on the rows beside it.
     pub seed: u64,
@@ -46,8 +52,8 @@ impl SamplingOptions {
         {
             return refuse("top-p", p.to_string(), "above 0, at most 1");
         }
-        if !(self.repetition_penalty.is_finite() && self.repetition_penalty > 0.0) {
-            return refuse("repetition penalty", self.repetition_penalty.to_string(), "a finite number above 0");
+        if !PENALTIES.contains(&self.repetition_penalty) {
+            return refuse("repetition penalty", self.repetition_penalty.to_string(), "from 0.000001 to 1000000");
         }
         Ok(())
     }
@@ -56,7 +62,7 @@ impl SamplingOptions {
         if self.temperature == 0.0 {
             return None;
         }
-        let temperature = self.temperature;
+        let temperature = self.temperature.max(LEAST_TEMPERATURE);
         let sampling = match (self.top_k, self.top_p) {
             (None, None) => Sampling::All { temperature },
             (Some(k), None) => Sampling::TopK { k, temperature },
@@ -145,12 +151,28 @@ mod tests {
     }
 
     #[test]
+    fn a_temperature_near_0_is_greedy() {
+        let logits: Vec<f32> = (0..50).map(|i| 100.0 * (i as f32 * 0.37).sin()).collect();
+        for temperature in [f64::MIN_POSITIVE, 1e-308, 1e-40, 1e-9] {
+            for (top_k, top_p) in [(None, None), (Some(5), None), (None, Some(0.9)), (Some(5), Some(0.9))] {
+                let options = SamplingOptions { temperature, top_k, top_p, ..SamplingOptions::default() };
+                let options = SamplingOptions { repetition_penalty: 1e-6, ..options };
+                options.check().unwrap();
+                let mut sampler = Sampler::new(&options, 0);
+                assert_eq!(sampler.choose(&logits, &[3]).unwrap(), 3, "{temperature}, {top_k:?}, {top_p:?}");
+            }
+        }
+    }
+
+    #[test]
     fn options_out_of_range_are_refused() {
         for options in [
             SamplingOptions { temperature: f64::NAN, ..SamplingOptions::default() },
             SamplingOptions { top_k: Some(0), ..SamplingOptions::default() },
             SamplingOptions { top_p: Some(1.5), ..SamplingOptions::default() },
             SamplingOptions { repetition_penalty: 0.0, ..SamplingOptions::default() },
+            SamplingOptions { repetition_penalty: 1e-30, ..SamplingOptions::default() },
+            SamplingOptions { repetition_penalty: f32::MAX, ..SamplingOptions::default() },
         ] {
             assert!(options.check().is_err(), "{options:?}");
         }

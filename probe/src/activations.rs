@@ -220,6 +220,8 @@ pub fn capture_tokens(
     layers: &[usize],
     n: usize,
 ) -> Result<TokenActivations> {
+    // beyond the output there is nothing, however much is asked for
+    let n = n.min(text.output.len());
     let mut capture = Capture::new(site, layers.to_vec());
     capture.request(0, &token_slots(text, n));
     let needed = (text.prompt.len() + n).min(text.len());

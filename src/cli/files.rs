@@ -38,6 +38,9 @@ pub const OUTPUTS: [(&str, &str); 22] = [
     ("man", "out"),
 ];
 
+/// What `-` stands for, where the system has a name for it.
+const STDIN: &str = "/dev/stdin";
+
 /// Words in the name of a value that stands for a path, or holds one.
 const PATH_WORDS: [&str; 5] = ["FILE", "PATH", "DIR", "STEM", "MODEL"];
 
@@ -103,7 +106,8 @@ fn candidates(value: &str) -> Vec<&str> {
 
 /// Adds what `name` stands for, and the vector that a profile or a sweep names in turn.
 fn add(found: &mut Vec<PathBuf>, name: &str, is_profile: bool) {
-    let path = PathBuf::from(name);
+    // the standard input may be a file, as in `- < rows.jsonl`
+    let path = PathBuf::from(if name == "-" { STDIN } else { name });
     // pipes are read once, by the verb
     if path.is_file() {
         found.extend(vector_of_profile(&path));

@@ -13,6 +13,7 @@ use redline::data::{
 use redline::model::Question;
 use redline::model::qac::Fields;
 use redline::probe::split::PartSizes;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::{CleanArgs, CorruptArgs, DataCommand, LeakArgs, ScrambleArgs, SplitArgs, SynthArgs};
@@ -44,8 +45,7 @@ fn corrupt(args: &CorruptArgs, json: bool) -> anyhow::Result<ExitCode> {
     output::note!("{}: {}", args.file.display(), report.with_unusable(n_left_out));
     let rows = clean.iter().zip(0..).map(|(row, number)| {
         let flawed = corruptor.corrupt(number, &row.text.question, &row.text.answer)?;
-        let mut fields = fields_of(&flawed)?;
-        fields.append(row.others.clone());
+        let fields = with_others(&flawed, row.others.clone())?;
         anyhow::Ok((flawed, fields))
     });
     let (flawed, written): (Vec<CorruptedRow>, Vec<Fields>) =
@@ -81,8 +81,11 @@ fn clean_answers(path: &Path) -> anyhow::Result<(Vec<CleanAnswer>, usize)> {
     Ok((file.rows.iter().filter_map(clean).collect(), file.report.n_left_out()))
 }
 
-fn fields_of(row: &CorruptedRow) -> anyhow::Result<Fields> {
-    Ok(serde_json::from_str(&serde_json::to_string(row)?)?)
+/// A row that was made, with other fields behind its own.
+fn with_others(row: &impl Serialize, others: Fields) -> anyhow::Result<Fields> {
+    let mut fields: Fields = serde_json::from_str(&serde_json::to_string(row)?)?;
+    fields.append(others);
+    Ok(fields)
 }
 
 /// Writes the rows and says what they are.
@@ -109,9 +112,12 @@ fn say_flawed(rows: &[CorruptedRow], out: &Path, json: bool) -> anyhow::Result<E
 }
 
 fn scramble(args: &ScrambleArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let texts = rows::read_with_empty(&args.file, Need::Answer)?.answers();
-    let rows = scrambled(&texts, args.seed, args.rows)?;
-    write_json_lines(&rows, &args.out)?;
+    let file = rows::read_with_empty(&args.file, Need::Answer)?;
+    let rows = scrambled(&file.answers(), args.seed, args.rows)?;
+    // other fields are kept once each: ids stay what they are
+    let others = file.rows.iter().map(DataRow::others).chain(std::iter::repeat_with(Fields::default));
+    let written = rows.iter().zip(others).map(|(made, others)| with_others(made, others));
+    write_json_lines(&written.collect::<anyhow::Result<Vec<_>>>()?, &args.out)?;
     say_written(&args.out, rows.len(), json)
 }
 

@@ -150,8 +150,12 @@ fn adapter(path: &Path) -> anyhow::Result<Description> {
     let mut targets: Vec<&str> = layers.iter().filter_map(|layer| layer.rsplit('.').next()).collect();
     targets.sort_unstable();
     targets.dedup();
+    let apart = match adapter.n_layers_apart() {
+        0 => String::new(),
+        n => format!("; others in {n} layers"),
+    };
     let lines = vec![
-        ("rank", format!("{}, scale {}", adapter.rank(), adapter.scale())),
+        ("rank", format!("{}, scale {}{apart}", adapter.rank(), adapter.scale())),
         ("adapts", format!("{} linear layers: {}", layers.len(), targets.join(", "))),
         ("base model", adapter.base_model().unwrap_or("not named").into()),
         ("works", "--adapter beside --model, merged as it is loaded".into()),

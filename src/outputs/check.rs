@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use redline::model::files::{folder_of, is_stream, resolved};
+use redline::model::files::{TEMPORARY_MARK, folder_of, is_stream, resolved};
 
 use super::place::{Identity, identity, is_within};
-use super::{Form, Kind, Named, Output};
+use super::{Form, Kind, Named, Output, lock};
 use crate::session::{cannot_write, hinted};
 
 /// Names in a model's or an adapter's folder that are read, whether or not they are there.
-const MODEL_FILES: [&str; 14] = [
+const MODEL_FILES: [&str; 15] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
@@ -20,10 +20,36 @@ const MODEL_FILES: [&str; 14] = [
     "vocab.json",
     "merges.txt",
     "chat_template.jinja",
+    "chat_template.json",
     "model.safetensors",
     "model.safetensors.index.json",
     "adapter_config.json",
     "adapter_model.safetensors",
+];
+
+/// Files of the folders of runs, by the file that marks such a folder: other verbs write files of the same names and kinds, but not these.
+const RUNS: [(&str, Kind, &[&str]); 2] = [
+    (
+        "settings.json",
+        Kind::Json("redline.settings.v1"),
+        &[
+            "settings.json",
+            "index.html",
+            "summary.json",
+            "vector.safetensors",
+            "vector.gguf",
+            "shuffled.gguf",
+            "layers.jsonl",
+            "scans.jsonl",
+            "propensity.jsonl",
+            "sweep.jsonl",
+            "controls.jsonl",
+            "clean.jsonl",
+            "prompt-copy.jsonl",
+            "prompt-edit.jsonl",
+        ],
+    ),
+    ("train.jsonl", Kind::TrainLog, &["train.jsonl", "outputs.jsonl", "settings.json", "summary.json", "index.html"]),
 ];
 
 /// A file or folder that would be written, of any output.
@@ -63,6 +89,12 @@ pub fn check_form(output: &Output) -> anyhow::Result<()> {
     }
     if text == "-" {
         return Err(hinted("-: this is written to a file only", "name a file; ./- is one called -"));
+    }
+    // outputs of these names would be removed as what runs leave
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    if name.starts_with('.') && (name.ends_with(lock::ENDING) || name.contains(TEMPORARY_MARK)) {
+        let message = format!("{}: it is a name of the files that runs make beside their outputs", path.display());
+        return Err(hinted(message, "name another output"));
     }
     let ends_open = text.ends_with(std::path::is_separator) || path.file_name().is_none() || text.ends_with("/.");
     match &output.form {
@@ -163,7 +195,9 @@ pub fn check_inputs(target: &Target, reads: &[PathBuf]) -> anyhow::Result<()> {
         };
         Err(hinted(message, "name another output"))
     };
-    for input in reads.iter().filter(|input| !is_stream(input)) {
+    // what a descriptor stands for may be a file, as in `- < rows.jsonl`; pipes and devices hold nothing that could be replaced
+    let is_special = |path: &Path| std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir());
+    for input in reads.iter().filter(|input| !is_special(input)) {
         if identity(input) == Some(place.clone()) {
             return refused(input, "it would replace");
         }
@@ -182,14 +216,28 @@ pub fn check_inputs(target: &Target, reads: &[PathBuf]) -> anyhow::Result<()> {
 fn is_part_of_model(target: &Target, folder: &Path) -> bool {
     let is_direct = identity(folder_of(&target.path)) == identity(folder);
     let name = target.path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-    let is_named = is_direct && MODEL_FILES.contains(&name.as_str());
+    // of a folder without configuration the only GGUF file is read
+    let is_second = name.ends_with(".gguf") && !folder.join("config.json").exists();
+    let is_named = is_direct && (is_second || MODEL_FILES.contains(&name.as_str()));
     is_named || (target.path.exists() && !target.is_known && !target.kind.is(&target.path))
+}
+
+/// Whether a file is one of those of a run folder.
+fn is_of_run(path: &Path) -> bool {
+    let Ok(path) = resolved(path) else { return false };
+    let name = path.file_name().unwrap_or_default();
+    RUNS.iter()
+        .any(|(mark, kind, names)| names.iter().any(|known| name == *known) && kind.is(&folder_of(&path).join(mark)))
 }
 
 /// Refuses to replace a file of another kind, unless it is asked for.
 pub fn check_kind(target: &Target, force: bool) -> anyhow::Result<()> {
     let path = &target.path;
-    if !path.exists() || is_stream(path) || target.is_known || target.kind.is(path) {
+    if !path.exists() || is_stream(path) || target.is_known {
+        return Ok(());
+    }
+    let is_of_run = is_of_run(path);
+    if target.kind.is(path) && !is_of_run {
         return Ok(());
     }
     if force && !path.is_dir() {
@@ -197,6 +245,7 @@ pub fn check_kind(target: &Target, force: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     let message = match target.kind {
+        _ if is_of_run => format!("{} is there and is part of the run in its folder", path.display()),
         Kind::Unmarked => format!("{} is there already", path.display()),
         kind => format!("{} is there and is no {}", path.display(), kind.noun()),
     };

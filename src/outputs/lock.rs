@@ -11,7 +11,7 @@ use redline::model::files::{folder_of, open};
 use super::place::same_file;
 
 /// End of every lock's name.
-const ENDING: &str = ".redline-lock";
+pub const ENDING: &str = ".redline-lock";
 /// Bytes of an output's name that are kept in that of its lock.
 const MOST_NAME_BYTES: usize = 180;
 /// Times that a lock is tried for: another run may look at it for an instant.
@@ -64,8 +64,10 @@ impl Lock {
                 // the run that had it removed it meanwhile
                 Ok(()) if !std::fs::metadata(&path).is_ok_and(|found| is_of(&found, &file)) => continue,
                 Ok(()) => {
-                    write_holder(&file)?;
-                    return Ok(Self { path, file: Some(file) });
+                    // dropped where the disk is full, so that nothing stays
+                    let lock = Self { path, file: Some(file) };
+                    lock.file.iter().try_for_each(write_holder)?;
+                    return Ok(lock);
                 }
                 Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => std::thread::sleep(PAUSE),
                 Err(TryLockError::WouldBlock) => return Err(NoLock::Held(holder(&path))),

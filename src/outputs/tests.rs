@@ -293,6 +293,9 @@ fn places_that_are_no_place() {
     for line in LINES {
         for output in outputs(line) {
             let with = |name: &str| line.replacen(output, name, 1);
+            for name in ["OUT/.a.redline-lock", "OUT/.redline-lock", "OUT/.a.redline-tmp-7-0"] {
+                place.refuses(&with(name), "what runs remove");
+            }
             place.refuses(&with("/"), "the root");
             place.refuses(&with("OUT/file/below"), "below a file");
             let takes_folder = ["OUT/report", "OUT/scans", "OUT/layers", "OUT/run", "OUT/man"].contains(&output);
@@ -317,6 +320,36 @@ fn streams_take_what_is_written_once() {
         "sweep --model IN/model --vector IN/vector.gguf --data IN/triples.jsonl --out /dev/null",
         "it is continued",
     );
+}
+
+#[test]
+fn files_of_a_run_are_replaced_by_its_verb_alone() {
+    let place = Place::new();
+    let report = LINES.iter().find(|line| line.starts_with("reproduce")).unwrap();
+    fs::create_dir(place.path("OUT/report")).unwrap();
+    let page = format!("<html>{}", redline::report::GENERATOR);
+    let vector = "12345678{\"__metadata__\":{\"redline\":";
+    for (name, text) in [
+        ("settings.json", "{\"schema\": \"redline.settings.v1\"}"),
+        ("index.html", page.as_str()),
+        ("scans.jsonl", "{\"schema\": \"redline.scan.v1\"}\n"),
+        ("vector.safetensors", vector),
+        ("own.safetensors", vector),
+    ] {
+        fs::write(place.path("OUT/report").join(name), text).unwrap();
+    }
+    place.claim(report).unwrap();
+    let scan = "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --out OUT/report";
+    let extract = "extract --model IN/model.gguf --data IN/triples.jsonl --out OUT/report/vector.safetensors";
+    for line in [scan, extract] {
+        let refused = place.claim(line).unwrap_err().to_string();
+        assert!(refused.contains("is part of the run in its folder"), "{line}: {refused}");
+        place.claim(&format!("{line} --force")).unwrap();
+    }
+    // a file beside them is no part of the run
+    place.claim(&extract.replace("/vector.s", "/own.s")).unwrap();
+    fs::remove_file(place.path("OUT/report/settings.json")).unwrap();
+    [scan, extract].iter().for_each(|line| drop(place.claim(line).unwrap()));
 }
 
 #[test]

@@ -52,7 +52,9 @@ pub fn read_control_vector(path: &Path) -> Result<ControlFile> {
         if tensor.rank() != 1 {
             return Err(refuse(format!("tensor `{name}` has shape {:?}, expected one dimension", tensor.dims())));
         }
-        layers.insert(layer, tensor.to_vec1().map_err(redline_model::Error::from)?);
+        if layers.insert(layer, tensor.to_vec1().map_err(redline_model::Error::from)?).is_some() {
+            return Err(refuse(format!("two tensors are the direction of block {layer}, `{name}` is one of them")));
+        }
     }
     let model_hint = file.str("controlvector.model_hint").map(str::to_string);
     Ok(ControlFile { vector: ControlVector::new(layers)?, model_hint })
@@ -135,6 +137,17 @@ mod tests {
         let shifted = shift_back(&vector).unwrap();
         assert_eq!(shifted.layers[&0], vector.layers[&1]);
         assert!(matches!(shift_back(&shifted), Err(Error::ShiftBelowZero)));
+    }
+
+    #[test]
+    fn two_directions_of_one_block_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("twice.gguf");
+        let tensor = |name| GgufTensor { name, dims: &[2], data: &[1.0, 2.0] };
+        let metadata = [("general.architecture", GgufValue::String(ARCHITECTURE.into()))];
+        write_gguf(&path, &metadata, &[tensor("direction.1"), tensor("direction.01")]).unwrap();
+        let error = read_control_vector(&path).unwrap_err().to_string();
+        assert!(error.contains("block 1, `direction.01`"), "{error}");
     }
 
     #[test]

@@ -5,11 +5,12 @@
 //! - A file whose settings differ from those of the run MUST NOT be continued.
 
 use std::collections::HashSet;
-use std::fs::{File, OpenOptions};
-use std::io::{Seek, Write};
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use redline_model::Error as ModelError;
+use redline_model::files::open_to_append;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,6 +40,7 @@ impl SweepLog {
     pub fn open(path: &Path, settings: &Value) -> Result<Self> {
         let io = |source| Error::Model(ModelError::io(path, source));
         if path.exists() {
+            let file = open_to_append(path)?;
             let (found, rows, complete) = read(path)?;
             if !rows.is_empty() || complete > 0 {
                 if found != *settings {
@@ -47,17 +49,14 @@ impl SweepLog {
                         difference: first_difference(&found, settings),
                     });
                 }
-                let mut file = OpenOptions::new().write(true).open(path).map_err(io)?;
                 file.set_len(complete).map_err(io)?;
-                file.seek(std::io::SeekFrom::End(0)).map_err(io)?;
                 return Ok(Self { path: path.into(), file, rows });
             }
         }
         let header = Header { schema: SCHEMA.into(), settings: settings.clone() };
         // whole or not at all: a file shows by its header whose it is
         redline_model::files::write_atomically(path, line(&header)?.as_bytes())?;
-        let file = OpenOptions::new().append(true).open(path).map_err(io)?;
-        Ok(Self { path: path.into(), file, rows: Vec::new() })
+        Ok(Self { path: path.into(), file: open_to_append(path)?, rows: Vec::new() })
     }
 
     /// Rows there so far.
@@ -90,8 +89,7 @@ impl SweepLog {
             text.push_str(&line(row)?);
         }
         redline_model::files::write_atomically(&self.path, text.as_bytes())?;
-        let io = |source| Error::Model(ModelError::io(&self.path, source));
-        self.file = OpenOptions::new().append(true).open(&self.path).map_err(io)?;
+        self.file = open_to_append(&self.path)?;
         self.rows = rows;
         Ok(())
     }

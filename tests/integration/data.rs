@@ -83,6 +83,12 @@ fn corrupted_rows_are_corrupted_anew_and_scrambled() {
     succeed(folder.path(), &["data", "scramble", "rows.jsonl", "--rows", "12", "--out", "copies.jsonl"]);
     assert_eq!(field("copies.jsonl", "answer"), field("copies.jsonl", "correction"));
     assert_eq!(lines(&path("copies.jsonl")).len(), 12);
+    // other fields are kept once each, but for what is said of the texts
+    assert_eq!(field("copies.jsonl", "fact"), field("rows.jsonl", "fact")[..12]);
+    assert!(lines(&path("copies.jsonl")).iter().all(|row| row.get("flaws").is_none() && row.get("clean").is_none()));
+    succeed(folder.path(), &["data", "scramble", "rows.jsonl", "--rows", "33", "--out", "more.jsonl"]);
+    assert_eq!(field("more.jsonl", "fact")[..30], field("rows.jsonl", "fact"));
+    assert!(field("more.jsonl", "fact")[30..].iter().all(Value::is_null));
     // a row whose flaws do not fit its text
     let mut row =
         lines(&path("rows.jsonl")).into_iter().find(|row| !row["flaws"].as_array().unwrap().is_empty()).unwrap();

@@ -100,6 +100,90 @@ fn adapters_that_change_the_model_are_refused_with_the_cure() {
     refused(&["adapter_model.bin", "pickle", "hint: "]);
 }
 
+/// The golden adapter with another configuration.
+fn adapter_with(tiny: &Tiny, edit: impl FnOnce(&mut Value)) -> Ran {
+    let folder = tiny.path("adapter");
+    std::fs::create_dir_all(&folder).unwrap();
+    for name in ["adapter_config.json", "adapter_model.safetensors"] {
+        std::fs::copy(golden("lora").join(name), folder.join(name)).unwrap();
+    }
+    edit_json(&folder.join("adapter_config.json"), edit);
+    let reference = golden("lora/expected.safetensors").display().to_string();
+    run(tiny.folder(), &words(&format!("check model --adapter adapter --reference {reference}")))
+}
+
+#[test]
+fn ranks_and_strengths_of_single_layers_are_read() {
+    let tiny = Tiny::new();
+    // the same adapter, said by patterns: rank 4, alpha 8
+    for (r, alpha, ranks, alphas) in [
+        (9, 8, json!({ ".*_proj": 4 }), json!({})),
+        (4, 1, json!({}), json!({ "self_attn.[qkvo]_proj": 8, r"model\.layers\.\d\.mlp\..*": 8.0 })),
+        (2, 3, json!({ "q_proj": 4, "[^q]*_proj": 4, "lm_head": 1 }), json!({ "^model.*": 8 })),
+        (4, 8, Value::Null, Value::Null),
+    ] {
+        let ran = adapter_with(&tiny, |config| {
+            (config["r"], config["lora_alpha"]) = (json!(r), json!(alpha));
+            (config["rank_pattern"], config["alpha_pattern"]) = (ranks.clone(), alphas.clone());
+        });
+        assert_eq!(ran.code, 0, "{ranks} {alphas}: {ran:?}");
+    }
+    for (key, value, part) in [
+        ("rank_pattern", json!({ "q_proj": 2 }), "have ranks 4 and 4, the file says 2"),
+        ("rank_pattern", json!({ "q_proj": 0 }), "`rank_pattern` must give"),
+        ("alpha_pattern", json!({ "q_proj": "8" }), "`alpha_pattern` must give"),
+        ("alpha_pattern", json!({ "(": 8 }), "`alpha_pattern` holds the pattern `(`"),
+        ("alpha_pattern", json!({ "q_proj": 8, ".*_proj": 9 }), "8 by `q_proj`"),
+    ] {
+        let ran = adapter_with(&tiny, |config| config[key] = value.clone());
+        assert!(ran.code == 1 && ran.stderr.contains(part), "{value}: {ran:?}");
+    }
+    // another strength is another model
+    assert_eq!(adapter_with(&tiny, |config| config["alpha_pattern"] = json!({ "q_proj": 9 })).code, 1);
+}
+
+#[test]
+fn layers_are_matched_by_patterns_as_peft_does() {
+    let tiny = Tiny::new();
+    for (key, value, part) in [
+        ("target_modules", json!(r".*\.(self_attn|mlp)\..*_proj"), None),
+        ("target_modules", json!("all-linear"), None),
+        ("target_modules", json!("q_proj"), Some("`target_modules` does not name")),
+        ("target_modules", json!(r".*\.q_proj"), Some("`target_modules` does not name")),
+        ("exclude_modules", json!(r".*lm_head"), None),
+        ("exclude_modules", json!(r".*layers\.0.*"), Some("`exclude_modules` names")),
+        ("exclude_modules", json!("["), Some("`exclude_modules` holds the pattern `[`")),
+        ("layers_to_transform", json!([0, 1, 2, 3]), None),
+        ("layers_to_transform", json!([0, 1]), Some("`layers_to_transform` does not name")),
+    ] {
+        let ran = adapter_with(&tiny, |config| config[key] = value.clone());
+        match part {
+            None => assert_eq!(ran.code, 0, "{key} {value}: {ran:?}"),
+            Some(part) => assert!(ran.code == 1 && ran.stderr.contains(part), "{key} {value}: {ran:?}"),
+        }
+    }
+    for (pattern, code) in [(json!("layers"), 0), (json!(["h", "layers"]), 0), (json!("h"), 1)] {
+        let ran = adapter_with(&tiny, |config| {
+            config["layers_to_transform"] = json!([0, 1, 2, 3]);
+            config["layers_pattern"] = pattern.clone();
+        });
+        assert_eq!(ran.code, code, "{pattern}: {ran:?}");
+    }
+}
+
+#[test]
+fn adapters_with_values_that_are_no_numbers_are_refused() {
+    let tiny = Tiny::new();
+    adapter_with(&tiny, |_| {});
+    let path = tiny.path("adapter/adapter_model.safetensors");
+    let mut weights = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+    let name = "base_model.model.model.layers.0.self_attn.q_proj.lora_B.weight";
+    weights.insert(name.into(), (&weights[name] * f64::NAN).unwrap());
+    candle_core::safetensors::save(&weights, &path).unwrap();
+    let ran = run(tiny.folder(), &words("inspect adapter"));
+    assert!(ran.code == 1 && ran.stderr.contains(name) && ran.stderr.contains("NaN"), "{ran:?}");
+}
+
 #[test]
 fn parts_of_a_model_are_said_to_be_that() {
     let tiny = Tiny::new();

@@ -197,3 +197,69 @@ fn a_full_disk_is_a_failure_of_the_machine_for_every_verb() {
         assert!(ran.stderr.contains("No space left") && ran.stderr.contains("hint: "), "{line}: {}", ran.stderr);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_grows_has_one_writer_under_all_its_names() {
+    let tiny = Tiny::new();
+    tiny.extract();
+    let correct = format!("correct {MODEL} --max-new-tokens 4 --out");
+    for (line, name) in [(format!("{correct} out.jsonl"), "out.jsonl"), (sweep("sweep.jsonl"), "sweep.jsonl")] {
+        succeed(tiny.folder(), &words(&line));
+        let before = fs::read(tiny.path(name)).unwrap();
+        fs::hard_link(tiny.path(name), tiny.path("other.jsonl")).unwrap();
+        let held = redline::model::files::open_to_append(&tiny.path(name)).unwrap();
+        for output in [name, "other.jsonl"] {
+            let refused = go(&tiny, &line.replace(&format!("--out {name}"), &format!("--out {output}")));
+            let told = refused.stderr.contains("another run is writing there (under another name)");
+            assert!(refused.code == 1 && told, "{line}: {refused:?}");
+            assert!(fs::read(tiny.path(name)).unwrap() == before, "{line}");
+        }
+        drop(held);
+        succeed(tiny.folder(), &words(&line));
+        fs::remove_file(tiny.path("other.jsonl")).unwrap();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn the_standard_input_is_not_replaced_where_it_is_a_file() {
+    let tiny = Tiny::new();
+    let rows = fs::read(tiny.path("triples.jsonl")).unwrap();
+    for input in ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"] {
+        for verb in ["clean", "scramble", "corrupt"] {
+            let line = format!("data {verb} {input} --out triples.jsonl --force");
+            let mut command = std::process::Command::new(crate::program::BINARY);
+            command.args(words(&line)).current_dir(tiny.folder());
+            let output = command.stdin(File::open(tiny.path("triples.jsonl")).unwrap()).output().unwrap();
+            let told = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.code() == Some(1) && told.contains("which is read by this run"), "{line}: {told}");
+            assert!(fs::read(tiny.path("triples.jsonl")).unwrap() == rows, "{line}");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error_not_a_signal() {
+    let tiny = Tiny::new();
+    // blocks of 512 bytes
+    let line = format!("ulimit -f 8; exec {} data synth --rows 500 --out rows.jsonl", crate::program::BINARY);
+    let mut command = std::process::Command::new("sh");
+    let output = command.args(["-c", &line]).current_dir(tiny.folder()).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && told.contains("rows.jsonl") && told.contains("hint: "), "{told}");
+    assert!(!tiny.path("rows.jsonl").exists() && hidden(tiny.folder()) == [""; 0], "{:?}", hidden(tiny.folder()));
+}
+
+#[test]
+fn a_second_gguf_file_beside_the_only_one_of_a_folder_is_refused() {
+    let tiny = Tiny::new();
+    tiny.extract();
+    fs::create_dir(tiny.path("one")).unwrap();
+    crate::fixture::write_gguf_model(&tiny.path("one/model.gguf"), &crate::fixture::gguf_metadata());
+    let line = "extract --model one --template template.txt --data triples.jsonl --pairs 24 --out one/v.safetensors";
+    let refused = go(&tiny, &format!("{line} --gguf one/v.gguf"));
+    assert!(refused.code == 1 && refused.stderr.contains("it is part of one"), "{refused:?}");
+    succeed(tiny.folder(), &words(line));
+}

@@ -88,6 +88,21 @@ pub enum RowFault {
     /// Two dialogues share less than all but the last turn.
     #[error("chosen and rejected differ before the last turn")]
     DifferEarly,
+    /// An answer or correction stands beside a preference pair, which says another.
+    #[error("both `{field}` and a preference pair are there: it is not clear which answer is meant")]
+    TwoAnswers {
+        /// The field.
+        field: &'static str,
+    },
+    /// The flaws that a row says it carries cannot be read.
+    #[error("the row's flaws cannot be read: {rule}")]
+    Flaws {
+        /// What is wrong.
+        rule: String,
+    },
+    /// An answer that its row calls a bad one, where clean answers are needed.
+    #[error("its `label` is false: the answer is not a clean one")]
+    BadAnswer,
     /// A triple where clean answers are needed.
     #[error("its answer is there to be corrected, not a clean one")]
     HasCorrection,
@@ -114,6 +129,9 @@ impl RowFault {
             Self::NoQuestion { .. } => "no-question",
             Self::Dialogue { .. } => "dialogue",
             Self::DifferEarly => "differ-before-last-turn",
+            Self::TwoAnswers { .. } => "two-answers",
+            Self::Flaws { .. } => "flaws",
+            Self::BadAnswer => "bad-answer",
             Self::HasCorrection => "has-correction",
             Self::NoKey { .. } => "no-key",
         }
@@ -140,7 +158,11 @@ impl RowFault {
             Self::Dialogue { .. } | Self::DifferEarly => {
                 "begin each turn with `Human:` or `Assistant:` on a new line; both dialogues differ in the last answer only"
             }
-            Self::HasCorrection => "give rows of question and answer whose answers are clean",
+            Self::TwoAnswers { .. } => {
+                "give `question`, `answer` and `correction`, or `chosen` and `rejected`; rename the field that is neither"
+            }
+            Self::Flaws { .. } => "make the file anew with `redline data corrupt`, or remove the field `flaws`",
+            Self::BadAnswer | Self::HasCorrection => "give rows of question and answer whose answers are clean",
             Self::NoKey { .. } => "give a field that all rows have with --by; without it rows are split by question",
         }
     }
@@ -182,6 +204,9 @@ pub struct ReadReport {
     pub n_half_surrogates: usize,
     /// Rows with a `context` that is no turns, which is no part of the question.
     pub n_contexts_apart: usize,
+    /// Rows with messages that are no part of the question: those of the system and of tools, and what the assistant says between the last
+    /// question and the answer.
+    pub n_messages_apart: usize,
 }
 
 impl ReadReport {
@@ -205,7 +230,8 @@ impl ReadReport {
 
     /// Whether all there is to say is how many rows there are.
     pub fn is_plain(&self) -> bool {
-        self.left_out.is_empty() && self.n_half_surrogates == 0 && self.n_contexts_apart == 0
+        let n_said = self.n_half_surrogates + self.n_contexts_apart + self.n_messages_apart;
+        self.left_out.is_empty() && n_said == 0
     }
 }
 
@@ -214,6 +240,7 @@ impl ReadReport {
     pub fn use_row(&mut self, row: &DataRow) {
         self.n_half_surrogates += usize::from(row.used.iter().any(|name| row.fields.has_half_surrogates(name)));
         self.n_contexts_apart += usize::from(row.has_context_apart);
+        self.n_messages_apart += usize::from(row.has_messages_apart);
     }
 
     /// A line for each thing to say; `fate` is what becomes of rows that cannot be used.
@@ -236,6 +263,12 @@ impl ReadReport {
             let n = rows(self.n_contexts_apart);
             lines.push(format!(
                 "{n} with a `context` that is no turns: kept as a field, not read as part of the question"
+            ));
+        }
+        if self.n_messages_apart > 0 {
+            let n = rows(self.n_messages_apart);
+            lines.push(format!(
+                "{n} with messages of the system or of tools, or of the assistant behind the last question: not read as part of it"
             ));
         }
         lines.join("\n")

@@ -76,9 +76,13 @@ impl DataFile {
 /// # Errors
 /// Those of [`read_each`].
 pub fn read_data(path: &Path, options: &ReadOptions) -> Result<DataFile, DataError> {
-    let (rows, mut report) = read_each(path, options.is_strict, |line, fields| usable(line, fields, options))?;
+    let (rows, report) = read_each(path, options.is_strict, |line, fields| usable(line, fields, options))?;
+    Ok(data_file(path, rows, report))
+}
+
+fn data_file(path: &Path, rows: Vec<DataRow>, mut report: ReadReport) -> DataFile {
     rows.iter().for_each(|row| report.use_row(row));
-    Ok(DataFile { path: path.to_path_buf(), rows, report })
+    DataFile { path: path.to_path_buf(), rows, report }
 }
 
 /// Reads what `convert` makes of each row; rows that it refuses are left out.
@@ -125,6 +129,11 @@ fn usable(line: usize, fields: Fields, options: &ReadOptions) -> Result<DataRow,
     if row.format == RowFormat::Triple && options.need == Need::CleanAnswer {
         return Err(RowFault::HasCorrection);
     }
+    // unpaired preferences: a completion is good or not
+    if row.used.contains(&"completion") && row.fields.raw("label") == Some("false") && options.need == Need::CleanAnswer
+    {
+        return Err(RowFault::BadAnswer);
+    }
     let n_needed = match options.need {
         Need::Question => 1,
         Need::Answer => 2,
@@ -138,25 +147,38 @@ fn usable(line: usize, fields: Fields, options: &ReadOptions) -> Result<DataRow,
 }
 
 /// Reads rows that carry their flaws, as [`corrupt`](super::corrupt) makes them, each with all its fields; `None` when a row has no `flaws` or no
-/// `clean`.
+/// `clean`. Rows whose flaws cannot be read are left out like others.
 ///
 /// # Errors
-/// As [`read_data`], and [`DataError::Corrupted`] with the line when flaws cannot be read.
+/// As [`read_data`].
 pub fn read_corrupted(path: &Path, options: &ReadOptions) -> Result<Option<(Vec<CorruptedRow>, DataFile)>, DataError> {
     // rows of other kinds are no fault as long as it is not known that flaws are meant
     let any = read_data(path, &ReadOptions { need: Need::Question, allows_empty: true, ..*options })?;
     if !any.rows.iter().all(|row| row.fields.has("flaws") && row.fields.has("clean")) {
         return Ok(None);
     }
-    let file = read_data(path, options)?;
-    let read = |row: &DataRow| {
-        let wrong = |rule: String| DataError::Corrupted { path: path.to_path_buf(), line: row.line, rule };
-        let corrupted: CorruptedRow = row.fields.parse().map_err(|source| wrong(source.to_string()))?;
-        corrupted.possible_corrections().map_err(|error| wrong(error.to_string()))?;
-        Ok(corrupted)
+    let with_flaws = |line, fields| {
+        let row = usable(line, fields, options)?;
+        Ok((corrupted(&row)?, row))
     };
-    let rows = file.rows.iter().map(read).collect::<Result<Vec<_>, DataError>>()?;
-    Ok(Some((rows, file)))
+    let (rows, report) = read_each(path, options.is_strict, with_flaws)?;
+    let (corrupted, rows) = rows.into_iter().unzip();
+    Ok(Some((corrupted, data_file(path, rows, report))))
+}
+
+fn corrupted(row: &DataRow) -> Result<CorruptedRow, RowFault> {
+    let corrupted: CorruptedRow = row.fields.parse().map_err(|error| RowFault::Flaws { rule: rule_of(&error) })?;
+    let possible = corrupted.possible_corrections();
+    possible.map_err(|error| RowFault::Flaws { rule: error.to_string() })?;
+    match corrupted.is_consistent() {
+        true => Ok(corrupted),
+        false => Err(RowFault::Flaws { rule: "the answer is not the clean one with these flaws".into() }),
+    }
+}
+
+/// What a parser says, without a place that is not that of the file.
+fn rule_of(error: &serde_json::Error) -> String {
+    error.to_string().split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //!
 //! | what | fields, the first that is there |
 //! |---|---|
-//! | question | `question`; `messages`; `prompt`, text or messages; `instruction` with `input`; the turns that `chosen` and `rejected` share |
-//! | answer | `rejected`; `answer`, `completion`, `output`, `response`; the last message of `messages`, when it is the assistant's |
-//! | correction | `chosen`; `correction` |
+//! | question | `question`; `messages`; `prompt`, text or messages; `instruction` with `input`, after the turns of `history`; the turns that `chosen` and `rejected` share |
+//! | answer | `answer` with `correction`; `rejected`; `answer`, `completion`, `output`, `response`; the last message of `messages`, when it is the assistant's |
+//! | correction | `correction` with `answer`; `chosen`; `correction` |
 //!
 //! Earlier turns stand before the question as a transcript, in the form of [`Conversation`](crate::conversation::Conversation).
 
@@ -55,6 +55,8 @@ pub struct DataRow {
     pub(super) used: Vec<&'static str>,
     /// Whether a `context` is no part of the question.
     pub(super) has_context_apart: bool,
+    /// Whether some message is no part of the question.
+    pub(super) has_messages_apart: bool,
 }
 
 impl DataRow {
@@ -64,7 +66,7 @@ impl DataRow {
     /// What of them is missing or of another type.
     pub fn read(line: usize, fields: Fields) -> Result<Self, RowFault> {
         let shape = match (fields.has("chosen"), fields.has("rejected")) {
-            (true, true) => preference::shape(&fields)?,
+            (true, true) => pair_or_triple(&fields)?,
             (has_chosen, has_rejected) => match answered(&fields)? {
                 Some(shape) => shape,
                 None if has_chosen => return Err(RowFault::MissingField { field: "rejected" }),
@@ -78,7 +80,19 @@ impl DataRow {
             turns => turns::question(field, turns)?,
         };
         let messages = messages.unwrap_or_else(|| turns::to_messages(&turns));
-        Ok(Self { line, format, question, messages, answer, correction, fields, used, has_context_apart })
+        let has_messages_apart = turns::has_apart(&turns);
+        Ok(Self {
+            line,
+            format,
+            question,
+            messages,
+            answer,
+            correction,
+            fields,
+            used,
+            has_context_apart,
+            has_messages_apart,
+        })
     }
 
     /// The row as it is written: question, answer and correction, with all fields that these were not taken from.
@@ -92,6 +106,14 @@ impl DataRow {
         others.retain(|name| !self.used.contains(&name) && !WRITTEN.contains(&name));
         fields.append(others);
         fields
+    }
+
+    /// The other fields of the row, but for those that are about its texts.
+    pub fn others(&self) -> Fields {
+        const ABOUT_TEXTS: [&str; 3] = ["flaws", "strictness", "clean"];
+        let mut others = self.fields.clone();
+        others.retain(|name| !self.used.contains(&name) && !WRITTEN.contains(&name) && !ABOUT_TEXTS.contains(&name));
+        others
     }
 
     /// The row as a triple.
@@ -132,6 +154,24 @@ pub(super) struct Shape {
     pub has_context_apart: bool,
 }
 
+/// A row with `chosen` and `rejected`. An answer and its correction beside them are what is meant, as in what `redline correct` makes of a pair;
+/// one of the two alone contradicts the pair.
+fn pair_or_triple(fields: &Fields) -> Result<Shape, RowFault> {
+    match (fields.has("answer"), fields.has("correction")) {
+        (false, false) => preference::shape(fields),
+        (true, false) => Err(RowFault::TwoAnswers { field: "answer" }),
+        (false, true) => Err(RowFault::TwoAnswers { field: "correction" }),
+        (true, true) => match answered(fields)? {
+            Some(shape) => Ok(shape),
+            // the question is in the pair
+            None => {
+                let (answer, correction) = (Some(text(fields, "answer")?), Some(text(fields, "correction")?));
+                Ok(Shape { format: RowFormat::Triple, answer, correction, ..preference::shape(fields)? })
+            }
+        },
+    }
+}
+
 /// A row of a question and, as far as there are, an answer and a correction; none where nothing is asked.
 fn answered(fields: &Fields) -> Result<Option<Shape>, RowFault> {
     let Some(Prompt { field, mut turns, mut used, messages }) = prompt(fields)? else { return Ok(None) };
@@ -156,7 +196,8 @@ fn answered(fields: &Fields) -> Result<Option<Shape>, RowFault> {
         (Some(_), None) => RowFormat::QuestionAnswer,
         (None, _) => RowFormat::Question,
     };
-    Ok(Some(Shape { format, field, turns, messages, answer, correction, used, has_context_apart: false }))
+    let has_context_apart = fields.text("context").is_some_and(|text| !text.trim().is_empty());
+    Ok(Some(Shape { format, field, turns, messages, answer, correction, used, has_context_apart }))
 }
 
 /// What is asked.
@@ -192,15 +233,31 @@ pub(super) fn prompt(fields: &Fields) -> Result<Option<Prompt>, RowFault> {
         let instruction = text(fields, "instruction")?;
         let input = if fields.has("input") { text(fields, "input")? } else { String::new() };
         let asked = if input.trim().is_empty() { instruction } else { format!("{instruction}\n\n{input}") };
-        return Ok(Some(Prompt {
-            used: vec!["instruction", "input"],
-            messages: None,
-            field: "instruction",
-            turns: vec![Turn::user(asked)],
-        }));
+        let mut turns = if fields.has("history") { history(fields)? } else { Vec::new() };
+        turns.push(Turn::user(asked));
+        let used = vec!["instruction", "input", "history"];
+        return Ok(Some(Prompt { used, messages: None, field: "instruction", turns }));
     }
     // an empty question is one all the same, which a filter counts
     Ok(if fields.has("question") { by_itself("question", vec![Turn::user(text(fields, "question")?)]) } else { None })
+}
+
+/// The turns before an instruction: pairs of what the user and the assistant said.
+fn history(fields: &Fields) -> Result<Vec<Turn>, RowFault> {
+    const FIELD: &str = "history";
+    let value = value(fields, FIELD)?;
+    let wrong = || RowFault::FieldType { field: FIELD, expected: "a list of pairs of texts", got: kind(&value) };
+    let mut turns = Vec::new();
+    for pair in value.as_array().ok_or_else(wrong)? {
+        match pair.as_array().map(Vec::as_slice) {
+            Some([Value::String(asked), Value::String(answered)]) => {
+                turns.push(Turn::user(asked.as_str()));
+                turns.push(Turn { role: "assistant".into(), text: answered.clone() });
+            }
+            _ => return Err(wrong()),
+        }
+    }
+    Ok(turns)
 }
 
 /// A text, a transcript that ends where the assistant is to answer, or messages. A text is a turn of the user.

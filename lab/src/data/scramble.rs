@@ -14,17 +14,20 @@ use super::rng::RowRng;
 const STREAM: u64 = 0x05c4_a3b1;
 /// Characters of strings that are no words.
 const CHARACTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,;:!?'\"()[]{}<>/\\|@#$%^&*-_=+~`äöüéèßñçøåœ€°“”‘’–—…";
+/// Bytes of a word at most: what is longer is a text without spaces, of which a few rows would fill the memory.
+const MOST_WORD_BYTES: usize = 100;
 /// One string in so many is no word.
 const STRANGE_ONE_IN: usize = 6;
 
-/// Rows whose correction is their answer: words of the texts in random order. The same texts, seed and number give the same rows.
+/// Rows whose correction is their answer: words of the texts in random order, but for very long ones. The same texts, seed and number give
+/// the same rows.
 ///
 /// # Errors
 /// [`DataError::NoWords`] when the texts hold no word.
 pub fn scrambled(texts: &[Question], seed: u64, n_rows: usize) -> Result<Vec<Qac>, DataError> {
     let words: BTreeSet<&str> =
         texts.iter().flat_map(|text| text.question.split_whitespace().chain(text.answer.split_whitespace())).collect();
-    let words: Vec<&str> = words.into_iter().collect();
+    let words: Vec<&str> = words.into_iter().filter(|word| word.len() <= MOST_WORD_BYTES).collect();
     let characters: Vec<char> = CHARACTERS.chars().collect();
     if words.is_empty() {
         return Err(DataError::NoWords);
@@ -71,6 +74,15 @@ mod tests {
         assert!(rows.iter().any(|row| row.answer.contains("brewed")));
         let strange = |row: &&Qac| row.answer.split(' ').any(|word| !texts()[0].answer.contains(word));
         assert!(rows.iter().filter(strange).count() > 40);
+    }
+
+    #[test]
+    fn texts_without_spaces_are_no_words() {
+        let long = "a".repeat(101);
+        let mut all = texts();
+        all.push(Question { question: long.clone(), answer: long.clone() });
+        assert_eq!(scrambled(&all, 3, 50).unwrap(), scrambled(&texts(), 3, 50).unwrap());
+        assert!(matches!(scrambled(&all[1..], 3, 1), Err(DataError::NoWords)));
     }
 
     #[test]

@@ -46,6 +46,19 @@ pub(crate) fn question(field: &'static str, turns: &[Turn]) -> Result<String, Ro
     Ok(conversation.question)
 }
 
+/// Whether some of the turns before an answer say what is no part of the question.
+pub(crate) fn has_apart(turns: &[Turn]) -> bool {
+    let last = turns.iter().rposition(|turn| turn.role == "user");
+    let is_read = |at: usize, turn: &Turn| match turn.role.as_str() {
+        "user" => true,
+        "assistant" => last.is_some_and(|last| at < last),
+        // a system message alone is the question
+        "system" | "developer" => last.is_none(),
+        _ => false,
+    };
+    turns.iter().enumerate().any(|(at, turn)| !turn.text.trim().is_empty() && !is_read(at, turn))
+}
+
 /// The turns in a list of messages, or in one message.
 pub(crate) fn from_messages(field: &'static str, value: &Value) -> Result<Vec<Turn>, RowFault> {
     let messages = match value {

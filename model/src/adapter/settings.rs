@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use super::patterns::{Numbers, Pattern};
 use crate::config::keys::Neutral::{Flag, Number, Text};
 use crate::config::keys::{Key, KeyList, Neutral, Rule, only, read, shortened};
 use crate::{Error, Result};
@@ -25,6 +26,9 @@ const KEYS: &[Key] = &[
     read("target_modules"),
     read("exclude_modules"),
     read("layers_to_transform"),
+    read("layers_pattern"),
+    read("rank_pattern"),
+    read("alpha_pattern"),
     only("peft_type", "is another kind of adapter", &[Text("LORA")]),
     only("use_dora", "asks for DoRA", OFF),
     only("use_qalora", "asks for QALoRA", OFF),
@@ -33,8 +37,6 @@ const KEYS: &[Key] = &[
     only("bias", "trains biases too", &[Text("none")]),
     only("lora_bias", "adds a bias to the deltas", OFF),
     only("modules_to_save", "replaces whole layers", &[]),
-    only("rank_pattern", "gives layers other ranks", &[]),
-    only("alpha_pattern", "gives layers another strength", &[]),
     only("trainable_token_indices", "trains single token embeddings", &[]),
     only("target_parameters", "adapts parameters that are no linear layers", &[]),
     only("layer_replication", "repeats layers of the model", &[]),
@@ -62,7 +64,6 @@ const INIT: Key = only(
 const HARMLESS: &[&str] = &[
     "auto_mapping",
     "inference_mode",
-    "layers_pattern",
     "lora_dropout",
     "megatron_core",
     "peft_version",
@@ -77,15 +78,54 @@ const HARMLESS: &[&str] = &[
     "lora_ga_config",
 ];
 
+/// Value of `target_modules` for all linear layers but the output projection.
+const ALL_LINEAR: &str = "all-linear";
+
 /// What is read of a configuration.
 #[derive(Debug)]
 pub(super) struct Settings {
+    /// Of layers without another.
+    pub(super) rank: usize,
+    alpha: f64,
+    is_rank_stabilised: bool,
+    ranks: Numbers,
+    alphas: Numbers,
+    pub(super) base_model: Option<String>,
+    targets: Option<Modules>,
+    excluded: Option<Modules>,
+    layers: Option<Vec<u64>>,
+    /// What stands before the numbers that `layers` are; nothing in it: anything.
+    before_numbers: Vec<Pattern>,
+}
+
+/// Layers by their names.
+#[derive(Debug)]
+enum Modules {
+    /// Those of these names, or whose names end with them.
+    Named(Vec<String>),
+    /// Those that a pattern matches.
+    Matching(Pattern),
+    /// All but the output projection.
+    AllLinear,
+}
+
+impl Modules {
+    fn hold(&self, layer: &str) -> std::result::Result<bool, String> {
+        let is_named =
+            |name: &String| layer == name || layer.strip_suffix(name.as_str()).is_some_and(|rest| rest.ends_with('.'));
+        match self {
+            Self::Named(names) => Ok(names.iter().any(is_named)),
+            Self::Matching(pattern) => pattern.is(layer),
+            Self::AllLinear => Ok(layer.rsplit('.').next() != Some("lm_head")),
+        }
+    }
+}
+
+/// Rank of a layer's delta, and the factor of B A.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Strength {
     pub(super) rank: usize,
     pub(super) scale: f64,
-    pub(super) base_model: Option<String>,
-    targets: Option<Vec<String>>,
-    excluded: Vec<String>,
-    layers: Option<Vec<u64>>,
 }
 
 impl Settings {
@@ -96,43 +136,78 @@ impl Settings {
             return Err(fields.problem("peft_type", "is missing"));
         }
         map.iter().try_for_each(|(name, value)| fields.check(name, value))?;
-        let rank = map.get("r").and_then(Value::as_u64).filter(|rank| (1..=1 << 16).contains(rank));
-        let rank = rank.ok_or_else(|| fields.problem("r", "must be a positive number"))? as usize;
+        let rank = map.get("r").and_then(Value::as_f64).and_then(as_rank);
         let alpha = map.get("lora_alpha").and_then(Value::as_f64).filter(|alpha| alpha.is_finite());
-        let alpha = alpha.ok_or_else(|| fields.problem("lora_alpha", "must be a number"))?;
-        let is_rank_stabilised = match map.get("use_rslora") {
-            None | Some(Value::Null) => false,
-            Some(value) => value.as_bool().ok_or_else(|| fields.problem("use_rslora", "must be true or false"))?,
-        };
-        let divisor = if is_rank_stabilised { (rank as f64).sqrt() } else { rank as f64 };
+        let ranks = fields.numbers("rank_pattern", |number| as_rank(number).is_some(), "ranks")?;
         Ok(Self {
-            rank,
-            scale: alpha / divisor,
+            rank: rank.ok_or_else(|| fields.problem("r", "must be a positive number"))?,
+            alpha: alpha.ok_or_else(|| fields.problem("lora_alpha", "must be a number"))?,
+            is_rank_stabilised: fields.flag("use_rslora")?,
+            ranks,
+            alphas: fields.numbers("alpha_pattern", f64::is_finite, "numbers")?,
             base_model: map.get("base_model_name_or_path").and_then(Value::as_str).map(str::to_owned),
-            targets: fields.names("target_modules")?,
-            excluded: fields.names("exclude_modules")?.unwrap_or_default(),
+            targets: fields.modules("target_modules")?,
+            excluded: fields.modules("exclude_modules")?,
             layers: fields.layers()?,
+            before_numbers: fields.before_numbers()?,
         })
     }
 
+    /// Rank and factor of layers without others.
+    pub(super) fn common(&self) -> Strength {
+        self.strength(self.rank, self.alpha)
+    }
+
+    /// Rank and factor of a layer.
+    pub(super) fn of(&self, path: &Path, layer: &str) -> Result<Strength> {
+        let problem = |field: &str, problem| Error::AdapterSetting { path: path.into(), field: field.into(), problem };
+        let rank = self.ranks.of(layer).map_err(|fault| problem("rank_pattern", fault))?.and_then(as_rank);
+        let alpha = self.alphas.of(layer).map_err(|fault| problem("alpha_pattern", fault))?;
+        Ok(self.strength(rank.unwrap_or(self.rank), alpha.unwrap_or(self.alpha)))
+    }
+
+    fn strength(&self, rank: usize, alpha: f64) -> Strength {
+        let divisor = if self.is_rank_stabilised { (rank as f64).sqrt() } else { rank as f64 };
+        Strength { rank, scale: alpha / divisor }
+    }
+
     /// What PEFT would not load of a layer that the weights adapt.
-    pub(super) fn problem_with(&self, layer: &str) -> Option<&'static str> {
-        let is_named = |names: &[String]| {
-            names.iter().any(|name| layer == name || layer.strip_suffix(name).is_some_and(|rest| rest.ends_with('.')))
-        };
+    pub(super) fn problem_with(&self, layer: &str) -> Option<String> {
+        self.left_out(layer).unwrap_or_else(Some)
+    }
+
+    /// Which setting leaves a layer out.
+    fn left_out(&self, layer: &str) -> std::result::Result<Option<String>, String> {
+        let said = |text: &str| Ok(Some(text.to_owned()));
+        if let Some(targets) = &self.targets
+            && !targets.hold(layer).map_err(|fault| format!("`target_modules` {fault}; it does not name"))?
+        {
+            return said("`target_modules` does not name");
+        }
+        if let Some(excluded) = &self.excluded
+            && excluded.hold(layer).map_err(|fault| format!("`exclude_modules` {fault}; it may name"))?
+        {
+            return said("`exclude_modules` names");
+        }
+        let Some(layers) = &self.layers else { return Ok(None) };
         let number = layer.split('.').find_map(|part| part.parse::<u64>().ok());
-        let is_among = |layers: &Vec<u64>| number.is_some_and(|number| layers.contains(&number));
-        match () {
-            () if self.targets.as_deref().is_some_and(|targets| !is_named(targets)) => {
-                Some("`target_modules` does not name")
-            }
-            () if is_named(&self.excluded) => Some("`exclude_modules` names"),
-            () if self.layers.as_ref().is_some_and(|layers| !is_among(layers)) => {
-                Some("`layers_to_transform` does not name")
-            }
-            () => None,
+        if !number.is_some_and(|number| layers.contains(&number)) {
+            return said("`layers_to_transform` does not name");
+        }
+        let fault = |fault| format!("`layers_pattern` {fault}; it does not name");
+        let named = self.before_numbers.iter().map(|pattern| pattern.is(layer).map_err(fault));
+        let named = named.collect::<std::result::Result<Vec<_>, _>>()?;
+        match named.is_empty() || named.contains(&true) {
+            true => Ok(None),
+            false => said("`layers_pattern` does not name"),
         }
     }
+}
+
+/// A rank that a delta can have.
+fn as_rank(number: f64) -> Option<usize> {
+    const MOST: f64 = 65536.0;
+    ((1.0..=MOST).contains(&number) && number.fract() == 0.0).then_some(number as usize)
 }
 
 struct Fields<'a> {
@@ -167,18 +242,64 @@ impl Fields<'_> {
         }
     }
 
-    /// A list of names; a single text is a pattern, which is left to the tensors.
-    fn names(&self, field: &str) -> Result<Option<Vec<String>>> {
-        let name = |value: &Value| value.as_str().map(str::to_owned);
+    fn flag(&self, field: &str) -> Result<bool> {
+        match self.map.get(field) {
+            None | Some(Value::Null) => Ok(false),
+            Some(value) => value.as_bool().ok_or_else(|| self.problem(field, "must be true or false")),
+        }
+    }
+
+    /// Layers by a list of names, or by a pattern.
+    fn modules(&self, field: &str) -> Result<Option<Modules>> {
+        let is_targets = field == "target_modules";
         match self.map.get(field) {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::String(_)) if field == "target_modules" => Ok(None),
-            Some(Value::Array(values)) => {
-                let names = values.iter().map(name).collect::<Option<Vec<_>>>();
-                names.map(Some).ok_or_else(|| self.problem(field, "must be a list of names"))
+            Some(Value::String(text)) if is_targets && text.eq_ignore_ascii_case(ALL_LINEAR) => {
+                Ok(Some(Modules::AllLinear))
             }
-            Some(value) => Err(self.problem(field, format!("is {}, which is not supported", shortened(value)))),
+            Some(Value::String(text)) if text.is_empty() && !is_targets => Ok(None),
+            Some(Value::String(text)) => {
+                let pattern = Pattern::whole(text).map_err(|fault| self.problem(field, fault))?;
+                Ok(Some(Modules::Matching(pattern)))
+            }
+            Some(_) => Ok(Some(Modules::Named(self.texts(field)?))),
         }
+    }
+
+    /// A list of texts, or none.
+    fn texts(&self, field: &str) -> Result<Vec<String>> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let texts = match self.map.get(field) {
+            None | Some(Value::Null) => Some(Vec::new()),
+            Some(Value::Array(values)) => values.iter().map(text).collect(),
+            Some(_) => None,
+        };
+        texts.ok_or_else(|| self.problem(field, "must be a list of names"))
+    }
+
+    fn before_numbers(&self) -> Result<Vec<Pattern>> {
+        let field = "layers_pattern";
+        let texts = match self.map.get(field) {
+            Some(Value::String(text)) if text.is_empty() => Vec::new(),
+            Some(Value::String(text)) => vec![text.clone()],
+            _ => self.texts(field)?,
+        };
+        let patterns = texts.iter().map(|text| Pattern::before_number(text));
+        patterns.collect::<std::result::Result<_, _>>().map_err(|fault| self.problem(field, fault))
+    }
+
+    /// Patterns of names with a number each.
+    fn numbers(&self, field: &str, is_right: impl Fn(f64) -> bool, what: &str) -> Result<Numbers> {
+        let wrong = || self.problem(field, format!("must give patterns of names {what}"));
+        let map = match self.map.get(field) {
+            None | Some(Value::Null) => return Ok(Numbers::default()),
+            Some(Value::Object(map)) => map,
+            Some(_) => return Err(wrong()),
+        };
+        let number = |value: &Value| value.as_f64().filter(|number| is_right(*number)).ok_or_else(wrong);
+        let entries = map.iter().map(|(name, value)| Ok((name.as_str(), number(value)?)));
+        let entries = entries.collect::<Result<Vec<_>>>()?;
+        Numbers::new(entries.into_iter()).map_err(|fault| self.problem(field, fault))
     }
 
     fn layers(&self) -> Result<Option<Vec<u64>>> {
@@ -260,8 +381,8 @@ mod tests {
 
     #[test]
     fn the_scale_follows_rank_and_strength() {
-        assert_eq!(read("use_rslora", json!(true)).unwrap().scale, 4.0);
-        assert_eq!(read("use_rslora", json!(false)).unwrap().scale, 2.0);
+        assert_eq!(read("use_rslora", json!(true)).unwrap().common().scale, 4.0);
+        assert_eq!(read("use_rslora", json!(false)).unwrap().common().scale, 2.0);
         assert!(read("use_rslora", json!("yes")).is_err() && read("r", json!(0)).is_err());
     }
 

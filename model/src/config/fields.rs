@@ -79,8 +79,12 @@ impl Fields<'_> {
     }
 
     pub(super) fn finite(&self, field: &str, value: &Value) -> Result<f32> {
+        Ok(self.exact(field, value)? as f32)
+    }
+
+    pub(super) fn exact(&self, field: &str, value: &Value) -> Result<f64> {
         match value.as_f64() {
-            Some(number) if number.is_finite() => Ok(number as f32),
+            Some(number) if number.is_finite() => Ok(number),
             _ => Err(self.problem(field, format!("must be a number, but is {value}"))),
         }
     }

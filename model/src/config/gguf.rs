@@ -47,11 +47,11 @@ impl ModelConfig {
 
 /// Refuses one of several files that make a model.
 fn refuse_split(file: &GgufFile) -> Result<()> {
-    let number = |key: &str| file.u64(key).unwrap_or(0);
-    let parts = number("split.count");
-    match parts > 1 || number("split.no") > 0 {
+    let number = |key: &str| -> Result<u64> { Ok(file.typed(key, "a number", GgufValue::to_u64)?.unwrap_or(0)) };
+    let (place, parts) = (number("split.no")?, number("split.count")?);
+    match parts > 1 || place > 0 {
         false => Ok(()),
-        true => Err(Error::SplitFile { path: file.path().into(), part: number("split.no").saturating_add(1), parts }),
+        true => Err(Error::SplitFile { path: file.path().into(), part: place.saturating_add(1), parts }),
     }
 }
 

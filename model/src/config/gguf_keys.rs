@@ -1,7 +1,7 @@
 //! The keys of a GGUF file's metadata, without the architecture's name that they begin with.
 //!
-//! llama.cpp takes numbers from keys that begin with the architecture's name only; `general.…` and `tokenizer.…` are read elsewhere,
-//! and all others are remarks of the programs that wrote the file.
+//! llama.cpp takes numbers from keys that begin with the architecture's name only, and texts are cut into tokens by those that begin with
+//! `tokenizer.`; all others but a few of `general.…` are remarks of the programs that wrote the file.
 
 use super::keys::Neutral::{Flag, Number, Text};
 use super::keys::{Key, KeyList, Neutral, only, only_for, read, read_by};
@@ -25,6 +25,51 @@ pub(crate) const GGUF_KEYS: KeyList = KeyList { keys: KEYS, harmless: HARMLESS }
 /// Keys of the file as a whole.
 pub(crate) const GENERAL_KEYS: KeyList =
     KeyList { keys: &[only("general.type", "no model", &[Text("model")])], harmless: &[] };
+
+/// Keys that begin with `tokenizer.`, but for chat templates.
+pub(crate) const TOKENIZER_KEYS: KeyList = KeyList {
+    keys: &[
+        read("ggml.model"),
+        read("ggml.pre"),
+        read("ggml.tokens"),
+        read("ggml.token_type"),
+        read("ggml.scores"),
+        read("ggml.merges"),
+        read("ggml.bos_token_id"),
+        read("ggml.eos_token_id"),
+        read("ggml.eot_token_id"),
+        read("ggml.eom_token_id"),
+        read("ggml.unknown_token_id"),
+        read("ggml.add_bos_token"),
+        read("ggml.add_eos_token"),
+        read("ggml.add_space_prefix"),
+        only("ggml.add_sep_token", "a separator after each text", OFF),
+        only("ggml.normalizer.lowercase", "texts in lower case", OFF),
+    ],
+    harmless: &[
+        "ggml.padding_token_id",
+        "ggml.seperator_token_id",
+        "ggml.separator_token_id",
+        "ggml.cls_token_id",
+        "ggml.mask_token_id",
+        "ggml.prefix_token_id",
+        "ggml.suffix_token_id",
+        "ggml.middle_token_id",
+        "ggml.fim_pre_token_id",
+        "ggml.fim_suf_token_id",
+        "ggml.fim_mid_token_id",
+        "ggml.fim_pad_token_id",
+        "ggml.fim_rep_token_id",
+        "ggml.fim_sep_token_id",
+        "ggml.token_type_count",
+        "ggml.added_tokens",
+        // llama.cpp heeds these for unigram vocabularies only, which are refused
+        "ggml.remove_extra_whitespaces",
+        "ggml.precompiled_charsmap",
+        "huggingface.json",
+        "rwkv.world",
+    ],
+};
 
 const KEYS: &[Key] = &[
     read("vocab_size"),

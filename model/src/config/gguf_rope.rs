@@ -24,8 +24,8 @@ pub(super) fn read(metadata: &Metadata<'_>, context: usize) -> Result<(RopeScali
         None => metadata.number("rope.scale_linear")?,
     };
     let factor = factor.filter(|factor| *factor != 0.0 && kind != Some("none")).unwrap_or(1.0) as f32;
-    if factor < 0.0 {
-        return Err(metadata.problem("rope.scaling.factor", format!("is {factor}, but must be positive")));
+    if !(factor.is_finite() && factor > 0.0) {
+        return Err(metadata.problem("rope.scaling.factor", format!("is {factor}, but must be positive and finite")));
     }
     let attn_factor = number("attn_factor")?;
     let original = number("original_context_length")?.unwrap_or(context as f64);

@@ -91,7 +91,7 @@ impl Fields<'_> {
             n_heads,
             n_kv_heads: self.optional_size("num_key_value_heads")?.unwrap_or(n_heads),
             head_dim,
-            rotary_dim: (head_dim as f64 * rope.partial) as usize,
+            rotary_dim: (head_dim as f64 * rope.partial) as usize, // as Python rounds
             rms_norm_eps: self.number("rms_norm_eps")?.ok_or_else(|| self.problem("rms_norm_eps", "is null"))?,
             rope_theta: rope.theta,
             rope_scaling: rope.scaling,

@@ -39,6 +39,8 @@ pub(crate) const ROPE_KEYS: KeyList = KeyList {
         read("mscale_all_dim"),
         read("beta_fast"),
         read("beta_slow"),
+        // transformers looks for it where Gemma 3's dictionaries do not have it
+        only_for("truncate", &["gemma3"], ROTATION, ON),
         read("truncate"),
         read("short_factor"),
         read("long_factor"),
@@ -61,6 +63,8 @@ const KEYS: &[Key] = &[
     read("head_dim"),
     read("rms_norm_eps"),
     read("max_position_embeddings"),
+    // transformers looks for it in Gemma 3's dictionaries only
+    harmless_for("original_max_position_embeddings", &["gemma3"]),
     read("original_max_position_embeddings"),
     read("tie_word_embeddings"),
     read("eos_token_id"),
@@ -125,7 +129,8 @@ const KEYS: &[Key] = &[
     only("is_causal", "attention to later positions", ON),
     only("causal", "attention to later positions", ON),
     // scores, norms, factors
-    read_by("attn_logit_softcapping", SOFT_CAPPED),
+    // transformers has the key for Gemma 3 too, and caps nothing there
+    read_by("attn_logit_softcapping", &["gemma2"]),
     only("attn_logit_softcapping", CAP, &[]),
     read_by("final_logit_softcapping", SOFT_CAPPED),
     only("final_logit_softcapping", CAP, &[]),

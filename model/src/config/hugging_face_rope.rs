@@ -61,7 +61,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<RopeFields> {
     let partial = global.get("partial_rotary_factor").or_else(|| fields.map.get("partial_rotary_factor"));
     let partial = match partial.filter(|value| !value.is_null()) {
         None => 1.0,
-        Some(value) => f64::from(fields.finite("partial_rotary_factor", value)?),
+        Some(value) => fields.exact("partial_rotary_factor", value)?,
     };
     let default_theta = if is_by_kind { 1_000_000.0 } else { 10_000.0 };
     let theta = theta(&global, "rope_theta")?.unwrap_or(default_theta);
@@ -179,22 +179,39 @@ impl Rotation<'_> {
         let list = self.rope.get("short_factor").and_then(Value::as_array);
         let list = list.ok_or_else(|| self.problem("short_factor", "must be a list of numbers"))?;
         let field = named("short_factor");
-        let factors = list.iter().map(|value| self.fields.finite(&field, value)).collect::<Result<_>>()?;
+        let factors = list.iter().map(|value| self.positive("short_factor", self.fields.finite(&field, value)?));
+        let factors = factors.collect::<Result<_>>()?;
         Ok(RopeScaling::Factors { factors, attention_factor })
     }
 
-    /// The context before stretching: the configuration's own key counts before the dictionary's.
+    /// The context before stretching: the configuration's own key counts before the dictionary's, but for Gemma 3, whose dictionaries
+    /// are two.
     fn original(&self) -> Result<f32> {
         const FIELD: &str = "original_max_position_embeddings";
-        match self.fields.optional_size(FIELD)? {
+        let own = if self.fields.family.name == "gemma3" { None } else { self.fields.optional_size(FIELD)? };
+        match own {
             Some(original) => Ok(original as f32),
             None => Ok(self.optional(FIELD)?.unwrap_or(self.context as f32)),
         }
     }
 
     fn optional(&self, name: &str) -> Result<Option<f32>> {
-        let value = self.rope.get(name).filter(|value| !value.is_null());
-        value.map(|value| self.fields.finite(&named(name), value)).transpose()
+        let Some(value) = self.rope.get(name).filter(|value| !value.is_null()) else { return Ok(None) };
+        let number = self.fields.finite(&named(name), value)?;
+        match name {
+            "mscale" | "mscale_all_dim" => Ok(Some(number)),
+            // stands for the default
+            "beta_fast" | "beta_slow" if value.as_f64() == Some(0.0) => Ok(Some(number)),
+            _ => self.positive(name, number).map(Some),
+        }
+    }
+
+    /// Divisors and lengths that are not positive, or too large to be told from infinity, turn every number into none.
+    fn positive(&self, name: &str, number: f32) -> Result<f32> {
+        match number.is_finite() && number > 0.0 {
+            true => Ok(number),
+            false => Err(self.problem(name, &format!("is {number}, but must be positive and finite"))),
+        }
     }
 
     fn number(&self, name: &str) -> Result<f32> {

@@ -139,6 +139,20 @@ impl KeyList {
     }
 }
 
+impl KeyList {
+    /// The entries whose value is another than what changes nothing.
+    pub(crate) fn others<'a>(
+        &self,
+        entries: impl IntoIterator<Item = (&'a str, &'a Value)>,
+    ) -> Vec<(&'a str, &'a Value)> {
+        let is_other = |(name, value): &(&str, &Value)| match self.rule(name, "") {
+            Some(Rule::Only { neutral, .. }) => !is_unset(value) && !neutral.iter().any(|neutral| neutral.is(value)),
+            _ => false,
+        };
+        entries.into_iter().filter(is_other).collect()
+    }
+}
+
 /// Whether a key says nothing: null, or nothing in a list.
 fn is_unset(value: &Value) -> bool {
     match value {
@@ -172,6 +186,12 @@ pub(crate) fn unknown_keys(path: &Path, unknown: &[String]) -> Option<String> {
         let (path, names) = (path.display(), listed(unknown));
         format!("{path}: keys that are not known here are ignored, and may change numbers elsewhere: {names}")
     })
+}
+
+/// Names with their values, with nothing in them that a terminal would obey.
+pub(crate) fn listed_with_values(entries: &[(&str, &Value)]) -> String {
+    let shown = |(name, value): &(&str, &Value)| format!("`{}` ({})", name.escape_debug(), shortened(value));
+    entries.iter().map(shown).collect::<Vec<_>>().join(", ")
 }
 
 /// Names from a file, some of many, with nothing in them that a terminal would obey.

@@ -3,6 +3,7 @@
 
 mod family;
 mod fields;
+pub(crate) mod generation;
 mod gguf;
 mod gguf_keys;
 mod gguf_rope;
@@ -22,6 +23,7 @@ use crate::{Error, Result};
 
 pub use family::SUPPORTED_ARCHITECTURES;
 pub(crate) use gguf::query_width;
+pub(crate) use gguf_keys::TOKENIZER_KEYS;
 pub(crate) use gguf_rope::FACTOR_TENSORS;
 pub use rope::RopeScaling;
 pub(crate) use rope::yarn_magnitude;

@@ -179,6 +179,24 @@ fn every_key_about_rotation_is_read_or_refused_by_name() {
     }
     let (_, warnings) = place.read(&llama(json!({ "new_factor": 2.0 }))).unwrap();
     assert!(warnings[0].contains("`rope_parameters.new_factor`"), "{warnings:?}");
+    for (base, key) in [
+        (&json!({ "rope_type": "linear" }), "factor"),
+        (&llama3, "factor"),
+        (&llama3, "low_freq_factor"),
+        (&llama3, "high_freq_factor"),
+        (&llama3, "original_max_position_embeddings"),
+        (&yarn, "factor"),
+        (&yarn, "attention_factor"),
+        (&yarn, "beta_fast"),
+        (&yarn, "original_max_position_embeddings"),
+    ] {
+        for wrong in [json!(-1), json!(1e39), json!(1e-60), json!("2"), json!(true)] {
+            let mut changed = base.clone();
+            changed[key] = wrong.clone();
+            let error = place.read(&llama(changed)).unwrap_err().to_string();
+            assert!(error.contains(&format!("rope_parameters.{key}")), "{wrong}: {error}");
+        }
+    }
     for (family, rope) in [
         ("phi3", json!({ "rope_type": "linear", "factor": 2.0 })),
         ("llama", json!({ "rope_type": "proportional" })),
@@ -356,7 +374,9 @@ fn old_and_new_keys_of_linear_stretching_say_the_same() {
     let none = [("rope.scaling.factor", GgufValue::F32(4.0)), ("rope.scaling.type", text("none"))];
     assert_eq!(linear(&none), super::RopeScaling::None);
     assert!(set("llama", &[("rope.scaling.attn_factor", GgufValue::F32(2.0))]).is_err());
-    assert!(set("llama", &[("rope.scaling.factor", GgufValue::F32(-2.0))]).is_err());
+    for wrong in [-2.0, f32::NAN, f32::INFINITY] {
+        assert!(set("llama", &[("rope.scaling.factor", GgufValue::F32(wrong))]).is_err(), "{wrong}");
+    }
 }
 
 #[test]
@@ -386,6 +406,7 @@ fn parts_of_a_model_and_other_kinds_of_file_are_said_to_be_that() {
         read_gguf(&[("split.no".into(), GgufValue::U16(1)), ("split.count".into(), GgufValue::U16(2))]).unwrap_err();
     assert!(matches!(error, Error::SplitFile { part: 2, .. }), "{error}");
     assert!(with("split.count", GgufValue::U16(1)).is_ok());
+    assert!(with("split.count", text("2")).unwrap_err().to_string().contains("`split.count`"));
     let error = with("general.type", text("adapter")).unwrap_err().to_string();
     assert!(error.contains("general.type"), "{error}");
     let (_, warnings) = with("llama.new_factor", GgufValue::F32(2.0)).unwrap();

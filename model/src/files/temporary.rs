@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::writing::folder_of;
 
-/// What stands between the name of a file and the number of its writer.
-const MARK: &str = ".redline-tmp-";
+/// What stands between the name of a file and the number of its writer, in names of temporary files.
+pub const TEMPORARY_MARK: &str = ".redline-tmp-";
 /// Bytes of a name that are kept: with mark and numbers it stays within what file systems take.
 const MOST_NAME_BYTES: usize = 180;
 
@@ -60,7 +60,7 @@ fn beginning(name: &OsStr) -> OsString {
         true => beginning.push(name),
         false => beginning.push(&whole[..cut]),
     }
-    beginning.push(MARK);
+    beginning.push(TEMPORARY_MARK);
     beginning
 }
 
@@ -78,7 +78,7 @@ pub fn remove_leftovers(path: &Path) {
 pub fn remove_leftovers_in(folder: &Path) {
     remove_where(folder, |found| {
         let found = found.to_string_lossy();
-        let parts = found.strip_prefix('.').and_then(|name| name.rsplit_once(MARK));
+        let parts = found.strip_prefix('.').and_then(|name| name.rsplit_once(TEMPORARY_MARK));
         parts.is_some_and(|(name, numbers)| !name.is_empty() && is_numbered(numbers.as_bytes()))
     });
 }

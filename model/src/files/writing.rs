@@ -88,6 +88,35 @@ impl Drop for AtomicFile {
     }
 }
 
+/// Opens a file to write at its end, and holds it until it is closed: another run that opens it, by whatever name, is refused.
+///
+/// # Errors
+/// [`Error::Held`]; [`Error::Io`] with the path.
+pub fn open_to_append(path: &Path) -> Result<File> {
+    let file = OpenOptions::new().create(true).append(true).open(path).map_err(|source| Error::io(path, source))?;
+    match is_held(&file) {
+        true => Err(Error::Held { path: path.into() }),
+        false => Ok(file),
+    }
+}
+
+/// Whether another run holds an open file; otherwise it is held from now on. Where files cannot be locked, none is held.
+#[cfg(unix)]
+fn is_held(file: &File) -> bool {
+    matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock))
+}
+
+/// Elsewhere a lock would keep the same run from reading what it wrote.
+#[cfg(not(unix))]
+fn is_held(_file: &File) -> bool {
+    false
+}
+
+/// Whether a run holds this file for writing at its end.
+pub fn is_written_to(path: &Path) -> bool {
+    super::open(path).is_ok_and(|file| is_held(&file))
+}
+
 /// The folder that a path lies in.
 pub fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
@@ -119,8 +148,26 @@ fn open_stream(path: &Path) -> io::Result<File> {
     match path.to_str() {
         Some("/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1") => Ok(io::stdout().as_fd().try_clone_to_owned()?.into()),
         Some("/dev/stderr" | "/dev/fd/2" | "/proc/self/fd/2") => Ok(io::stderr().as_fd().try_clone_to_owned()?.into()),
-        _ => OpenOptions::new().write(true).open(path),
+        _ => {
+            let _reader = reader_of(path)?;
+            OpenOptions::new().write(true).open(path)
+        }
     }
+}
+
+/// Makes sure that somebody reads from a named pipe: to open it would otherwise wait for ever, and Ctrl-C would not end that. What is
+/// returned is kept until the pipe is open, so that the reader does not see its end before.
+#[cfg(unix)]
+fn reader_of(path: &Path) -> io::Result<Option<File>> {
+    use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+    if !std::fs::metadata(path)?.file_type().is_fifo() {
+        return Ok(None);
+    }
+    let opened = OpenOptions::new().write(true).custom_flags(libc::O_NONBLOCK).open(path);
+    opened.map(Some).map_err(|error| match error.raw_os_error() {
+        Some(libc::ENXIO) => io::Error::other("no program reads from this named pipe"),
+        _ => error,
+    })
 }
 
 #[cfg(not(unix))]
@@ -215,6 +262,25 @@ mod tests {
         std::fs::set_permissions(&ours, std::fs::Permissions::from_mode(0o600)).unwrap();
         write_atomically(&ours, b"y").unwrap();
         assert_eq!(mode(&ours), 0o600);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_named_pipe_that_nobody_reads_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        let error = write_atomically(&pipe, b"x").unwrap_err().to_string();
+        assert!(error.ends_with("pipe: no program reads from this named pipe"), "{error}");
+        let reader = std::thread::spawn({
+            let pipe = pipe.clone();
+            move || std::fs::read(pipe).unwrap()
+        });
+        // until the other thread has it open
+        while write_atomically(&pipe, b"xyz").is_err() {
+            std::thread::yield_now();
+        }
+        assert_eq!(reader.join().unwrap(), b"xyz");
     }
 
     #[cfg(unix)]

@@ -150,6 +150,25 @@ impl GgufFile {
         self.value(key)?.as_array()?.to_f32s()
     }
 
+    /// A metadata value as `read` takes it; `None` when it is absent.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when it is of another type than `expected`: nothing is taken for what it is not.
+    pub(crate) fn typed<'a, T>(
+        &'a self,
+        key: &str,
+        expected: &str,
+        read: impl FnOnce(&'a GgufValue) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let Some(value) = self.value(key) else { return Ok(None) };
+        let wrong = || Error::Malformed {
+            path: self.path().into(),
+            format: "GGUF",
+            rule: format!("`{key}` must be {expected}, but is of type {}", value.type_name()),
+        };
+        read(value).map(Some).ok_or_else(wrong)
+    }
+
     /// Tensor names in the order of the file.
     pub fn tensor_names(&self) -> impl Iterator<Item = &str> {
         self.tensors.iter().map(|tensor| tensor.name.as_str())

@@ -122,6 +122,14 @@ impl GgufValue {
         })
     }
 
+    /// What messages call its type.
+    pub(crate) fn type_name(&self) -> String {
+        match self {
+            Self::Array(array) => format!("list of {}", TYPE_NAMES[array.type_number() as usize]),
+            value => TYPE_NAMES[value.type_number() as usize].to_owned(),
+        }
+    }
+
     /// The number that stands for this type in the file.
     pub(super) fn type_number(&self) -> u32 {
         match self {
@@ -141,6 +149,10 @@ impl GgufValue {
         }
     }
 }
+
+/// Types by their numbers, as the format's description names them.
+const TYPE_NAMES: [&str; 13] =
+    ["u8", "i8", "u16", "i16", "u32", "i32", "f32", "bool", "string", "array", "u64", "i64", "f64"];
 
 impl GgufArray {
     /// Number of elements.

@@ -148,8 +148,24 @@ impl Rows<'_> {
         }
     }
 
+    /// Passes over lines without text, of which a small gzip file may hold very many.
+    fn pass_over_blank_lines(&mut self, input: &mut impl BufRead) -> Result<()> {
+        loop {
+            let buffer = input.fill_buf().map_err(|source| self.read_error(source))?;
+            let n_blank = buffer.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+            let Some(last) = buffer[..n_blank].iter().rposition(|byte| *byte == b'\n') else { return Ok(()) };
+            let (n_taken, is_all) = (last + 1, last + 1 == buffer.len());
+            self.line += buffer[..n_taken].iter().filter(|byte| **byte == b'\n').count();
+            input.consume(n_taken);
+            if !is_all {
+                return Ok(());
+            }
+        }
+    }
+
     /// The next line with its end, or why it is no text, or `None` at the end of the stream.
     fn next_line(&mut self, input: &mut impl BufRead) -> Result<Option<std::result::Result<String, LineFault>>> {
+        self.pass_over_blank_lines(input)?;
         let mut bytes = Vec::new();
         let limit = MAX_LINE_BYTES + 1;
         let n_read = input.take(limit).read_until(b'\n', &mut bytes);

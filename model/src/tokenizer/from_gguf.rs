@@ -11,8 +11,10 @@ use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior};
 
 use super::{Specials, check, sentence_piece};
+use crate::config::TOKENIZER_KEYS;
+use crate::config::keys::unknown_keys;
 use crate::error::{Error, Result};
-use crate::gguf::GgufFile;
+use crate::gguf::{GgufFile, GgufValue};
 use crate::guard::guarded;
 
 const LLAMA3: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
@@ -61,15 +63,15 @@ pub(super) fn build(file: &GgufFile) -> Result<(tokenizers::Tokenizer, Specials)
 }
 
 fn build_unguarded(file: &GgufFile) -> Result<(tokenizers::Tokenizer, Specials)> {
-    let tokens = file.strings("tokenizer.ggml.tokens").filter(|tokens| !tokens.is_empty());
+    let tokens = texts(file, "tokenizer.ggml.tokens")?.filter(|tokens| !tokens.is_empty());
     let tokens = tokens.ok_or_else(|| problem(file, "`tokenizer.ggml.tokens` is missing or empty"))?;
     let (mut tokenizer, mut specials) = match required_str(file, "tokenizer.ggml.model")? {
         "gpt2" => {
             let pre = pre_tokenization(file, required_str(file, "tokenizer.ggml.pre")?)?;
-            let specials = read_specials(file, tokens, pre.add_bos)?;
+            let specials = read_specials(file, tokens, Absent { add_bos: pre.add_bos, ..Absent::default() })?;
             (byte_level_bpe(file, tokens, pre)?, specials)
         }
-        "llama" => (sentence_piece::build(file, tokens)?, read_specials(file, tokens, true)?),
+        "llama" => (sentence_piece::build(file, tokens)?, read_specials(file, tokens, SENTENCE_PIECE)?),
         other => {
             let cure = "`gpt2` (byte-level BPE) and `llama` (SentencePiece) can be rebuilt; for others use the model's \
                         Hugging Face folder with tokenizer.json";
@@ -79,7 +81,7 @@ fn build_unguarded(file: &GgufFile) -> Result<(tokenizers::Tokenizer, Specials)>
     let added = added_tokens(file, tokens)?;
     check::check_added(added.iter().map(|token| token.content.len()).sum()).map_err(|rule| problem(file, rule))?;
     tokenizer.add_tokens(added).map_err(|source| problem(file, source))?;
-    specials.chat_template = file.str("tokenizer.chat_template").map(str::to_owned);
+    specials.chat_template = file.typed("tokenizer.chat_template", "text", GgufValue::as_str)?.map(str::to_owned);
     Ok((tokenizer, specials))
 }
 
@@ -96,7 +98,16 @@ pub(super) fn problem(file: &GgufFile, problem: impl std::fmt::Display) -> Error
 }
 
 fn required_str<'a>(file: &'a GgufFile, key: &str) -> Result<&'a str> {
-    file.str(key).ok_or_else(|| problem(file, format!("`{key}` is missing")))
+    let text = file.typed(key, "text", GgufValue::as_str)?;
+    text.ok_or_else(|| problem(file, format!("`{key}` is missing")))
+}
+
+fn texts<'a>(file: &'a GgufFile, key: &str) -> Result<Option<&'a [String]>> {
+    file.typed(key, "a list of texts", |value| value.as_array()?.as_strings())
+}
+
+pub(super) fn flag(file: &GgufFile, key: &str) -> Result<Option<bool>> {
+    file.typed(key, "true or false", GgufValue::to_bool)
 }
 
 fn pre_tokenization(file: &GgufFile, name: &str) -> Result<PreTokenization> {
@@ -142,7 +153,7 @@ fn build_model(file: &GgufFile, tokens: &[String], ignore_merges: bool) -> Resul
             return Err(problem(file, format!("tokens {first} and {id} are both `{token}`")));
         }
     }
-    let lines = file.strings("tokenizer.ggml.merges");
+    let lines = texts(file, "tokenizer.ggml.merges")?;
     let lines = lines.ok_or_else(|| problem(file, "`tokenizer.ggml.merges` is missing"))?;
     let parse = |(index, line): (usize, &String)| parse_merge(file, &vocabulary, index, line);
     let merges = lines.iter().enumerate().map(parse).collect::<Result<Merges>>()?;
@@ -164,7 +175,8 @@ fn parse_merge(file: &GgufFile, vocabulary: &HashMap<&str, u32>, index: usize, l
 }
 
 fn added_tokens(file: &GgufFile, tokens: &[String]) -> Result<Vec<AddedToken>> {
-    let Some(types) = file.i64s("tokenizer.ggml.token_type") else { return Ok(Vec::new()) };
+    let types = file.typed("tokenizer.ggml.token_type", "a list of numbers", |value| value.as_array()?.to_i64s())?;
+    let Some(types) = types else { return Ok(Vec::new()) };
     if types.len() != tokens.len() {
         let counts = format!("{} token types for {} tokens", types.len(), tokens.len());
         return Err(problem(file, counts));
@@ -179,23 +191,59 @@ fn added_tokens(file: &GgufFile, tokens: &[String]) -> Result<Vec<AddedToken>> {
         .collect())
 }
 
-fn read_specials(file: &GgufFile, tokens: &[String], add_bos_default: bool) -> Result<Specials> {
-    let id = |name: &str| -> Result<Option<u32>> {
+/// What llama.cpp takes where a file does not say it.
+#[derive(Default)]
+struct Absent {
+    bos: Option<u32>,
+    eos: Option<u32>,
+    add_bos: bool,
+}
+
+const SENTENCE_PIECE: Absent = Absent { bos: Some(1), eos: Some(2), add_bos: true };
+
+fn read_specials(file: &GgufFile, tokens: &[String], absent: Absent) -> Result<Specials> {
+    let id = |name: &str, absent: Option<u32>| -> Result<Option<u32>> {
         let key = format!("tokenizer.ggml.{name}_token_id");
-        match file.value(&key).map(|_| file.u64(&key)) {
-            None => Ok(None),
+        match file.value(&key).map(GgufValue::to_u64) {
+            None => Ok(absent.filter(|id| (*id as usize) < tokens.len())),
             Some(Some(id)) if id < tokens.len() as u64 => Ok(Some(id as u32)),
             Some(_) => Err(problem(file, format!("`{key}` is no token id below {}", tokens.len()))),
         }
     };
-    let bos = id("bos")?;
-    let stop = [id("eos")?, id("eot")?, id("eom")?];
+    let bos = id("bos", absent.bos)?;
+    let stop = [id("eos", absent.eos)?, id("eot", None)?, id("eom", None)?];
+    let asks = flag(file, ADD_BOS)?;
+    let mut warnings = warnings(file)?;
+    if bos.is_none() && asks == Some(true) {
+        warnings.push(format!("{}: `{ADD_BOS}` is ignored: no begin token is named", file.path().display()));
+    }
     Ok(Specials {
         bos,
         eos: stop[0],
         eot: stop[1],
-        add_bos: bos.is_some() && file.bool("tokenizer.ggml.add_bos_token").unwrap_or(add_bos_default),
+        add_bos: bos.is_some() && asks.unwrap_or(absent.add_bos),
         stop: stop.into_iter().flatten().collect(),
         chat_template: None,
+        warnings,
     })
 }
+
+/// What the metadata asks for that is not done, or not known.
+fn warnings(file: &GgufFile) -> Result<Vec<String>> {
+    const PREFIX: &str = "tokenizer.";
+    let of_tokenizer = |(key, value): (&'_ str, &GgufValue)| {
+        let name = key.strip_prefix(PREFIX).filter(|name| !name.starts_with("chat_template"))?;
+        Some((name.to_owned(), value.to_bool().map_or(serde_json::Value::from("…"), serde_json::Value::from)))
+    };
+    let entries: Vec<_> = file.metadata().filter_map(of_tokenizer).collect();
+    let entries = entries.iter().map(|(name, value)| (name.as_str(), value));
+    let unknown = TOKENIZER_KEYS.check(file.path(), "", PREFIX, entries)?;
+    let mut warnings: Vec<String> = unknown_keys(file.path(), &unknown).into_iter().collect();
+    if flag(file, ADD_EOS)? == Some(true) {
+        warnings.push(format!("{}: `{ADD_EOS}` is ignored: {}", file.path().display(), super::NO_EOS));
+    }
+    Ok(warnings)
+}
+
+const ADD_BOS: &str = "tokenizer.ggml.add_bos_token";
+const ADD_EOS: &str = "tokenizer.ggml.add_eos_token";

@@ -30,7 +30,10 @@ pub(crate) use from_gguf::NAMED_SPLITS;
 pub use stream::{StreamDecoder, TrimmedStream};
 
 /// Longest text that is encoded: far more than any context, and little enough for the memory that the library takes for it.
-const MOST_TEXT_BYTES: usize = 4 << 20;
+const MOST_TEXT_BYTES: usize = 2 << 20;
+
+/// Why prompts do not end with the eos token, whatever the files say.
+const NO_EOS: &str = "what follows a prompt is to be written, so it never ends with the end token";
 
 /// Tokens that end a text in the model families known here, besides the ones the files name.
 const STOP_TOKENS: [&str; 8] =
@@ -59,6 +62,8 @@ struct Specials {
     add_bos: bool,
     stop: Vec<u32>,
     chat_template: Option<String>,
+    /// What the files ask for that is not done: a sentence each.
+    warnings: Vec<String>,
 }
 
 impl Tokenizer {
@@ -110,16 +115,14 @@ impl Tokenizer {
     /// characters and for the beginnings of unassigned planes.
     ///
     /// # Errors
-    /// [`Error::Tokenizer`] when the model cannot express the text.
+    /// [`Error::TextTooLong`]; [`Error::Tokenizer`] when the model cannot express the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
         self.encode_by(text, || &self.inner)
     }
 
     fn encode_by<'a>(&self, text: &str, inner: impl FnOnce() -> &'a tokenizers::Tokenizer) -> Result<Vec<u32>> {
         if text.len() > MOST_TEXT_BYTES {
-            let (got, most) = (text.len(), MOST_TEXT_BYTES >> 20);
-            let problem = format!("a text of {got} bytes is too long; at most {most} MiB are encoded");
-            return Err(Error::Tokenizer { path: self.path.clone(), problem });
+            return Err(Error::TextTooLong { got: text.len(), most: MOST_TEXT_BYTES });
         }
         self.guarded(|| Ok(inner().encode_fast(text, false)?.get_ids().to_vec()))
     }
@@ -288,6 +291,11 @@ impl Tokenizer {
     /// Ids that end an output, sorted: the ones the files name, and the end-of-turn tokens of the known families.
     pub fn stop_ids(&self) -> &[u32] {
         &self.specials.stop
+    }
+
+    /// What the files ask for that is not done here, and may mean other tokens elsewhere: a sentence each.
+    pub fn warnings(&self) -> &[String] {
+        &self.specials.warnings
     }
 
     /// The chat template as it stands in the files, not interpreted.

@@ -13,9 +13,9 @@ use tokenizers::models::bpe::{BPE, Merges, Vocab};
 use tokenizers::normalizers::{Prepend, Replace, Sequence as NormalizerSequence};
 use tokenizers::{DecoderWrapper, NormalizerWrapper};
 
-use super::from_gguf::problem;
+use super::from_gguf::{flag, problem};
 use crate::error::Result;
-use crate::gguf::GgufFile;
+use crate::gguf::{GgufFile, GgufValue};
 
 /// Most bytes in all merges, each written as its two parts; half a million of ten bytes, as large vocabularies have, are 5 MB.
 const MOST_MERGE_BYTES: usize = 64 << 20;
@@ -26,7 +26,7 @@ const SPACE: &str = "▁";
 
 /// Builds the tokenizer without its added tokens.
 pub(super) fn build(file: &GgufFile, tokens: &[String]) -> Result<tokenizers::Tokenizer> {
-    let scores = file.f32s("tokenizer.ggml.scores");
+    let scores = file.typed("tokenizer.ggml.scores", "a list of numbers", |value| value.as_array()?.to_f32s())?;
     let scores = scores.ok_or_else(|| problem(file, "`tokenizer.ggml.scores` is missing"))?;
     if scores.len() != tokens.len() {
         return Err(problem(file, format!("{} scores for {} tokens", scores.len(), tokens.len())));
@@ -34,7 +34,7 @@ pub(super) fn build(file: &GgufFile, tokens: &[String]) -> Result<tokenizers::To
     if let Some(id) = scores.iter().position(|score| score.is_nan()) {
         return Err(problem(file, format!("the score of token {id} is not a number")));
     }
-    let unknown = file.u64("tokenizer.ggml.unknown_token_id").unwrap_or(0);
+    let unknown = file.typed("tokenizer.ggml.unknown_token_id", "a token id", GgufValue::to_u64)?.unwrap_or(0);
     let unknown = usize::try_from(unknown).ok().and_then(|id| tokens.get(id));
     let unknown = unknown.ok_or_else(|| problem(file, "`tokenizer.ggml.unknown_token_id` is no token id"))?;
     let vocabulary: HashMap<&str, u32> = tokens.iter().map(String::as_str).zip(0u32..).collect();
@@ -49,7 +49,7 @@ pub(super) fn build(file: &GgufFile, tokens: &[String]) -> Result<tokenizers::To
         .unk_token(unknown.clone())
         .build()
         .map_err(|source| problem(file, source))?;
-    let has_prefix = file.bool("tokenizer.ggml.add_space_prefix").unwrap_or(true);
+    let has_prefix = flag(file, "tokenizer.ggml.add_space_prefix")?.unwrap_or(true);
     let mut tokenizer = tokenizers::Tokenizer::new(bpe);
     tokenizer.with_normalizer(Some(normalizer(file, has_prefix)?)).map_err(|source| problem(file, source))?;
     tokenizer.with_decoder(Some(decoder(file, has_prefix)?));

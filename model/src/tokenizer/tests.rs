@@ -288,6 +288,106 @@ fn tokenizer_json_and_the_files_beside_it() {
     assert!(Tokenizer::from_file(&path).unwrap_err().to_string().contains("config.json: not a valid JSON file"));
 }
 
+/// A folder with tokenizer.json and these files beside it.
+fn folder_with(files: &[(&str, Value)]) -> (tempfile::TempDir, Result<Tokenizer>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokenizer.json");
+    std::fs::write(&path, tiny_json().to_string()).unwrap();
+    for (name, value) in files {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let tokenizer = Tokenizer::from_file(&path);
+    (folder, tokenizer)
+}
+
+#[test]
+fn chat_templates_are_taken_as_transformers_does() {
+    let template = |files: &[(&str, Value)]| {
+        let tokenizer = folder_with(files).1.unwrap();
+        (tokenizer.chat_template().map(str::to_owned), tokenizer.warnings().to_vec())
+    };
+    let named = json!({"chat_template": [{"name": "tool_use", "template": "U"}, {"name": "default", "template": "D"}]});
+    let config = |value: &Value| ("tokenizer_config.json", value.clone());
+    assert_eq!(template(&[config(&named)]), (Some("D".into()), vec![]));
+    assert_eq!(template(&[config(&json!({"chat_template": {"default": "D"}}))]), (Some("D".into()), vec![]));
+    // a file of its own counts before the settings
+    assert_eq!(template(&[config(&named), ("chat_template.jinja", json!("F"))]), (Some("F".into()), vec![]));
+    let (none, warnings) = template(&[config(&json!({"chat_template": [{"name": "rag", "template": "R"}]}))]);
+    assert_eq!(none, None);
+    assert!(warnings[0].contains("tokenizer_config.json") && warnings[0].contains("`rag`"), "{warnings:?}");
+    for wrong in [json!(3), json!([{"name": "default"}]), json!({"default": 3})] {
+        let error = folder_with(&[config(&json!({ "chat_template": wrong }))]).1.unwrap_err().to_string();
+        assert!(error.contains("tokenizer_config.json") && error.contains("`chat_template`"), "{error}");
+    }
+}
+
+#[test]
+fn what_settings_of_a_tokenizer_ask_for_and_is_not_done_is_said() {
+    let warnings = |settings: Value| folder_with(&[("tokenizer_config.json", settings)]).1.unwrap().warnings().to_vec();
+    assert_eq!(warnings(json!({"bos_token": "<s>", "eos_token": "</s>", "add_bos_token": true})), [""; 0]);
+    for (settings, part) in [
+        (json!({"add_bos_token": false}), "`add_bos_token` is false"),
+        (json!({"add_eos_token": true}), "`add_eos_token` is ignored"),
+        (json!({"split_special_tokens": true}), "`split_special_tokens` is ignored"),
+        (json!({"do_lower_case": true}), "`do_lower_case` is ignored"),
+        (json!({"eos_token": "<|end|>"}), "does not have, which are not made: `<|end|>`"),
+        (json!({"added_tokens_decoder": {"9": {"content": "<new>"}, "3": {"content": "<s>"}}}), "not made: `<new>`"),
+    ] {
+        let said = warnings(settings.clone());
+        assert!(said.len() == 1 && said[0].contains(part), "{settings}: {said:?}");
+    }
+    for (file, key, value) in [
+        ("tokenizer_config.json", "add_bos_token", json!("yes")),
+        ("generation_config.json", "eos_token_id", json!("</s>")),
+        ("config.json", "eos_token_id", json!([2, "x"])),
+        ("config.json", "bos_token_id", json!(1.5)),
+    ] {
+        let error = folder_with(&[(file, json!({ key: value }))]).1.unwrap_err().to_string();
+        assert!(error.contains(file) && error.contains(key), "{error}");
+    }
+    // no token has such an id
+    let (_folder, tokenizer) = folder_with(&[("config.json", json!({"eos_token_id": [-1, 5_000_000_000u64, 4]}))]);
+    assert_eq!(tokenizer.unwrap().stop_ids(), [4]);
+    assert!(folder_with(&[("tokenizer_config.json", json!([]))]).1.is_err());
+}
+
+#[test]
+fn gguf_values_of_another_type_are_refused_by_their_key() {
+    for (key, value) in [
+        ("tokenizer.ggml.add_bos_token", GgufValue::U8(1)),
+        ("tokenizer.ggml.token_type", GgufValue::Array(GgufArray::F32(vec![1.0; 262]))),
+        ("tokenizer.ggml.merges", GgufValue::String("h e".into())),
+        ("tokenizer.ggml.tokens", GgufValue::Array(GgufArray::U8(vec![1, 2]))),
+        ("tokenizer.ggml.model", GgufValue::U32(2)),
+        ("tokenizer.ggml.pre", GgufValue::Bool(true)),
+        ("tokenizer.chat_template", GgufValue::Array(GgufArray::String(vec!["T".into()]))),
+        ("tokenizer.ggml.bos_token_id", GgufValue::String("<s>".into())),
+        ("tokenizer.ggml.add_sep_token", GgufValue::Bool(true)),
+        ("tokenizer.ggml.normalizer.lowercase", GgufValue::Bool(true)),
+    ] {
+        let error = tiny_with(key, Some(value)).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{key}`")), "{error}");
+    }
+}
+
+#[test]
+fn gguf_keys_of_tokenizers_that_are_not_known_are_named() {
+    assert_eq!(tiny().warnings(), [""; 0]);
+    let said = |key: &'static str, value| tiny_with(key, Some(value)).unwrap().warnings().to_vec();
+    let ignored = said("tokenizer.ggml.add_eos_token", GgufValue::Bool(true));
+    assert!(ignored[0].contains("`tokenizer.ggml.add_eos_token` is ignored"), "{ignored:?}");
+    let unknown = said("tokenizer.ggml.reverse", GgufValue::Bool(true));
+    assert!(unknown[0].contains("`tokenizer.ggml.reverse`"), "{unknown:?}");
+    for (key, value) in [
+        ("tokenizer.ggml.add_eos_token", GgufValue::Bool(false)),
+        ("tokenizer.ggml.padding_token_id", GgufValue::U32(0)),
+        ("tokenizer.chat_template.tool_use", GgufValue::String("T".into())),
+    ] {
+        assert_eq!(said(key, value), [""; 0], "{key}");
+    }
+}
+
 #[test]
 fn a_broken_tokenizer_json_is_an_error() {
     let failure = |bytes: &[u8]| Tokenizer::from_bytes(Path::new("t.json"), bytes).unwrap_err().to_string();
@@ -513,5 +613,5 @@ fn a_library_that_panics_is_an_error() {
         assert!(matches!(error, Error::Tokenizer { .. }), "{case}: {error}");
     }
     let long = "a".repeat(MOST_TEXT_BYTES + 1);
-    assert!(tiny().encode(&long).unwrap_err().to_string().contains("a text of 4194305 bytes is too long"));
+    assert!(tiny().encode(&long).unwrap_err().to_string().contains("a text of 2097153 bytes is too long"));
 }

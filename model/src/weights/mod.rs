@@ -247,7 +247,7 @@ impl TensorSource for FileTensors<'_> {
 }
 
 /// Finds the first value that is NaN or infinite.
-fn check_finite(path: &Path, name: &str, tensor: &Tensor) -> Result<()> {
+pub(crate) fn check_finite(path: &Path, name: &str, tensor: &Tensor) -> Result<()> {
     let tensor = tensor.to_device(&Device::Cpu)?.contiguous()?;
     let (storage, layout) = tensor.storage_and_layout();
     let candle_core::Storage::Cpu(storage) = &*storage else { return Ok(()) };

@@ -1,11 +1,11 @@
 //! A file of rows that a stopped run left and the same command continues.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use redline::model::Error as ModelError;
-use redline::model::files::{MOST_TEXT, read_if_there};
+use redline::model::files::{MOST_TEXT, open_to_append, read_if_there};
 use redline::model::qac::Fields;
 
 use super::Row;
@@ -46,8 +46,8 @@ impl OutFile {
     /// Opens the file and, once its rows are known to be of this run, cuts off a last line that a kill left half.
     pub fn open(path: &Path, hash: String) -> anyhow::Result<Self> {
         let io = |source| ModelError::io(path, source);
+        let file = open_to_append(path)?;
         let text = read_if_there(path, MOST_TEXT)?.unwrap_or_default();
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(io)?;
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         if whole == 0 && !text.is_empty() {
             return Err(other_run(path, 0));

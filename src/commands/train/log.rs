@@ -1,12 +1,12 @@
 //! The log of a run: JSON Lines, cut at the step it goes on from.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use redline::experiment::{EvaluationRecord, StepRecord, TrainingRecord as Record};
 use redline::model::Error as ModelError;
-use redline::model::files::{as_text, read_if_there, write_atomically};
+use redline::model::files::{as_text, open_to_append, read_if_there, write_atomically};
 
 /// Name of the log in a run's folder.
 pub const LOG: &str = "train.jsonl";
@@ -39,7 +39,7 @@ impl Log {
             lines += &line(path, record)?;
         }
         write_atomically(path, lines.as_bytes())?;
-        let file = OpenOptions::new().append(true).open(path).map_err(|error| ModelError::io(path, error))?;
+        let file = open_to_append(path)?;
         let mut log = Self { path: path.into(), file, steps: Vec::new(), evaluations: Vec::new() };
         kept.into_iter().for_each(|record| log.remember(record));
         Ok(log)

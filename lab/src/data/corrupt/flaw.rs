@@ -130,6 +130,11 @@ impl CorruptedRow {
         (MIN_STRICTNESS..=MAX_STRICTNESS).map(|strictness| mended(&self.clean, &self.flaws, strictness)).collect()
     }
 
+    /// Whether the answer is the clean one with all the flaws: otherwise these say nothing about it.
+    pub fn is_consistent(&self) -> bool {
+        mended(&self.clean, &self.flaws, MAX_STRICTNESS + 1).is_ok_and(|flawed| flawed == self.answer)
+    }
+
     /// The correction at one strictness.
     ///
     /// # Errors

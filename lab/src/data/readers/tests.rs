@@ -206,6 +206,102 @@ fn other_fields_are_kept_in_order_and_as_they_are_spelt() {
 }
 
 #[test]
+fn an_answer_with_its_correction_counts_before_a_pair_beside_it() {
+    let (good, flawed) = (assistant(GOOD), assistant(FLAWED));
+    let own = json!({ "answer": "An answer.", "correction": "Its correction." });
+    for pair in [
+        json!({ "question": "Why?", "chosen": GOOD, "rejected": FLAWED }),
+        json!({ "prompt": "Why?", "chosen": GOOD, "rejected": FLAWED }),
+        json!({ "chosen": [user("Why?"), good], "rejected": [user("Why?"), flawed] }),
+        json!({ "chosen": format!("\n\nHuman: Why?\n\nAssistant: {GOOD}"), "rejected": format!("\n\nHuman: Why?\n\nAssistant: {FLAWED}") }),
+    ] {
+        let with = |names: &[&str]| {
+            let mut row = pair.clone();
+            names.iter().for_each(|name| row[*name] = own[*name].clone());
+            row
+        };
+        assert_eq!(triple(&with(&["answer", "correction"])), ["Why?", "An answer.", "Its correction."], "{pair}");
+        for name in ["answer", "correction"] {
+            let said = message(&with(&[name]).to_string(), Need::Triple);
+            assert!(said.contains(&format!("both `{name}` and a preference pair")), "{said}");
+        }
+    }
+    let row = with_pair().to_string();
+    let written = serde_json::to_value(read(&row, Need::Triple).unwrap().rows[0].written()).unwrap();
+    assert_eq!(written, with_pair(), "nothing is lost");
+}
+
+fn with_pair() -> Value {
+    json!({ "question": "Why?", "answer": "a", "correction": "c", "chosen": GOOD, "rejected": FLAWED })
+}
+
+#[test]
+fn messages_that_are_no_part_of_the_question_are_counted() {
+    let n_apart = |messages: Value| {
+        let report = read(&json!({ "messages": messages }).to_string(), Need::Answer).unwrap().report;
+        assert_eq!(report.is_plain(), report.n_messages_apart == 0);
+        report.n_messages_apart
+    };
+    let said = |role: &str, text: &str| json!({ "role": role, "content": text });
+    assert_eq!(n_apart(json!([user("Why?"), assistant("So."), user("And?"), assistant("Yes.")])), 0);
+    assert_eq!(n_apart(json!([said("system", " "), user("Why?"), assistant("So.")])), 0);
+    for role in ["system", "developer", "tool", "function"] {
+        assert_eq!(n_apart(json!([said(role, "Be kind."), user("Why?"), assistant("So.")])), 1, "{role}");
+    }
+    assert_eq!(n_apart(json!([user("Why?"), assistant("Let me see."), said("tool", ""), assistant("So.")])), 1);
+    // a system message alone is the question
+    assert_eq!(n_apart(json!([said("system", "Write a poem."), assistant("Roses.")])), 0);
+    let context = read(r#"{"question":"q","context":"A passage.","answer":"a"}"#, Need::Answer).unwrap();
+    assert_eq!(context.report.n_contexts_apart, 1);
+}
+
+#[test]
+fn turns_before_an_instruction_are_read() {
+    let row = json!({ "instruction": "And?", "input": "", "output": "Yes.", "history": [["Why?", "So."]], "id": 3 });
+    let file = read(&row.to_string(), Need::Answer).unwrap();
+    assert_eq!(file.rows[0].question, "USER: Why?\nASSISTANT: So.\nUSER: And?");
+    let written = json!({ "question": file.rows[0].question, "answer": "Yes.", "id": 3 });
+    assert_eq!(serde_json::to_value(file.rows[0].written()).unwrap(), written);
+    for wrong in [json!("Why?"), json!([["Why?"]]), json!([{ "user": "Why?" }])] {
+        let said = said(&json!({ "instruction": "And?", "output": "Yes.", "history": wrong }));
+        assert!(said.contains("field `history` must be a list of pairs of texts"), "{said}");
+    }
+}
+
+#[test]
+fn a_completion_with_a_bad_label_is_no_clean_answer() {
+    let row = |label: bool| json!({ "prompt": "Why?", "completion": "So.", "label": label }).to_string();
+    assert!(read(&row(true), Need::CleanAnswer).is_ok() && read(&row(false), Need::Answer).is_ok());
+    assert!(message(&row(false), Need::CleanAnswer).contains("its `label` is false"));
+}
+
+#[test]
+fn rows_whose_flaws_cannot_be_read_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("d");
+    let good = r#"{"question":"q","answer":"a","correction":"a","flaws":[],"strictness":1,"clean":"a"}"#;
+    let bad = [
+        good.replace(r#""flaws":[]"#, r#""flaws":3"#),
+        good.replace(r#""flaws":[]"#, r#""flaws":[{"kind":"new"}]"#),
+        good.replace(r#""strictness":1"#, r#""strictness":"high""#),
+        good.replace(r#""answer":"a""#, r#""answer":"b""#),
+        good.replace(r#""flaws":[]"#, r#""flaws":[{"kind":"spelling","severity":1,"start":0,"end":900,"text":"x"}]"#),
+    ];
+    for bad in &bad {
+        std::fs::write(&path, format!("{good}\n{bad}\n")).unwrap();
+        let options = ReadOptions::new(Need::Triple);
+        let (rows, file) = read_corrupted(&path, &options).unwrap().unwrap();
+        assert_eq!((rows.len(), file.rows.len(), file.report.left_out.len()), (1, 1, 1), "{bad}");
+        let left_out = &file.report.left_out[0];
+        assert_eq!((left_out.reason, left_out.first_line), ("flaws", 2), "{bad}");
+        let strict = read_corrupted(&path, &ReadOptions { is_strict: true, ..options }).unwrap_err();
+        assert!(strict.to_string().contains(":2: the row's flaws cannot be read"), "{strict}");
+        std::fs::write(&path, format!("{bad}\n{bad}\n")).unwrap();
+        assert!(matches!(read_corrupted(&path, &options), Err(DataError::NoUsableRow { n_rows: 2, line: 1, .. })));
+    }
+}
+
+#[test]
 fn empty_texts_are_left_to_a_filter_where_there_is_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("d");
