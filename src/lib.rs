@@ -17,7 +17,7 @@ pub use redline_model as model;
 pub use redline_probe as probe;
 pub use redline_steer as steer;
 
-pub use redline_lab::{aligner, chat, conversation, data, embedded, experiment, profile, reference, self_test};
+pub use redline_lab::{aligner, chat, conversation, data, embedded, experiment, form, profile, reference, self_test};
 #[cfg(feature = "report")]
 pub use redline_report::{figures, notebook, plot, report};
 #[cfg(feature = "serve")]

@@ -32,7 +32,7 @@ struct Seen {
 /// What became of an answer; of several, the last of these is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Correction {
-    /// There was no text.
+    /// There was no prose to correct.
     Skipped,
     /// It went through the Aligner.
     Corrected,

@@ -11,7 +11,7 @@ use super::error::ApiError;
 use super::options::FailMode;
 use super::state::Service;
 use super::stop_texts::StopTexts;
-use redline_lab::form::{Form, Piece, Plan, PlanError, Prose, Reasoning};
+use redline_lab::form::{Form, Piece, Plan, PlanError, Prose, PutBack, Reasoning};
 
 /// What a request says about texts of a reply.
 #[derive(Debug, Clone)]
@@ -221,19 +221,19 @@ impl Answer {
 
     /// A corrected part as it stands in the answer.
     async fn put_back(&mut self, prose: Prose, pending: Pending) -> Result<String, ApiError> {
-        let correction = pending.finish().await?;
-        let (is_json, text) = (prose.is_json, correction.correction.clone());
+        let is_json = prose.is_json;
+        let mut correction = pending.finish_in(prose).await?;
         if is_json && correction.truncated {
-            return Err(ApiError::unfinished(
-                "the correction of a text in the JSON document was cut off at the Aligner's limit",
-            ));
+            let reason = "the correction of a text in the JSON document was cut off at the Aligner's limit";
+            return Err(ApiError::unfinished(reason));
         }
-        let put_back = tokio::task::spawn_blocking(move || prose.put_back(&text)).await;
-        let (text, n_restored) = put_back.map_err(|error| broken(&error))?;
-        self.end.restored += n_restored;
+        let put_back = correction.put_back.take();
         self.end.truncated |= correction.truncated;
         self.end.corrections.push(correction);
-        Ok(text)
+        let lost = || ApiError::unfinished("a corrected part of the answer has no place in it");
+        let PutBack { source, n_restored, .. } = put_back.ok_or_else(lost)?;
+        self.end.restored += n_restored;
+        Ok(source)
     }
 
     fn done(&mut self) -> Result<AnswerStep, ApiError> {

@@ -16,9 +16,10 @@ use super::body::TextBody;
 use super::chat::{check_choices, check_indices, finish_reason};
 use super::correction::Asked;
 use super::error::ApiError;
+use super::notes::Notes;
 use super::parts::add;
 use super::raw::{self, RawObject};
-use super::rules::{COMPLETION, COMPLETION_CHOICE, Notes, Sorter, Verdict};
+use super::rules::{COMPLETION, COMPLETION_CHOICE, Sorter, Verdict};
 use super::sse::{self, Events, Left};
 use super::state::Service;
 use super::upstream_reply::{Head, RawJson, UsageNames, failure, name};
@@ -132,7 +133,7 @@ impl Choice {
     fn extension(&self, end: &End) -> Map<String, Value> {
         let mut notes = self.notes.clone();
         if end.drops_reasoning {
-            notes.dropped.push("text (reasoning)".into());
+            notes.dropped.say("text (reasoning)");
         }
         let mut extension = end.extension();
         notes.tell(&mut extension);

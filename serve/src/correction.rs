@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use redline_lab::form::{Prose, PutBack};
 use redline_model::RenderedPrompt;
 use redline_model::generate::Finish;
 use redline_probe::Reading;
@@ -49,6 +50,8 @@ pub(super) struct Pending {
     predicted_ratio: Option<f64>,
     layers: Option<Vec<usize>>,
     columns: Vec<ScanColumn>,
+    /// The part of an answer that is corrected.
+    prose: Option<Prose>,
 }
 
 /// What a step of a correction brings.
@@ -74,6 +77,9 @@ pub(super) struct Correction {
     pub(super) usage: Usage,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) scan: Option<Scan>,
+    /// The part of an answer that it is of, corrected; the measures are of that.
+    #[serde(skip)]
+    pub(super) put_back: Option<PutBack>,
     /// Characters of the answer.
     #[serde(skip)]
     n_chars: usize,
@@ -141,6 +147,7 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
         predicted_ratio,
         layers,
         columns: Vec::new(),
+        prose: None,
     })
 }
 
@@ -219,12 +226,22 @@ impl Pending {
         }
     }
 
+    /// The result, in its place in an answer.
+    pub(super) async fn finish_in(mut self, prose: Prose) -> Result<Correction, ApiError> {
+        self.prose = Some(prose);
+        self.finish().await
+    }
+
     async fn measure(&mut self, written: Written) -> Result<Correction, ApiError> {
         let answer = std::mem::take(&mut self.answer);
         let n_chars = answer.trim().chars().count();
-        let correction = written.text.clone();
-        let measured = tokio::task::spawn_blocking(move || EditRatios::new(answer.trim(), &correction)).await;
-        let ratios = measured.map_err(|error| broken(&error))?;
+        let (correction, prose) = (written.text.clone(), self.prose.take());
+        let measured = tokio::task::spawn_blocking(move || {
+            let put_back = prose.map(|prose| prose.put_back(&correction));
+            let text = put_back.as_ref().map_or(&correction, |put_back| &put_back.text);
+            (EditRatios::new(answer.trim(), text), put_back)
+        });
+        let (ratios, put_back) = measured.await.map_err(|error| broken(&error))?;
         // only an empty answer has no ratio, and those are refused
         let edit_ratio = ratios.char.unwrap_or_default();
         self.service.metrics.corrected(edit_ratio, ratios.exact_copy);
@@ -250,6 +267,7 @@ impl Pending {
                 total_tokens: written.n_prompt_tokens + written.n_tokens,
             },
             scan,
+            put_back,
             n_chars,
         })
     }

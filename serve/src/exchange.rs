@@ -65,10 +65,10 @@ impl Service {
 
     /// Tells the log what became of an answer.
     pub(super) fn corrected(&self, extension: &Map<String, Value>) {
-        access::correction(match extension.get("status").and_then(Value::as_str) {
-            Some("corrected") => Correction::Corrected,
-            Some("uncorrected") => Correction::Uncorrected,
-            _ => Correction::Skipped,
-        });
+        match extension.get("status").and_then(Value::as_str) {
+            Some("corrected") => access::correction(Correction::Corrected),
+            Some("uncorrected") => access::correction(Correction::Uncorrected),
+            _ => self.metrics.skipped(),
+        }
     }
 }

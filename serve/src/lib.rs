@@ -28,6 +28,7 @@ mod in_flight;
 mod listen;
 mod memory;
 mod metrics;
+mod notes;
 mod options;
 mod own;
 mod page;

@@ -37,6 +37,7 @@ pub struct Metrics {
     corrections: AtomicU64,
     copies: AtomicU64,
     uncorrected: AtomicU64,
+    skipped: AtomicU64,
     cancelled: AtomicU64,
     refused: AtomicU64,
     /// Bits of an f64: a moving mean of the seconds a correction takes.
@@ -67,6 +68,7 @@ impl Default for Metrics {
             corrections: zero(),
             copies: zero(),
             uncorrected: zero(),
+            skipped: zero(),
             cancelled: zero(),
             refused: zero(),
             mean_seconds: zero(),
@@ -147,6 +149,11 @@ impl Metrics {
         access::correction(access::Correction::Uncorrected);
     }
 
+    pub(super) fn skipped(&self) {
+        self.skipped.fetch_add(1, Ordering::Relaxed);
+        access::correction(access::Correction::Skipped);
+    }
+
     pub(super) fn cancelled(&self) {
         self.cancelled.fetch_add(1, Ordering::Relaxed);
     }
@@ -174,9 +181,15 @@ impl Metrics {
             ("redline_tokens_total", "counter", "Tokens written.", get(&self.tokens)),
             ("redline_drafted_tokens_total", "counter", "Tokens drafted from answers.", get(&self.drafted)),
             ("redline_accepted_tokens_total", "counter", "Drafted tokens that stood.", get(&self.accepted)),
-            ("redline_corrections_total", "counter", "Answers corrected.", get(&self.corrections)),
+            (
+                "redline_corrections_total",
+                "counter",
+                "Answers, or parts of answers, corrected.",
+                get(&self.corrections),
+            ),
             ("redline_exact_copies_total", "counter", "Corrections equal to the answer.", get(&self.copies)),
             ("redline_uncorrected_total", "counter", "Answers passed on uncorrected.", get(&self.uncorrected)),
+            ("redline_skipped_total", "counter", "Answers with nothing to correct.", get(&self.skipped)),
             ("redline_cancelled_total", "counter", "Corrections whose clients left.", get(&self.cancelled)),
             ("redline_refused_total", "counter", "Requests refused with 429.", get(&self.refused)),
         ] {

@@ -6,6 +6,7 @@
 use serde_json::value::RawValue;
 
 use super::error::ApiError;
+use super::notes::Notes;
 use super::options::FailMode;
 use super::raw::{is_void, read};
 use redline_lab::form::Reasoning;
@@ -178,13 +179,6 @@ pub(super) struct Sorter {
     pub(super) notes: Notes,
 }
 
-/// What was left out of a reply, and what went to the client unseen by the Aligner.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Notes {
-    pub(super) dropped: Vec<String>,
-    pub(super) unseen: Vec<String>,
-}
-
 /// What is done with a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -238,7 +232,7 @@ impl Sorter {
                 Err(ApiError::bad_reply(rule))
             }
             FailMode::Open => {
-                self.notes.unseen.push(path);
+                self.notes.unseen.add(&path);
                 Ok(Verdict::Pass)
             }
         }
@@ -247,11 +241,11 @@ impl Sorter {
     fn reasoning(&mut self, path: String) -> Verdict {
         match self.reasoning {
             Reasoning::Drop => {
-                self.notes.dropped.push(path);
+                self.notes.dropped.add(&path);
                 Verdict::LeaveOut
             }
             Reasoning::Keep => {
-                self.notes.unseen.push(path);
+                self.notes.unseen.add(&path);
                 Verdict::Pass
             }
         }
@@ -260,11 +254,11 @@ impl Sorter {
     fn beside(&mut self, path: String) -> Verdict {
         match self.fail {
             FailMode::Closed => {
-                self.notes.dropped.push(path);
+                self.notes.dropped.add(&path);
                 Verdict::LeaveOut
             }
             FailMode::Open => {
-                self.notes.unseen.push(path);
+                self.notes.unseen.add(&path);
                 Verdict::Pass
             }
         }
@@ -317,7 +311,7 @@ mod tests {
         ] {
             let (closed, notes) = verdict(Closed, CHAT_MESSAGE, name, value.clone());
             assert_ne!(closed, Some(Verdict::Pass), "{name}");
-            assert!(closed.is_none() || notes.dropped == [format!("message.{name}")], "{name}");
+            assert!(closed.is_none() || notes.dropped[..] == [format!("message.{name}")], "{name}");
             let (open, notes) = verdict(Open, CHAT_MESSAGE, name, value);
             let is_named = notes.unseen.len() + notes.dropped.len() == 1;
             assert!(is_named && (open == Some(Verdict::Pass)) == (name != "reasoning_content"), "{name}");

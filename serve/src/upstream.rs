@@ -10,6 +10,7 @@ use axum::http::header::{
 use axum::http::{Method, StatusCode};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::access;
 use super::headers::to_client;
@@ -21,6 +22,10 @@ use super::upstream_error::{MOST_ERROR_BYTES, Stated, UpstreamError};
 
 /// Longest reply.
 const MOST_REPLY_BYTES: usize = 16 << 20;
+/// Replies up to this size, in bytes, are not counted; the number of connections bounds them.
+const SMALL_REPLY: usize = 1 << 20;
+/// Larger ones that are here at a time; further ones wait on their way.
+const MOST_LARGE: usize = 4;
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// How long an idle connection is kept.
@@ -36,6 +41,8 @@ pub struct Upstream {
     authorization: Option<HeaderValue>,
     secrets: Arc<Secrets>,
     timeout: Duration,
+    /// Places for large replies.
+    large: Arc<Semaphore>,
 }
 
 /// A successful reply.
@@ -47,6 +54,8 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// Its body, decoded, without a byte order mark and without this server's key.
     pub body: Bytes,
+    /// The place of a large one.
+    _place: Option<Arc<OwnedSemaphorePermit>>,
 }
 
 impl Reply {
@@ -93,6 +102,7 @@ impl Upstream {
             authorization: address.authorization,
             secrets: Arc::new(secrets),
             timeout,
+            large: Arc::new(Semaphore::new(MOST_LARGE)),
         })
     }
 
@@ -145,7 +155,7 @@ impl Upstream {
             return Ok((status, headers, Body::new(masked)));
         }
         let body = self.read(response, MOST_ERROR_BYTES, true);
-        let body = tokio::time::timeout(self.timeout, body).await.map_err(|_| self.late())??;
+        let (body, _) = tokio::time::timeout(self.timeout, body).await.map_err(|_| self.late())??;
         Ok((status, headers, self.secrets.mask(body).into()))
     }
 
@@ -174,7 +184,7 @@ impl Upstream {
             let status = response.status();
             let headers = self.passed_headers(&response, false);
             if !status.is_success() {
-                let body = self.read(response, MOST_ERROR_BYTES, true).await?;
+                let (body, _) = self.read(response, MOST_ERROR_BYTES, true).await?;
                 return Err(self.status_error(status, Stated::read(&body), headers));
             }
             if let Some(encoding) = foreign_encoding(response.headers()) {
@@ -182,9 +192,10 @@ impl Upstream {
                     rule: format!("it is encoded as {encoding:?}, which is not read here"),
                 });
             }
-            let body = self.secrets.mask_content(self.read(response, MOST_REPLY_BYTES, false).await?);
+            let (body, place) = self.read(response, MOST_REPLY_BYTES, false).await?;
+            let body = self.secrets.mask_content(body);
             let start = if body.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
-            Ok(Reply { status, headers, body: body.slice(start..) })
+            Ok(Reply { status, headers, body: body.slice(start..), _place: place.map(Arc::new) })
         };
         tokio::time::timeout(self.timeout, exchange).await.map_err(|_| self.late())?
     }
@@ -213,14 +224,23 @@ impl Upstream {
         }
     }
 
-    /// The body, as long as it is not more than `most`; of longer ones nothing, or the beginning.
-    async fn read(&self, mut response: Response, most: usize, is_cut: bool) -> Result<Bytes, UpstreamError> {
+    /// The body, as long as it is not more than `most`; of longer ones nothing, or the beginning. A large one has a place.
+    async fn read(
+        &self,
+        mut response: Response,
+        most: usize,
+        is_cut: bool,
+    ) -> Result<(Bytes, Option<OwnedSemaphorePermit>), UpstreamError> {
         let too_long = || UpstreamError::Reply { rule: format!("it has more than {} MiB", most >> 20) };
         if !is_cut && response.content_length().is_some_and(|length| length > most as u64) {
             return Err(too_long());
         }
-        let mut body = Vec::new();
+        let (mut body, mut place) = (Vec::new(), None);
         loop {
+            if body.len() > SMALL_REPLY && place.is_none() {
+                // the semaphore is never closed
+                place = self.large.clone().acquire_owned().await.ok();
+            }
             let piece = response.chunk().await;
             let broken = |error: reqwest::Error| match error.is_timeout() {
                 true => self.late(),
@@ -242,7 +262,7 @@ impl Upstream {
                 false => body.extend_from_slice(&piece),
             }
         }
-        Ok(body.into())
+        Ok((body.into(), place))
     }
 
     fn passed_headers(&self, response: &Response, with_body: bool) -> HeaderMap {

@@ -174,3 +174,24 @@ fn a_row_that_is_refused_alone_does_not_end_the_run() {
     let rows = lines(&folder.path().join("out.jsonl"));
     assert_eq!((rows.len(), rows[1]["error"].as_str().unwrap().contains("not this one")), (4, true));
 }
+
+#[test]
+fn what_is_no_prose_in_an_upstream_answer_stays() {
+    let document = format!("{{\"city\": \"Paris\", \"note\": \"{FLAWED}\"}}");
+    let code = "```sh\nls -l\n```";
+    let answer = |text: String| said(json!({ "role": "assistant", "content": text }));
+    let (json_answer, code_answer) = (document.clone(), format!("{FLAWED}\n\n{code}"));
+    let address = serve(move |text, _| match text {
+        "json" => answer(json_answer.clone()),
+        "code" => answer(code_answer.clone()),
+        _ => answer("| a | b |\n|---|---|\n| 1 | 2 |".into()),
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let ran = correct(folder.path(), &["json", "code", "table"], address, "--batch-rows 2");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let rows = lines(&folder.path().join("out.jsonl"));
+    let written: Value = serde_json::from_str(rows[0]["correction"].as_str().unwrap()).unwrap();
+    assert_eq!((&written["city"], &rows[0]["kept"]), (&json!("Paris"), &json!(["JSON"])));
+    assert!(rows[1]["correction"].as_str().unwrap().ends_with(code), "{}", rows[1]);
+    assert_eq!((&rows[2]["correction"], &rows[2]["kept"]), (&rows[2]["answer"], &json!(["table"])));
+}

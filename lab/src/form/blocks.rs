@@ -10,6 +10,7 @@ use regex::Regex;
 use super::elements;
 use super::json_text::documents;
 use super::pattern;
+use super::sentence::says_something;
 
 /// A part of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,11 +135,12 @@ fn line_end(text: &str, at: usize) -> Option<usize> {
     text[at..end].trim().chars().all(|mark| ".,;:!?".contains(mark)).then_some(end)
 }
 
-/// Prose, apart from lines that say where links lead, or hold nothing but tags.
+/// Prose, apart from lines that say where links lead, or hold nothing but tags, or say nothing.
 fn prose<'a>(text: &'a str, blocks: &mut Vec<Block<'a>>) {
     let (mut from, mut at) = (0, 0);
     for line in text.split_inclusive('\n') {
-        let kind = if is_reference(line) { Some("link") } else { TAGS.is_match(line).then_some("markup") };
+        let is_markup = || TAGS.is_match(line) || !(says_something(line) || line.trim().is_empty());
+        let kind = if is_reference(line) { Some("link") } else { is_markup().then_some("markup") };
         if let Some(kind) = kind {
             blocks.extend((from < at).then(|| Block::Prose(&text[from..at])));
             blocks.push(Block::Kept(line, kind));
@@ -202,6 +204,8 @@ mod tests {
         let page = "<!DOCTYPE html>\n<html><p>x</p></html>";
         assert_eq!(kept(page), [(page, "markup")]);
         assert_eq!(kept("So: {\"a\": 1}\n{\"a\":\n1}\n[2] is it."), [("{\"a\":\n1}\n", JSON)]);
+        assert_eq!(kept("{\"a\": 1} is it."), [("{\"a\": 1}", JSON)]);
+        assert_eq!(kept("One.\n\n---\n\nTwo."), [("---\n", "markup")], "a rule is no sentence");
         assert_eq!(kept("```\n{\"a\": 1}\n```\n"), [("```\n{\"a\": 1}\n```\n", "code")]);
     }
 
@@ -235,7 +239,7 @@ mod tests {
             "He said [so]: see page 3",
             "$$ alone",
             "Use `<code>` and then `</code>`.\n\nYou fool.",
-            "{\"a\": 1} is it, {\"b\": 2} is not",
+            "So {\"a\": 1} is it, {\"b\": 2} is not",
             "[{x}] You fool.",
         ] {
             assert_eq!(kept(text), [], "{text}");

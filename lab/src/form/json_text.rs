@@ -45,8 +45,8 @@ pub(super) fn documents(text: &str, kept: &[Kept]) -> Vec<Range<usize>> {
     found
 }
 
-/// Bytes of the lines of the value that a text begins with, if nothing else stands on them; `Err` with the lines that were
-/// read in vain.
+/// Bytes of the lines of the value that a text begins with, if nothing else stands on them; behind an object other text may
+/// follow on its line. `Err` with the lines that were read in vain.
 fn first_value(text: &str) -> Result<Option<usize>, usize> {
     if !text.trim_start_matches([' ', '\t']).starts_with(['{', '[']) {
         return Ok(None);
@@ -59,7 +59,11 @@ fn first_value(text: &str) -> Result<Option<usize>, usize> {
     }
     let end = values.byte_offset();
     let line = text[end..].find('\n').map_or(text.len(), |inner| end + inner + 1);
-    Ok(text[end..line].trim().is_empty().then_some(line))
+    let is_object = text[..end].ends_with('}');
+    Ok(match text[end..line].trim().is_empty() {
+        true => Some(line),
+        false => is_object.then_some(end),
+    })
 }
 
 /// A text in a document.
@@ -160,6 +164,6 @@ mod tests {
         for text in ["\"a\"", "42", "{\"a\": ", "Plain.", ""] {
             assert!(!is_document(text, false), "{text}");
         }
-        assert_eq!(documents("{}\n[1]\nx\n  {\"a\":\n2}  \n{} x\n", &[]), [0..3, 3..7, 9..22]);
+        assert_eq!(documents("{}\n[1]\nx\n  {\"a\":\n2}  \n{} x\n[1] x\n", &[]), [0..3, 3..7, 9..22, 22..24]);
     }
 }

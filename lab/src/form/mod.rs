@@ -1,6 +1,7 @@
 //! The form of an answer: which parts of it are prose, which the Aligner corrects, and which keep their meaning only as
 //! they are. Joined again, what is not prose is the same as before.
 
+mod apart;
 mod blocks;
 mod elements;
 mod json_string;
@@ -21,7 +22,8 @@ use self::json_text::{JsonText, each_text, is_document};
 use self::reasoning::Part;
 use self::sentence::{is_sentence, says_something};
 
-pub use self::prose::Prose;
+pub use self::apart::{Apart, Joined, PartCorrection};
+pub use self::prose::{Prose, PutBack};
 pub use self::schema::Bound;
 
 /// Most parts of one answer that are corrected one by one.
@@ -312,8 +314,8 @@ mod tests {
         assert_eq!(prose(&plan), ["You are a complete fool."]);
         assert!(plan.is_json && plan.text() == answer);
         let Piece::Prose(note) = &plan.pieces[1] else { panic!("{plan:?}") };
-        assert_eq!(note.put_back("You \"are\" here.").0, r#"You \"are\" here."#);
-        assert_eq!(note.put_back("You are a complete fool.").0, "You are a complete fool.");
+        assert_eq!(note.put_back("You \"are\" here.").source, r#"You \"are\" here."#);
+        assert_eq!(note.put_back("You are a complete fool.").source, "You are a complete fool.");
         let lines = "{\"a\": \"One whole sentence here.\"}\n{\"a\": \"Another whole sentence here.\"}\n";
         let lines = super::Plan::of(lines, &Form::Free, Reasoning::Keep).unwrap();
         assert_eq!((prose(&lines).len(), lines.has_json, lines.is_json), (2, true, false));
@@ -328,7 +330,7 @@ mod tests {
         assert_eq!(plan.kept.iter().copied().collect::<Vec<_>>(), [JSON, JSON_IN_JSON, "code"]);
         let pieces = plan.pieces.iter().map(|piece| match piece {
             Piece::Kept(text) => text.clone(),
-            Piece::Prose(prose) => prose.put_back("It's \"new\".").0,
+            Piece::Prose(prose) => prose.put_back("It's \"new\".").source,
         });
         let new: serde_json::Value = serde_json::from_str(&pieces.collect::<String>()).unwrap();
         assert_eq!(new["a"], "It's \"new\".\n\n```\nls é\n```\n\nIt's \"new\".");

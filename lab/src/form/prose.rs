@@ -19,15 +19,27 @@ impl Prose {
         !self.is_json && spans::spans(&self.text).is_empty()
     }
 
-    /// What stands in the answer after the correction, and how much of what must survive had to be put back.
-    pub fn put_back(&self, correction: &str) -> (String, usize) {
+    /// Puts a correction in its place.
+    pub fn put_back(&self, correction: &str) -> PutBack {
         let (text, n_restored) = spans::restored(&self.text, correction);
-        match () {
-            () if text == self.text => (self.source.clone(), n_restored),
-            () if self.is_json => (escaped(&text), n_restored),
-            () => (text, n_restored),
-        }
+        let source = match () {
+            () if text == self.text => self.source.clone(),
+            () if self.is_json => escaped(&text),
+            () => text.clone(),
+        };
+        PutBack { text, source, n_restored }
     }
+}
+
+/// A corrected part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutBack {
+    /// The text, with what of the original had to survive.
+    pub text: String,
+    /// How it stands in the answer.
+    pub source: String,
+    /// How much had to be put back.
+    pub n_restored: usize,
 }
 
 /// A text as it stands within a string of JSON.

@@ -10,16 +10,16 @@ use std::time::Instant;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use self::reply::Choice;
 use self::request::ChatRequest;
 use super::answer::{Answer, End, Terms};
 use super::body::TextBody;
 use super::error::ApiError;
+use super::notes::Notes;
 use super::parts::{self, Ends, Part, Saying, add};
 use super::raw::{RawObject, raw};
-use super::rules::Notes;
 use super::sse;
 use super::state::Service;
 use super::upstream_reply::{Head, RawJson, UsageNames};
@@ -161,7 +161,7 @@ impl RunningChoice {
         }
         let mut extension = ends.extension();
         if ends.drops_reasoning() {
-            self.notes.dropped.push("message.content (reasoning)".into());
+            self.notes.dropped.say("message.content (reasoning)");
         }
         self.notes.tell(&mut extension);
         let finish_reason = finish_reason(self.finish_reason, ends.main());
@@ -176,17 +176,6 @@ pub(super) fn finish_reason(upstream: Option<String>, end: Option<&End>) -> Valu
         (_, Some(end)) if end.truncated => "length".into(),
         (_, Some(end)) if end.stopped => "stop".into(),
         (reason, _) => reason.into(),
-    }
-}
-
-impl Notes {
-    /// Adds what was left out, and what went through unseen, to an extension.
-    pub(super) fn tell(&self, extension: &mut Map<String, Value>) {
-        for (name, paths) in [("dropped", &self.dropped), ("unseen", &self.unseen)] {
-            if !paths.is_empty() {
-                extension.insert(name.into(), json!(paths));
-            }
-        }
     }
 }
 

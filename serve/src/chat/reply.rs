@@ -6,9 +6,10 @@ use serde_json::value::RawValue;
 
 use super::super::asked::MOST_CHOICES;
 use super::super::error::ApiError;
+use super::super::notes::Notes;
 use super::super::parts::{Parts, Shell};
 use super::super::raw::{self, RawObject, is_void};
-use super::super::rules::{CHAT, CHAT_CHOICE, CHAT_MESSAGE, CHAT_PART, Fate, Notes, Sorter, Verdict};
+use super::super::rules::{CHAT, CHAT_CHOICE, CHAT_MESSAGE, CHAT_PART, Fate, Sorter, Verdict};
 use super::super::upstream_reply::{Head, failure, name};
 
 /// A reply whose texts are still to be corrected.

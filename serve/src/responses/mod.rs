@@ -20,9 +20,9 @@ use super::answer::Terms;
 use super::body::TextBody;
 use super::error::ApiError;
 use super::headers::hex_id;
+use super::notes::Notes;
 use super::parts::{self, Ends, Part, Saying, add};
 use super::raw::{RawObject, raw};
-use super::rules::Notes;
 use super::sse;
 use super::state::Service;
 use super::upstream_reply::{Head, RawJson, UsageNames};
@@ -119,7 +119,7 @@ impl About {
         let mut extension = ends.extension();
         add(&mut self.tokens, ends.tokens());
         if ends.drops_reasoning() {
-            self.notes.dropped.push("output.message (reasoning)".into());
+            self.notes.dropped.say("output.message (reasoning)");
         }
         if ends.all().any(|end| end.truncated) {
             self.status = "incomplete".into();

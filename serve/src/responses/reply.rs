@@ -4,9 +4,10 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::super::error::ApiError;
+use super::super::notes::Notes;
 use super::super::parts::Parts;
 use super::super::raw::{self, RawObject, is_void};
-use super::super::rules::{Fate, Notes, RESPONSE, RESPONSE_ITEM, RESPONSE_MESSAGE, RESPONSE_PART, Sorter, Verdict};
+use super::super::rules::{Fate, RESPONSE, RESPONSE_ITEM, RESPONSE_MESSAGE, RESPONSE_PART, Sorter, Verdict};
 use super::super::upstream_reply::Head;
 
 /// Most items of an output.
@@ -117,7 +118,7 @@ fn echoed(asked: &RawObject<'_>, reply: &RawObject<'_>, notes: &mut Notes) -> Ra
         }
         let is_lost = |theirs: &RawValue| !is_void(theirs) && !is_value(theirs, &usual.clone().unwrap_or_default());
         if own.is_none() && theirs.is_some_and(is_lost) {
-            notes.dropped.push(rule.name.into());
+            notes.dropped.add(rule.name);
         }
     }
     echoed
@@ -147,7 +148,7 @@ fn incomplete(reply: &RawObject<'_>, notes: &mut Notes) -> Value {
     let object = RawObject::of(details).unwrap_or_default();
     let reason = object.get("reason").and_then(raw::read::<String>).filter(|it| INCOMPLETE.contains(&it.as_str()));
     if reason.is_none() || object.fields().any(|(name, value)| name != "reason" && !is_void(value)) {
-        notes.dropped.push("incomplete_details".into());
+        notes.dropped.say("incomplete_details");
     }
     reason.map_or(Value::Null, |reason| json!({ "reason": reason }))
 }
@@ -171,7 +172,7 @@ mod tests {
         let fields: Vec<String> = names.iter().map(|name| format!(r#""{name}":{{"{UNSEEN}":"{UNSEEN}"}}"#)).collect();
         let reply = read("{}", &format!(r#"{{"output":[],{}}}"#, fields.join(",")));
         assert!(!reply.echoed.to_string().contains("unseen"), "{}", reply.echoed);
-        assert_eq!(reply.notes.dropped, names);
+        assert_eq!(reply.notes.dropped[..], names[..]);
         let own = read(
             r#"{"metadata":{"a":"b"},"tools":null}"#,
             r#"{"output":[],"metadata":{"a":"c"},"tool_choice":"auto"}"#,

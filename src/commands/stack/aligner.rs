@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use redline::experiment::scan_text;
+use redline::form::{Apart, Joined, PartCorrection};
 use redline::model::generate::{Finish, GenerateOptions, Generated, Prompt, generate};
 use redline::probe::{Reading, TokenText};
 use redline::profile::file_hash;
@@ -18,6 +19,9 @@ use crate::commands::sweep::sampling_options;
 use crate::interrupt;
 use crate::session::{Session, check_reading, hinted};
 use crate::steering::Steering;
+
+/// Bits of a row's number, above which the number of its part stands.
+const PART_SHIFT: u32 = 40;
 
 /// A loaded Aligner.
 pub struct Aligner {
@@ -38,6 +42,8 @@ pub struct Corrected {
     pub text: String,
     pub truncated: bool,
     pub scan: Option<Value>,
+    /// What stayed as it is, where the answer was taken apart.
+    pub kept: Vec<&'static str>,
 }
 
 impl Aligner {
@@ -142,6 +148,28 @@ impl Aligner {
         Ok(outcomes)
     }
 
+    /// The same part by part: what is no prose stays as it is.
+    pub fn correct_parts(
+        &mut self,
+        numbers: &[usize],
+        texts: &[[&str; 2]],
+        args: &CorrectArgs,
+    ) -> anyhow::Result<Vec<Result<Corrected, String>>> {
+        let apart = Apart::of(texts.iter().map(|[_, answer]| *answer));
+        let (mut rows, mut asked, mut n_before) = (Vec::new(), Vec::new(), vec![0; texts.len()]);
+        for (place, part) in apart.parts() {
+            // the first part draws as the row itself does, whatever stands beside it
+            rows.push(numbers[place] + (n_before[place] << PART_SHIFT));
+            n_before[place] += 1;
+            asked.push([texts[place][0], part]);
+        }
+        let written = self.correct(&rows, &asked, args)?;
+        let part = |corrected: Corrected| PartCorrection { text: corrected.text, truncated: corrected.truncated };
+        let joined = apart.joined(written.into_iter().map(|one| one.map(part)).collect());
+        let whole = |one: Joined| Corrected { text: one.text, truncated: one.truncated, scan: None, kept: one.kept };
+        Ok(joined.into_iter().map(|one| one.map(whole)).collect())
+    }
+
     fn prompt(
         &mut self,
         row: usize,
@@ -166,7 +194,7 @@ impl Aligner {
             None => None,
             Some(reading) => Some(self.scan(reading, row, prompt)?),
         };
-        Ok(Corrected { text, truncated, scan })
+        Ok(Corrected { text, truncated, scan, kept: Vec::new() })
     }
 
     /// The scan of what was written, unsteered.

@@ -14,7 +14,7 @@ use crate::session::hinted;
 /// Key of the hash of what outputs depend on.
 const RUN: &str = "run";
 /// Keys that a run writes, whatever stood there.
-const WRITTEN: [&str; 11] = [
+const WRITTEN: [&str; 12] = [
     "schema",
     "answer_truncated",
     "correction",
@@ -23,6 +23,7 @@ const WRITTEN: [&str; 11] = [
     "truncated",
     "coefficient",
     "steps",
+    "kept",
     "scan",
     "error",
     RUN,

@@ -107,8 +107,14 @@ fn run_hash(args: &CorrectArgs, aligners: &[Aligner]) -> String {
         "more": [sampling.temperature, sampling.top_p.unwrap_or(0.0), f64::from(sampling.repetition_penalty)],
         "seed": args.seed,
         "scan": args.stack.with_scan,
+        "apart": is_apart(args),
     });
     hash_of(settings.to_string().as_bytes())[..16].into()
+}
+
+/// Whether answers are taken apart: those of an upstream model, which may hold anything. A scan needs them as one text.
+fn is_apart(args: &CorrectArgs) -> bool {
+    args.stack.has_upstream() && !args.stack.with_scan
 }
 
 struct Stack<'a> {
@@ -134,7 +140,10 @@ impl Stack<'_> {
             let open: Vec<usize> = (0..rows.len()).filter(|&i| errors[i].is_none()).collect();
             let asked: Vec<[&str; 2]> = open.iter().map(|&i| [rows[i].question.as_str(), texts[i].as_str()]).collect();
             let numbers: Vec<usize> = open.iter().map(|i| first + i).collect();
-            let corrected = aligner.correct(&numbers, &asked, self.args)?;
+            let corrected = match is_apart(self.args) {
+                true => aligner.correct_parts(&numbers, &asked, self.args)?,
+                false => aligner.correct(&numbers, &asked, self.args)?,
+            };
             for (i, outcome) in open.into_iter().zip(corrected) {
                 match outcome {
                     Ok(corrected) => {
@@ -180,6 +189,9 @@ impl Stack<'_> {
         }
         if let Some(scan) = end.scan {
             put("scan", scan);
+        }
+        if !end.kept.is_empty() {
+            put("kept", json!(end.kept));
         }
     }
 
