@@ -1,0 +1,37 @@
+//! Options of `redline evaluate`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::ModelArgs;
+use super::numbers::{MOST_BATCH_ROWS, MOST_ROWS, MOST_TOKENS, count};
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline evaluate --model aligner/model --data held-out.jsonl --prompts 500
+  redline evaluate --model aligner/model --data held-out.jsonl --json --out outputs.jsonl
+
+Rows of `redline data synth` and `corrupt` carry their flaws: their outputs are also compared with the correction at each
+strictness.")]
+pub struct EvaluateArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Triples: question, answer, correction
+    #[arg(long, value_name = "FILE")]
+    pub data: PathBuf,
+    /// Rows to use, from the first
+    #[arg(long, default_value_t = 500, value_parser = count(1, MOST_ROWS))]
+    pub prompts: usize,
+    /// Longest output, in tokens
+    #[arg(long, default_value_t = 256, value_parser = count(0, MOST_TOKENS))]
+    pub max_new_tokens: usize,
+    /// Rows decoded together; fewer need less memory
+    #[arg(long, default_value_t = 48, value_parser = count(1, MOST_BATCH_ROWS))]
+    pub batch_rows: usize,
+    /// Write every output (JSON Lines)
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: super::files::ForceArgs,
+}

@@ -1,0 +1,39 @@
+//! Options of `redline fit`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use redline::experiment::DEFAULT_COHERENCE_BOUND;
+use redline::steer::EditRatioVariant;
+
+use super::numbers::{MOST_ROWS, count};
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline fit sweep.jsonl
+  redline fit sweep.jsonl --variant token --plot figure
+  redline fit sweep.jsonl --rows triples.jsonl --examples 3")]
+pub struct FitArgs {
+    /// File that `redline sweep` wrote
+    pub file: PathBuf,
+    /// Edit ratio: char, token, max, micro
+    #[arg(long, default_value_t)]
+    pub variant: EditRatioVariant,
+    /// Largest change of the mean negative log-likelihood per token that counts as coherent, in nats
+    #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND)]
+    pub coherence_bound: f64,
+    /// Seed of the intervals
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Write STEM.png and STEM.svg
+    #[arg(long, value_name = "STEM")]
+    pub plot: Option<PathBuf>,
+    /// The rows that were swept, with their flaws: shows what the prompts' slopes depend on
+    #[arg(long, value_name = "FILE")]
+    pub rows: Option<PathBuf>,
+    /// Show so many prompts with the lowest slopes: what the output loses and gains from the lowest to the highest coefficient
+    #[arg(long, default_value_t = 0, requires = "rows", value_parser = count(0, MOST_ROWS))]
+    pub examples: usize,
+    #[command(flatten)]
+    pub force: super::files::ForceArgs,
+}

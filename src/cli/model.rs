@@ -1,0 +1,36 @@
+//! Options that name a model.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use redline::embedded;
+
+#[derive(Args, Clone, Default)]
+pub struct ModelArgs {
+    /// Hugging Face folder, GGUF file, or smollm2: the Aligner on SmolLM2-135M [default: the small Aligner inside the
+    /// program]
+    #[arg(long, value_name = "PATH")]
+    pub model: Option<PathBuf>,
+    /// PEFT adapter folder, merged into the model's weights
+    #[arg(long, value_name = "DIR", requires = "model")]
+    pub adapter: Option<PathBuf>,
+    /// Prompt template: aligner, aligner-7b, aligner-2b, smollm2, or a file with {question} and {answer} [default: by
+    /// the model's tokens]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub template: Option<String>,
+    /// Where the model runs: cpu, cuda, cuda:N or metal; all but cpu need a program built with --features cuda or metal [default: cpu]
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+}
+
+impl ModelArgs {
+    /// Whether the Aligner on SmolLM2 is asked for by its name, which a file or folder of that name takes away.
+    pub fn is_smollm2(&self) -> bool {
+        self.model.as_deref().is_some_and(|path| path == Path::new(embedded::SMOLLM2) && !path.exists())
+    }
+
+    /// Where the model runs.
+    pub fn device(&self) -> redline::model::Result<redline::model::Device> {
+        redline::model::device(self.device.as_deref().unwrap_or("cpu"))
+    }
+}

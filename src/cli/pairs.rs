@@ -1,0 +1,43 @@
+//! Options of pairs and of the direction that is found in them.
+
+use clap::Args;
+use redline::probe::{ExtractOptions, Method, PairDesign, ReadAt, Scaling};
+
+use super::numbers::{MOST_ROWS, MOST_TOKENS, count};
+
+#[derive(Args, Clone)]
+pub struct PairArgs {
+    /// How pairs are made: forced, decision, edit, history
+    #[arg(long, default_value_t)]
+    pub design: PairDesign,
+    /// Positions read: last-prompt-token, last-token, output-token:K, first-tokens:N, from-first-difference:N,
+    /// at-difference:K [default: by design]
+    #[arg(long)]
+    pub read: Option<ReadAt>,
+    /// Site in each block: resid_pre, resid_mid, resid_post, attn_out, mlp_out, or attn.hook_z (all heads)
+    #[arg(long, default_value = "resid_post")]
+    pub site: String,
+    /// How the direction is found: pca_diff, pca_center, mean_diff, logistic, random [default: pca_diff; mean_diff for `tune`, and for
+    /// `reproduce` on the embedded Aligner and on smollm2]
+    #[arg(long)]
+    pub method: Option<Method>,
+    /// Scaling before PCA: per-dimension (a direction to steer by), per-dimension-filter (one to read by), none
+    #[arg(long, default_value_t = ExtractOptions::default().scaling)]
+    pub scaling: Scaling,
+    /// Flip the order of each pair at random, as RepE does, instead of taking both orders
+    #[arg(long)]
+    pub no_mirror: bool,
+    /// Longest prompt with output, in tokens
+    #[arg(long, default_value_t = 1536, value_parser = count(0, MOST_TOKENS))]
+    pub max_tokens: usize,
+    /// Share of the questions kept for the held-out layer report
+    #[arg(long, default_value_t = 0.25)]
+    pub held_out_share: f64,
+    /// Training pairs that calibrate scans
+    #[arg(long, default_value_t = 32, value_parser = count(0, MOST_ROWS))]
+    pub calibration_pairs: usize,
+    /// For rows that carry their flaws: pair the answer with the correction of this strictness (1 mends everything)
+    /// instead of the row's own
+    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub strictness: Option<u8>,
+}

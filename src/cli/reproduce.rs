@@ -1,0 +1,80 @@
+//! Options of `redline reproduce`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use redline::experiment::{DEFAULT_COHERENCE_BOUND, LayerSpec};
+use redline::steer::{TokenRange, Unit};
+
+use super::Coefficients;
+use super::ModelArgs;
+use super::PairArgs;
+use super::numbers::{MOST_BATCH_ROWS, MOST_RANDOM, MOST_ROWS, MOST_TOKENS, count};
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline reproduce
+  redline reproduce --model smollm2 --out smollm2
+  redline reproduce --model models/SmolLM2-135M-Instruct.Q4_1.gguf --data triples.jsonl --out out
+  redline reproduce --model my-aligner/ --data triples.jsonl.gz --pairs 200 --prompts 100 --coefficients -2,-1,0,1,2
+
+The folder then holds index.html (the report, which opens in any browser), summary.json, the figures (PNG and SVG) and all
+numbers (JSON Lines). The same command continues
+a run that was stopped.")]
+pub struct ReproduceArgs {
+    #[command(flatten)]
+    pub model: ModelArgs,
+    /// Triples: JSON Lines with question, answer, correction; plain or gzip [default: rows inside the program, whose
+    /// questions its Aligner was not trained on]
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// Triples for the direction and its held-out report [default: 64; of the rows inside the
+    /// program 160, or 96 with --model]
+    #[arg(long, value_parser = count(0, MOST_ROWS))]
+    pub pairs: Option<usize>,
+    /// Other triples, for the sweep [default: 24; of the rows inside the program 200, or 32 with --model]
+    #[arg(long, value_parser = count(0, MOST_ROWS))]
+    pub prompts: Option<usize>,
+    /// Coefficients of the sweep; 0 is the baseline and must be among them [default: -1,-0.75,-0.5,-0.25,0,0.25,0.5; for
+    /// the Aligner inside the program nine from -1 to 1, for smollm2 -3,-1.5,0,1.5,3]
+    #[arg(long, allow_hyphen_values = true, value_name = "LIST")]
+    pub coefficients: Option<Coefficients>,
+    /// Report folder
+    #[arg(long, default_value = "redline-report", value_name = "DIR")]
+    pub out: PathBuf,
+    /// Seed of splits, directions, intervals and controls
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub pair: PairArgs,
+    /// Layers to inject: auto, all, 8-25 or 3,5,7; auto is all for the Aligner inside the program
+    #[arg(long, default_value_t)]
+    pub layers: LayerSpec,
+    /// Unit of the coefficient: gap, std, unit
+    #[arg(long, default_value_t)]
+    pub unit: Unit,
+    /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END [default: output; all for smollm2]
+    #[arg(long)]
+    pub range: Option<TokenRange>,
+    /// Longest output, in tokens [default: 96; of the rows inside the program 160]
+    #[arg(long, value_parser = count(0, MOST_TOKENS))]
+    pub max_new_tokens: Option<usize>,
+    /// Largest change of the mean negative log-likelihood per token that counts as coherent, in nats
+    #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND)]
+    pub coherence_bound: f64,
+    /// Random directions that generate text
+    #[arg(long, default_value_t = 5, value_parser = count(0, MOST_RANDOM))]
+    pub random_generated: usize,
+    /// Random directions whose propensity is measured
+    #[arg(long, default_value_t = 20, value_parser = count(0, MOST_RANDOM))]
+    pub random_propensity: usize,
+    /// Prompts of the sweep that the controls run on [default: 8; of the rows inside the program 32, or 8
+    /// with --model]
+    #[arg(long, value_parser = count(0, MOST_ROWS))]
+    pub control_prompts: Option<usize>,
+    /// Rows decoded together; fewer need less memory [default: 48; of the Aligner inside the program 144]
+    #[arg(long, value_parser = count(1, MOST_BATCH_ROWS))]
+    pub batch_rows: Option<usize>,
+    #[command(flatten)]
+    pub force: super::files::ForceArgs,
+}
