@@ -94,11 +94,6 @@ pub struct StackArgs {
 }
 
 impl StackArgs {
-    /// Whether any of it is asked for.
-    pub fn is_asked(&self) -> bool {
-        !self.aligner.is_empty() || self.has_upstream() || self.out.is_some() || self.with_scan
-    }
-
     /// Whether rows may lack an answer.
     pub fn has_upstream(&self) -> bool {
         self.upstream.is_some() || self.upstream_model.is_some()

@@ -1,11 +1,13 @@
 //! One Aligner of the row, with its own vector.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use redline::experiment::scan_text;
 use redline::form::{Apart, Joined, PartCorrection};
-use redline::model::generate::{Finish, GenerateOptions, Generated, Prompt, generate};
+use redline::model::TrimmedStream;
+use redline::model::generate::{Drafting, Finish, GenerateOptions, Generated, Prompt, generate};
 use redline::probe::{Reading, TokenText};
 use redline::profile::file_hash;
 use redline::steer::{EditRatios, Inject};
@@ -16,9 +18,9 @@ use crate::cli::CorrectArgs;
 use crate::cli::stack::AlignerSpec;
 use crate::commands::correct::{check_gate, chosen_coefficient};
 use crate::commands::sweep::sampling_options;
-use crate::interrupt;
 use crate::session::{Session, check_reading, hinted};
 use crate::steering::Steering;
+use crate::{interrupt, output};
 
 /// Bits of a row's number, above which the number of its part stands.
 const PART_SHIFT: u32 = 40;
@@ -35,7 +37,12 @@ pub struct Aligner {
     files: Vec<[String; 2]>,
     n_corrected: usize,
     n_edits: u64,
+    edited_layers: BTreeSet<usize>,
+    drafting: Drafting,
 }
+
+/// Where the text of a single answer goes while it is written.
+pub type OnText<'a> = &'a mut dyn FnMut(&str) -> anyhow::Result<()>;
 
 /// What an Aligner wrote.
 pub struct Corrected {
@@ -53,6 +60,7 @@ impl Aligner {
         check_gate(&args.gate, steering.as_ref())?;
         let template = steering.as_ref().map(Steering::template).transpose()?.flatten();
         let session = Session::open_with(&spec.model, template)?;
+        check_room(&session, args.sampling.max_new_tokens)?;
         // gates and further vectors are empty where Aligners are given one by one
         let inject = steering.as_ref().map(|steering| session.gated_injection(steering, &args.gate)).transpose()?;
         let reading = match args.stack.with_scan {
@@ -62,7 +70,19 @@ impl Aligner {
         let paths = steering.iter().map(|steering| &steering.vector).chain(args.gate.paths());
         let hashed = |path: &PathBuf| Ok([path.display().to_string(), file_hash(path)?]);
         let files = paths.map(hashed).collect::<anyhow::Result<_>>()?;
-        Ok(Self { session, steering, coefficient, inject, reading, files, n_corrected: 0, n_edits: 0 })
+        let (edited_layers, drafting) = (BTreeSet::new(), Drafting::default());
+        Ok(Self {
+            session,
+            steering,
+            coefficient,
+            inject,
+            reading,
+            files,
+            n_corrected: 0,
+            n_edits: 0,
+            edited_layers,
+            drafting,
+        })
     }
 
     pub fn coefficient(&self) -> f32 {
@@ -105,17 +125,20 @@ impl Aligner {
         })
     }
 
-    /// Corrects answers to questions, the rows `numbers` of the data; `Err` says why a row cannot be.
+    /// Corrects answers to questions, the rows `numbers` of the data; `Err` says why a row cannot be. With `on_text` the one
+    /// answer is told as it is written.
     pub fn correct(
         &mut self,
         numbers: &[usize],
         texts: &[[&str; 2]],
         args: &CorrectArgs,
+        on_text: Option<OnText<'_>>,
     ) -> anyhow::Result<Vec<Result<Corrected, String>>> {
+        let origin = if args.question.is_some() { "--answer".into() } else { self.name() };
         let mut outcomes = Vec::with_capacity(texts.len());
         let mut prompts = Vec::new();
         for (&row, text) in numbers.iter().zip(texts) {
-            match self.session.prompt_with_room(*text, args.sampling.max_new_tokens, &self.name()) {
+            match self.session.prompt_with_room(*text, args.sampling.max_new_tokens, &origin) {
                 Ok(tokens) => {
                     prompts.push(self.prompt(row, tokens, text[1], texts.len(), args)?);
                     outcomes.push(Err(String::new()));
@@ -129,15 +152,25 @@ impl Aligner {
             stop_ids: self.session.tokenizer()?.stop_ids().to_vec(),
             share_prompt: self.leaves_prompt(),
         };
-        let rows = generate(&self.session.model.decoder, &prompts, &options, &mut self.inject, &mut |_, _| {
+        let tokenizer = self.session.tokenizer()?;
+        let mut told = on_text.map(|on_text| (TrimmedStream::new(tokenizer), on_text));
+        let mut failure = None;
+        let rows = generate(&self.session.model.decoder, &prompts, &options, &mut self.inject, &mut |_, id| {
             interrupt::check()?;
-            Ok(ControlFlow::Continue(()))
+            let Some((stream, on_text)) = &mut told else { return Ok(ControlFlow::Continue(())) };
+            match on_text(&stream.push(id)?) {
+                Ok(()) => Ok(ControlFlow::Continue(())),
+                Err(error) => {
+                    failure = Some(error);
+                    Ok(ControlFlow::Break(()))
+                }
+            }
         })?;
-        if let Some(inject) = &mut self.inject {
-            self.n_edits += inject.effect().values().map(|effect| effect.edits).sum::<u64>();
-            inject.clear_rows();
+        failure.map_or(Ok(()), Err)?;
+        if let Some((mut stream, on_text)) = told {
+            on_text(&stream.finish()?)?;
         }
-        self.n_corrected += rows.len();
+        self.note(&rows);
         for (row, prompt) in rows.into_iter().zip(&prompts) {
             let place = numbers.iter().position(|number| *number == row.row);
             let corrected = self.corrected(row, &prompt.tokens)?;
@@ -163,11 +196,23 @@ impl Aligner {
             n_before[place] += 1;
             asked.push([texts[place][0], part]);
         }
-        let written = self.correct(&rows, &asked, args)?;
+        let written = self.correct(&rows, &asked, args, None)?;
         let part = |corrected: Corrected| PartCorrection { text: corrected.text, truncated: corrected.truncated };
         let joined = apart.joined(written.into_iter().map(|one| one.map(part)).collect());
         let whole = |one: Joined| Corrected { text: one.text, truncated: one.truncated, scan: None, kept: one.kept };
         Ok(joined.into_iter().map(|one| one.map(whole)).collect())
+    }
+
+    /// Adds up what was done to these rows.
+    fn note(&mut self, rows: &[Generated]) {
+        self.n_corrected += rows.len();
+        rows.iter().for_each(|row| self.drafting.add(row.drafting));
+        if let Some(inject) = &mut self.inject {
+            let effect = inject.effect();
+            self.n_edits += effect.values().map(|effect| effect.edits).sum::<u64>();
+            self.edited_layers.extend(effect.into_keys());
+            inject.clear_rows();
+        }
     }
 
     fn prompt(
@@ -209,14 +254,40 @@ impl Aligner {
         name_of(&self.session.model)
     }
 
-    /// Refuses a vector that touched nothing although rows were corrected.
-    pub fn check_effect(&self) -> anyhow::Result<()> {
-        let Some(steering) = &self.steering else { return Ok(()) };
-        let has_gate = self.inject.as_ref().is_some_and(|inject| inject.gate().is_some());
-        match self.coefficient != 0.0 && self.n_corrected > 0 && self.n_edits == 0 && !has_gate {
-            true => Err(redline::steer::Error::NoEffect { range: steering.range.to_string() }.into()),
-            false => Ok(()),
+    /// Refuses a vector that touched nothing although rows were corrected, and says what was done.
+    pub fn report(&self, args: &CorrectArgs) -> anyhow::Result<()> {
+        let Drafting { passes, proposed, accepted } = self.drafting;
+        if proposed > 0 && args.data.is_some() {
+            output::note!("drafted from the answer: {accepted} of {proposed} tokens stood, {passes} passes");
         }
+        let is_steered = self.coefficient != 0.0 || args.gate.also.iter().any(|also| also.coefficient != 0.0);
+        let (Some(steering), Some(inject)) = (&self.steering, &self.inject) else { return Ok(()) };
+        if !is_steered || self.n_corrected == 0 {
+            return Ok(());
+        }
+        if let Some(gate) = inject.gate() {
+            let counts = gate.counts();
+            output::note!("gate at layer {}: fired at {} of {} positions", gate.layer(), counts.fired, counts.scored);
+        } else if self.n_edits == 0 {
+            return Err(redline::steer::Error::NoEffect { range: steering.range.to_string() }.into());
+        }
+        let (coefficient, n_layers) = (self.coefficient, self.edited_layers.len());
+        let from = if steering.coefficient() == Some(coefficient) { ", from the profile" } else { "" };
+        let n_edits = self.n_edits;
+        output::note!("steered: {n_edits} activations changed in {n_layers} layers, coefficient {coefficient}{from}");
+        Ok(())
+    }
+}
+
+/// Refuses outputs that no prompt leaves room for.
+fn check_room(session: &Session, max_new_tokens: usize) -> anyhow::Result<()> {
+    let context = session.model.decoder.config().context;
+    match max_new_tokens < context {
+        true => Ok(()),
+        false => Err(hinted(
+            format!("--max-new-tokens {max_new_tokens}: prompt and output share a context of {context} tokens"),
+            format!("lower --max-new-tokens, to {} or less", context / 2),
+        )),
     }
 }
 

@@ -1,5 +1,5 @@
-//! `redline correct` with an upstream model, several Aligners in a row, or a file that can be continued: rows in, the same
-//! rows out, in order.
+//! The engine of `redline correct`: rows in, the same rows out, in order; answers of an upstream model, several Aligners in a
+//! row, a file that can be continued.
 
 mod aligner;
 mod answers;
@@ -18,7 +18,6 @@ use serde_json::{Value, json};
 use crate::cli::stack::AlignerSpec;
 use crate::cli::writes::CORRECTED;
 use crate::cli::{CorrectArgs, ModelArgs};
-use crate::commands::correct::warn_of_own_aligner;
 use crate::commands::sweep::sampling_options;
 use crate::difference::{Marks, marked};
 use crate::output;
@@ -44,10 +43,8 @@ pub fn put_correction(fields: &mut Fields, answer: &str, correction: &str, trunc
     put("truncated", truncated.into());
 }
 
-pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
+pub fn run(args: &CorrectArgs, rows: &[Row], json: bool) -> anyhow::Result<ExitCode> {
     sampling_options(&args.sampling, args.seed)?;
-    let rows = rows(args)?;
-    warn_of_own_aligner(args);
     let specs = specs(args);
     let aligners = specs.iter().map(|spec| Aligner::open(spec, args)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut answers = Answers::open(args)?;
@@ -56,11 +53,12 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     let mut file = path.map(|path| OutFile::open(path, run_hash(args, &aligners))).transpose()?;
     let done = file.as_ref().map_or(0, OutFile::n_done);
     if let Some(file) = &file {
-        file.check(&rows)?;
+        file.check(rows)?;
     }
     answers.expect(rows[done..].iter().filter(|row| row.is_open()).count());
     let n_failed = file.as_ref().map_or(0, OutFile::n_failed);
-    let mut stack = Stack { args, aligners, answers, n_failed, first_error: None };
+    let is_live = args.question.is_some() && !args.diff && !json && aligners.len() == 1 && !is_apart(args);
+    let mut stack = Stack { args, aligners, answers, n_failed, first_error: None, is_live };
     let mut progress = Progress::from("correcting", done, rows.len());
     for (batch, part) in rows[done..].chunks(args.batch_rows.max(1)).enumerate() {
         let first = done + batch * args.batch_rows.max(1);
@@ -124,6 +122,8 @@ struct Stack<'a> {
     n_failed: usize,
     /// Why the first of them failed.
     first_error: Option<String>,
+    /// Whether the one correction is shown as it is written.
+    is_live: bool,
 }
 
 impl Stack<'_> {
@@ -140,9 +140,10 @@ impl Stack<'_> {
             let open: Vec<usize> = (0..rows.len()).filter(|&i| errors[i].is_none()).collect();
             let asked: Vec<[&str; 2]> = open.iter().map(|&i| [rows[i].question.as_str(), texts[i].as_str()]).collect();
             let numbers: Vec<usize> = open.iter().map(|i| first + i).collect();
-            let corrected = match is_apart(self.args) {
-                true => aligner.correct_parts(&numbers, &asked, self.args)?,
-                false => aligner.correct(&numbers, &asked, self.args)?,
+            let corrected = match (is_apart(self.args), self.is_live) {
+                (true, _) => aligner.correct_parts(&numbers, &asked, self.args)?,
+                (false, false) => aligner.correct(&numbers, &asked, self.args, None)?,
+                (false, true) => aligner.correct(&numbers, &asked, self.args, Some(&mut output::piece))?,
             };
             for (i, outcome) in open.into_iter().zip(corrected) {
                 match outcome {
@@ -201,27 +202,29 @@ impl Stack<'_> {
             (Some(answer), Some(correction)) if self.args.diff && !json => {
                 output::coloured(&marked(answer.trim(), &correction, Marks::for_stdout()))
             }
+            (_, Some(_)) if self.is_live => output::piece("\n"),
             (_, Some(correction)) if self.args.question.is_some() && !json => output::piece(&format!("{correction}\n")),
+            // the one fault is the run's
+            _ if self.args.question.is_some() && !json => Ok(()),
             _ => output::json_line(row),
         }
     }
 
     fn report(&self) -> anyhow::Result<ExitCode> {
-        self.aligners.iter().try_for_each(Aligner::check_effect)?;
-        match self.n_failed {
-            0 => Ok(ExitCode::SUCCESS),
-            n => Err(hinted(
-                match (&self.first_error, n) {
-                    (Some(first), 1) => format!("1 row has no correction; its `error` says why: {first}"),
-                    (Some(first), _) => {
-                        format!("{n} rows have no correction; their `error` says why, the first here: {first}")
-                    }
-                    (None, 1) => "1 row has no correction; its `error` says why".into(),
-                    (None, _) => format!("{n} rows have no correction; their `error` says why"),
-                },
-                "mend what it names (shorten texts that are too long, or lower --max-new-tokens) and run these rows again",
-            )),
-        }
+        self.aligners.iter().try_for_each(|aligner| aligner.report(self.args))?;
+        let message = match (self.n_failed, &self.first_error) {
+            (0, _) => return Ok(ExitCode::SUCCESS),
+            (_, Some(only)) if self.args.question.is_some() => {
+                return Err(hinted(only.clone(), "shorten the text, or lower --max-new-tokens"));
+            }
+            (1, Some(first)) => format!("1 row has no correction; its `error` says why: {first}"),
+            (n, Some(first)) => format!("{n} rows have no correction; their `error` says why, the first here: {first}"),
+            (1, None) => "1 row has no correction; its `error` says why".into(),
+            (n, None) => format!("{n} rows have no correction; their `error` says why"),
+        };
+        let cure =
+            "mend what it names (shorten texts that are too long, or lower --max-new-tokens) and run these rows again";
+        Err(hinted(message, cure))
     }
 }
 

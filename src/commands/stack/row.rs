@@ -29,11 +29,6 @@ pub struct Row {
 }
 
 impl Row {
-    /// The answer; empty where an upstream model has yet to give it.
-    pub fn answer(&self) -> &str {
-        self.answer.as_deref().unwrap_or_default()
-    }
-
     /// Whether it can be corrected, once it has an answer.
     pub fn is_known(&self) -> bool {
         self.fault.is_none()

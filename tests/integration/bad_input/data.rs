@@ -1,5 +1,7 @@
 //! Triples that cannot be read or used.
 
+use serde_json::Value;
+
 use super::*;
 use crate::fixture::{triples, write_triples};
 
@@ -134,7 +136,24 @@ fn prompt_longer_than_the_context() {
     tiny.extract();
     one_too_long(&tiny);
     let common = "--model model --template template.txt --data long.jsonl --max-new-tokens 16";
-    refused_line(&tiny, "data_context_correct", &format!("correct {common}"));
+    // one engine, whatever it writes to: the same rows, of which one says why it is not corrected
+    let shown = run(tiny.folder(), &words(&format!("correct {common}")));
+    let written = run(tiny.folder(), &words(&format!("correct {common} --out out.jsonl")));
+    let named = run(
+        tiny.folder(),
+        &words("correct --aligner model,template=template.txt --data long.jsonl --max-new-tokens 16"),
+    );
+    let rows = |text: &str| text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>();
+    let mut file = rows(&std::fs::read_to_string(tiny.path("out.jsonl")).unwrap());
+    file.iter_mut().for_each(|row| drop(row.as_object_mut().unwrap().remove("run")));
+    assert_eq!(file, rows(&shown.stdout));
+    assert_eq!(shown.stdout, named.stdout);
+    for ran in [&shown, &written, &named] {
+        assert!(ran.code == 1 && ran.stderr.contains("the prompt of 337 tokens and 16 new ones exceed"), "{ran:?}");
+    }
+    let errors: Vec<bool> = file.iter().map(|row| row["error"].is_string()).collect();
+    assert_eq!(errors, [false, false, false, true, false]);
+    assert!(file.iter().all(|row| row["error"].is_string() != row["correction"].is_string()));
     let vector = "--vector vector.safetensors --allow-overlap --out sweep.jsonl";
     refused_line(&tiny, "data_context_sweep", &format!("sweep {common} {vector}"));
     let scan = "scan --model model --template template.txt --vector vector.safetensors --data long.jsonl --row 3";
