@@ -428,6 +428,9 @@ pub enum Error {
     /// The run was interrupted; what was written so far is complete.
     #[error("interrupted")]
     Interrupted,
+    /// A name that is not one of a closed list.
+    #[error(transparent)]
+    Name(#[from] crate::UnknownName),
     /// The tensor library failed.
     #[error(transparent)]
     Candle(#[from] candle_core::Error),
@@ -493,7 +496,9 @@ impl Error {
                 "the file needs at least one row, such as a line with `question`, `answer` and `correction`"
             }
             Self::Template { .. } => "give a built-in name, or a file that holds {question} and {answer} once each",
-            Self::UnknownHookPoint { .. } => "sites are resid_pre, resid_mid, resid_post, attn_out and mlp_out",
+            Self::UnknownHookPoint { .. } => {
+                "sites are resid_pre, resid_mid, resid_post, attn_out, mlp_out, attn.hook_z and, to be read only, attn.hook_pattern"
+            }
             Self::ContextExceeded { .. } => "shorten the text, lower the output limit, or leave the row out",
             Self::TrainingDiverged { .. } => "lower the learning rate, or look at the rows named",
             Self::CheckpointMismatch { .. } => "resume with the settings the run began with, or begin a new run",
@@ -513,6 +518,7 @@ impl Error {
             Self::TextTooLong { .. } => "shorten the text, or give it in parts",
             Self::Held { .. } => "wait until it ends, or name another output",
             Self::HookShape { .. } => "a hook gives back what it was given, in the same shape",
+            Self::Name(error) => error.hint(),
             Self::Candle(_) => {
                 "memory may have run out: lower --batch-rows; otherwise report it with the command that was run"
             }

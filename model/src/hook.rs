@@ -264,6 +264,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_wrong_name_is_told_all_sites() {
+        let hint = "foo".parse::<Site>().unwrap_err().hint().unwrap_or_default();
+        for (_, name) in SITES {
+            let name = name.strip_prefix("hook_").unwrap_or(name);
+            assert!(hint.contains(name), "{name}: {hint}");
+        }
+    }
+
+    #[test]
     fn names_round_trip() {
         for name in [
             "hook_embed",

@@ -1,11 +1,8 @@
 //! How exactly inputs are multiplied with quantised weights.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::layers::packed;
-use crate::{Error, Result};
 
 /// Precision of the inputs of products with quantised weights on the CPU; the names are those of PyTorch, whose default is
 /// the other.
@@ -19,25 +16,8 @@ pub enum MatmulPrecision {
     High,
 }
 
-impl fmt::Display for MatmulPrecision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Highest => "highest",
-            Self::High => "high",
-        })
-    }
-}
-
-impl FromStr for MatmulPrecision {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "highest" => Ok(Self::Highest),
-            "high" => Ok(Self::High),
-            _ => Err(Error::Request { what: "matmul precision", got: name.into(), expected: "high or highest".into() }),
-        }
-    }
+crate::named_enum! {
+    "matmul precision", MatmulPrecision { Highest = "highest", High = "high" }
 }
 
 static IS_HIGHEST: AtomicBool = AtomicBool::new(false);

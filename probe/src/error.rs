@@ -11,16 +11,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A name is not one of a closed list.
-    #[error("unknown {what} `{name}`; known: {known}")]
-    UnknownName {
-        /// What is named: a method, a scaling.
-        what: &'static str,
-        /// The name given.
-        name: String,
-        /// The names allowed, separated by commas.
-        known: &'static str,
-    },
     /// A control vector stands where a reading vector is needed.
     #[error("{path}: a control vector (GGUF), which has no calibration to score by", path = path.display())]
     NotAReading {
@@ -291,6 +281,9 @@ pub enum Error {
         /// Hash of this model's weights.
         model: String,
     },
+    /// A name that is not one of a closed list.
+    #[error(transparent)]
+    Name(#[from] redline_model::UnknownName),
     /// The model or its files.
     #[error(transparent)]
     Model(#[from] redline_model::Error),
@@ -328,7 +321,7 @@ impl Error {
             Self::VectorModel { .. } => {
                 "extract a vector from this model with `redline extract`, or accept this one with --any-model"
             }
-            Self::UnknownName { .. } => "choose one of those known",
+            Self::Name(error) => error.hint(),
             Self::NoLayers | Self::DuplicateLayer { .. } => "give at least one layer, each once",
             Self::NoResamples => "give 1000 resamples, or at least 1",
             Self::TooFewCalibrationTokens { .. } => "raise --calibration-pairs, or give longer outputs",

@@ -1,10 +1,6 @@
 //! How a direction is found, by name: the method and the scaling of the dimensions before it.
 
-use std::{fmt, str::FromStr};
-
 use serde::{Deserialize, Serialize};
-
-use crate::{Error, Result};
 
 /// How a direction is found from pairs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -25,42 +21,15 @@ pub enum Method {
 }
 
 impl Method {
-    /// Every method.
-    pub const ALL: [Self; 5] = [Self::PcaDiff, Self::PcaCenter, Self::MeanDiff, Self::Logistic, Self::Random];
-
-    /// The name used on the command line and in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::PcaDiff => "pca_diff",
-            Self::PcaCenter => "pca_center",
-            Self::MeanDiff => "mean_diff",
-            Self::Logistic => "logistic",
-            Self::Random => "random",
-        }
-    }
-
     /// Whether the direction is a principal component; only then do scaling and mirroring matter.
     pub fn is_pca(self) -> bool {
         matches!(self, Self::PcaDiff | Self::PcaCenter)
     }
 }
 
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Method {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let unknown = || Error::UnknownName {
-            what: "method",
-            name: name.to_owned(),
-            known: "pca_diff, pca_center, mean_diff, logistic, random",
-        };
-        Self::ALL.into_iter().find(|method| method.name() == name).ok_or_else(unknown)
+redline_model::named_enum! {
+    "method", Method {
+        PcaDiff = "pca_diff", PcaCenter = "pca_center", MeanDiff = "mean_diff", Logistic = "logistic", Random = "random",
     }
 }
 
@@ -80,37 +49,8 @@ pub enum Scaling {
     PerDimensionFilter,
 }
 
-impl Scaling {
-    /// Every scaling.
-    pub const ALL: [Self; 3] = [Self::None, Self::PerDimension, Self::PerDimensionFilter];
-
-    /// The name used on the command line and in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::PerDimension => "per-dimension",
-            Self::PerDimensionFilter => "per-dimension-filter",
-        }
-    }
-}
-
-impl fmt::Display for Scaling {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Scaling {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let unknown = || Error::UnknownName {
-            what: "scaling",
-            name: name.to_owned(),
-            known: "none, per-dimension, per-dimension-filter",
-        };
-        Self::ALL.into_iter().find(|scaling| scaling.name() == name).ok_or_else(unknown)
-    }
+redline_model::named_enum! {
+    "scaling", Scaling { None = "none", PerDimension = "per-dimension", PerDimensionFilter = "per-dimension-filter" }
 }
 
 #[cfg(test)]

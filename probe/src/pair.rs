@@ -30,30 +30,8 @@ pub enum PairDesign {
     History,
 }
 
-const DESIGNS: [(PairDesign, &str); 4] = [
-    (PairDesign::Forced, "forced"),
-    (PairDesign::Decision, "decision"),
-    (PairDesign::Edit, "edit"),
-    (PairDesign::History, "history"),
-];
-
-impl fmt::Display for PairDesign {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(DESIGNS.iter().find(|(design, _)| design == self).map_or("", |(_, name)| name))
-    }
-}
-
-impl FromStr for PairDesign {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let found = DESIGNS.iter().find(|(_, known)| *known == name);
-        found.map(|(design, _)| *design).ok_or_else(|| Error::UnknownName {
-            what: "pair design",
-            name: name.into(),
-            known: "forced, decision, edit, history",
-        })
-    }
+redline_model::named_enum! {
+    "pair design", PairDesign { Forced = "forced", Decision = "decision", Edit = "edit", History = "history" }
 }
 
 /// Where a text is read. A text is a prompt of P tokens and an output; output token k stands at position P + k, and
@@ -125,9 +103,9 @@ impl From<ReadAt> for String {
 }
 
 impl TryFrom<String> for ReadAt {
-    type Error = Error;
+    type Error = redline_model::UnknownName;
 
-    fn try_from(name: String) -> Result<Self> {
+    fn try_from(name: String) -> std::result::Result<Self, Self::Error> {
         name.parse()
     }
 }
@@ -136,10 +114,10 @@ impl TryFrom<String> for ReadAt {
 const MOST_PLACE: usize = 1 << 20;
 
 impl FromStr for ReadAt {
-    type Err = Error;
+    type Err = redline_model::UnknownName;
 
-    fn from_str(name: &str) -> Result<Self> {
-        let unknown = || Error::UnknownName {
+    fn from_str(name: &str) -> std::result::Result<Self, Self::Err> {
+        let unknown = || redline_model::UnknownName {
             what: "position to read",
             name: name.into(),
             known: "last-prompt-token, last-token, output-token:K, first-tokens:N, from-first-difference:N, at-difference:K",

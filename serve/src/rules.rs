@@ -198,9 +198,7 @@ impl Sorter {
         let fate = rules.iter().find(|rule| rule.name == name).map(|rule| rule.fate);
         let path = if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") };
         match fate {
-            Some(Fate::Corrected | Fate::Calls | Fate::Made | Fate::Echoed) => {
-                Ok(Verdict::Own(fate.unwrap_or(Fate::Made)))
-            }
+            Some(fate @ (Fate::Corrected | Fate::Calls | Fate::Made | Fate::Echoed)) => Ok(Verdict::Own(fate)),
             Some(_) if is_void(value) => Ok(Verdict::Pass),
             None if is_void(value) => Ok(Verdict::LeaveOut),
             Some(Fate::Passed) if is_plain(value) => Ok(Verdict::Pass),

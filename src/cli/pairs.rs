@@ -7,8 +7,8 @@ use super::numbers::{MOST_ROWS, MOST_TOKENS, count};
 
 #[derive(Args, Clone)]
 pub struct PairArgs {
-    /// How pairs are made: forced, decision, edit, history
-    #[arg(long, default_value_t)]
+    /// How pairs are made
+    #[arg(long, default_value_t, help = format!("How pairs are made: {}", PairDesign::NAMES))]
     pub design: PairDesign,
     /// Positions read: last-prompt-token, last-token, output-token:K, first-tokens:N, from-first-difference:N,
     /// at-difference:K [default: by design]
@@ -17,9 +17,8 @@ pub struct PairArgs {
     /// Site in each block: resid_pre, resid_mid, resid_post, attn_out, mlp_out, or attn.hook_z (all heads)
     #[arg(long, default_value = "resid_post")]
     pub site: String,
-    /// How the direction is found: pca_diff, pca_center, mean_diff, logistic, random [default: pca_diff; mean_diff for `tune`, and for
-    /// `reproduce` on the embedded Aligner and on smollm2]
-    #[arg(long)]
+    /// How the direction is found
+    #[arg(long, help = format!("How the direction is found: {} [default: pca_diff; mean_diff for `tune`, and for `reproduce` on the embedded Aligner and on smollm2]", Method::NAMES))]
     pub method: Option<Method>,
     /// Scaling before PCA: per-dimension (a direction to steer by), per-dimension-filter (one to read by), none
     #[arg(long, default_value_t = ExtractOptions::default().scaling)]

@@ -41,6 +41,7 @@ impl FromStr for AlignerSpec {
 
 impl AlignerSpec {
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let unknown = |error: redline::model::UnknownName| error.to_string();
         let told = |error: redline::steer::Error| error.to_string();
         match key {
             "adapter" => self.model.adapter = Some(value.into()),
@@ -53,9 +54,9 @@ impl AlignerSpec {
             }
             // a comma ends the value
             "layers" => self.steering.layers = Some(value.replace('+', ",").parse()?),
-            "unit" => self.steering.unit = Some(value.parse().map_err(told)?),
+            "unit" => self.steering.unit = Some(value.parse().map_err(unknown)?),
             "range" => self.steering.range = Some(value.parse().map_err(told)?),
-            "operator" => self.steering.operator = value.parse().map_err(told)?,
+            "operator" => self.steering.operator = value.parse().map_err(unknown)?,
             _ => return Err(format!("known are {}", KEYS.join(", "))),
         }
         Ok(())

@@ -23,8 +23,8 @@ pub struct SteeringArgs {
     /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END [default: the profile's, or output]
     #[arg(long)]
     pub range: Option<TokenRange>,
-    /// How the vector meets activations: add (a dial), piecewise, ablate, clamp, cap, norm-preserving
-    #[arg(long, default_value_t)]
+    /// How the vector meets activations
+    #[arg(long, default_value_t, help = format!("How the vector meets activations: {}; add is a dial", Operator::NAMES))]
     pub operator: Operator,
     /// Accept a vector or profile made with other weights of the same size
     #[arg(long)]

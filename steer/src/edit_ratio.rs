@@ -14,8 +14,6 @@
 //! ratio beside [`repetition_rate`](crate::repetition_rate) and the share of truncated outputs.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::str::FromStr;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -40,36 +38,8 @@ pub enum EditRatioVariant {
     Micro,
 }
 
-impl EditRatioVariant {
-    /// Every variant, in the order of a table.
-    pub const ALL: [Self; 4] = [Self::Char, Self::Token, Self::Max, Self::Micro];
-
-    /// The name used in files and options.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Char => "char",
-            Self::Token => "token",
-            Self::Max => "max",
-            Self::Micro => "micro",
-        }
-    }
-}
-
-impl fmt::Display for EditRatioVariant {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for EditRatioVariant {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|variant| variant.name() == name)
-            .ok_or_else(|| Error::UnknownEditRatioVariant { got: name.to_owned() })
-    }
+redline_model::named_enum! {
+    "edit ratio variant", EditRatioVariant { Char = "char", Token = "token", Max = "max", Micro = "micro" }
 }
 
 /// How one output differs from its original answer.

@@ -117,12 +117,6 @@ pub enum Error {
         /// Place of coefficient 0.
         index: usize,
     },
-    /// A name that is not an edit ratio variant.
-    #[error("`{got}` is not an edit ratio variant; known: char, token, max, micro")]
-    UnknownEditRatioVariant {
-        /// The name given.
-        got: String,
-    },
     /// A vector without layers, or a range of layers that holds none of it.
     #[error("the control vector has no layer to inject")]
     NoLayers,
@@ -197,12 +191,6 @@ pub enum Error {
         /// The name given.
         name: String,
     },
-    /// A name that is not an operator.
-    #[error("`{name}` is not an operator; known: add, piecewise, ablate, clamp, cap, norm-preserving")]
-    UnknownOperator {
-        /// The name given.
-        name: String,
-    },
     /// A vector for a place that cannot be changed.
     #[error("activations at `{site}` cannot be steered")]
     SiteNotSteered {
@@ -222,12 +210,6 @@ pub enum Error {
         gate: usize,
         /// First steered layer.
         layer: usize,
-    },
-    /// A name that is not a unit of the coefficient.
-    #[error("`{name}` is not a unit of the coefficient; known: gap, std, unit")]
-    UnknownUnit {
-        /// The name given.
-        name: String,
     },
     /// A steered run changed no activation.
     #[error("the control vector touched nothing: no position lies in token range `{range}`, or the vector is zero")]
@@ -307,6 +289,9 @@ pub enum Error {
     /// The least-squares solver failed.
     #[error("least squares: {0}")]
     LeastSquares(#[from] linfa_linear::LinearError<f64>),
+    /// A name that is not one of a closed list.
+    #[error(transparent)]
+    Name(#[from] redline_model::UnknownName),
     /// The model could not be loaded or run.
     #[error(transparent)]
     Model(#[from] redline_model::Error),
@@ -346,10 +331,8 @@ impl Error {
             Self::OutOfRange { .. } => "give a value in the range that is expected",
             Self::CoefficientTwice { .. } => "give each coefficient once",
             Self::NoCoefficients => "give coefficients, such as -1,-0.5,0,0.5",
-            Self::UnknownEditRatioVariant { .. }
-            | Self::UnknownTokenRange { .. }
-            | Self::UnknownUnit { .. }
-            | Self::UnknownOperator { .. } => "choose one of those known",
+            Self::Name(error) => error.hint(),
+            Self::UnknownTokenRange { .. } => "choose one of those known",
             Self::ShiftBelowZero => "leave --from-llama-cpp-generator out: that generator never writes block 0",
             Self::FitOverflow { .. } | Self::LeastSquares(_) => {
                 "use smaller coefficients, or leave out prompts whose ratio is far off"

@@ -14,12 +14,7 @@
 //! Coefficient 0 leaves a row alone under every operator: it is the baseline. Only `add` and `norm-preserving` are dials: `ablate` is
 //! quadratic in v (±v do the same) and tests whether a direction is needed, `clamp` and `cap` fix how far along it an activation is.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
-
-use crate::{Error, Result};
 
 /// How a vector meets an activation; formulas stand in the module's documentation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -41,22 +36,14 @@ pub enum Operator {
     NormPreserving,
 }
 
-impl Operator {
-    /// Every operator.
-    pub const ALL: [Self; 6] = [Self::Add, Self::Piecewise, Self::Ablate, Self::Clamp, Self::Cap, Self::NormPreserving];
-
-    /// The name used on the command line and in files.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Add => "add",
-            Self::Piecewise => "piecewise",
-            Self::Ablate => "ablate",
-            Self::Clamp => "clamp",
-            Self::Cap => "cap",
-            Self::NormPreserving => "norm-preserving",
-        }
+redline_model::named_enum! {
+    "operator", Operator {
+        Add = "add", Piecewise = "piecewise", Ablate = "ablate", Clamp = "clamp", Cap = "cap",
+        NormPreserving = "norm-preserving",
     }
+}
 
+impl Operator {
     /// Changes an activation in place. `norm` is the length of `v`, above 0.
     pub(crate) fn apply(self, activation: &mut [f32], v: &[f32], norm: f64, coefficient: f32) {
         let c = f64::from(coefficient);
@@ -109,21 +96,6 @@ fn add(activation: &mut [f32], v: &[f32], factor: f32) {
 
 fn dot(a: &[f32], b: &[f32]) -> f64 {
     a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
-}
-
-impl fmt::Display for Operator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Operator {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let found = Self::ALL.into_iter().find(|operator| operator.name() == name);
-        found.ok_or_else(|| Error::UnknownOperator { name: name.into() })
-    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! From reading vectors to control vectors: what one unit of coefficient means.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use redline_probe::{LayerVector, Reading};
 use serde::{Deserialize, Serialize};
@@ -23,21 +21,8 @@ pub enum Unit {
     Unit,
 }
 
-const UNITS: [(Unit, &str); 3] = [(Unit::Gap, "gap"), (Unit::Std, "std"), (Unit::Unit, "unit")];
-
-impl fmt::Display for Unit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(UNITS.iter().find(|(unit, _)| unit == self).map_or("", |(_, name)| name))
-    }
-}
-
-impl FromStr for Unit {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self> {
-        let found = UNITS.iter().find(|(_, known)| *known == name);
-        found.map(|(unit, _)| *unit).ok_or_else(|| Error::UnknownUnit { name: name.into() })
-    }
+redline_model::named_enum! {
+    "unit", Unit { Gap = "gap", Std = "std", Unit = "unit" }
 }
 
 /// Scaled directions of the layers in `layers`.

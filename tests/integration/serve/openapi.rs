@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use redline::serve::ROUTES;
+use redline::steer::Operator;
 
 use super::http::Reply;
 use super::program::Server;
@@ -114,6 +115,29 @@ fn the_document_names_the_routes() {
     described.sort();
     routes.sort();
     assert_eq!(described, routes);
+}
+
+/// Every list of names in the document that an operator is in is the list of operators.
+#[test]
+fn the_document_names_the_operators() {
+    fn lists<'a>(value: &'a Value, found: &mut Vec<&'a Vec<Value>>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("enum").and_then(Value::as_array));
+                fields.values().for_each(|value| lists(value, found));
+            }
+            Value::Array(values) => values.iter().for_each(|value| lists(value, found)),
+            _ => {}
+        }
+    }
+    let document = Document::read();
+    let mut found = Vec::new();
+    lists(&document.0, &mut found);
+    found.retain(|names| names.contains(&"piecewise".into()));
+    assert!(!found.is_empty());
+    for names in found {
+        assert_eq!(*names, Operator::ALL.map(|operator| Value::from(operator.name())));
+    }
 }
 
 #[test]
