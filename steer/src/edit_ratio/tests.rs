@@ -144,7 +144,7 @@ fn variant_names_round_trip() {
         assert_eq!(serde_json::to_string(&variant).unwrap(), format!("\"{variant}\""));
     }
     let error = "chars".parse::<EditRatioVariant>().unwrap_err();
-    assert_eq!(error.to_string(), "`chars` is not an edit ratio variant; known: char, token, max, micro");
+    assert_eq!(error.to_string(), "unknown edit ratio variant `chars`; known: char, token, max, micro");
 }
 
 #[test]
