@@ -109,9 +109,11 @@ impl Answer {
             let work = match piece {
                 Piece::Kept(text) => Work::Kept(text),
                 Piece::Prose(prose) => {
-                    answer.is_live &= prose.is_live();
                     let asked = Asked { answer: prose.text.clone(), bound: answer.left, ..terms.asked.clone() };
-                    Work::Prose(prose, Box::new(begin(service, asked).await?))
+                    let pending = Box::new(begin(service, asked).await?);
+                    // what does not fit the Aligner is refused before it is looked at
+                    answer.is_live &= prose.is_live();
+                    Work::Prose(prose, pending)
                 }
             };
             answer.work.push_back(work);
@@ -258,7 +260,7 @@ async fn plan(text: &str, terms: &Terms) -> Result<Plan, ApiError> {
     let plan = tokio::task::spawn_blocking(move || Plan::of(&text, &form, reasoning)).await;
     plan.map_err(|error| broken(&error))?.map_err(|error| match error {
         PlanError::NoJson => ApiError::bad_reply(error),
-        PlanError::TooMany => ApiError::too_long(error.to_string()),
+        PlanError::TooLong | PlanError::TooMany => ApiError::too_long(error.to_string()),
     })
 }
 
