@@ -21,11 +21,12 @@ use regex::Regex;
 use self::blocks::{Block, JSON, blocks};
 use self::json_text::{JsonText, each_text, is_document};
 use self::reasoning::Part;
-use self::sentence::{is_sentence, says_something};
+use self::sentence::says_something;
 
 pub use self::apart::{Apart, Joined, PartCorrection};
 pub use self::prose::{Prose, PutBack};
 pub use self::schema::Bound;
+pub use self::sentence::is_sentence;
 
 /// Most parts of one answer that are corrected one by one.
 pub const MOST_PROSE: usize = 64;
