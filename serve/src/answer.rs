@@ -12,6 +12,10 @@ use super::options::FailMode;
 use super::state::Service;
 use super::stop_texts::StopTexts;
 use redline_lab::form::{Form, Piece, Plan, PlanError, Prose, PutBack, Reasoning};
+use redline_steer::{MOST_STEPS, comparison_steps, levenshtein_distance};
+
+/// Why nothing was corrected of a reply that has prose.
+const ENDS_BEFORE: &str = "the request's `stop` or its limit of tokens ends the reply before any prose";
 
 /// What a request says about texts of a reply.
 #[derive(Debug, Clone)]
@@ -56,6 +60,8 @@ pub(super) struct End {
     /// As the upstream model wrote it, without what is left out.
     pub(super) answer: String,
     corrections: Vec<Correction>,
+    /// How much of the answer changed, where a limit or a stop text cut the reply off.
+    cut_ratio: Option<f64>,
     /// Why nothing of it was corrected, where nothing was.
     pub(super) reason: Option<String>,
     /// Whether the Aligner failed, and the answer is let through all the same.
@@ -109,9 +115,11 @@ impl Answer {
             let work = match piece {
                 Piece::Kept(text) => Work::Kept(text),
                 Piece::Prose(prose) => {
-                    answer.is_live &= prose.is_live();
                     let asked = Asked { answer: prose.text.clone(), bound: answer.left, ..terms.asked.clone() };
-                    Work::Prose(prose, Box::new(begin(service, asked).await?))
+                    let pending = Box::new(begin(service, asked).await?);
+                    // what does not fit the Aligner is refused before it is looked at
+                    answer.is_live &= prose.is_live();
+                    Work::Prose(prose, pending)
                 }
             };
             answer.work.push_back(work);
@@ -177,7 +185,7 @@ impl Answer {
             }
             let text = match self.work.front_mut() {
                 None => match self.stops.finish() {
-                    rest if rest.is_empty() => return self.done(),
+                    rest if rest.is_empty() => return self.done().await,
                     rest => rest,
                 },
                 Some(Work::Prose(_, pending)) if self.is_live => match pending.next().await? {
@@ -236,7 +244,7 @@ impl Answer {
         Ok(source)
     }
 
-    fn done(&mut self) -> Result<AnswerStep, ApiError> {
+    async fn done(&mut self) -> Result<AnswerStep, ApiError> {
         if self.is_json && serde_json::from_str::<serde::de::IgnoredAny>(&self.text).is_err() {
             return Err(ApiError::unfinished("the correction would not have been a whole JSON document"));
         }
@@ -248,6 +256,12 @@ impl Answer {
         let mut end = std::mem::take(&mut self.end);
         end.stopped = self.stops.is_done();
         end.text = std::mem::take(&mut self.text);
+        if end.corrections.is_empty() && end.reason.is_none() {
+            end.reason = Some(ENDS_BEFORE.into());
+        }
+        if (end.stopped || end.truncated) && !end.corrections.is_empty() {
+            end.cut_ratio = cut_ratio(end.answer.clone(), end.text.clone()).await?;
+        }
         Ok(AnswerStep::Done(Box::new(end)))
     }
 }
@@ -258,8 +272,19 @@ async fn plan(text: &str, terms: &Terms) -> Result<Plan, ApiError> {
     let plan = tokio::task::spawn_blocking(move || Plan::of(&text, &form, reasoning)).await;
     plan.map_err(|error| broken(&error))?.map_err(|error| match error {
         PlanError::NoJson => ApiError::bad_reply(error),
-        PlanError::TooMany => ApiError::too_long(error.to_string()),
+        PlanError::TooLong | PlanError::TooMany => ApiError::too_long(error.to_string()),
     })
+}
+
+/// How much of an answer changed in a reply that was cut off; `None` where it would take long to tell, so that the sum of
+/// what changed in its parts stands.
+async fn cut_ratio(answer: String, text: String) -> Result<Option<f64>, ApiError> {
+    let compared = tokio::task::spawn_blocking(move || {
+        let (answer, text) = (answer.trim(), text.trim());
+        let is_short = comparison_steps(answer, text) <= MOST_STEPS;
+        is_short.then(|| levenshtein_distance(answer, text) as f64 / answer.chars().count().max(1) as f64)
+    });
+    compared.await.map_err(|error| broken(&error))
 }
 
 /// The reason why an answer stays uncorrected, where the server lets it through.
@@ -317,6 +342,7 @@ impl End {
         fields.remove("correction");
         if !fields.is_empty() {
             fields.insert("truncated".into(), self.truncated.into());
+            self.cut_ratio.into_iter().for_each(|ratio| drop(fields.insert("edit_ratio".into(), ratio.into())));
             fields.insert("exact_copy".into(), (self.text.trim() == self.answer.trim()).into());
         }
         fields.insert("status".into(), self.status().into());

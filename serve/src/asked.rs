@@ -145,8 +145,10 @@ fn by_schema(schema: Option<&RawValue>) -> Form {
         // some servers take the schema as text
         Some(schema) => {
             let text = read::<String>(schema);
-            let value: Option<Value> = serde_json::from_str(text.as_deref().unwrap_or(schema.get())).ok();
-            Form::Json(value.map_or_else(Bound::default, |schema| Bound::of(&schema)))
+            match serde_json::from_str::<Value>(text.as_deref().unwrap_or(schema.get())) {
+                Ok(schema) => Form::Json(Bound::of(&schema)),
+                Err(_) => Form::Other("a schema that cannot be read".into()),
+            }
         }
         None => Form::Json(Bound::default()),
     }
@@ -190,6 +192,8 @@ mod tests {
             r#"{"grammar":"root ::= x"}"#,
             r#"{"structured_outputs":{"choice":["a"]}}"#,
             r#"{"response_format":{"type":"grammar"}}"#,
+            r#"{"guided_json":"{"}"#,
+            &format!("{{\"guided_json\":{}{}}}", "[".repeat(200), "]".repeat(200)),
         ] {
             assert!(matches!(form_of(other), Form::Other(_)), "{other}");
         }

@@ -5,6 +5,8 @@ use std::ops::Deref;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use redline_lab::form::is_sentence;
+
 /// Most fields of a reply that are named, and the longest name.
 const MOST_PATHS: usize = 64;
 const LONGEST_PATH: usize = 96;
@@ -26,8 +28,7 @@ pub(super) struct Paths(Vec<String>);
 impl Paths {
     /// A field of a reply.
     pub(super) fn add(&mut self, path: &str) {
-        let is_plain = path.len() <= LONGEST_PATH && !path.contains(|c: char| c.is_control() || c.is_whitespace());
-        self.push(if is_plain { path } else { OTHER_PATH });
+        self.push(plain(path));
     }
 
     /// A place that has a name here.
@@ -40,6 +41,12 @@ impl Paths {
             self.0.push(path.to_owned());
         }
     }
+}
+
+/// A name that can be repeated: one that is none may be a sentence.
+pub(super) fn plain(path: &str) -> &str {
+    let has_gaps = path.contains(|c: char| c.is_control() || c.is_whitespace());
+    if path.len() > LONGEST_PATH || has_gaps || is_sentence(path) { OTHER_PATH } else { path }
 }
 
 impl Deref for Paths {
@@ -68,7 +75,14 @@ mod tests {
     #[test]
     fn what_is_named_is_bounded_and_says_nothing_by_itself() {
         let mut paths = Paths::default();
-        for path in ["message.audio", "message.audio", "message.You are a fool", &"x".repeat(1000), "a\u{1b}[2J"] {
+        for path in [
+            "message.audio",
+            "message.audio",
+            "message.You are a fool",
+            "message.你是个彻头彻尾的傻瓜",
+            &"x".repeat(1000),
+            "a\u{1b}[2J",
+        ] {
             paths.add(path);
         }
         assert_eq!(paths.0, ["message.audio", OTHER_PATH]);

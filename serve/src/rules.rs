@@ -6,10 +6,10 @@
 use serde_json::value::RawValue;
 
 use super::error::ApiError;
-use super::notes::Notes;
+use super::notes::{Notes, plain};
 use super::options::FailMode;
 use super::raw::{is_void, read};
-use redline_lab::form::Reasoning;
+use redline_lab::form::{Reasoning, is_sentence};
 
 /// Longest text that is taken for a name or an identifier.
 const LONGEST_NAME: usize = 256;
@@ -224,6 +224,7 @@ impl Sorter {
     pub(super) fn refuse(&mut self, path: String) -> Result<Verdict, ApiError> {
         match self.fail {
             FailMode::Closed => {
+                let path = plain(&path);
                 let rule = format!(
                     "`{path}` is nothing that the Aligner can read, and --fail closed lets nothing else through"
                 );
@@ -267,7 +268,9 @@ impl Sorter {
 fn is_plain(value: &RawValue) -> bool {
     match value.get().as_bytes().first() {
         Some(b'"') => {
-            read::<String>(value).is_some_and(|name| name.len() <= LONGEST_NAME && !name.contains(char::is_whitespace))
+            let is_name =
+                |name: &str| name.len() <= LONGEST_NAME && !name.contains(char::is_whitespace) && !is_sentence(name);
+            read::<String>(value).is_some_and(|name| is_name(&name))
         }
         Some(b'{' | b'[') | None => false,
         Some(_) => true,
@@ -304,6 +307,7 @@ mod tests {
             ("reasoning_content", json!("You fool.")),
             ("role", json!("You\nfool.")),
             ("role", json!(["You fool."])),
+            ("role", json!("你是个彻头彻尾的傻瓜")),
             ("something_new", json!("You fool.")),
             ("something_new", json!({ "a": ["You fool."] })),
         ] {

@@ -8,6 +8,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
+use redline_lab::form::is_sentence;
+
 use super::error::ApiError;
 use super::headers::hex_id;
 use super::raw::{self, RawObject, is_nothing};
@@ -118,7 +120,10 @@ impl Head {
 
 /// A name without gaps, as identifiers, models and reasons have; `None` for any other text.
 pub(crate) fn name(value: &RawValue) -> Option<String> {
-    raw::text(value).filter(|name| (1..=LONGEST_NAME).contains(&name.len()) && !name.contains(char::is_whitespace))
+    let is_name = |name: &String| {
+        (1..=LONGEST_NAME).contains(&name.len()) && !name.contains(char::is_whitespace) && !is_sentence(name)
+    };
+    raw::text(value).filter(is_name)
 }
 
 /// Numbers of an account of tokens; texts in it are left out.
@@ -127,7 +132,9 @@ fn read_usage(usage: &RawValue) -> Option<Value> {
         match value {
             Value::Object(fields) => {
                 let fields = fields.into_iter().filter_map(|(name, value)| Some((name, numbers(value)?)));
-                Some(Value::Object(fields.filter(|(name, _)| !name.contains(char::is_whitespace)).collect()))
+                Some(Value::Object(
+                    fields.filter(|(name, _)| !name.contains(char::is_whitespace) && !is_sentence(name)).collect(),
+                ))
             }
             Value::Number(_) | Value::Null => Some(value),
             _ => None,

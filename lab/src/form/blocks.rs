@@ -9,6 +9,7 @@ use regex::Regex;
 
 use super::elements;
 use super::json_text::documents;
+use super::lines::Lines;
 use super::pattern;
 use super::sentence::says_something;
 
@@ -39,19 +40,20 @@ pub(super) type Kept = (Range<usize>, &'static str);
 pub(super) const JSON: &str = "JSON";
 
 /// A formula between brackets with backslashes, without an empty line in it.
-static FORMULA: LazyLock<Regex> = LazyLock::new(|| pattern(r"\\\[(?:[^\n]|\n[^\n])*?\\\]"));
+static FORMULA: LazyLock<Regex> = LazyLock::new(|| pattern(r"\\\[(?:[^\n]|\n\r?[^\r\n])*?\\\]"));
 /// A line of tags, and nothing else.
 static TAGS: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^\s*(?:<(?:/?[A-Za-z][\w:\-]*(?:\s[^<>]*)?/?|[!?][^<>]*)>\s*)+$"));
 
 /// The blocks of a text, which joined are the text again.
 pub(super) fn blocks(text: &str) -> Vec<Block<'_>> {
-    let mut kept = markdown(text);
+    let lines = Lines::of(text);
+    let mut kept = markdown(text, &lines);
     let code: Vec<Range<usize>> = kept.iter().map(|(range, _)| range.clone()).collect();
     kept.retain(|(_, kind)| !kind.is_empty());
     let others = formulas(text, &code).into_iter().chain(elements::elements(text, &code));
-    kept.extend(others.filter(|(range, _)| is_block(text, range)));
-    let kept = in_order(kept.into_iter().map(|(range, kind)| (whole_lines(text, range), kind)).collect());
+    kept.extend(others.filter(|(range, _)| lines.is_block(range)));
+    let kept = in_order(kept.into_iter().map(|(range, kind)| (lines.whole(range), kind)).collect());
     let json = documents(text, &kept).into_iter().map(|range| (range, JSON));
     // a document is not what Markdown takes its lines for
     let kept = in_order(json.chain(kept).collect());
@@ -78,14 +80,14 @@ fn in_order(mut kept: Vec<Kept>) -> Vec<Kept> {
 }
 
 /// Code, tables and formulas that Markdown marks; code within a line has no kind, as it is part of its sentence.
-fn markdown(text: &str) -> Vec<Kept> {
+fn markdown(text: &str, lines: &Lines<'_>) -> Vec<Kept> {
     // tags would hide what stands between them from the reader; elements are looked for on their own
     let plain = text.replace('<', "x");
     let events = Parser::new_ext(&plain, Options::ENABLE_TABLES | Options::ENABLE_MATH).into_offset_iter();
     let kept = events.filter_map(|(event, range)| match event {
         Event::Start(Tag::CodeBlock(_)) => Some((range, "code")),
         Event::Start(Tag::Table(_)) => Some((table(text, range), "table")),
-        Event::DisplayMath(_) if is_block(text, &range) => Some((range, "formula")),
+        Event::DisplayMath(_) if lines.is_block(&range) => Some((range, "formula")),
         Event::Code(_) => Some((range, "")),
         _ => None,
     });
@@ -107,32 +109,6 @@ fn formulas<'a>(text: &'a str, code: &'a [Range<usize>]) -> impl IntoIterator<It
 pub(super) fn overlaps(ranges: &[Range<usize>], range: &Range<usize>) -> bool {
     let first = ranges.partition_point(|other| other.end <= range.start);
     ranges.get(first).is_some_and(|other| other.start < range.end)
-}
-
-/// Whether what stands here is a block of its own: it has several lines, or its line for itself. All else is part of a
-/// sentence.
-fn is_block(text: &str, range: &Range<usize>) -> bool {
-    let is_alone = || line_start(text, range.start).is_some() && line_end(text, range.end).is_some();
-    text[range.clone()].trim().contains('\n') || is_alone()
-}
-
-/// With the rest of its first and last lines, where these hold nothing but marks of lists and quotations, or nothing.
-fn whole_lines(text: &str, range: Range<usize>) -> Range<usize> {
-    line_start(text, range.start).unwrap_or(range.start)..line_end(text, range.end).unwrap_or(range.end)
-}
-
-fn line_start(text: &str, at: usize) -> Option<usize> {
-    let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
-    text[start..at].chars().all(|mark| " \t>-*+.)0123456789".contains(mark)).then_some(start)
-}
-
-fn line_end(text: &str, at: usize) -> Option<usize> {
-    if text[..at].ends_with('\n') {
-        return Some(at);
-    }
-    let end = text[at..].find('\n').map_or(text.len(), |inner| at + inner + 1);
-    // a formula may end a sentence
-    text[at..end].trim().chars().all(|mark| ".,;:!?".contains(mark)).then_some(end)
 }
 
 /// Prose, apart from lines that say where links lead, or hold nothing but tags, or say nothing.

@@ -8,7 +8,10 @@ use super::blocks::Kept;
 use super::json_string::decoded;
 
 /// How often a text may be read, in all, in the search for documents in it.
-const MOST_READINGS: usize = 16;
+const MOST_READINGS: usize = 8;
+
+/// Bytes that a byte of a text has at most in its source.
+const LONGEST_UNIT: usize = 6;
 
 /// Whether a text is a JSON document; objects and lists only, unless `any` value will do.
 pub(super) fn is_document(text: &str, any: bool) -> bool {
@@ -60,10 +63,11 @@ fn first_value(text: &str) -> Result<Option<usize>, usize> {
     let end = values.byte_offset();
     let line = text[end..].find('\n').map_or(text.len(), |inner| end + inner + 1);
     let is_object = text[..end].ends_with('}');
-    Ok(match text[end..line].trim().is_empty() {
-        true => Some(line),
-        false => is_object.then_some(end),
-    })
+    match text[end..line].trim().is_empty() {
+        true => Ok(Some(line)),
+        false if is_object => Ok(Some(end)),
+        false => Err(text[..end].lines().count()),
+    }
 }
 
 /// A text in a document.
@@ -76,9 +80,11 @@ pub(super) struct JsonText {
 }
 
 impl JsonText {
-    /// The name of the field that it belongs to.
-    pub(super) fn field(&self, document: &str) -> Option<String> {
-        decoded(&document[self.field.clone()?])
+    /// The name of the field that it belongs to, where it can have at most `most` bytes.
+    pub(super) fn field(&self, document: &str, most: usize) -> Option<String> {
+        let source = &document[self.field.clone()?];
+        // long names would be read again for each text that belongs to them
+        (source.len() <= LONGEST_UNIT * most + 2).then(|| decoded(source))?
     }
 }
 
@@ -134,7 +140,7 @@ mod tests {
     fn texts(document: &str) -> Vec<(&str, Option<String>)> {
         let mut found = Vec::new();
         let _ = each_text::<()>(document, |text| {
-            found.push((&document[text.place.clone()], text.field(document)));
+            found.push((&document[text.place.clone()], text.field(document, 9)));
             ControlFlow::Continue(())
         });
         found

@@ -6,6 +6,7 @@ mod blocks;
 mod elements;
 mod json_string;
 mod json_text;
+mod lines;
 mod prose;
 mod reasoning;
 mod schema;
@@ -20,14 +21,18 @@ use regex::Regex;
 use self::blocks::{Block, JSON, blocks};
 use self::json_text::{JsonText, each_text, is_document};
 use self::reasoning::Part;
-use self::sentence::{is_sentence, says_something};
+use self::sentence::says_something;
 
 pub use self::apart::{Apart, Joined, PartCorrection};
 pub use self::prose::{Prose, PutBack};
 pub use self::schema::Bound;
+pub use self::sentence::is_sentence;
 
 /// Most parts of one answer that are corrected one by one.
 pub const MOST_PROSE: usize = 64;
+
+/// Longest answer that is taken apart, in bytes: reading one can take sixty times its memory.
+pub const MOST_ANSWER_BYTES: usize = 1 << 20;
 
 /// What documents are called that stand, escaped, in texts of others.
 const JSON_IN_JSON: &str = "JSON in a text of JSON";
@@ -86,6 +91,9 @@ pub enum PlanError {
     /// The request binds it to JSON.
     #[error("the request asks for JSON, and the upstream model's answer is none, or was cut off")]
     NoJson,
+    /// It is too long to be taken apart.
+    #[error("the answer has more than {MOST_ANSWER_BYTES} bytes, no longer one is taken apart")]
+    TooLong,
     /// It has too many parts.
     #[error("the answer has more than {MOST_PROSE} parts of prose, no more are corrected")]
     TooMany,
@@ -94,6 +102,9 @@ pub enum PlanError {
 impl Plan {
     /// Takes an answer apart.
     pub fn of(answer: &str, form: &Form, reasoning: Reasoning) -> Result<Self, PlanError> {
+        if answer.len() > MOST_ANSWER_BYTES && !matches!(form, Form::Other(_)) {
+            return Err(PlanError::TooLong);
+        }
         let mut plan = Self::default();
         let (mut n_answers, mut n_whole) = (0, 0);
         for part in reasoning::parts(answer) {
@@ -207,7 +218,9 @@ impl Plan {
     fn json_string(&mut self, document: &str, found: &JsonText, bound: &Bound) -> Result<(), PlanError> {
         let source = &document[found.place.clone()];
         let said = json_string::decoded(source).filter(|text| is_sentence(text));
-        let Some(said) = said.filter(|text| !bound.holds(found.field(document).as_deref(), text)) else {
+        let Some(said) =
+            said.filter(|text| !bound.holds(found.field(document, bound.longest_field()).as_deref(), text))
+        else {
             self.push_kept(source);
             return Ok(());
         };
@@ -364,7 +377,7 @@ mod tests {
         assert_eq!(prose(&plan("{\"a\": 1}\n\nYou fool.", &Form::Free)), ["You fool."]);
         assert_eq!(prose(&plan("[{x}] You fool.", &Form::Free)), ["[{x}] You fool."]);
         assert_eq!(prose(&plan("{\"a\": \"You fool", &Form::Free)), ["{\"a\": \"You fool"]);
-        let many = format!("[{}\"\"]", "\"This is a whole sentence.\",".repeat(100_000));
+        let many = format!("[{}\"\"]", "\"This is a whole sentence.\",".repeat(30_000));
         assert_eq!(Plan::of(&many, &Form::Free, Reasoning::Keep), Err(PlanError::TooMany));
     }
 
@@ -376,5 +389,116 @@ mod tests {
         assert_eq!((dropped.text().as_str(), dropped.drops_reasoning), ("Yes.", true));
         let bound = plan("(a|b) so it is", &Form::Other("guided_regex".into()));
         assert_eq!((bound.n_prose(), bound.text().as_str()), (0, "(a|b) so it is"));
+    }
+    #[test]
+    fn hostile_answers_take_time_in_proportion() {
+        let n = MOST_ANSWER_BYTES / 2 - 64;
+        let many = |part: &str| part.repeat(n / part.len());
+        for answer in [
+            many("\\[x\\] "),
+            many("$$x$$ "),
+            many("<svg></svg>a"),
+            many("<svg>") + &many("</svg>"),
+            many("<svg>\n") + &many("</svg>"),
+            many("1 ") + &many("<svg></svg>"),
+            many("[\n") + &many("]") + " x",
+            many("[\n") + "{}",
+            format!("See http://{}", many(")")),
+            format!("{{\"{}\":[{}1]}}", many("a"), many("\"[\\\"a b c d\\\"]\",")),
+        ] {
+            for piece in plan(&answer, &Form::Free).pieces {
+                if let Piece::Prose(prose) = piece {
+                    prose.is_live();
+                }
+            }
+        }
+        let long = "x".repeat(MOST_ANSWER_BYTES + 1);
+        assert_eq!(Plan::of(&long, &Form::Free, Reasoning::Keep), Err(PlanError::TooLong));
+        assert_eq!(Plan::unchanged(&long, Reasoning::Drop).answer, long);
+    }
+
+    /// What answers are made of.
+    const PARTS: [&str; 56] = [
+        "You fool. ",
+        "One two three four.",
+        "\n",
+        "\n\n",
+        "\r\n",
+        "\r",
+        "\t",
+        "  ",
+        "    ",
+        "```py\nx = 1\n```\n",
+        "```",
+        "~~~\n",
+        "| a | b |\n|---|---|\n| 1 | 2 |\n",
+        "$$x$$",
+        "\\[ y \\]",
+        "\\[\n",
+        "\\]",
+        "$$",
+        "`ls -l`",
+        "https://a.example/(x)",
+        "<b>",
+        "<table>",
+        "</table>\n",
+        "<svg>\n",
+        "</svg>",
+        "<?xml?>",
+        "<a>",
+        "</a>",
+        "{\"a\": \"You are a fool, so.\"}",
+        "[1, 2]",
+        "[\n",
+        "]",
+        "{\"a\":\n",
+        "\"One two three four.\"",
+        "}",
+        ",",
+        "<think>",
+        "</think>",
+        "\n</think>\n",
+        "[THINK]",
+        "> ",
+        "- ",
+        "1. ",
+        "# ",
+        "👩‍👩‍👧é",
+        "\u{2028}",
+        "\u{feff}",
+        "\0",
+        "\u{200b}",
+        "你是个傻瓜。",
+        "---\n",
+        "[1]: https://x.example\n",
+        "\\",
+        "\"",
+        "\\ud83d",
+        "\\u0041\\n",
+    ];
+
+    proptest::proptest! {
+        #[test]
+        fn parts_joined_are_the_answer(picks in proptest::collection::vec(0..PARTS.len(), 0..14), is_bound: bool, drops: bool, new in ".{0,9}") {
+            let answer: String = picks.iter().map(|pick| PARTS[*pick]).collect();
+            let form = if is_bound { Form::Json(Bound::default()) } else { Form::Free };
+            let reasoning = if drops { Reasoning::Drop } else { Reasoning::Keep };
+            let Ok(plan) = Plan::of(&answer, &form, reasoning) else { return Ok(()) };
+            let put = |with: &dyn Fn(&Prose) -> String| {
+                let put = |piece: &Piece| match piece {
+                    Piece::Kept(text) => text.clone(),
+                    Piece::Prose(prose) => prose.put_back(&with(prose)).source,
+                };
+                plan.pieces.iter().map(put).collect::<String>()
+            };
+            let same = put(&|prose| prose.text.clone());
+            proptest::prop_assert_eq!(&same, &plan.answer);
+            proptest::prop_assert!(plan.drops_reasoning || plan.answer == answer);
+            let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+            if plan.is_json && plan.has_json && is_json(&answer) {
+                let changed = put(&|prose| format!("{new}\"\\{}", prose.text));
+                proptest::prop_assert!(is_json(&changed), "{}", changed);
+            }
+        }
     }
 }

@@ -14,6 +14,7 @@ const DEEPEST: usize = 64;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bound {
     fields: BTreeSet<String>,
+    longest_field: usize,
     choices: BTreeSet<String>,
 }
 
@@ -23,7 +24,13 @@ impl Bound {
         let mut bound = Self::default();
         let mut binding = Binding { whole: schema, known: HashMap::new() };
         bound.walk(schema, &mut binding, 0);
+        bound.longest_field = bound.fields.iter().map(String::len).max().unwrap_or(0);
         bound
+    }
+
+    /// Bytes of the longest name of a field that is bound.
+    pub(super) fn longest_field(&self) -> usize {
+        self.longest_field
     }
 
     /// Whether a text may not be changed.

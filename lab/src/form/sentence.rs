@@ -5,7 +5,7 @@ const WORDS: [usize; 2] = [4, 2];
 /// Marks at the ends of sentences.
 const ENDS: [char; 12] = ['.', '!', '?', '…', '。', '！', '？', '．', '؟', '।', '။', '።'];
 /// Scripts that set no spaces between words.
-const UNSPACED: [(char, char); 11] = [
+const UNSPACED: [(char, char); 12] = [
     ('\u{0e00}', '\u{0eff}'),
     ('\u{0f00}', '\u{0fff}'),
     ('\u{1000}', '\u{109f}'),
@@ -16,13 +16,14 @@ const UNSPACED: [(char, char); 11] = [
     ('\u{4e00}', '\u{9fff}'),
     ('\u{a9e0}', '\u{a9ff}'),
     ('\u{f900}', '\u{faff}'),
+    ('\u{ff66}', '\u{ff9f}'),
     ('\u{20000}', '\u{3ffff}'),
 ];
 /// Letters of these that count as a word.
 const LETTERS: usize = 2;
 
 /// Whether a text of a document is a sentence, and no name, date or other value.
-pub(super) fn is_sentence(text: &str) -> bool {
+pub fn is_sentence(text: &str) -> bool {
     let is_gap = |c: char| c.is_whitespace() || c == '\u{200b}';
     let n_words: usize = text.split(is_gap).map(n_words).sum();
     n_words >= WORDS[0] || (n_words >= WORDS[1] && text.trim_end().ends_with(ENDS))
@@ -56,6 +57,7 @@ mod tests {
             "คุณเป็นคนโง่มาก",
             "You\u{200b}are\u{200b}a\u{200b}fool",
             "あなたは馬鹿です！",
+            "ｱﾅﾀﾊﾊﾞｶﾃﾞｽ",
             "तुम मूर्ख हो।",
         ] {
             assert!(is_sentence(text), "{text}");

@@ -43,12 +43,14 @@ fn without_end(link: &str) -> &str {
     if !link.contains("://") && !link.starts_with("www.") && !link.starts_with("mailto:") {
         return link;
     }
-    let mut link = link;
+    let (mut link, n_open) = (link, link.matches('(').count());
+    let mut n_closed = link.matches(')').count();
     while let Some(last) = link.chars().next_back() {
-        let is_open = last == ')' && link.matches('(').count() >= link.matches(')').count();
+        let is_open = last == ')' && n_open >= n_closed;
         if is_open || !".,;:!?'\")]}*_".contains(last) {
             break;
         }
+        n_closed -= usize::from(last == ')');
         link = &link[..link.len() - last.len_utf8()];
     }
     link

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::super::error::ApiError;
-use super::super::notes::Notes;
+use super::super::notes::{Notes, plain};
 use super::super::parts::Parts;
 use super::super::raw::{self, RawObject, is_void};
 use super::super::rules::{Fate, RESPONSE, RESPONSE_ITEM, RESPONSE_MESSAGE, RESPONSE_PART, Sorter, Verdict};
@@ -55,7 +55,7 @@ impl ResponseReply {
         }
         let status: String = object.get("status").and_then(raw::read).unwrap_or_else(|| "completed".into());
         if !["completed", "incomplete"].contains(&status.as_str()) {
-            return Err(ApiError::bad_reply(format!("the response is {status:?}")));
+            return Err(ApiError::bad_reply(format!("the response is {:?}", plain(&status))));
         }
         let incomplete = incomplete(&object, &mut sorter.notes);
         let echoed = echoed(asked, &object, &mut sorter.notes);

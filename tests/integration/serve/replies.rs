@@ -397,14 +397,27 @@ fn limits_of_the_request_bind_what_is_sent() {
         let stopped = ask(json!({ "stop": [" is Paris"] }));
         assert_eq!(stopped["message"]["content"], "The capital of France");
         assert_eq!(stopped["redline"]["usage"], all["redline"]["usage"], "a stop text takes no measure away");
-        assert!(stopped["redline"]["edit_ratio"].is_number(), "{stopped}");
+        let ratio = |choice: &Value, whole: &str| {
+            let said = choice["message"]["content"].as_str().unwrap();
+            (whole.len() - said.trim_end().len()) as f64 / whole.len() as f64
+        };
+        let whole = format!("{CLEAN} {CLEAN}");
+        assert_eq!(stopped["redline"]["edit_ratio"].as_f64(), Some(ratio(&stopped, &whole)), "{stopped}");
+        assert_eq!(stopped["redline"]["exact_copy"], false);
         let cut = ask(json!({ "max_tokens": 3 }));
         assert_eq!(
             (cut["finish_reason"].as_str(), cut["redline"]["truncated"].as_bool()),
             (Some("length"), Some(true))
         );
         assert!(cut["message"]["content"].as_str().unwrap().len() < CLEAN.len(), "{cut}");
+        assert_eq!(cut["redline"]["edit_ratio"].as_f64(), Some(ratio(&cut, &whole)), "{cut}");
         assert_eq!(ask(json!({ "max_completion_tokens": 3 }))["message"], cut["message"]);
+        let mut body = request(&completion(json!({ "content": format!("```\nls\n```\n{CLEAN}") })), is_stream);
+        body["stop"] = json!(["ls"]);
+        let reply = server.post("/v1/chat/completions", &body);
+        let before = if is_stream { gathered(&reply).remove(0) } else { reply.json()["choices"][0].clone() };
+        assert_eq!((&before["message"]["content"], &before["redline"]["status"]), (&json!("```\n"), &json!("skipped")));
+        assert!(before["redline"]["reason"].as_str().unwrap().contains("before any prose"), "{before}");
     }
 }
 
