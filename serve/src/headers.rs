@@ -1,10 +1,7 @@
 //! Which headers pass between a client and the upstream server: those of these lists, and no others.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 /// Names of headers that go upstream; a `*` at the end stands for any rest.
 pub const TO_UPSTREAM: [&str; 17] = [
@@ -116,18 +113,14 @@ pub(super) fn request_id(headers: &HeaderMap) -> HeaderValue {
             && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=@".contains(&byte))
     };
     let own = headers.get(REQUEST_ID).and_then(|id| id.to_str().ok()).filter(is_plain);
-    let id = own.map_or_else(|| hex_id("req_"), str::to_owned);
+    // some upstream servers take no other ids than these (llama-cpp-python's)
+    let id = own.map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
     HeaderValue::from_str(&id).expect("plain characters are a header's value")
 }
 
-/// An id that no other request has, here or after a start anew.
+/// An id that nothing else has, here or after a start anew.
 pub(super) fn hex_id(prefix: &str) -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    let hash = Sha256::digest(format!("{now} {count} {}", std::process::id()));
-    let hex: String = hash[..12].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{prefix}{hex}")
+    format!("{prefix}{}", Uuid::new_v4().simple())
 }
 
 #[cfg(test)]
@@ -200,7 +193,7 @@ mod tests {
             let mut sent = HeaderMap::new();
             sent.extend(HeaderValue::from_str(other).ok().map(|value| (REQUEST_ID, value)));
             let id = request_id(&sent);
-            assert!(id.to_str().unwrap().starts_with("req_"), "{other}: {id:?}");
+            assert_eq!(Uuid::parse_str(id.to_str().unwrap()).unwrap().get_version_num(), 4, "{other}: {id:?}");
         }
         let ids: std::collections::HashSet<HeaderValue> = (0..100).map(|_| request_id(&HeaderMap::new())).collect();
         assert_eq!(ids.len(), 100);
