@@ -2,7 +2,7 @@
 //!
 //! [`Aligner::extract`] finds a direction in triples, [`Aligner::scan`] looks along it, [`Aligner::sweep`] measures what the dial
 //! does, [`Aligner::correct`] uses it, [`from_scratch`] begins a new Aligner. Everything here is made of the parts in
-//! [`crate::model`], [`crate::probe`], [`crate::steer`] and [`crate::experiment`], which are there for what the builders do not
+//! [`redline_model`], [`redline_probe`], [`redline_steer`] and [`crate::experiment`], which are there for what the builders do not
 //! offer; nothing here prints, and nothing checks that questions do not overlap but [`shared_questions`].
 
 mod correct;

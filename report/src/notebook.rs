@@ -1,7 +1,7 @@
 //! Results that show themselves in Rust notebooks (evcxr): a scan is a picture, a sweep a plot, a fit a table.
 //!
 //! The kernel calls `evcxr_display` on the last expression of a cell; with [`EvcxrDisplay`] in scope (the
-//! [prelude](crate::prelude) brings it) the types below answer. Each prints blocks of its content by media type, which Jupyter
+//! prelude of `redline` brings it) the types below answer. Each prints blocks of its content by media type, which Jupyter
 //! chooses from; nothing here needs the kernel.
 
 mod table;

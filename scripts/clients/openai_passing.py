@@ -69,9 +69,9 @@ def real_models():
 
 @case("real-completions")
 def real_completions():
+    prompt = f"Question: {QUESTION}\nAnswer:"
     more = {"max_tokens": 32, "temperature": 0}
-    reply = client.completions.create(model=REAL_MODEL, prompt=QUESTION, **more)
-    said = reply.choices[0]
-    assert said.text == correction_of(said.redline["answer"]), reply
-    assert "".join(c.text for chunk in client.completions.create(model=REAL_MODEL, prompt=QUESTION, stream=True, **more)
-                   for c in chunk.choices)
+    said = client.completions.create(model=REAL_MODEL, prompt=prompt, **more).choices[0]
+    assert said.text == correction_of(said.redline["answer"], question=prompt), said
+    chunks = client.completions.create(model=REAL_MODEL, prompt=prompt, stream=True, **more)
+    assert "".join(choice.text for chunk in chunks for choice in chunk.choices) == said.text
