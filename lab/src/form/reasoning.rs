@@ -53,7 +53,8 @@ pub(super) fn parts(answer: &str) -> Vec<Part<'_>> {
 impl Mark {
     fn of(place: Range<usize>, text: &str) -> Self {
         let lower = text.to_lowercase();
-        let closes = lower.contains('/') || lower.starts_with("<|end");
+        // behind the first character, as an attribute of an opening mark may hold a slash
+        let closes = lower.chars().nth(1) == Some('/') || lower.starts_with("<|end");
         let name = lower.trim_start_matches(|c: char| !c.is_alphabetic());
         let name = name.split(|c: char| !c.is_alphabetic() && c != ':' && c != '_').next().unwrap_or_default();
         let first = lower.chars().next().unwrap_or_default();
@@ -150,6 +151,7 @@ mod tests {
             ["<THINK>\n", "</think>"],
             ["<think >", "</think >"],
             ["<thinking kind=\"a\">", "</thinking>"],
+            ["<think source=\"a/b\">", "</think>"],
             ["◁think▷", "◁/think▷"],
             ["<|begin_of_thought|>", "<|end_of_thought|>"],
             ["<|START_THINKING|>", "<|END_THINKING|>"],
