@@ -121,7 +121,12 @@ pub fn read<T: DeserializeOwned>(value: &RawValue) -> Option<T> {
 
 /// A text; halves of characters that stand alone are replaced, as browsers do.
 pub fn text(value: &RawValue) -> Option<String> {
-    read(value).or_else(|| serde_json::from_str(&whole_surrogates(value.get())).ok())
+    decoded(value.get())
+}
+
+/// What a JSON string says, its quotation marks included in `json`; halves of characters as in [`text`].
+pub fn decoded(json: &str) -> Option<String> {
+    serde_json::from_str(json).ok().or_else(|| serde_json::from_str(&whole_surrogates(json)).ok())
 }
 
 /// The elements of a list; `None` where it is none, or has more of them than anybody means.

@@ -101,7 +101,7 @@ impl Answer {
         let mut answer = Self::new(service, &plan);
         answer.end.kept.clone_from(&plan.kept);
         answer.is_held = plan.has_json;
-        answer.is_json = plan.is_json && plan.has_json;
+        answer.is_json = plan.is_json;
         answer.is_live = plan.is_one();
         if plan.n_prose() == 0 {
             answer.end.reason = Some(nothing_to_correct(&plan, &terms.form));

@@ -1,11 +1,4 @@
-//! A string of JSON: what it says, and where in its source each part of that stands.
-
-use redline_model::qac::whole_surrogates;
-
-/// What a string says, its quotation marks included in `source`; halves of characters that stand alone are replaced.
-pub(super) fn decoded(source: &str) -> Option<String> {
-    serde_json::from_str(source).ok().or_else(|| serde_json::from_str(&whole_surrogates(source)).ok())
-}
+//! A string of JSON: where in its source each part of what it says stands.
 
 /// Where these bytes of what a string says begin in its source, both without quotation marks. They are in order, and
 /// characters begin there.
@@ -48,6 +41,7 @@ fn unit(source: &str) -> [usize; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::raw::decoded;
 
     #[test]
     fn every_part_is_found_in_its_source() {

@@ -5,7 +5,7 @@ use std::ops::{ControlFlow, Range};
 use serde::de::IgnoredAny;
 
 use super::blocks::Kept;
-use super::json_string::decoded;
+use crate::raw::decoded;
 
 /// How often a text may be read, in all, in the search for documents in it.
 const MOST_READINGS: usize = 8;

@@ -22,6 +22,7 @@ use self::blocks::{Block, JSON, blocks};
 use self::json_text::{JsonText, each_text, is_document};
 use self::reasoning::Part;
 use self::sentence::says_something;
+use crate::raw::decoded;
 
 pub use self::apart::{Apart, Joined, PartCorrection};
 pub use self::prose::{Prose, PutBack};
@@ -217,7 +218,7 @@ impl Plan {
     /// A string of a document: a sentence, or a text with sentences in it, is corrected.
     fn json_string(&mut self, document: &str, found: &JsonText, bound: &Bound) -> Result<(), PlanError> {
         let source = &document[found.place.clone()];
-        let said = json_string::decoded(source).filter(|text| is_sentence(text));
+        let said = decoded(source).filter(|text| is_sentence(text));
         let Some(said) =
             said.filter(|text| !bound.holds(found.field(document, bound.longest_field()).as_deref(), text))
         else {
@@ -390,6 +391,7 @@ mod tests {
         let bound = plan("(a|b) so it is", &Form::Other("guided_regex".into()));
         assert_eq!((bound.n_prose(), bound.text().as_str()), (0, "(a|b) so it is"));
     }
+
     #[test]
     fn hostile_answers_take_time_in_proportion() {
         let n = MOST_ANSWER_BYTES / 2 - 64;
