@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::process::ExitCode;
 
 use redline::data::DataError;
+use redline::lab::Error as LabError;
 use redline::model::Error as ModelError;
 use redline::plot::PlotError;
 use redline::probe::Error as ProbeError;
@@ -19,6 +20,28 @@ use crate::visible::{visible, visible_lines};
 const MOST_LINE: usize = 600;
 /// Characters that stay of a longer one, at either end.
 const ENDS: usize = 200;
+
+/// An error with its cure, for rules that only the binary has.
+#[derive(Debug)]
+pub struct Hinted {
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl std::fmt::Display for Hinted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Hinted {}
+
+/// An error with its cure.
+pub fn hinted(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
+    Hinted { message: message.into(), hint: hint.into() }.into()
+}
 
 /// Prints what clap says, errors by the rule of all others; help and version are no errors.
 pub fn usage(error: &clap::Error) -> ExitCode {
@@ -122,10 +145,11 @@ fn known_hint(error: &anyhow::Error) -> Option<String> {
         let report = || cause.downcast_ref::<ReportError>().and_then(ReportError::hint).map(str::to_string);
         let data = || cause.downcast_ref::<DataError>().and_then(DataError::hint).map(str::to_string);
         let profile = || cause.downcast_ref::<ProfileError>().and_then(ProfileError::hint);
+        let lab = || cause.downcast_ref::<LabError>().and_then(LabError::hint);
         let of_libraries = steer.or_else(probe).or_else(model).map(str::to_string);
-        of_libraries.or_else(plot).or_else(report).or_else(data).or_else(profile)
+        of_libraries.or_else(plot).or_else(report).or_else(data).or_else(profile).or_else(lab)
     });
-    known.or_else(|| error.downcast_ref::<crate::session::Hinted>().map(|hinted| hinted.hint.clone()))
+    known.or_else(|| error.downcast_ref::<Hinted>().map(|hinted| hinted.hint.clone()))
 }
 
 /// What a model's files or passes said, however other errors carry it: those that speak with its words are no link of the chain.
@@ -137,7 +161,14 @@ fn model_error(error: &anyhow::Error) -> Option<&ModelError> {
         let of_data = || cause.downcast_ref().and_then(in_data);
         let of_profile = || cause.downcast_ref().and_then(in_profile);
         let of_report = || cause.downcast_ref().and_then(in_report);
-        direct.or_else(of_probe).or_else(of_steer).or_else(of_data).or_else(of_profile).or_else(of_report)
+        let of_lab = || cause.downcast_ref().and_then(in_lab);
+        direct
+            .or_else(of_probe)
+            .or_else(of_steer)
+            .or_else(of_data)
+            .or_else(of_profile)
+            .or_else(of_report)
+            .or_else(of_lab)
     })
 }
 
@@ -168,6 +199,16 @@ fn in_profile(error: &ProfileError) -> Option<&ModelError> {
     match error {
         ProfileError::Read(error) => Some(error),
         ProfileError::Steer(error) => in_steer(error),
+        _ => None,
+    }
+}
+
+fn in_lab(error: &LabError) -> Option<&ModelError> {
+    match error {
+        LabError::At { source, .. } => in_lab(source),
+        LabError::Steer(error) => in_steer(error),
+        LabError::Data(error) => in_data(error),
+        LabError::Profile(error) => in_profile(error),
         _ => None,
     }
 }
@@ -283,7 +324,7 @@ mod tests {
         for error in [anyhow::anyhow!("something"), anyhow::Error::from(broken)] {
             assert!(!hint(&error).is_empty());
         }
-        let hinted = crate::session::hinted("wrong", "do this").context("a file");
+        let hinted = hinted("wrong", "do this").context("a file");
         assert_eq!((message(&hinted).as_str(), hint(&hinted).as_str()), ("a file: wrong", "do this"));
     }
 }

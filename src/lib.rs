@@ -19,7 +19,7 @@ pub use redline_steer as steer;
 
 pub use redline_lab::{aligner, chat, conversation, data, embedded, experiment, form, profile, reference, self_test};
 #[cfg(feature = "report")]
-pub use redline_report::{figures, notebook, plot, report};
+pub use redline_report::{figures, notebook, plot, report, reproduction};
 #[cfg(feature = "serve")]
 pub use redline_serve as serve;
 

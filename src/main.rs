@@ -7,14 +7,15 @@ mod defaults;
 mod difference;
 mod failure;
 mod interrupt;
+mod models;
+mod observer;
 mod output;
 mod outputs;
 mod progress;
 mod provenance;
 mod request_log;
 mod rows;
-mod session;
-mod steering;
+mod sweep_words;
 mod visible;
 
 use std::process::ExitCode;

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use redline::model::files::{folder_of, is_stream, is_written_to, remove_leftovers, remove_leftovers_in, resolved};
 
-use crate::session::{cannot_write, hinted};
+use crate::failure::hinted;
 use check::{Target, check_distinct, check_form, check_inputs, check_kind, targets};
 pub use kind::Kind;
 use lock::{Lock, NoLock};
@@ -197,3 +197,17 @@ pub fn clear_for_log(path: &Path, kind: Kind, force: bool) -> anyhow::Result<()>
 
 #[cfg(test)]
 mod tests;
+
+/// Makes sure that a folder is there.
+pub fn make_folder(path: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(path).map_err(|error| cannot_write(path, &error))
+}
+
+/// An error about a place that cannot be written.
+pub fn cannot_write(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    let reason = match error.kind() {
+        std::io::ErrorKind::NotFound => "its folder is not there".to_string(),
+        kind => kind.to_string(),
+    };
+    hinted(format!("{}: cannot be written: {reason}", path.display()), "choose another output that can be written")
+}

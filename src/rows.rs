@@ -5,8 +5,15 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use redline::data::corrupt::CorruptedRow;
 use redline::data::{DataFile, Need, ReadOptions, ReadReport, read_corrupted, read_data};
+use redline::embedded;
+use redline::lab::rows::{Rows, at_strictness};
+use redline::lab::tune::PastSweep;
 use redline::model::Qac;
+use redline::model::qac::data_bytes;
+use redline::profile::hash_of;
 use serde::Serialize;
+
+use crate::failure::hinted;
 
 static STRICT: OnceLock<bool> = OnceLock::new();
 static SAID: Mutex<Vec<Said>> = Mutex::new(Vec::new());
@@ -82,4 +89,29 @@ pub fn corrupted_with_fields(path: &Path) -> anyhow::Result<Option<(Vec<Corrupte
     let Some((rows, file)) = read_corrupted(path, &options)? else { return Ok(None) };
     say(path, &file.report);
     Ok(Some((rows, file)))
+}
+
+/// Reads triples; with a strictness, of rows that carry their flaws, each with the correction of that strictness.
+pub fn read_triples(path: &Path, strictness: Option<u8>) -> anyhow::Result<Vec<Qac>> {
+    let Some(strictness) = strictness else { return triples(path) };
+    let rows = corrupted(path)?.ok_or_else(|| {
+        let message = format!("{}: --strictness is given, but the rows carry no flaws", path.display());
+        hinted(message, "leave --strictness out, or make the rows with `redline data corrupt`")
+    })?;
+    Ok(at_strictness(&rows, strictness)?)
+}
+
+/// The rows of an experiment: those of the file, with their flaws where they carry them, or those inside the program.
+pub fn of_experiment(path: Option<&Path>, strictness: Option<u8>) -> anyhow::Result<Rows> {
+    let Some(path) = path else { return Ok(Rows::embedded(strictness)?) };
+    let triples = read_triples(path, strictness)?;
+    let hash = hash_of(&data_bytes(path)?);
+    Ok(Rows { triples, flawed: None, name: path.into(), hash, strictness, is_embedded: false })
+}
+
+/// The rows to tune on: those asked for, those of an earlier sweep, or those inside the program.
+pub fn to_tune(asked: Option<&Path>, past: Option<&PastSweep>, strictness: Option<u8>) -> anyhow::Result<Rows> {
+    let is_file = |data: &&Path| *data != Path::new(embedded::ROWS_NAME) || data.exists();
+    let swept = past.map(|past| past.settings.data.as_path()).filter(is_file);
+    of_experiment(asked.or(swept), strictness)
 }

@@ -12,11 +12,12 @@ mod sweep;
 
 use std::path::Path;
 
-use redline_model::{AlignerTemplate, Model, Qac};
+use redline_model::{AlignerTemplate, Model, Qac, Tokenizer};
 use redline_probe::{LatScan, PairBuilder, PairDesign, Reading, split};
 use redline_steer::{ControlVector, Result};
 
 use crate::embedded;
+use crate::error as lab;
 use crate::experiment::scan_pair;
 
 pub use correct::Correct;
@@ -24,6 +25,8 @@ pub use extract::Extract;
 pub use scratch::{AlignerShape, from_scratch};
 pub use sweep::{Sweep, SweepRun};
 
+/// Most rows written together whose answers serve as drafts.
+const MOST_DRAFTED_ROWS: usize = 2;
 /// Output tokens of a scan.
 const SCAN_TOKENS: usize = redline_probe::scan::SCAN_TOKENS;
 
@@ -98,9 +101,52 @@ impl Aligner {
         scan_pair(&self.model, reading, &builder.pair(0, triple)?, SCAN_TOKENS)
     }
 
-    /// Tokens of the prompt.
-    fn prompt(&self, question: &str, answer: &str) -> Result<Vec<u32>> {
-        Ok(self.model.tokenizer()?.encode_rendered(&self.template.render(question, answer))?)
+    /// The tokenizer.
+    ///
+    /// # Errors
+    /// The model came without one.
+    pub fn tokenizer(&self) -> Result<&Tokenizer> {
+        Ok(self.model.tokenizer()?)
+    }
+
+    /// Token ids of the prompt: the template with question and answer in it. What a text holds that looks like a special token stays text.
+    ///
+    /// # Errors
+    /// The model came without a tokenizer.
+    pub fn prompt(&self, question: &str, answer: &str) -> Result<Vec<u32>> {
+        Ok(self.tokenizer()?.encode_rendered(&self.template.render(question, answer))?)
+    }
+
+    /// Token ids of the prompt of question and answer, refused where `max_new_tokens` more exceed the model's context; `origin` says in
+    /// the error where the texts come from.
+    ///
+    /// # Errors
+    /// No room, or no tokenizer.
+    pub fn prompt_with_room(&self, texts: [&str; 2], max_new_tokens: usize, origin: &str) -> lab::Result<Vec<u32>> {
+        let tokens = self.prompt(texts[0], texts[1])?;
+        let context = self.model.decoder.config().context;
+        if tokens.len().saturating_add(max_new_tokens) > context {
+            let n = tokens.len();
+            return Err(lab::Error::option(
+                format!(
+                    "{origin}: the prompt of {n} tokens and {max_new_tokens} new ones exceed the context of {context}"
+                ),
+                "shorten the text, leave the row out, or lower --max-new-tokens",
+            ));
+        }
+        Ok(tokens)
+    }
+
+    /// Tokens of an answer as the draft of its correction, where `n_together` rows are written together; empty where they are so many
+    /// that to check several tokens of each would cost more than it saves.
+    ///
+    /// # Errors
+    /// The model came without a tokenizer.
+    pub fn draft(&self, answer: &str, n_together: usize) -> Result<Vec<u32>> {
+        match n_together {
+            ..=MOST_DRAFTED_ROWS => Ok(self.tokenizer()?.encode_text(answer.trim())?),
+            _ => Ok(Vec::new()),
+        }
     }
 }
 

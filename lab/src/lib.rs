@@ -3,13 +3,24 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod aligner;
+pub mod built_in;
 pub mod chat;
 pub mod conversation;
 pub mod data;
 pub mod embedded;
 pub mod experiment;
 pub mod form;
+pub mod observer;
 pub mod profile;
 pub mod raw;
 pub mod reference;
+pub mod reproduce;
+pub mod rows;
 pub mod self_test;
+pub mod steering;
+pub mod tune;
+pub mod vector_unit;
+
+mod error;
+
+pub use error::{Error, Result};

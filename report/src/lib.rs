@@ -5,3 +5,4 @@ pub mod figures;
 pub mod notebook;
 pub mod plot;
 pub mod report;
+pub mod reproduction;

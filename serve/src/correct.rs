@@ -65,7 +65,7 @@ async fn write(service: Arc<Service>, mut pending: Pending, events: Events) -> R
 fn whole(service: &Service, correction: &Correction) -> Value {
     let mut value = json!(correction);
     value["object"] = "correction".into();
-    value["model"] = service.aligner.name.as_str().into();
+    value["model"] = service.name.as_str().into();
     value
 }
 
@@ -94,6 +94,6 @@ pub(super) async fn scan(
     let scan = scan_text(&service, [question, answer, output], vector.as_deref(), tokens).await?;
     let mut value = json!(scan);
     value["object"] = "scan".into();
-    value["model"] = service.aligner.name.as_str().into();
+    value["model"] = service.name.as_str().into();
     Ok(Json(value))
 }

@@ -54,12 +54,12 @@ pub(super) fn models(service: &Service, request: &Request, name: &str) -> Result
     if ![Method::GET, Method::HEAD].contains(request.method()) {
         return Err(ApiError::wrong_method(request));
     }
-    let aligner = json!({ "id": service.aligner.name, "object": "model", "created": 0, "owned_by": "redline" });
+    let aligner = json!({ "id": service.name, "object": "model", "created": 0, "owned_by": "redline" });
     let Some(name) = name.strip_prefix('/').filter(|name| !name.is_empty()) else {
         return Ok(Json(json!({ "object": "list", "data": [aligner] })).into_response());
     };
     let name = percent_decode_str(name).decode_utf8_lossy();
-    if name != service.aligner.name.as_str() {
+    if name != service.name.as_str() {
         let message = format!("there is no model `{name}`");
         return Err(ApiError::new(StatusCode::NOT_FOUND, "model_not_found", message));
     }
@@ -70,7 +70,7 @@ pub(super) fn models(service: &Service, request: &Request, name: &str) -> Result
 pub(super) async fn steering(State(service): State<Arc<Service>>) -> Result<Json<Value>, ApiError> {
     let vectors: Vec<Value> = service.dials()?.all().iter().map(vector).collect();
     Ok(Json(json!({
-        "model": service.aligner.name,
+        "model": service.name,
         "has_upstream": service.upstream.is_some(),
         "takes_feedback": service.aligner.template.takes_instruction(),
         "fail": match service.options.fail { FailMode::Closed => "closed", FailMode::Open => "open" },

@@ -51,6 +51,7 @@ mod upstream_body;
 mod upstream_error;
 mod upstream_reply;
 
+use redline_lab::aligner::Aligner;
 pub use redline_lab::conversation::{Conversation, ConversationError};
 use redline_lab::raw;
 
@@ -70,7 +71,7 @@ pub use read_answer::{ReadAnswer, read_answer};
 pub use redline_lab::form::Reasoning;
 pub use router::{ROUTES, router};
 pub use rules::{Fate, Rule, Rules, TABLES};
-pub use state::{Aligner, Service};
+pub use state::Service;
 pub use upstream::{Reply, Upstream};
 pub use upstream_error::{Stated, UpstreamError, stated_message};
 

@@ -4,7 +4,7 @@ use redline_model::Qac;
 use redline_probe::{ExtractOptions, Reading};
 use redline_steer::Result;
 
-use super::state::Aligner;
+use redline_lab::aligner::Aligner;
 use redline_lab::embedded;
 use redline_lab::experiment::{ExtractionSettings, OnProgress, extract};
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use axum::http::{HeaderMap, StatusCode};
-use redline_model::{AlignerTemplate, Model, Tokenizer};
+use redline_lab::aligner::Aligner;
+use redline_model::Tokenizer;
 use redline_probe::Reading;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout_at;
@@ -19,16 +20,6 @@ use super::metrics::Metrics;
 use super::options::ServeOptions;
 use super::upstream::Upstream;
 use super::upstream_error::UpstreamError;
-
-/// An Aligner as a server knows it.
-pub struct Aligner {
-    /// What clients call it.
-    pub name: String,
-    /// Weights and tokenizer.
-    pub model: Model,
-    /// How it is prompted.
-    pub template: AlignerTemplate,
-}
 
 /// What all corrections of one request know of each other: since when the first of them has a place.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +37,8 @@ impl OneRequest {
 
 /// A server: an Aligner, its vectors once they are there, and what waits for it.
 pub struct Service {
+    /// What clients call the Aligner.
+    pub(super) name: String,
     pub(super) aligner: Aligner,
     pub(super) options: ServeOptions,
     pub(super) upstream: Option<Upstream>,
@@ -58,10 +51,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// A server that is not ready: its vectors come with [`Service::begin`].
-    pub fn new(aligner: Aligner, options: ServeOptions, upstream: Option<Upstream>) -> Self {
+    /// A server that is not ready; `name` is what clients call its Aligner. Its vectors come with [`Service::begin`].
+    pub fn new(name: impl Into<String>, aligner: Aligner, options: ServeOptions, upstream: Option<Upstream>) -> Self {
         Self {
             queue: Queue::new(options.most_waiting),
+            name: name.into(),
             aligner,
             options,
             upstream,

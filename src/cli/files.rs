@@ -10,7 +10,7 @@ use redline::model::files::open;
 use redline::profile::{Profile, find};
 
 use super::command;
-use crate::session::model_folders;
+use crate::models::model_folders;
 
 /// Options that name what is written: verb and name. Every other option that takes a path names what is read.
 pub const OUTPUTS: [(&str, &str); 22] = [

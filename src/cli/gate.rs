@@ -4,18 +4,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use redline::steer::{Operator, RowSteering};
+use redline::lab::steering::{GateFile, MoreVectors, ScaledVector};
 
 use super::numbers::{MOST_FACTOR, MOST_LAYERS, count, number};
 
-/// A vector file with its own coefficient.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ScaledVector {
-    pub path: PathBuf,
-    pub coefficient: f32,
-}
+/// A vector file with its own coefficient, `FILE:COEFFICIENT`.
+#[derive(Debug, Clone)]
+pub struct Scaled(ScaledVector);
 
-impl FromStr for ScaledVector {
+impl FromStr for Scaled {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -23,7 +20,7 @@ impl FromStr for ScaledVector {
         let (path, coefficient) = text.rsplit_once(':').ok_or(form)?;
         let coefficient = coefficient.parse::<f32>().ok().filter(|number| number.is_finite());
         match (path.is_empty(), coefficient) {
-            (false, Some(coefficient)) => Ok(Self { path: path.into(), coefficient }),
+            (false, Some(coefficient)) => Ok(Self(ScaledVector { path: path.into(), coefficient })),
             _ => Err(form.into()),
         }
     }
@@ -33,7 +30,7 @@ impl FromStr for ScaledVector {
 pub struct GateArgs {
     /// Steer along this vector too; may be repeated
     #[arg(long, value_name = "FILE:COEFFICIENT")]
-    pub also: Vec<ScaledVector>,
+    pub also: Vec<Scaled>,
     /// Steer only at positions where this reading vector (.safetensors) fires
     #[arg(long, value_name = "FILE", requires = "gate_layer")]
     pub gate: Option<PathBuf>,
@@ -46,20 +43,12 @@ pub struct GateArgs {
 }
 
 impl GateArgs {
-    /// Whether nothing is asked for.
-    pub fn is_empty(&self) -> bool {
-        self.also.is_empty() && self.gate.is_none()
-    }
-
-    /// Files that are read.
-    pub fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        self.also.iter().map(|also| &also.path).chain(&self.gate)
-    }
-
-    /// What a row is steered by: the first vector at `coefficient`, then the others.
-    pub fn terms(&self, operator: Operator, coefficient: f32, prompt_len: usize) -> impl Iterator<Item = RowSteering> {
-        let others = self.also.iter().enumerate().map(|(i, also)| (i + 1, also.coefficient));
-        let term = move |(vector, coefficient)| RowSteering::new(vector, coefficient, prompt_len).by(operator);
-        std::iter::once((0, coefficient)).chain(others).map(term)
+    /// What is asked for.
+    pub fn options(&self) -> MoreVectors {
+        let gate = self.gate.clone().zip(self.gate_layer);
+        MoreVectors {
+            also: self.also.iter().map(|Scaled(also)| also.clone()).collect(),
+            gate: gate.map(|(path, layer)| GateFile { path, layer, above: self.gate_above }),
+        }
     }
 }

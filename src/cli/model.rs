@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use redline::embedded;
+use redline::lab::built_in::BuiltIn;
 
 #[derive(Args, Clone, Default)]
 pub struct ModelArgs {
@@ -24,9 +25,18 @@ pub struct ModelArgs {
 }
 
 impl ModelArgs {
-    /// Whether the Aligner on SmolLM2 is asked for by its name, which a file or folder of that name takes away.
+    /// Which of the project's Aligners is asked for. `--model smollm2` means the built-in adapter, unless a file or folder has that name.
+    pub fn built_in(&self) -> Option<BuiltIn> {
+        match self.model.as_deref() {
+            None => Some(BuiltIn::Embedded),
+            Some(path) if path == Path::new(embedded::SMOLLM2) && !path.exists() => Some(BuiltIn::SmolLm2),
+            Some(_) => None,
+        }
+    }
+
+    /// Whether the Aligner on SmolLM2 is asked for.
     pub fn is_smollm2(&self) -> bool {
-        self.model.as_deref().is_some_and(|path| path == Path::new(embedded::SMOLLM2) && !path.exists())
+        self.built_in() == Some(BuiltIn::SmolLm2)
     }
 
     /// Where the model runs.

@@ -1,9 +1,13 @@
 //! Options of pairs and of the direction that is found in them.
 
 use clap::Args;
+use redline::experiment::ExtractionSettings;
+use redline::model::Site;
+use redline::probe::scan::SCAN_TOKENS;
 use redline::probe::{ExtractOptions, Method, PairDesign, ReadAt, Scaling};
 
 use super::numbers::{MOST_ROWS, MOST_TOKENS, count};
+use crate::failure::hinted;
 
 #[derive(Args, Clone)]
 pub struct PairArgs {
@@ -39,4 +43,31 @@ pub struct PairArgs {
     /// instead of the row's own
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=5))]
     pub strictness: Option<u8>,
+}
+
+impl PairArgs {
+    /// The settings that the pair options stand for.
+    pub fn settings(&self, seed: u64) -> anyhow::Result<ExtractionSettings> {
+        let site: Site = self.site.parse()?;
+        if !(self.held_out_share > 0.0 && self.held_out_share < 1.0) {
+            let message = format!("--held-out-share is {}", self.held_out_share);
+            return Err(hinted(message, "give a share between 0 and 1, such as 0.25"));
+        }
+        Ok(ExtractionSettings {
+            design: self.design,
+            read: self.read.unwrap_or_else(|| ReadAt::default_for(self.design)),
+            site: site.to_string(),
+            extract: ExtractOptions {
+                method: self.method.unwrap_or(ExtractOptions::default().method),
+                scaling: self.scaling,
+                mirrored: !self.no_mirror,
+                seed,
+            },
+            max_tokens: self.max_tokens,
+            held_out_share: self.held_out_share,
+            scan_tokens: SCAN_TOKENS,
+            calibration_pairs: self.calibration_pairs,
+            seed,
+        })
+    }
 }

@@ -4,12 +4,19 @@ use std::path::PathBuf;
 
 use clap::Args;
 use redline::experiment::{DEFAULT_COHERENCE_BOUND, LayerSpec};
+use redline::lab::built_in::BuiltIn;
+use redline::lab::reproduce::ReproduceOptions;
 use redline::steer::{TokenRange, Unit};
 
 use super::Coefficients;
 use super::ModelArgs;
 use super::PairArgs;
+use crate::defaults;
+
 use super::numbers::{MOST_BATCH_ROWS, MOST_RANDOM, MOST_ROWS, MOST_TOKENS, count};
+
+/// Longest output, in tokens, of the rows inside the program.
+const MOST_EMBEDDED_TOKENS: usize = 160;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -77,4 +84,34 @@ pub struct ReproduceArgs {
     pub batch_rows: Option<usize>,
     #[command(flatten)]
     pub force: super::files::ForceArgs,
+}
+
+impl ReproduceArgs {
+    /// What is asked for, and for the rest what suits model and rows.
+    pub fn options(&self) -> anyhow::Result<ReproduceOptions> {
+        let model = self.model.built_in();
+        let suited = match (&self.data, model) {
+            (Some(_), _) => ReproduceOptions::for_model(model),
+            (None, Some(BuiltIn::Embedded)) => ReproduceOptions::embedded(),
+            (None, _) => ReproduceOptions::embedded_rows(model),
+        };
+        // outputs of the rows inside the program are longer
+        let max_new_tokens = if self.data.is_some() { suited.max_new_tokens } else { MOST_EMBEDDED_TOKENS };
+        Ok(ReproduceOptions {
+            n_pairs: self.pairs.unwrap_or(suited.n_pairs),
+            n_prompts: self.prompts.unwrap_or(suited.n_prompts),
+            coefficients: defaults::coefficients(&self.model, self.coefficients.as_ref()),
+            seed: self.seed,
+            extraction: defaults::pair_args(&self.model, &self.pair).settings(self.seed)?,
+            layers: defaults::layers(&self.model, &self.layers),
+            unit: self.unit,
+            range: defaults::range(&self.model, self.range),
+            max_new_tokens: self.max_new_tokens.unwrap_or(max_new_tokens),
+            coherence_bound: self.coherence_bound,
+            random_generated: self.random_generated,
+            random_propensity: self.random_propensity,
+            control_prompts: self.control_prompts.unwrap_or(suited.control_prompts),
+            batch_rows: self.batch_rows.unwrap_or(suited.batch_rows),
+        })
+    }
 }

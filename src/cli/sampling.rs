@@ -1,6 +1,8 @@
 //! Options of what is written.
 
 use clap::Args;
+use redline::lab::reproduce::check_new_tokens;
+use redline::model::sampling::SamplingOptions;
 
 use super::numbers::{MOST_COEFFICIENTS, MOST_TOKENS, MOST_VOCABULARY, count};
 
@@ -21,6 +23,22 @@ pub struct SamplingArgs {
     /// Make tokens that are already there less likely; 1 is off
     #[arg(long, default_value_t = 1.0)]
     pub repetition_penalty: f32,
+}
+
+impl SamplingArgs {
+    /// What is asked for, checked.
+    pub fn options(&self, seed: u64) -> anyhow::Result<SamplingOptions> {
+        let options = SamplingOptions {
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+            repetition_penalty: self.repetition_penalty,
+            seed,
+        };
+        options.check()?;
+        check_new_tokens(self.max_new_tokens)?;
+        Ok(options)
+    }
 }
 
 /// A list of numbers, separated by commas.

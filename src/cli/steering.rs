@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use redline::experiment::LayerSpec;
+use redline::lab::steering::{Steering, UsedProfile};
 use redline::steer::{Operator, TokenRange, Unit};
 
 #[derive(Args, Clone, Default)]
@@ -32,4 +33,25 @@ pub struct SteeringArgs {
     /// The GGUF file comes from llama.cpp's own generator, which numbers blocks one too high
     #[arg(long)]
     pub from_llama_cpp_generator: bool,
+}
+
+impl SteeringArgs {
+    /// What is asked for, for the rest what the profile says, then the default; nothing when neither a vector nor a profile is named.
+    pub fn steering(&self) -> anyhow::Result<Option<Steering>> {
+        let profile = self.profile.as_deref().map(|name| UsedProfile::open(name, self.vector.is_none())).transpose()?;
+        let of_profile = profile.as_ref().map(UsedProfile::vector_path);
+        let Some(vector) = self.vector.clone().or(of_profile) else { return Ok(None) };
+        let known = profile.as_ref().map(UsedProfile::profile);
+        let layers = self.layers.clone().or(known.map(|known| LayerSpec::List(known.layers.clone())));
+        Ok(Some(Steering {
+            vector,
+            layers: layers.unwrap_or_default(),
+            unit: self.unit.or(known.and_then(|known| known.unit.parse().ok())).unwrap_or_default(),
+            range: self.range.or(known.map(|known| known.range)).unwrap_or_default(),
+            operator: self.operator,
+            any_model: self.any_model,
+            from_llama_cpp_generator: self.from_llama_cpp_generator,
+            profile,
+        }))
+    }
 }

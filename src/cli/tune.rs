@@ -3,12 +3,16 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
+use redline::embedded;
 use redline::experiment::DEFAULT_COHERENCE_BOUND;
+use redline::lab::tune::{Counts, GivenVector, TuneOptions};
 use redline::steer::EditRatioVariant;
 
 use super::numbers::{MOST_BATCH_ROWS, MOST_ROWS, count};
 use super::steering::SteeringArgs;
 use super::{Coefficients, ModelArgs, PairArgs, SamplingArgs};
+use crate::defaults;
+use crate::failure::hinted;
 
 #[derive(Args)]
 #[command(group = ArgGroup::new("target").args(["target_ratio", "like"]).required(true))]
@@ -80,4 +84,41 @@ pub struct TuneArgs {
     pub save: Option<String>,
     #[command(flatten)]
     pub force: super::files::ForceArgs,
+}
+
+impl TuneArgs {
+    /// What is asked for, and for the rest what suits model and rows.
+    pub fn options(&self, are_embedded: bool) -> anyhow::Result<TuneOptions> {
+        if let Some(ratio) = self.target_ratio.filter(|ratio| !(ratio.is_finite() && *ratio >= 0.0)) {
+            return Err(hinted(format!("--target-ratio is {ratio}"), "give a ratio of at least 0, such as 0.25"));
+        }
+        let suited = Counts::suited(are_embedded, self.model.built_in());
+        let prompts = self.prompts.unwrap_or(suited.prompts);
+        let method = self.pair.method.or(Some(embedded::METHOD));
+        Ok(TuneOptions {
+            counts: Counts {
+                pairs: self.pairs.unwrap_or(suited.pairs),
+                prompts,
+                verify: self.verify.unwrap_or(prompts),
+            },
+            verify: self.verify,
+            skip: self.skip,
+            variant: self.variant,
+            coefficients: defaults::coefficients(&self.model, self.coefficients.as_ref()),
+            coherence_bound: self.coherence_bound,
+            extraction: PairArgs { method, ..self.pair.clone() }.settings(self.seed)?,
+            layers: defaults::layers(&self.model, &self.steering.layers.clone().unwrap_or_default()),
+            unit: self.steering.unit.unwrap_or_default(),
+            range: defaults::range(&self.model, self.steering.range),
+            given: GivenVector {
+                vector: self.steering.vector.clone(),
+                any_model: self.steering.any_model,
+                from_llama_cpp_generator: self.steering.from_llama_cpp_generator,
+            },
+            sampling: self.sampling.options(self.seed)?,
+            max_new_tokens: self.sampling.max_new_tokens,
+            seed: self.seed,
+            batch_rows: self.batch_rows,
+        })
+    }
 }

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use crate::cli::numbers::MOST_LIST;
 use crate::cli::train::{AblateArgs, TrainArgs};
 use crate::commands::train::train_aligner;
+use crate::failure::hinted;
 use crate::output;
-use crate::session::{hinted, make_folder};
+use crate::outputs::make_folder;
 
 /// What came of one share.
 #[derive(Debug, Clone, PartialEq, Serialize)]

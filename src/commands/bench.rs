@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::process::ExitCode;
 use std::time::Instant;
 
+use redline::aligner::Aligner;
 use redline::model::generate::{Drafting, GenerateOptions, Prompt, generate, read_prefix};
 use redline::model::{Hook, NoHook, Qac, matmul_kernel};
 use redline::steer::{Inject, RowSteering, percentile};
@@ -11,9 +12,11 @@ use serde::Serialize;
 
 use crate::cli::BenchArgs;
 use crate::cli::numbers::MOST_LIST;
-use crate::session::{Session, hinted, read_triples};
-use crate::steering::Steering;
+use crate::failure::hinted;
+use crate::models;
+use crate::rows::read_triples;
 use crate::{interrupt, output};
+use redline::lab::steering::Steering;
 
 /// One kind of work, timed several times.
 #[derive(Debug, Serialize)]
@@ -46,9 +49,9 @@ pub fn run(args: &BenchArgs, json: bool) -> anyhow::Result<ExitCode> {
     if args.rows.len() > MOST_LIST {
         return Err(hinted(format!("--rows has {} numbers", args.rows.len()), format!("give at most {MOST_LIST}")));
     }
-    let session = Session::open(&args.model)?;
+    let aligner = models::open(&args.model)?;
     let load_seconds = started.elapsed().as_secs_f64();
-    let bench = Bench { args, session: &session };
+    let bench = Bench { args, aligner: &aligner };
     let mut timings = Vec::new();
     if args.prefill > 0 {
         timings.push(bench.prefill()?);
@@ -78,13 +81,13 @@ pub fn run(args: &BenchArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 struct Bench<'a> {
     args: &'a BenchArgs,
-    session: &'a Session,
+    aligner: &'a Aligner,
 }
 
 impl Bench<'_> {
     /// A text of `n` tokens without meaning.
     fn tokens(&self, n: usize) -> anyhow::Result<Vec<u32>> {
-        let config = self.session.model.decoder.config();
+        let config = self.aligner.model.decoder.config();
         if n > config.context {
             let message = format!("{n} tokens exceed the model's context of {}", config.context);
             return Err(hinted(message, "give fewer with --prefill or --decode"));
@@ -94,7 +97,7 @@ impl Bench<'_> {
 
     fn prefill(&self) -> anyhow::Result<Timing> {
         let tokens = self.tokens(self.args.prefill)?;
-        let decoder = &self.session.model.decoder;
+        let decoder = &self.aligner.model.decoder;
         let run = || {
             let prefix = read_prefix(decoder, &tokens, &mut NoHook)?;
             anyhow::ensure!(prefix.len() == tokens.len(), "the prompt was read in part");
@@ -113,10 +116,10 @@ impl Bench<'_> {
 
     /// Corrections, one after the other, from prompts that were read before the clock starts: plain, and with the answer as draft.
     fn correct(&self, triples: &[Qac]) -> anyhow::Result<[Timing; 2]> {
-        let (args, decoder) = (self.args, &self.session.model.decoder);
+        let (args, decoder) = (self.args, &self.aligner.model.decoder);
         let options = GenerateOptions {
             max_new_tokens: args.max_new_tokens,
-            stop_ids: self.session.tokenizer()?.stop_ids().to_vec(),
+            stop_ids: self.aligner.tokenizer()?.stop_ids().to_vec(),
             ..GenerateOptions::default()
         };
         let mut inject = self.injection()?;
@@ -124,13 +127,13 @@ impl Bench<'_> {
         for (row, qac) in triples.iter().enumerate() {
             let origin = format!("row {row}");
             let texts = [qac.question.as_str(), qac.answer.as_str()];
-            let tokens = self.session.prompt_with_room(texts, args.max_new_tokens, &origin)?;
+            let tokens = self.aligner.prompt_with_room(texts, args.max_new_tokens, &origin)?;
             let prefix = Some(read_prefix(decoder, &tokens[..tokens.len() - 1], &mut NoHook)?);
             if let Some(inject) = &mut inject {
                 let (coefficient, prompt_len) = (args.coefficient, tokens.len());
                 inject.steer(row, RowSteering::new(0, coefficient, prompt_len))?;
             }
-            let draft = self.session.draft(&qac.answer, 1)?;
+            let draft = self.aligner.draft(&qac.answer, 1)?;
             prompts.push(Prompt { prefix, draft, ..Prompt::new(tokens, vec![row]) });
         }
         let undrafted: Vec<Prompt> = prompts.iter().map(|p| Prompt { draft: Vec::new(), ..p.clone() }).collect();
@@ -150,7 +153,7 @@ impl Bench<'_> {
     fn injection(&self) -> anyhow::Result<Option<Inject>> {
         let Some(path) = &self.args.vector else { return Ok(None) };
         let steering = Steering::by(path, self.args.layers.clone(), self.args.unit);
-        Ok(Some(self.session.injection(&steering)?))
+        Ok(Some(steering.injection(&self.aligner.model)?))
     }
 
     /// Continues the prompts; the number of tokens chosen, the one that ended each row included.
@@ -160,7 +163,7 @@ impl Bench<'_> {
         options: &GenerateOptions,
         hook: &mut dyn Hook,
     ) -> anyhow::Result<(usize, Drafting)> {
-        let rows = generate(&self.session.model.decoder, prompts, options, hook, &mut |_, _| {
+        let rows = generate(&self.aligner.model.decoder, prompts, options, hook, &mut |_, _| {
             interrupt::check()?;
             Ok(ControlFlow::Continue(()))
         })?;

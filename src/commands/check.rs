@@ -4,17 +4,20 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use redline::embedded;
+use redline::lab::rows::at_strictness;
 use redline::model::Qac;
 use redline::reference::{Comparison, compare};
 use redline::self_test::{Finding, SelfTest, Verdict};
 use serde_json::json;
 
 use crate::cli::inspect::CheckArgs;
+use crate::failure::hinted;
+use crate::models;
+use crate::models::open_model;
 use crate::output;
 use crate::progress::Progress;
 use crate::rows;
-use crate::session::{Session, at_strictness, hinted, open_model};
-use crate::steering::Steering;
+use redline::lab::steering::Steering;
 
 pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
     match &args.reference {
@@ -25,12 +28,12 @@ pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 fn alone(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
     let triples = triples(args)?;
-    let session = Session::open(&args.model_args())?;
+    let aligner = models::open(&args.model_args())?;
     let steering = args.vector.as_ref().map(|vector| Steering::by(vector, args.layers.clone(), args.unit));
-    let vector = steering.map(|steering| steering.load(&session.model)).transpose()?;
+    let vector = steering.map(|steering| steering.load(&aligner.model)).transpose()?;
     let test = SelfTest {
-        model: &session.model,
-        template: &session.template,
+        model: &aligner.model,
+        template: &aligner.template,
         triples: &triples,
         vector: vector.as_ref().map(|loaded| (&loaded.vector, args.range)),
     };
@@ -41,8 +44,8 @@ fn alone(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         output::json(&json!({
             "schema": "redline.self-test.v1",
-            "model": session.model.path,
-            "template": session.template.name(),
+            "model": aligner.model.path,
+            "template": aligner.template.name(),
             "n_triples": triples.len(),
             "findings": findings,
             "passes": !fails,

@@ -10,13 +10,14 @@ use serde_json::json;
 
 use crate::cli::CompareArgs;
 use crate::cli::numbers::MOST_LIST;
-use crate::commands::extract;
+use crate::failure::hinted;
+use crate::models;
 use crate::output;
 use crate::progress::Progress;
-use crate::session::{Session, hinted, read_triples};
+use crate::rows::read_triples;
 
 pub fn run(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let settings = extract::settings(&args.pair, args.seed)?;
+    let settings = args.pair.settings(args.seed)?;
     let coefficients = args.coefficients.0.clone();
     if !coefficients.contains(&0.0) {
         return Err(SteerError::NoBaseline { n: coefficients.len() }.into());
@@ -33,10 +34,10 @@ pub fn run(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
         return Err(hinted("--method is one method, and this compares several", "give --methods"));
     }
     let triples = read_triples(&args.data, args.pair.strictness)?;
-    let session = Session::open(&args.model)?;
+    let aligner = models::open(&args.model)?;
     let layers = if args.layers.is_empty() { vec![LayerSpec::Auto, LayerSpec::All] } else { args.layers.clone() };
     for spec in &layers {
-        spec.resolve(session.model.decoder.config().n_layers)?;
+        spec.resolve(aligner.model.decoder.config().n_layers)?;
     }
     let options = CompareOptions {
         methods: args.methods.iter().map(|&method| (method, args.pair.scaling)).collect(),
@@ -50,15 +51,15 @@ pub fn run(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
     };
     let triples: Vec<(usize, &Qac)> = triples.iter().enumerate().take(args.pairs).collect();
     let mut progress = Progress::new("comparing", args.measured);
-    let found = compare(&session.model, &session.template, &triples, &settings, &options, &mut |done, total| {
+    let found = compare(&aligner.model, &aligner.template, &triples, &settings, &options, &mut |done, total| {
         progress.set(done, total)
     });
     let found = found.with_context(|| args.data.display().to_string())?;
     progress.finish();
     let result = json!({
         "schema": "redline.compare.v1",
-        "model_hash": session.model.fingerprint,
-        "template": session.template.source(),
+        "model_hash": aligner.model.fingerprint,
+        "template": aligner.template.source(),
         "data": args.data,
         "settings": settings,
         "coefficients": options.coefficients,

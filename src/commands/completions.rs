@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::cli::command;
 use crate::cli::completions::{CompletionsArgs, ManArgs};
 use crate::output;
-use crate::session::make_folder;
+use crate::outputs::make_folder;
 
 /// Prints the completions of a shell.
 pub fn completions(args: &CompletionsArgs, json: bool) -> anyhow::Result<ExitCode> {

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use crate::cli::CorrectArgs;
-use crate::cli::gate::GateArgs;
 use crate::commands::stack::{self, Row};
+use crate::failure::hinted;
+use crate::models::OWN_ALIGNER;
 use crate::output;
-use crate::session::{OWN_ALIGNER, hinted};
-use crate::steering::Steering;
+use redline::lab::steering::{MoreVectors, Steering};
 
 pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     let rows = questions(args)?;
@@ -27,7 +27,7 @@ fn warn_of_own_aligner(args: &CorrectArgs) {
 }
 
 /// Refuses further vectors, and gates, without a vector that they stand beside.
-pub fn check_gate(gate: &GateArgs, steering: Option<&Steering>) -> anyhow::Result<()> {
+pub fn check_gate(gate: &MoreVectors, steering: Option<&Steering>) -> anyhow::Result<()> {
     match steering.is_none() && !gate.is_empty() {
         true => Err(hinted("--also or --gate is given, but no vector to steer by", "give --vector or --profile too")),
         false => Ok(()),

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::process::ExitCode;
 
+use redline::aligner::Aligner;
 use redline::data::corrupt::CorruptedRow;
 use redline::data::write_json_lines;
 use redline::experiment::{Quality, StrictnessQuality, Written, similarity};
@@ -13,8 +14,8 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::EvaluateArgs;
+use crate::models;
 use crate::progress::Progress;
-use crate::session::Session;
 use crate::{interrupt, output, rows};
 
 /// One output, as it is written.
@@ -38,8 +39,8 @@ pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
         None => rows::triples(&args.data)?,
     };
     triples.truncate(args.prompts);
-    let session = Session::open(&args.model)?;
-    let rows = write_all(args, &session, &triples)?;
+    let aligner = models::open(&args.model)?;
+    let rows = write_all(args, &aligner, &triples)?;
 
     let written = triples.iter().zip(&rows).map(|(row, out)| Written { row, output: &out.output, is_cut: out.is_cut });
     let quality = Quality::measure(&written.collect::<Vec<_>>());
@@ -51,7 +52,7 @@ pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         output::json(&json!({
             "schema": "redline.evaluate.v1",
-            "model_hash": session.model.fingerprint,
+            "model_hash": aligner.model.fingerprint,
             "data": args.data,
             "quality": quality,
             "strictness": strictness,
@@ -62,16 +63,16 @@ pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn write_all<'a>(args: &EvaluateArgs, session: &Session, triples: &'a [Qac]) -> anyhow::Result<Vec<EvaluatedRow<'a>>> {
+fn write_all<'a>(args: &EvaluateArgs, aligner: &Aligner, triples: &'a [Qac]) -> anyhow::Result<Vec<EvaluatedRow<'a>>> {
     let prompt = |(row, qac): (usize, &Qac)| {
         let origin = format!("{}: row {row}", args.data.display());
-        session.prompt_with_room([&qac.question, &qac.answer], args.max_new_tokens, &origin)
+        aligner.prompt_with_room([&qac.question, &qac.answer], args.max_new_tokens, &origin)
     };
-    let prompts: Vec<Vec<u32>> = triples.iter().enumerate().map(prompt).collect::<anyhow::Result<_>>()?;
+    let prompts: Vec<Vec<u32>> = triples.iter().enumerate().map(prompt).collect::<redline::lab::Result<_>>()?;
     // rows of similar length together
     let mut order: Vec<usize> = (0..prompts.len()).collect();
     order.sort_by_key(|&row| prompts[row].len());
-    let tokenizer = session.tokenizer()?;
+    let tokenizer = aligner.tokenizer()?;
     let options = GenerateOptions {
         max_new_tokens: args.max_new_tokens,
         stop_ids: tokenizer.stop_ids().to_vec(),
@@ -81,7 +82,7 @@ fn write_all<'a>(args: &EvaluateArgs, session: &Session, triples: &'a [Qac]) -> 
     let mut rows: Vec<Option<EvaluatedRow<'a>>> = vec![None; prompts.len()];
     for (batch, part) in order.chunks(args.batch_rows.max(1)).enumerate() {
         let part: Vec<Prompt> = part.iter().map(|&row| Prompt::new(prompts[row].clone(), vec![row])).collect();
-        let written = generate(&session.model.decoder, &part, &options, &mut NoHook, &mut |_, _| {
+        let written = generate(&aligner.model.decoder, &part, &options, &mut NoHook, &mut |_, _| {
             interrupt::check()?;
             Ok(ControlFlow::Continue(()))
         })?;

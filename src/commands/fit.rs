@@ -7,16 +7,16 @@ use anyhow::Context;
 use redline::data::corrupt::CorruptedRow;
 use redline::experiment::{SlopeDependence, SweepAnalysis, analyse, best_fit, slope_dependences};
 use redline::figures::sweep_plot;
+use redline::lab::rows::rows_hash;
 use redline::plot::write_both;
-use redline::report::Table;
-use redline::steer::{BootstrapOptions, CORRECTION, Interval, SweepFit, SweepRow, read_sweep};
+use redline::steer::{BootstrapOptions, CORRECTION, SweepRow, read_sweep};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::FitArgs;
-use crate::commands::sweep::rows_hash;
 use crate::difference::{Marks, marked};
-use crate::session::hinted;
+use crate::failure::hinted;
+use crate::sweep_words::{coefficient_table, fit_lines};
 use crate::{output, rows};
 
 pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
@@ -163,71 +163,4 @@ impl Limits {
         }
         text
     }
-}
-
-/// A line a coefficient, as text.
-pub fn coefficient_table(analysis: &SweepAnalysis) -> String {
-    let Table { header, rows } = coefficient_cells(analysis);
-    output::table(&header.iter().map(String::as_str).collect::<Vec<_>>(), &rows)
-}
-
-/// A line a coefficient.
-pub fn coefficient_cells(analysis: &SweepAnalysis) -> Table {
-    let intervals = analysis.fit_all.as_ref().map(|fit| &fit.mean_ratio_interval);
-    let rows: Vec<Vec<String>> = analysis
-        .coefficients
-        .iter()
-        .enumerate()
-        .map(|(i, at)| {
-            let interval = intervals.and_then(|intervals| intervals.get(i));
-            vec![
-                format!("{}", at.coefficient),
-                format!("{:.3}", at.mean_edit_ratio),
-                interval.map_or_else(|| "–".into(), show_interval),
-                format!("{:.3}", at.exact_copy_share),
-                output::number(at.reference_similarity),
-                output::number(at.nll),
-                format!("{:.3}", at.repetition),
-                format!("{:.3}", at.truncated_share),
-            ]
-        })
-        .collect();
-    let ratio = format!("{} ratio", analysis.variant);
-    let header =
-        ["coefficient", &ratio, "95 %", "exact copies", "like reference", "nll/token", "repetition", "cut off"];
-    Table { header: header.map(str::to_owned).to_vec(), rows }
-}
-
-/// The fitted line within the coherent range and over all coefficients.
-pub fn fit_lines(analysis: &SweepAnalysis) -> String {
-    let mut lines = vec![String::new()];
-    match &analysis.coherent_range {
-        Some(range) => {
-            lines.push(format!(
-                "coherent range  {} … {} (nll within {} of {:.3} at coefficient 0)",
-                range.low, range.high, range.bound, range.baseline
-            ));
-            lines.push(describe("within it", analysis.fit.as_ref()));
-        }
-        None => lines.push("coherent range  unknown: coefficient 0 was not run, or gave no output".into()),
-    }
-    lines.push(describe("all coefficients", analysis.fit_all.as_ref()));
-    lines.join("\n")
-}
-
-fn describe(label: &str, fit: Option<&SweepFit>) -> String {
-    let Some(fit) = fit else { return format!("{label:<15} no line: it takes three coefficients and two prompts") };
-    format!(
-        "{label:<15} slope {:.4} {}, R² {} {}, Spearman {}, anti-steerable prompts {:.0} %",
-        fit.line.slope,
-        show_interval(&fit.slope_interval),
-        output::number(fit.line.r2),
-        fit.r2_interval.as_ref().map_or_else(String::new, show_interval),
-        output::number(fit.spearman),
-        100.0 * fit.negative_slope_share,
-    )
-}
-
-fn show_interval(interval: &Interval) -> String {
-    format!("[{:.3}, {:.3}]", interval.low, interval.high)
 }

@@ -13,8 +13,8 @@ use redline::steer::control_file::read_control_vector;
 use serde_json::{Value, json};
 
 use crate::cli::inspect::InspectArgs;
+use crate::failure::hinted;
 use crate::output;
-use crate::session::hinted;
 use crate::visible::visible;
 
 /// A description: what the file is, and its properties, each a name and a text.

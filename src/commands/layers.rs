@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use redline::experiment::{LayerProfiles, PlaceProfile, places, profile_layers};
+use redline::experiment::{LayerProfiles, PlaceProfile, places, profile_layers, skipped_in_words};
 use redline::figures::{onset_curves, place_heatmap};
 use redline::model::Qac;
 use redline::plot::write_both;
@@ -11,33 +11,35 @@ use redline::probe::bootstrap::Estimate;
 use serde_json::json;
 
 use crate::cli::LayersArgs;
-use crate::commands::extract::{self, report_skipped};
+use crate::failure::hinted;
+use crate::models;
 use crate::output;
+use crate::outputs::make_folder;
 use crate::progress::Progress;
-use crate::session::{Session, hinted, make_folder, read_triples};
+use crate::rows::read_triples;
 
 pub fn run(args: &LayersArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let settings = extract::settings(&args.pair, args.seed)?;
+    let settings = args.pair.settings(args.seed)?;
     if args.tokens > 200 || args.around > 100 {
         let message = format!("--tokens is {}, --around is {}", args.tokens, args.around);
         return Err(hinted(message, "give at most 200 tokens and 100 places around the first difference"));
     }
     let triples = read_triples(&args.data, args.pair.strictness)?;
-    let session = Session::open(&args.model)?;
+    let aligner = models::open(&args.model)?;
     let triples: Vec<(usize, &Qac)> = triples.iter().enumerate().take(args.pairs).collect();
     let places = places(args.tokens, args.around);
 
     let mut progress = Progress::new("reading pairs", triples.len());
-    let found = profile_layers(&session.model, &session.template, &triples, &places, &settings, &mut |done, total| {
+    let found = profile_layers(&aligner.model, &aligner.template, &triples, &places, &settings, &mut |done, total| {
         progress.set(done, total)
     });
     let found = found.with_context(|| args.data.display().to_string())?;
     progress.finish();
-    report_skipped(&found.skipped);
+    skipped_in_words(&found.skipped).iter().for_each(|note| output::note!("{note}"));
     let result = json!({
         "schema": "redline.layers.v1",
-        "model_hash": session.model.fingerprint,
-        "template": session.template.source(),
+        "model_hash": aligner.model.fingerprint,
+        "template": aligner.template.source(),
         "data": args.data,
         "settings": settings,
         "n_train": found.n_pairs[0],

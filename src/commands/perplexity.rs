@@ -8,8 +8,9 @@ use redline::model::{Continuation, NoHook, SharedPrefix, log_probs};
 use serde_json::json;
 
 use crate::cli::inspect::PerplexityArgs;
+use crate::failure::hinted;
+use crate::models::open_model;
 use crate::output;
-use crate::session::{hinted, open_model};
 
 /// Most bytes of a text: no context is as long.
 const MOST_TEXT: u64 = 16 << 20;

@@ -8,8 +8,8 @@ use redline::steer::{
 use serde_json::json;
 
 use crate::cli::RatioArgs;
+use crate::failure::hinted;
 use crate::progress::Progress;
-use crate::session::hinted;
 use crate::{output, rows};
 
 /// Rows compared between two looks for Ctrl-C.

@@ -4,22 +4,25 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use redline::experiment::scan_pair;
-use redline::figures::heatmap;
+use redline::figures::{heatmap, scan_title};
+use redline::lab::reproduce::ScanLine;
 use redline::model::Qac;
 use redline::model::files::write_atomically;
 use redline::plot::{ascii, write_both};
 use redline::probe::{Error as ProbeError, LatScan, PairBuilder, PairDesign, Reading};
 use redline::report::{Example, Examples, Report, ScanPart, SettingsGroup, flattened};
 
-use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::ScanArgs;
+use crate::failure::hinted;
+use crate::models;
 use crate::output;
+use crate::outputs::make_folder;
 use crate::progress::Progress;
 use crate::provenance::program;
 use crate::rows;
-use crate::session::{Session, check_reading, hinted, make_folder};
+use redline::lab::steering::check_reading;
 
 pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
     let reading = Reading::load(&args.vector)?;
@@ -32,21 +35,21 @@ pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
         return Err(hinted(message, format!("rows go from 0 to {}", triples.len() - 1)));
     }
     let page = args.report.clone().or_else(|| args.out.as_ref().map(|folder| folder.join("index.html")));
-    let session = Session::open(&args.model)?;
-    check_reading(&reading, &args.vector, &session.model, args.any_model)?;
-    let builder = PairBuilder::new(&session.model, &session.template, PairDesign::Forced, args.max_tokens)?;
+    let aligner = models::open(&args.model)?;
+    check_reading(&reading, &args.vector, &aligner.model, args.any_model)?;
+    let builder = PairBuilder::new(&aligner.model, &aligner.template, PairDesign::Forced, args.max_tokens)?;
     let mut scans = Vec::new();
     let mut progress = Progress::new("scanning", args.row.len());
     for (done, &row) in args.row.iter().enumerate() {
         let pair = builder.pair(row, &triples[row]).with_context(|| args.data.display().to_string())?;
-        scans.extend(scan_pair(&session.model, &reading, &pair, args.tokens)?);
+        scans.extend(scan_pair(&aligner.model, &reading, &pair, args.tokens)?);
         progress.set(done + 1, args.row.len())?;
     }
     progress.finish();
     if let Some(folder) = &args.out {
         make_folder(folder)?;
         for scan in &scans {
-            write_both(&heatmap(scan, &title(scan)), &folder.join(format!("scan-{}-{}", scan.row, scan.label)))?;
+            write_both(&heatmap(scan, &scan_title(scan)), &folder.join(format!("scan-{}-{}", scan.row, scan.label)))?;
         }
         write_atomically(&folder.join("scans.jsonl"), scans_as_lines(&scans)?.as_bytes())?;
         output::note!("wrote {}", folder.display());
@@ -59,7 +62,7 @@ pub fn run(args: &ScanArgs, json: bool) -> anyhow::Result<ExitCode> {
         output::json_text(scans_as_lines(&scans)?.trim_end())?;
     } else {
         for scan in &scans {
-            output::coloured(&ascii::heatmap(&heatmap(scan, &title(scan)), &output::ascii_options())?)?;
+            output::coloured(&ascii::heatmap(&heatmap(scan, &scan_title(scan)), &output::ascii_options())?)?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -78,7 +81,7 @@ fn report(args: &ScanArgs, reading: &Reading, triples: &[Qac], scans: &[LatScan]
         provenance.site,
     );
     let mut report = Report::new("Redline: where correction is decided", lead);
-    report.scans = scans.iter().map(|scan| ScanPart::new(scan, &title(scan))).collect();
+    report.scans = scans.iter().map(|scan| ScanPart::new(scan, &scan_title(scan))).collect();
     let examples = args.row.iter().map(|&row| Example::of_triple(row, &triples[row])).collect();
     let note = "Marked is what the correction takes from the answer and what it adds.";
     report.examples = Examples::of("The texts", note, examples);
@@ -93,25 +96,8 @@ fn report(args: &ScanArgs, reading: &Reading, triples: &[Qac], scans: &[LatScan]
     report
 }
 
-/// A scan as it is printed.
-#[derive(Serialize)]
-struct Line<'a> {
-    schema: &'static str,
-    #[serde(flatten)]
-    scan: &'a LatScan,
-}
-
 /// One JSON line a scan.
-pub fn scans_as_lines(scans: &[LatScan]) -> anyhow::Result<String> {
-    let mut text = String::new();
-    for scan in scans {
-        text.push_str(&serde_json::to_string(&Line { schema: "redline.scan.v1", scan })?);
-        text.push('\n');
-    }
-    Ok(text)
-}
-
-/// Title of a scan's heatmap.
-pub fn title(scan: &LatScan) -> String {
-    format!("LAT scan, row {}, {}", scan.row, scan.label)
+fn scans_as_lines(scans: &[LatScan]) -> anyhow::Result<String> {
+    let line = |scan| Ok(serde_json::to_string(&ScanLine::new(scan))? + "\n");
+    scans.iter().map(line).collect()
 }

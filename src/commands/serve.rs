@@ -6,25 +6,28 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderValue, Uri};
+use redline::aligner::Aligner;
 use redline::embedded;
 use redline::experiment::LayerSpec;
 use redline::model::Qac;
 use redline::probe::Reading;
 use redline::profile::{Profile, ProfileFit, find};
 use redline::serve::{
-    Aligner, ApiKeys, Dial, DialVector, Dials, FailMode, MeasuredDial, Reasoning, ServeOptions, Service, Upstream,
-    bind, is_host_name, listen, own_reading,
+    ApiKeys, Dial, DialVector, Dials, FailMode, MeasuredDial, Reasoning, ServeOptions, Service, Upstream, bind,
+    is_host_name, listen, own_reading,
 };
 use redline::steer::{EditRatioVariant, Unit};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use crate::cli::serve::{FailName, NamedVector, ReasoningName, ServeArgs};
+use crate::failure::hinted;
+use crate::models;
+use crate::models::OWN_ALIGNER;
 use crate::progress::Progress;
 use crate::request_log::RequestLog;
-use crate::session::{OWN_ALIGNER, Session, check_reading, hinted};
-use crate::steering::Steering;
 use crate::{defaults, interrupt, output};
+use redline::lab::steering::{Steering, check_reading};
 
 /// Name of the vector that the server extracts itself.
 const OWN_VECTOR: &str = "correction";
@@ -49,20 +52,19 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     })?;
     let address = listener.local_addr()?;
     let template = profiles.first().map(|(_, profile)| profile.aligner_template()).transpose()?;
-    let session = Session::open_with(&args.model, template)?;
-    let files = args.vector.iter().map(|named| file_dial(args, named, &session));
-    let tuned = profiles.iter().map(|(path, profile)| profile_dial(args, path, profile, &session));
+    let aligner = models::open_with(&args.model, template)?;
+    let files = args.vector.iter().map(|named| file_dial(args, named, &aligner));
+    let tuned = profiles.iter().map(|(path, profile)| profile_dial(args, path, profile, &aligner));
     let files = files.chain(tuned).collect::<anyhow::Result<Vec<_>>>()?;
     refuse_equal_names(&files)?;
     // what cannot be served is said before anything is announced
-    let config = session.model.decoder.config().clone();
+    let config = aligner.model.decoder.config().clone();
     let own_layers = args.layers.clone().unwrap_or(LayerSpec::All);
     own_layers.resolve(config.n_layers)?;
     let served =
         Dials::new(files, config.clone()).map_err(|error| hinted(error.to_string(), "choose other --layers"))?;
-    let name = session.model.path.file_stem().map_or("aligner".into(), |name| name.to_string_lossy().into_owned());
-    let Session { model, template } = session;
-    let service = Arc::new(Service::new(Aligner { name, model, template }, options, upstream));
+    let name = aligner.model.path.file_stem().map_or("aligner".into(), |name| name.to_string_lossy().into_owned());
+    let service = Arc::new(Service::new(name, aligner, options, upstream));
     let log = Arc::new(log);
     let server = runtime.spawn(listen(service.clone(), listener, stopped(log.clone())));
     if json {
@@ -202,16 +204,16 @@ fn refuse_equal_names(dials: &[Dial]) -> anyhow::Result<()> {
 }
 
 /// A vector from a file.
-fn file_dial(args: &ServeArgs, named: &NamedVector, session: &Session) -> anyhow::Result<Dial> {
+fn file_dial(args: &ServeArgs, named: &NamedVector, aligner: &Aligner) -> anyhow::Result<Dial> {
     let path = &named.path;
     let layers = args.layers.clone().unwrap_or_default();
     let is_gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
     let vector = if is_gguf {
         let steering = Steering { any_model: args.any_model, ..Steering::by(path, LayerSpec::Auto, unit(args)) };
-        DialVector::Control(steering.load(&session.model)?.vector)
+        DialVector::Control(steering.load(&aligner.model)?.vector)
     } else {
         let reading = Reading::load(path)?;
-        check_reading(&reading, path, &session.model, args.any_model)?;
+        check_reading(&reading, path, &aligner.model, args.any_model)?;
         DialVector::Reading(Arc::new(reading), unit(args))
     };
     Ok(dial(args, named.name.clone(), vector, layers))
@@ -225,24 +227,24 @@ fn open_profile(name: &str) -> anyhow::Result<(PathBuf, Profile)> {
 }
 
 /// A tuned vector, with the line that it was tuned by where no option changes what was tuned.
-fn profile_dial(args: &ServeArgs, path: &Path, profile: &Profile, session: &Session) -> anyhow::Result<Dial> {
-    if profile.template.text != session.template.source() {
+fn profile_dial(args: &ServeArgs, path: &Path, profile: &Profile, aligner: &Aligner) -> anyhow::Result<Dial> {
+    if profile.template.text != aligner.template.source() {
         return Err(hinted(
             format!("{}: it was made with another template than this server's", path.display()),
             "a server has one template: leave --template out, or serve profiles of one template",
         ));
     }
     if !args.any_model {
-        profile.check_model(path, &session.model)?;
+        profile.check_model(path, &aligner.model)?;
     }
     let file = profile.vector_path(path);
     let vector = match profile.unit.parse::<Unit>() {
         Ok(unit) => {
             let reading = Reading::load(&file)?;
-            check_reading(&reading, &file, &session.model, true)?;
+            check_reading(&reading, &file, &aligner.model, true)?;
             DialVector::Reading(Arc::new(reading), args.unit.unwrap_or(unit))
         }
-        Err(_) => DialVector::Control(Steering::by(&file, LayerSpec::Auto, Unit::Gap).load(&session.model)?.vector),
+        Err(_) => DialVector::Control(Steering::by(&file, LayerSpec::Auto, Unit::Gap).load(&aligner.model)?.vector),
     };
     let ProfileFit { variant, slope, intercept, coherent_range, .. } = profile.fit;
     let as_tuned = args.layers.is_none() && args.range.is_none() && args.unit.is_none();

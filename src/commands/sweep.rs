@@ -1,38 +1,33 @@
 //! `redline sweep`: held-out prompts at several coefficients, written row by row.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use redline::experiment::{DEFAULT_COHERENCE_BOUND, analyse};
+use redline::experiment::{DEFAULT_COHERENCE_BOUND, SweepSettings, Swept, analyse, sweep_logged, sweep_prompts};
 use redline::figures::{slope_plot, sweep_plot};
+use redline::lab::steering::{Steering, check_leak};
 use redline::model::Qac;
-use redline::model::sampling::SamplingOptions;
 use redline::probe::split::normalise;
-use redline::profile::hash_of;
 use redline::report::{
-    Examples, Report, SettingsGroup, SlopesPart, SweepPart, flattened, sweep_findings, sweep_warnings,
+    Examples, Report, SettingsGroup, SlopesPart, SweepPart, coefficient_cells, flattened, sweep_findings,
+    sweep_warnings,
 };
 use redline::steer::{
-    BootstrapOptions, CORRECTION, EditRatioVariant, NamedVector, SweepLog, SweepObserver, SweepOptions, SweepPrompt,
-    SweepRow, arms, sweep, total_effect,
+    BootstrapOptions, CORRECTION, EditRatioVariant, NamedVector, SweepLog, SweepOptions, SweepRow, arms, total_effect,
 };
 use serde_json::{Value, json};
 
+use crate::cli::SweepArgs;
 use crate::cli::writes::{SWEEP, sweep_report};
-use crate::cli::{SamplingArgs, SweepArgs};
-use crate::commands::fit::coefficient_cells;
-use crate::output;
+use crate::failure::hinted;
+use crate::observer::Shown;
 use crate::outputs::clear_for_log;
-use crate::progress::Progress;
 use crate::provenance::program;
-use crate::rows;
-use crate::session::{Session, check_leak, hinted};
-use crate::steering::{LoadedVector, Steering};
+use crate::{models, output, rows};
 
 pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let sampling = sampling_options(&args.sampling, args.seed)?;
+    let sampling = args.sampling.options(args.seed)?;
     let triples = rows::triples(&args.data)?;
     let chosen: Vec<(usize, &Qac)> = triples.iter().enumerate().skip(args.skip).take(args.prompts).collect();
     if chosen.is_empty() {
@@ -53,14 +48,15 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         );
     }
     let page = sweep_report(args);
-    let steering = Steering::resolve(&args.steering)?.context("clap asks for a vector or a profile")?;
-    let session = Session::open_with(&args.model, steering.template()?)?;
-    let loaded = steering.load(&session.model)?;
+    let steering = args.steering.steering()?.context("clap asks for a vector or a profile")?;
+    let aligner = models::open_with(&args.model, steering.template()?)?;
+    let loaded = steering.load(&aligner.model)?;
+    loaded.notes.iter().for_each(|note| output::note!("{note}"));
     check_leak(&loaded.questions, chosen.iter().map(|(_, qac)| *qac), args.allow_overlap)?;
 
     let arms = arms(1, &args.coefficients.0)?;
-    let settings = settings(&SweepSettings {
-        session: &session,
+    let settings = SweepSettings {
+        aligner: &aligner,
         steering: &steering,
         loaded: &loaded,
         coefficients: &args.coefficients.0,
@@ -69,8 +65,9 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         skip: args.skip,
         max_new_tokens: args.sampling.max_new_tokens,
         sampling: &sampling,
-    });
-    let prompts = prompts(&session, &chosen, args.sampling.max_new_tokens, &args.data)?;
+    };
+    let settings = settings.to_json();
+    let prompts = sweep_prompts(&aligner, &chosen, args.sampling.max_new_tokens, &args.data)?;
     clear_for_log(&args.out, SWEEP, args.force.force)?;
     let mut log = SweepLog::open(&args.out, &settings)?;
     let vectors = [NamedVector { name: CORRECTION.into(), vector: loaded.vector }];
@@ -81,9 +78,10 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         sampling,
         batch_rows: args.batch_rows,
     };
-    run_logged(&session, &prompts, &vectors, &arms, &options, &mut log, "sweep")?;
+    let swept = Swept { prompts: &prompts, vectors: &vectors, arms: &arms, options: &options };
+    sweep_logged(&aligner, &swept, &mut log, "sweep", &mut Shown::default())?;
     output::note!("wrote {}", args.out.display());
-    match report(args, &steering, log.rows(), &triples, &loaded.unit, &settings) {
+    match report(args, &steering, log.rows(), &triples, &loaded.unit.to_string(), &settings) {
         Ok(report) => {
             report.write(&page)?;
             output::note!("wrote {}", page.display());
@@ -110,45 +108,6 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// SHA-256 of question, answer and correction of all rows, whatever file they stand in.
-pub fn rows_hash<'a>(rows: impl Iterator<Item = [&'a str; 3]>) -> String {
-    hash_of(json!(rows.collect::<Vec<_>>()).to_string().as_bytes())
-}
-
-/// Everything that the outputs of a sweep depend on.
-pub struct SweepSettings<'a> {
-    pub session: &'a Session,
-    pub steering: &'a Steering,
-    pub loaded: &'a LoadedVector,
-    pub coefficients: &'a [f32],
-    pub data: &'a Path,
-    /// All rows of `data`: a sweep goes on only where they are the same.
-    pub triples: &'a [Qac],
-    pub skip: usize,
-    pub max_new_tokens: usize,
-    pub sampling: &'a SamplingOptions,
-}
-
-/// The settings as they stand in the first line of a sweep file.
-pub fn settings(of: &SweepSettings<'_>) -> Value {
-    json!({
-        "model_hash": of.session.model.fingerprint,
-        "numerics": of.session.model.decoder.numerics(),
-        "template": of.session.template.source(),
-        "vector": of.steering.vector,
-        "vector_norms": of.loaded.vector.norms(),
-        "unit": of.loaded.unit,
-        "range": of.steering.range.to_string(),
-        "operator": of.steering.operator,
-        "coefficients": of.coefficients,
-        "data": of.data,
-        "data_hash": rows_hash(of.triples.iter().map(|row| [row.question.as_str(), &row.answer, &row.correction])),
-        "skip": of.skip,
-        "max_new_tokens": of.max_new_tokens,
-        "sampling": of.sampling,
-    })
 }
 
 /// The sweep on one page.
@@ -181,99 +140,4 @@ fn report(
     report.examples = Examples::of_sweep(rows, &analysis, unit, |row| triples.get(row));
     report.settings = vec![program([]), SettingsGroup::new("Settings", flattened(settings))];
     Ok(report)
-}
-
-/// Sampling from its options, checked.
-pub fn sampling_options(args: &SamplingArgs, seed: u64) -> anyhow::Result<SamplingOptions> {
-    let options = SamplingOptions {
-        temperature: args.temperature,
-        top_k: args.top_k,
-        top_p: args.top_p,
-        repetition_penalty: args.repetition_penalty,
-        seed,
-    };
-    options.check()?;
-    check_new_tokens(args.max_new_tokens)?;
-    Ok(options)
-}
-
-/// Refuses outputs of no token.
-pub fn check_new_tokens(max_new_tokens: usize) -> anyhow::Result<()> {
-    match max_new_tokens {
-        0 => Err(hinted("--max-new-tokens is 0", "give at least 1")),
-        _ => Ok(()),
-    }
-}
-
-/// The prompts of triples of the file `data`, which must leave room for the output.
-pub fn prompts(
-    session: &Session,
-    triples: &[(usize, &Qac)],
-    max_new_tokens: usize,
-    data: &Path,
-) -> anyhow::Result<Vec<SweepPrompt>> {
-    let prompt = |&(row, qac): &(usize, &Qac)| {
-        let origin = format!("{}: row {row}", data.display());
-        Ok(SweepPrompt {
-            row,
-            tokens: session.prompt_with_room([&qac.question, &qac.answer], max_new_tokens, &origin)?,
-            answer: qac.answer.clone(),
-            correction: Some(qac.correction.clone()),
-        })
-    };
-    triples.iter().map(prompt).collect()
-}
-
-/// Sweeps the prompts that the log does not hold yet.
-pub fn run_logged(
-    session: &Session,
-    prompts: &[SweepPrompt],
-    vectors: &[NamedVector],
-    arms: &[redline::steer::Arm],
-    options: &SweepOptions,
-    log: &mut SweepLog,
-    label: &str,
-) -> anyhow::Result<()> {
-    log.drop_incomplete(arms.len())?;
-    let complete = log.complete_rows(arms.len());
-    let left: Vec<SweepPrompt> = prompts.iter().filter(|prompt| !complete.contains(&prompt.row)).cloned().collect();
-    if left.len() < prompts.len() {
-        output::note!("{label}: {} of {} prompts are there already", prompts.len() - left.len(), prompts.len());
-    }
-    let mut watch = Watch::new(label, left.len(), arms.len().saturating_mul(options.max_new_tokens), log);
-    sweep(&session.model.decoder, session.tokenizer()?, &left, vectors, arms, options, &mut watch)?;
-    watch.progress.finish();
-    Ok(())
-}
-
-/// Shows progress and writes rows to the log. Tokens are what takes time; outputs end early, so a finished prompt
-/// counts as all the tokens it could have had.
-struct Watch<'a> {
-    progress: Progress,
-    log: &'a mut SweepLog,
-    tokens: usize,
-    prompts: usize,
-    tokens_per_prompt: usize,
-    total: usize,
-}
-
-impl<'a> Watch<'a> {
-    fn new(label: &str, n_prompts: usize, tokens_per_prompt: usize, log: &'a mut SweepLog) -> Self {
-        let total = n_prompts.saturating_mul(tokens_per_prompt);
-        Self { progress: Progress::new(label, total), log, tokens: 0, prompts: 0, tokens_per_prompt, total }
-    }
-}
-
-impl SweepObserver for Watch<'_> {
-    fn on_token(&mut self) -> redline::model::Result<()> {
-        self.tokens += 1;
-        self.progress.set(self.tokens.min(self.total), self.total)
-    }
-
-    fn on_rows(&mut self, rows: &[SweepRow]) -> redline::steer::Result<()> {
-        self.log.append(rows)?;
-        self.prompts += 1;
-        self.tokens = self.tokens.max(self.prompts.saturating_mul(self.tokens_per_prompt));
-        Ok(self.progress.set(self.tokens.min(self.total), self.total)?)
-    }
 }

@@ -6,7 +6,8 @@ use redline::model::files::{TEMPORARY_MARK, folder_of, is_stream, resolved};
 
 use super::place::{Identity, identity, is_within};
 use super::{Form, Kind, Named, Output, lock};
-use crate::session::{cannot_write, hinted};
+use crate::failure::hinted;
+use crate::outputs::cannot_write;
 
 /// Names in a model's or an adapter's folder that are read, whether or not they are there.
 const MODEL_FILES: [&str; 15] = [

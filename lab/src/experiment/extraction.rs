@@ -209,3 +209,15 @@ pub fn scan_text(
     let names = text.output.iter().take(tokens.len()).map(|&id| tokenizer.token_text(id).unwrap_or_default());
     Ok(LatScan::new(label, row, &reading.layers, calibration, &tokens, names.collect())?)
 }
+
+/// How many triples gave no pair and why, a sentence a reason.
+pub fn skipped_in_words(skipped: &[(usize, Skip)]) -> Vec<String> {
+    let reasons = [
+        (Skip::Identical, "their correction equals the answer"),
+        (Skip::TooLong, "too long"),
+        (Skip::OneDifference, "they differ in one place only"),
+    ];
+    let count = |reason: Skip| skipped.iter().filter(|(_, skip)| *skip == reason).count();
+    let counted = reasons.into_iter().map(|(reason, text)| (count(reason), text));
+    counted.filter(|(n, _)| *n > 0).map(|(n, text)| format!("note: {n} triples left out: {text}")).collect()
+}

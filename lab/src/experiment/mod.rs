@@ -9,19 +9,25 @@ mod depth;
 mod extraction;
 mod layers;
 mod limits;
+mod logged;
 mod profile;
 mod quality;
+mod sweep_settings;
 mod training;
 
 pub use analysis::{CoefficientSummary, DEFAULT_COHERENCE_BOUND, SweepAnalysis, analyse};
 pub use compare::{Candidate, CompareOptions, Comparison, compare};
 pub use control_runs::{ControlLine, ControlSlopes, PropensitySlopes, propensity_slopes, random_slopes};
 pub use depth::Depth;
-pub use extraction::{Extracted, ExtractionSettings, SCAN_COPY, SCAN_CORRECTION, extract, scan_pair, scan_text};
+pub use extraction::{
+    Extracted, ExtractionSettings, SCAN_COPY, SCAN_CORRECTION, extract, scan_pair, scan_text, skipped_in_words,
+};
 pub use layers::LayerSpec;
 pub use limits::{SlopeDependence, best_fit, slope_dependences};
+pub use logged::{Swept, sweep_logged, sweep_prompts};
 pub use profile::{LayerProfiles, MIN_PAIRS, PlaceProfile, places, profile_layers};
 pub use quality::{Quality, StrictnessQuality, Written, similarity};
+pub use sweep_settings::SweepSettings;
 pub use training::{EvaluationRecord, StepRecord, TrainingRecord};
 
 /// Where long work reports `(done, total)`; an error from it ends the work.

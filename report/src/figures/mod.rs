@@ -6,6 +6,6 @@ mod training;
 
 pub use differences::{cosine_profile, direction_cosines, scan_difference};
 pub use results::{
-    PlotSweep, control_curves, heatmap, layer_profile, onset_curves, place_heatmap, slope_plot, sweep_plot,
+    PlotSweep, control_curves, heatmap, layer_profile, onset_curves, place_heatmap, scan_title, slope_plot, sweep_plot,
 };
 pub use training::training_curves;

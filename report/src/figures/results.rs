@@ -24,6 +24,11 @@ impl PlotSweep for Sweep {
     }
 }
 
+/// Title of a scan's heatmap.
+pub fn scan_title(scan: &LatScan) -> String {
+    format!("LAT scan, row {}, {}", scan.row, scan.label)
+}
+
 /// A scan as a heatmap of z-values.
 pub fn heatmap(scan: &LatScan, title: &str) -> Heatmap {
     let labels = scan.tokens.iter().map(|token| visible_token(token)).collect();

@@ -16,6 +16,7 @@
 //! # Ok::<(), redline_report::report::ReportError>(())
 //! ```
 
+mod coefficients;
 mod difference;
 mod error;
 mod example;
@@ -32,6 +33,7 @@ use serde::Serialize;
 
 use crate::plot::{Curves, HeatmapColors};
 
+pub use coefficients::coefficient_cells;
 pub use difference::{Change, Edit, edits, word_changes};
 pub use error::ReportError;
 pub use example::{Example, Examples, MOST_EXAMPLES, Output};

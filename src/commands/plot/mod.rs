@@ -11,9 +11,9 @@ use serde_json::json;
 
 use crate::cli::plot::PlotArgs;
 use crate::cli::writes::plotted;
+use crate::failure::hinted;
 use crate::output;
 use crate::outputs;
-use crate::session::hinted;
 use pictures::Picture;
 use source::Source;
 

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use redline::experiment::{PlaceProfile, analyse};
 use redline::figures::{
-    cosine_profile, direction_cosines, heatmap, layer_profile, scan_difference, slope_plot, sweep_plot, training_curves,
+    cosine_profile, direction_cosines, heatmap, layer_profile, scan_difference, scan_title, slope_plot, sweep_plot,
+    training_curves,
 };
 use redline::plot::ascii::{self, AsciiOptions, LineChart};
 use redline::plot::{Curves, Heatmap, HeatmapColors, PlotError, Profile, SlopePlot, SweepPlot, write_both};
@@ -13,8 +14,7 @@ use redline::steer::{BootstrapOptions, CORRECTION, SweepRow};
 
 use super::source::Source;
 use crate::cli::plot::{ColoursName, PlotArgs};
-use crate::commands::scan::title;
-use crate::session::hinted;
+use crate::failure::hinted;
 
 /// A picture with the end of its file's name, which is empty where there is only one.
 pub struct Picture {
@@ -65,7 +65,9 @@ impl Picture {
 pub fn of(args: &PlotArgs, source: Source, other: Option<Source>) -> anyhow::Result<Vec<Picture>> {
     let mut pictures = match (source, other) {
         (Source::Scans(scans), None) if args.difference => correction_less_copy(&scans)?,
-        (Source::Scans(scans), None) => scans.iter().map(|scan| named(scan, heatmap(scan, &title(scan)))).collect(),
+        (Source::Scans(scans), None) => {
+            scans.iter().map(|scan| named(scan, heatmap(scan, &scan_title(scan)))).collect()
+        }
         (Source::Scans(scans), Some(Source::Scans(others))) => differences(args, &scans, &others)?,
         (Source::Directions(directions), None) => {
             let title = format!("Cosines: {}", file_name(&args.file));
@@ -143,7 +145,7 @@ fn differences(args: &PlotArgs, scans: &[LatScan], others: &[LatScan]) -> anyhow
         let Some(other) = others.iter().find(|other| other.row == scan.row && other.label == scan.label) else {
             continue;
         };
-        let title = format!("{}: {} less {other_name}", title(scan), file_name(&args.file));
+        let title = format!("{}: {} less {other_name}", scan_title(scan), file_name(&args.file));
         let picture = difference(scan, other, &title)?;
         pictures.push(Picture { name: format!("{}-{}-difference", scan.row, scan.label), ..picture });
     }

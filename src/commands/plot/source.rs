@@ -12,7 +12,7 @@ use redline::steer::{SweepRow, read_sweep};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::session::hinted;
+use crate::failure::hinted;
 
 /// Most bytes of a file of numbers.
 const MOST_RESULT: u64 = 256 << 20;

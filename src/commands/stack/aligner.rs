@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use redline::aligner::Aligner;
 use redline::experiment::scan_text;
 use redline::form::{Apart, Joined, PartCorrection};
+use redline::lab::steering::{MoreVectors, Steering, check_reading};
 use redline::model::TrimmedStream;
 use redline::model::generate::{Drafting, Finish, GenerateOptions, Generated, Prompt, generate};
 use redline::probe::{Reading, TokenText};
@@ -17,18 +19,18 @@ use super::name_of;
 use crate::cli::CorrectArgs;
 use crate::cli::stack::AlignerSpec;
 use crate::commands::correct::{check_gate, chosen_coefficient};
-use crate::commands::sweep::sampling_options;
-use crate::session::{Session, check_reading, hinted};
-use crate::steering::Steering;
-use crate::{interrupt, output};
+use crate::failure::hinted;
+use crate::{interrupt, models, output};
 
 /// Bits of a row's number, above which the number of its part stands.
 const PART_SHIFT: u32 = 40;
 
-/// A loaded Aligner.
-pub struct Aligner {
-    session: Session,
+/// A loaded Aligner with its vector.
+pub struct Member {
+    aligner: Aligner,
     steering: Option<Steering>,
+    /// Vectors beside the first, and the gate.
+    more: MoreVectors,
     coefficient: f32,
     inject: Option<Inject>,
     /// Scans are made along it.
@@ -53,27 +55,29 @@ pub struct Corrected {
     pub kept: Vec<&'static str>,
 }
 
-impl Aligner {
+impl Member {
     pub fn open(spec: &AlignerSpec, args: &CorrectArgs) -> anyhow::Result<Self> {
-        let steering = Steering::resolve(&spec.steering)?;
+        let steering = spec.steering.steering()?;
         let coefficient = chosen_coefficient(spec.coefficient, steering.as_ref())?;
-        check_gate(&args.gate, steering.as_ref())?;
+        let more = args.gate.options();
+        check_gate(&more, steering.as_ref())?;
         let template = steering.as_ref().map(Steering::template).transpose()?.flatten();
-        let session = Session::open_with(&spec.model, template)?;
-        check_room(&session, args.sampling.max_new_tokens)?;
+        let aligner = models::open_with(&spec.model, template)?;
+        check_room(&aligner, args.sampling.max_new_tokens)?;
         // gates and further vectors are empty where Aligners are given one by one
-        let inject = steering.as_ref().map(|steering| session.gated_injection(steering, &args.gate)).transpose()?;
+        let inject = steering.as_ref().map(|steering| steering.gated_injection(&aligner.model, &more)).transpose()?;
         let reading = match args.stack.with_scan {
-            true => Some(reading(steering.as_ref(), &session)?),
+            true => Some(reading(steering.as_ref(), &aligner)?),
             false => None,
         };
-        let paths = steering.iter().map(|steering| &steering.vector).chain(args.gate.paths());
+        let paths = steering.iter().map(|steering| &steering.vector).chain(more.paths());
         let hashed = |path: &PathBuf| Ok([path.display().to_string(), file_hash(path)?]);
         let files = paths.map(hashed).collect::<anyhow::Result<_>>()?;
         let (edited_layers, drafting) = (BTreeSet::new(), Drafting::default());
         Ok(Self {
-            session,
+            aligner,
             steering,
+            more,
             coefficient,
             inject,
             reading,
@@ -101,9 +105,9 @@ impl Aligner {
             })
         });
         json!({
-            "model": self.session.model.fingerprint,
-            "numerics": self.session.model.decoder.numerics(),
-            "template": self.session.template.source(),
+            "model": self.aligner.model.fingerprint,
+            "numerics": self.aligner.model.decoder.numerics(),
+            "template": self.aligner.template.source(),
             "steering": steering,
             "files": self.files,
             "coefficient": self.coefficient,
@@ -117,7 +121,7 @@ impl Aligner {
     /// A step of a row's way, for its result.
     pub fn step(&self, before: &str, corrected: &Corrected) -> Value {
         json!({
-            "aligner": name_of(&self.session.model),
+            "aligner": name_of(&self.aligner.model),
             "coefficient": self.coefficient,
             "correction": corrected.text,
             "edit_ratio": EditRatios::new(before.trim(), &corrected.text).char,
@@ -138,7 +142,7 @@ impl Aligner {
         let mut outcomes = Vec::with_capacity(texts.len());
         let mut prompts = Vec::new();
         for (&row, text) in numbers.iter().zip(texts) {
-            match self.session.prompt_with_room(*text, args.sampling.max_new_tokens, &origin) {
+            match self.aligner.prompt_with_room(*text, args.sampling.max_new_tokens, &origin) {
                 Ok(tokens) => {
                     prompts.push(self.prompt(row, tokens, text[1], texts.len(), args)?);
                     outcomes.push(Err(String::new()));
@@ -148,14 +152,14 @@ impl Aligner {
         }
         let options = GenerateOptions {
             max_new_tokens: args.sampling.max_new_tokens,
-            sampling: sampling_options(&args.sampling, args.seed)?,
-            stop_ids: self.session.tokenizer()?.stop_ids().to_vec(),
+            sampling: args.sampling.options(args.seed)?,
+            stop_ids: self.aligner.tokenizer()?.stop_ids().to_vec(),
             share_prompt: self.leaves_prompt(),
         };
-        let tokenizer = self.session.tokenizer()?;
+        let tokenizer = self.aligner.tokenizer()?;
         let mut told = on_text.map(|on_text| (TrimmedStream::new(tokenizer), on_text));
         let mut failure = None;
-        let rows = generate(&self.session.model.decoder, &prompts, &options, &mut self.inject, &mut |_, id| {
+        let rows = generate(&self.aligner.model.decoder, &prompts, &options, &mut self.inject, &mut |_, id| {
             interrupt::check()?;
             let Some((stream, on_text)) = &mut told else { return Ok(ControlFlow::Continue(())) };
             match on_text(&stream.push(id)?) {
@@ -224,16 +228,16 @@ impl Aligner {
         args: &CorrectArgs,
     ) -> anyhow::Result<Prompt> {
         if let (Some(inject), Some(steering)) = (&mut self.inject, &self.steering) {
-            for term in args.gate.terms(steering.operator, self.coefficient, tokens.len()) {
+            for term in self.more.terms(steering.operator, self.coefficient, tokens.len()) {
                 inject.also_steer(row, term)?;
             }
         }
-        let draft = if args.no_draft { Vec::new() } else { self.session.draft(answer, n_together)? };
+        let draft = if args.no_draft { Vec::new() } else { self.aligner.draft(answer, n_together)? };
         Ok(Prompt { draft, ..Prompt::new(tokens, vec![row]) })
     }
 
     fn corrected(&self, row: Generated, prompt: &[u32]) -> anyhow::Result<Corrected> {
-        let text = self.session.tokenizer()?.decode(&row.tokens, true)?.trim().to_owned();
+        let text = self.aligner.tokenizer()?.decode(&row.tokens, true)?.trim().to_owned();
         let truncated = row.finish == Finish::Length;
         let scan = match &self.reading {
             None => None,
@@ -246,12 +250,12 @@ impl Aligner {
     fn scan(&self, reading: &Reading, row: Generated, prompt: &[u32]) -> anyhow::Result<Value> {
         let text = TokenText { prompt: prompt.to_vec(), output: row.tokens };
         let n = redline::probe::scan::SCAN_TOKENS.min(text.output.len());
-        let scan = scan_text(&self.session.model, reading, "correction", row.row, &text, n)?;
+        let scan = scan_text(&self.aligner.model, reading, "correction", row.row, &text, n)?;
         Ok(json!({ "layers": scan.layers, "tokens": scan.tokens, "z": scan.z }))
     }
 
     fn name(&self) -> String {
-        name_of(&self.session.model)
+        name_of(&self.aligner.model)
     }
 
     /// Refuses a vector that touched nothing although rows were corrected, and says what was done.
@@ -260,7 +264,7 @@ impl Aligner {
         if proposed > 0 && args.data.is_some() {
             output::note!("drafted from the answer: {accepted} of {proposed} tokens stood, {passes} passes");
         }
-        let is_steered = self.coefficient != 0.0 || args.gate.also.iter().any(|also| also.coefficient != 0.0);
+        let is_steered = self.coefficient != 0.0 || self.more.also.iter().any(|also| also.coefficient != 0.0);
         let (Some(steering), Some(inject)) = (&self.steering, &self.inject) else { return Ok(()) };
         if !is_steered || self.n_corrected == 0 {
             return Ok(());
@@ -280,8 +284,8 @@ impl Aligner {
 }
 
 /// Refuses outputs that no prompt leaves room for.
-fn check_room(session: &Session, max_new_tokens: usize) -> anyhow::Result<()> {
-    let context = session.model.decoder.config().context;
+fn check_room(aligner: &Aligner, max_new_tokens: usize) -> anyhow::Result<()> {
+    let context = aligner.model.decoder.config().context;
     match max_new_tokens < context {
         true => Ok(()),
         false => Err(hinted(
@@ -291,7 +295,7 @@ fn check_room(session: &Session, max_new_tokens: usize) -> anyhow::Result<()> {
     }
 }
 
-fn reading(steering: Option<&Steering>, session: &Session) -> anyhow::Result<Reading> {
+fn reading(steering: Option<&Steering>, aligner: &Aligner) -> anyhow::Result<Reading> {
     let needs = |what: &str| hinted(what.to_owned(), "give a reading vector: redline extract writes one");
     let steering = steering.ok_or_else(|| needs("--with-scan needs a vector"))?;
     let path = &steering.vector;
@@ -299,7 +303,7 @@ fn reading(steering: Option<&Steering>, session: &Session) -> anyhow::Result<Rea
         return Err(needs("--with-scan: a control vector (.gguf) makes no scans"));
     }
     let reading = Reading::load(path)?;
-    check_reading(&reading, path, &session.model, steering.any_model)?;
+    check_reading(&reading, path, &aligner.model, steering.any_model)?;
     match reading.calibration {
         Some(_) => Ok(reading),
         None => Err(anyhow::Error::from(redline::probe::Error::NoCalibration).context(path.display().to_string())),

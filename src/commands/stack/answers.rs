@@ -17,8 +17,9 @@ use tokio::task::JoinSet;
 use super::Row;
 use crate::cli::CorrectArgs;
 use crate::commands::serve::environment_key;
+use crate::failure::hinted;
 use crate::interrupt;
-use crate::session::{hinted, load_model};
+use crate::models::load_model;
 
 /// Longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(300);

@@ -9,7 +9,7 @@ use redline::model::files::{MOST_TEXT, open_to_append, read_if_there};
 use redline::model::qac::Fields;
 
 use super::Row;
-use crate::session::hinted;
+use crate::failure::hinted;
 
 /// Key of the hash of what outputs depend on.
 const RUN: &str = "run";

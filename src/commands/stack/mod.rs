@@ -18,14 +18,13 @@ use serde_json::{Value, json};
 use crate::cli::stack::AlignerSpec;
 use crate::cli::writes::CORRECTED;
 use crate::cli::{CorrectArgs, ModelArgs};
-use crate::commands::sweep::sampling_options;
 use crate::difference::{Marks, marked};
+use crate::failure::hinted;
 use crate::output;
 use crate::outputs::clear_for_log;
 use crate::progress::Progress;
-use crate::session::hinted;
 
-use aligner::{Aligner, Corrected};
+use aligner::{Corrected, Member};
 use answers::{Answers, Batch};
 use file::OutFile;
 pub use row::{Row, rows};
@@ -44,9 +43,9 @@ pub fn put_correction(fields: &mut Fields, answer: &str, correction: &str, trunc
 }
 
 pub fn run(args: &CorrectArgs, rows: &[Row], json: bool) -> anyhow::Result<ExitCode> {
-    sampling_options(&args.sampling, args.seed)?;
+    args.sampling.options(args.seed)?;
     let specs = specs(args);
-    let aligners = specs.iter().map(|spec| Aligner::open(spec, args)).collect::<anyhow::Result<Vec<_>>>()?;
+    let aligners = specs.iter().map(|spec| Member::open(spec, args)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut answers = Answers::open(args)?;
     let path = args.stack.out.as_deref().filter(|path| *path != Path::new("-"));
     path.map_or(Ok(()), |path| clear_for_log(path, CORRECTED, args.stack.force.force))?;
@@ -93,11 +92,11 @@ fn specs(args: &CorrectArgs) -> Vec<AlignerSpec> {
 }
 
 /// A hash of what outputs depend on, so that a file is continued by the same run only.
-fn run_hash(args: &CorrectArgs, aligners: &[Aligner]) -> String {
+fn run_hash(args: &CorrectArgs, aligners: &[Member]) -> String {
     let sampling = &args.sampling;
     let settings = json!({
-        "aligners": aligners.iter().map(Aligner::settings).collect::<Vec<_>>(),
-        "also": args.gate.also.iter().map(|also| also.coefficient).collect::<Vec<_>>(),
+        "aligners": aligners.iter().map(Member::settings).collect::<Vec<_>>(),
+        "also": args.gate.options().also.iter().map(|also| also.coefficient).collect::<Vec<_>>(),
         "gate": [args.gate.gate_layer.map_or(Value::Null, Value::from), Value::from(args.gate.gate_above)],
         "upstream": [args.stack.upstream, args.stack.upstream_name],
         "upstream_model": args.stack.upstream_model,
@@ -117,7 +116,7 @@ fn is_apart(args: &CorrectArgs) -> bool {
 
 struct Stack<'a> {
     args: &'a CorrectArgs,
-    aligners: Vec<Aligner>,
+    aligners: Vec<Member>,
     answers: Answers,
     n_failed: usize,
     /// Why the first of them failed.

@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::SCHEMA;
 use super::file::is_written;
 use crate::cli::CorrectArgs;
+use crate::failure::hinted;
 use crate::rows;
-use crate::session::hinted;
 
 /// What helps where an answer is missing.
 const WITH_UPSTREAM: &str = "give an answer in every row, or --upstream URL or --upstream-model PATH";

@@ -20,8 +20,9 @@ use redline::model::train::{Method, Outcome, TrainData, TrainRun, train};
 use serde_json::{Value, json};
 
 use crate::cli::train::{GgufName, StoredName, TrainArgs};
+use crate::models::warn;
 use crate::output;
-use crate::session::{make_folder, warn};
+use crate::outputs::make_folder;
 
 use rows::TrainingRows;
 use start::Start;

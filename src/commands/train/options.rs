@@ -5,7 +5,7 @@ use redline::model::memory::{check_memory, product};
 use redline::model::train::{AdamWOptions, Method, Precision, Schedule, ScheduleShape, TrainOptions};
 
 use crate::cli::train::{MethodName, PrecisionName, ScheduleName, ShapeArgs, TrainArgs};
-use crate::session::hinted;
+use crate::failure::hinted;
 
 /// Evaluations of a run, unless told otherwise.
 const EVALUATIONS: usize = 10;

@@ -8,7 +8,7 @@ use redline::model::{Qac, Question};
 use redline::probe::split::{PartSizes, overlap};
 
 use crate::cli::train::TrainArgs;
-use crate::session::hinted;
+use crate::failure::hinted;
 use crate::{output, rows};
 
 /// Which part of a run rows are for.

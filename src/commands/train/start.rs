@@ -7,7 +7,8 @@ use redline::model::{AlignerTemplate, Tokenizer};
 use super::options;
 use super::rows::TrainingRows;
 use crate::cli::train::{ShapeArgs, TrainArgs};
-use crate::session::{choose_template, hinted, warn};
+use crate::failure::hinted;
+use crate::models::{choose_template, warn};
 
 /// What a run starts from.
 pub struct Start {

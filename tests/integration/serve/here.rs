@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use redline::aligner::Aligner;
 use redline::embedded;
 use redline::model::AlignerTemplate;
-use redline::serve::{Aligner, Dials, ServeOptions, Service, Upstream, bind, listen};
+use redline::serve::{Dials, ServeOptions, Service, Upstream, bind, listen};
 use tokio::runtime::Runtime;
 
 /// A server that takes requests, and leaves them waiting until [`Here::work`].
@@ -29,8 +30,8 @@ impl Here {
         let model = embedded::model().unwrap();
         let config = model.decoder.config().clone();
         let template = AlignerTemplate::by_name_or_file(embedded::TEMPLATE).unwrap();
-        let aligner = Aligner { name: "aligner".into(), model, template };
-        let service = Arc::new(Service::new(aligner, options, upstream));
+        let aligner = Aligner::new(model, template);
+        let service = Arc::new(Service::new("aligner", aligner, options, upstream));
         service.begin(Dials::new(Vec::new(), config).unwrap());
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(bind(([127, 0, 0, 1], 0).into())).unwrap();

@@ -3,46 +3,64 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use redline::model::AlignerTemplate;
-use redline::model::sampling::SamplingOptions;
-use redline::model::template::TEMPLATE_NAMES;
-use redline::probe::split::normalise;
-use redline::steer::{Error as SteerError, Operator, SweepRow, read_sweep};
+use redline_model::AlignerTemplate;
+use redline_model::sampling::SamplingOptions;
+use redline_model::template::TEMPLATE_NAMES;
+use redline_probe::split::normalise;
+use redline_steer::{Error as SteerError, Operator, SweepRow, read_sweep};
 use serde::Deserialize;
 
-use super::rows::Rows;
-use crate::session::{Session, hinted};
+use crate::aligner::Aligner;
+use crate::error::{Error, Result};
+use crate::rows::Rows;
 use crate::steering::LoadedVector;
+use crate::vector_unit::VectorUnit;
 
 /// The settings of `redline sweep` that matter here.
 #[derive(Deserialize)]
 pub struct PastSettings {
+    /// SHA-256 of the weights.
     pub model_hash: String,
+    /// Source of the prompt template.
     pub template: String,
+    /// File of the vector.
     pub vector: PathBuf,
+    /// Norms of what one unit of coefficient adds, by layer.
     pub vector_norms: BTreeMap<usize, f64>,
-    pub unit: String,
+    /// Unit of the coefficients.
+    pub unit: VectorUnit,
+    /// Positions that were steered.
     pub range: String,
+    /// How the vector met activations.
     #[serde(default)]
     pub operator: Operator,
+    /// File of the rows.
     pub data: PathBuf,
+    /// Longest output, in tokens.
     pub max_new_tokens: usize,
+    /// How tokens were chosen.
     pub sampling: SamplingOptions,
 }
 
 /// A sweep file.
 pub struct PastSweep {
+    /// The file.
     pub path: PathBuf,
+    /// How it was run.
     pub settings: PastSettings,
+    /// What was written.
     pub rows: Vec<SweepRow>,
 }
 
 impl PastSweep {
     /// Reads a file of `redline sweep` or `redline tune --out`.
-    pub fn read(path: &Path) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// No sweep, or one whose settings do not say how it was steered.
+    pub fn read(path: &Path) -> Result<Self> {
         let (settings, rows) = read_sweep(path)?;
-        let settings = serde_json::from_value(settings).map_err(|error| {
-            hinted(
+        let settings: PastSettings = serde_json::from_value(settings).map_err(|error| {
+            Error::option(
                 format!("{}: its settings do not tell how it was steered: {error}", path.display()),
                 "give a file of `redline sweep`; those of `redline reproduce` have their settings elsewhere",
             )
@@ -51,7 +69,10 @@ impl PastSweep {
     }
 
     /// The template that was swept with, under its name where it is a built-in one.
-    pub fn template(&self) -> anyhow::Result<AlignerTemplate> {
+    ///
+    /// # Errors
+    /// A template without `{question}` or `{answer}`.
+    pub fn template(&self) -> Result<AlignerTemplate> {
         let source = &self.settings.template;
         let known = TEMPLATE_NAMES.iter().filter_map(|name| AlignerTemplate::by_name(name));
         let found = known.into_iter().find(|template| template.source() == *source);
@@ -59,14 +80,14 @@ impl PastSweep {
     }
 
     /// Refuses a model, a template or a vector that is not the one of the sweep.
-    pub fn check(&self, session: &Session, loaded: &LoadedVector) -> anyhow::Result<()> {
+    pub(super) fn check(&self, aligner: &Aligner, loaded: &LoadedVector) -> Result<()> {
         let other = |what: &str, hint: &str| {
-            Err(hinted(format!("{}: the sweep was run with another {what}", self.path.display()), hint))
+            Err(Error::option(format!("{}: the sweep was run with another {what}", self.path.display()), hint))
         };
-        if self.settings.model_hash != session.model.fingerprint {
+        if self.settings.model_hash != aligner.model.fingerprint {
             return other("model", "give --model (and --adapter) as in the sweep");
         }
-        if self.settings.template != session.template.source() {
+        if self.settings.template != aligner.template.source() {
             return other("template", "leave --template out: that of the sweep is taken");
         }
         if self.settings.vector_norms != loaded.vector.norms() || self.settings.unit != loaded.unit {
@@ -76,14 +97,14 @@ impl PastSweep {
     }
 
     /// Questions of the rows that were swept, normalised; refuses rows that are not those of the sweep.
-    pub fn questions(&self, rows: &Rows) -> anyhow::Result<HashSet<String>> {
+    pub(super) fn questions(&self, rows: &Rows) -> Result<HashSet<String>> {
         let n_rows = rows.triples.len();
         let question = |swept: &SweepRow| {
             let qac = rows.triples.get(swept.row).ok_or(SteerError::NoSuchRow { row: swept.row, n_rows })?;
             // a cut output is compared with a part of the answer only
             if !swept.truncated && swept.ratios.original_length != qac.answer.chars().count() {
                 let message = format!("{}: row {} is not the one of the sweep", rows.name.display(), swept.row);
-                return Err(hinted(message, "give --data as in the sweep"));
+                return Err(Error::option(message, "give --data as in the sweep"));
             }
             Ok(normalise(&qac.question))
         };
@@ -91,7 +112,7 @@ impl PastSweep {
     }
 
     /// Number of prompts.
-    pub fn n_prompts(&self) -> usize {
+    pub(super) fn n_prompts(&self) -> usize {
         self.rows.iter().map(|row| row.row).collect::<HashSet<_>>().len()
     }
 }

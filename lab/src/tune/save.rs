@@ -2,31 +2,42 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use redline::profile::{
+use redline_model::Error as ModelError;
+use redline_steer::Interval;
+
+use super::{Outcome, no_line};
+use crate::aligner::Aligner;
+use crate::error::Result;
+use crate::profile::{
     OPERATOR, Profile, ProfileFit, ProfileModel, ProfileTemplate, SCHEMA, VectorFile, file_hash, place, relative,
 };
-use redline::steer::Interval;
-
-use super::{Outcome, Run};
-use crate::session::make_folder;
 
 /// Where a profile goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
+    /// Its file.
     pub path: PathBuf,
+    /// What people call it.
     pub name: String,
 }
 
 /// A profile that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
+    /// Its file.
     pub path: PathBuf,
+    /// What people call it.
     pub name: String,
+    /// The file of its vector.
     pub vector: PathBuf,
 }
 
 impl Place {
-    /// Finds the place.
-    pub fn new(asked: &str) -> anyhow::Result<Self> {
+    /// Finds the place of a name, or of a path.
+    ///
+    /// # Errors
+    /// A name that stands for no file.
+    pub fn new(asked: &str) -> Result<Self> {
         let path = place(asked)?;
         let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         Ok(Self { path, name })
@@ -38,19 +49,23 @@ fn folder_of(path: &Path) -> &Path {
 }
 
 /// Writes the profile, and first its vector where no file holds it.
-pub fn save(run: &Run<'_>, outcome: &Outcome, place: &Place) -> anyhow::Result<Saved> {
-    make_folder(folder_of(&place.path))?;
-    let vector = run.dial.file_for(&place.path)?;
-    let profile = profile(run, outcome, place, &vector)?;
+///
+/// # Errors
+/// Another file is where the vector would go, or one cannot be written.
+pub fn save(aligner: &Aligner, outcome: &Outcome, place: &Place) -> Result<Saved> {
+    let folder = folder_of(&place.path);
+    std::fs::create_dir_all(folder).map_err(|error| ModelError::io(folder, error))?;
+    let vector = outcome.dial.file_for(&place.path)?;
+    let profile = profile(aligner, outcome, place, &vector)?;
     profile.save(&place.path)?;
     Ok(Saved { path: place.path.clone(), name: place.name.clone(), vector })
 }
 
-fn profile(run: &Run<'_>, outcome: &Outcome, place: &Place, vector: &Path) -> anyhow::Result<Profile> {
-    let file = relative(&place.path, vector).with_context(|| vector.display().to_string())?;
-    let (model, template, analysis) = (&run.session.model, &run.session.template, &outcome.analysis);
-    let fit = analysis.fit.as_ref().context("a tuned coefficient has a line")?;
-    let range = analysis.coherent_range.as_ref().context("a tuned coefficient has a coherent range")?;
+fn profile(aligner: &Aligner, outcome: &Outcome, place: &Place, vector: &Path) -> Result<Profile> {
+    let file = relative(&place.path, vector).map_err(|error| ModelError::io(vector, error))?;
+    let (model, template, analysis) = (&aligner.model, &aligner.template, &outcome.analysis);
+    let fit = analysis.fit.as_ref().ok_or_else(|| no_line(analysis))?;
+    let range = analysis.coherent_range.as_ref().ok_or_else(|| no_line(analysis))?;
     Ok(Profile {
         schema: SCHEMA.into(),
         name: place.name.clone(),
@@ -58,9 +73,9 @@ fn profile(run: &Run<'_>, outcome: &Outcome, place: &Place, vector: &Path) -> an
         operator: OPERATOR.into(),
         coefficient: outcome.tuned.coefficient as f32,
         coefficient_interval: outcome.tuned.interval,
-        layers: run.dial.loaded.vector.layers.keys().copied().collect(),
-        unit: run.dial.loaded.unit.clone(),
-        range: run.dial.steering.range,
+        layers: outcome.dial.loaded.vector.layers.keys().copied().collect(),
+        unit: outcome.dial.loaded.unit.to_string(),
+        range: outcome.dial.steering.range,
         template: ProfileTemplate { name: template.name().into(), text: template.source() },
         model: ProfileModel {
             fingerprint: model.fingerprint.clone(),
@@ -69,7 +84,7 @@ fn profile(run: &Run<'_>, outcome: &Outcome, place: &Place, vector: &Path) -> an
         },
         fit: ProfileFit {
             variant: analysis.variant,
-            target: outcome.target.ratio,
+            target: outcome.target,
             slope: fit.line.slope,
             slope_interval: fit.slope_interval,
             intercept: fit.line.intercept,

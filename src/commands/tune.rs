@@ -1,17 +1,59 @@
-//! What tuning found, for people and as JSON.
+//! `redline tune`: from an edit ratio that is asked for to a coefficient, kept as a profile.
 
+use std::process::ExitCode;
+
+use redline::lab::steering::Steering;
+use redline::lab::tune::{Outcome, PastSweep, Place, Saved, TuneFiles, only_add, save, target_of, tune};
 use redline::profile::Measured;
 use redline::steer::{Interval, Reach};
 use serde_json::json;
 
-use super::Outcome;
-use super::save::Saved;
-use crate::output;
+use crate::cli::tune::TuneArgs;
+use crate::cli::writes::SWEEP;
+use crate::observer::Shown;
+use crate::outputs::{Scratch, clear_for_log};
+use crate::{models, output, rows};
+
+pub fn run(args: &TuneArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let place = args.save.as_deref().map(Place::new).transpose()?;
+    let steering = args.steering.steering()?;
+    let past = args.sweep.as_deref().map(PastSweep::read).transpose()?;
+    only_add(args.steering.operator)?;
+    past.as_ref().map_or(Ok(()), |past| only_add(past.settings.operator))?;
+    let rows = rows::to_tune(args.data.as_deref(), past.as_ref(), args.pair.strictness)?;
+    let options = args.options(rows.is_embedded)?;
+    options.check()?;
+    let like = args.like.as_deref().map(rows::triples).transpose()?;
+
+    let template = match &past {
+        Some(past) => Some(past.template()?),
+        None => steering.as_ref().map(Steering::template).transpose()?.flatten(),
+    };
+    let aligner = models::open_with(&args.model, template)?;
+    let target = match &like {
+        Some(like) => {
+            let ratio = target_of(like, &options, &aligner)?;
+            output::note!("target: {} ratio {ratio:.3}, the mean of {} wished rows", args.variant, like.len());
+            ratio
+        }
+        None => args.target_ratio.unwrap_or_default(),
+    };
+    if let Some(out) = args.out.as_ref().filter(|_| past.is_none()) {
+        clear_for_log(out, SWEEP, args.force.force)?;
+    }
+    let scratch = Scratch::new()?;
+    let files = TuneFiles { steering, past, out: args.out.as_deref() };
+    let outcome = tune(&aligner, &rows, &options, target, files, scratch.path(), &mut Shown::default())?;
+    warn(&outcome);
+    let saved = place.map(|place| save(&aligner, &outcome, &place)).transpose()?;
+    show(&outcome, like.map(|rows| rows.len()), saved.as_ref(), json)?;
+    Ok(ExitCode::SUCCESS)
+}
 
 /// Says on standard error what a user should know.
-pub fn warn(outcome: &Outcome) {
+fn warn(outcome: &Outcome) {
     let steered = &outcome.verification.steered;
-    if !steered.interval.contains(outcome.target.ratio) {
+    if !steered.interval.contains(outcome.target) {
         output::note!(
             "warning: on the prompts it was verified on, the ratio is {:.3} with an interval of {}, which does not hold the target",
             steered.edit_ratio,
@@ -29,17 +71,17 @@ pub fn warn(outcome: &Outcome) {
 }
 
 /// Prints the result.
-pub fn show(outcome: &Outcome, saved: Option<&Saved>, json: bool) -> anyhow::Result<()> {
-    if json { as_json(outcome, saved) } else { output::line(&as_text(outcome, saved)) }
+fn show(outcome: &Outcome, n_like: Option<usize>, saved: Option<&Saved>, json: bool) -> anyhow::Result<()> {
+    if json { as_json(outcome, n_like, saved) } else { output::line(&as_text(outcome, n_like, saved)) }
 }
 
-fn as_json(outcome: &Outcome, saved: Option<&Saved>) -> anyhow::Result<()> {
+fn as_json(outcome: &Outcome, n_like: Option<usize>, saved: Option<&Saved>) -> anyhow::Result<()> {
     let analysis = &outcome.analysis;
     output::json(&json!({
         "schema": "redline.tune.v1",
         "variant": analysis.variant,
-        "target": outcome.target.ratio,
-        "target_rows": outcome.target.n_like,
+        "target": outcome.target,
+        "target_rows": n_like,
         "coefficient": outcome.tuned.coefficient,
         "coefficient_interval": outcome.tuned.interval,
         "n_level_resamples": outcome.tuned.n_level_resamples,
@@ -47,17 +89,17 @@ fn as_json(outcome: &Outcome, saved: Option<&Saved>) -> anyhow::Result<()> {
         "coherent_range": analysis.coherent_range,
         "fit": analysis.fit,
         "verified": outcome.verification,
-        "target_in_verified_interval": outcome.verification.steered.interval.contains(outcome.target.ratio),
+        "target_in_verified_interval": outcome.verification.steered.interval.contains(outcome.target),
         "profile": saved.map(|saved| &saved.path),
         "vector": saved.map(|saved| &saved.vector),
     }))
 }
 
-fn as_text(outcome: &Outcome, saved: Option<&Saved>) -> String {
+fn as_text(outcome: &Outcome, n_like: Option<usize>, saved: Option<&Saved>) -> String {
     let (analysis, verification) = (&outcome.analysis, &outcome.verification);
-    let from = outcome.target.n_like.map_or_else(String::new, |n| format!(", the mean of {n} wished rows"));
+    let from = n_like.map_or_else(String::new, |n| format!(", the mean of {n} wished rows"));
     let mut lines = vec![
-        format!("target       {} ratio {:.3}{from}", analysis.variant, outcome.target.ratio),
+        format!("target       {} ratio {:.3}{from}", analysis.variant, outcome.target),
         format!("coefficient  {:.3} {}", outcome.tuned.coefficient, interval(&outcome.tuned.interval)),
     ];
     if let (Some(fit), Some(range)) = (&analysis.fit, &analysis.coherent_range) {

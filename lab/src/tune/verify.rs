@@ -1,23 +1,27 @@
 //! What a coefficient does on prompts that the line does not know, beside coefficient 0.
 
-use redline::experiment::{CoefficientSummary, SweepAnalysis, analyse};
-use redline::probe::bootstrap::estimate;
-use redline::profile::{Measured, Verification};
-use redline::steer::{BootstrapOptions, CORRECTION, Interval, SweepLog};
+use redline_probe::bootstrap::estimate;
+use redline_steer::{BootstrapOptions, CORRECTION, Interval, SweepLog};
 use serde_json::Value;
 
-use super::Run;
-use crate::outputs::Scratch;
+use super::Sweeping;
+use crate::error::Result;
+use crate::experiment::{CoefficientSummary, SweepAnalysis, analyse};
+use crate::observer::Observer;
+use crate::profile::{Measured, Verification};
 
-/// Writes corrections of these rows at 0 and at `coefficient`.
-pub fn verify(run: &Run<'_>, coefficient: f32, rows: &[usize]) -> anyhow::Result<Verification> {
-    let coefficients = if coefficient == 0.0 { vec![0.0] } else { vec![0.0, coefficient] };
-    let scratch = Scratch::new()?;
-    let mut log = SweepLog::open(&scratch.path().join("verify.jsonl"), &Value::Null)?;
-    let outputs = run.generate(rows, &coefficients, &mut log, "verify")?;
-    let analysis = analyse(&outputs, CORRECTION, run.args.variant, run.args.coherence_bound, &run.bootstrap)?;
-    let at = |coefficient: f32| measured(&analysis, coefficient, &run.bootstrap);
-    Ok(Verification { n_prompts: analysis.prompts.len(), steered: at(coefficient), unsteered: at(0.0) })
+impl Sweeping<'_> {
+    /// Writes corrections of other rows at 0 and at `coefficient`.
+    pub(super) fn verify(&self, coefficient: f32, observer: &mut dyn Observer) -> Result<Verification> {
+        let coefficients = if coefficient == 0.0 { vec![0.0] } else { vec![0.0, coefficient] };
+        let mut log = SweepLog::open(&self.scratch.join("verify.jsonl"), &Value::Null)?;
+        let outputs = self.generate(&self.chosen.verify, &coefficients, &mut log, "verify", observer)?;
+        let options = self.run.options;
+        let bootstrap = options.bootstrap();
+        let analysis = analyse(&outputs, CORRECTION, options.variant, options.coherence_bound, &bootstrap)?;
+        let at = |coefficient: f32| measured(&analysis, coefficient, &bootstrap);
+        Ok(Verification { n_prompts: analysis.prompts.len(), steered: at(coefficient), unsteered: at(0.0) })
+    }
 }
 
 fn measured(analysis: &SweepAnalysis, coefficient: f32, bootstrap: &BootstrapOptions) -> Measured {

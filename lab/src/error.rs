@@ -1,0 +1,91 @@
+//! What can be wrong with a piece of work: a rule of its options, or what the layers below say.
+
+use crate::data::DataError;
+use crate::profile::ProfileError;
+
+/// Result with this crate's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a piece of work cannot be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An option breaks a rule.
+    #[error("{message}")]
+    Option {
+        /// What is wrong, with the number it concerns.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// What went wrong with a file that the error itself does not name.
+    #[error("{place}")]
+    At {
+        /// The file.
+        place: String,
+        /// What went wrong.
+        source: Box<Error>,
+    },
+    /// Reading, steering or measuring failed.
+    #[error(transparent)]
+    Steer(Box<redline_steer::Error>),
+    /// A data file breaks a rule.
+    #[error(transparent)]
+    Data(Box<DataError>),
+    /// A profile breaks a rule.
+    #[error(transparent)]
+    Profile(Box<ProfileError>),
+}
+
+impl Error {
+    /// An option that breaks a rule, with its cure.
+    pub fn option(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Option { message: message.into(), hint: hint.into() }
+    }
+
+    /// An error about a file.
+    pub fn at(place: impl std::fmt::Display, error: impl Into<Self>) -> Self {
+        Self::At { place: place.to_string(), source: Box::new(error.into()) }
+    }
+
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Option { hint, .. } => Some(hint.clone()),
+            Self::At { source, .. } => source.hint(),
+            Self::Steer(error) => error.hint().map(str::to_owned),
+            Self::Data(error) => error.hint().map(str::to_owned),
+            Self::Profile(error) => error.hint(),
+        }
+    }
+}
+
+impl From<redline_steer::Error> for Error {
+    fn from(error: redline_steer::Error) -> Self {
+        Self::Steer(Box::new(error))
+    }
+}
+
+impl From<redline_probe::Error> for Error {
+    fn from(error: redline_probe::Error) -> Self {
+        redline_steer::Error::from(error).into()
+    }
+}
+
+impl From<redline_model::Error> for Error {
+    fn from(error: redline_model::Error) -> Self {
+        redline_steer::Error::from(error).into()
+    }
+}
+
+impl From<DataError> for Error {
+    fn from(error: DataError) -> Self {
+        Self::Data(Box::new(error))
+    }
+}
+
+impl From<ProfileError> for Error {
+    fn from(error: ProfileError) -> Self {
+        Self::Profile(Box::new(error))
+    }
+}

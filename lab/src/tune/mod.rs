@@ -1,0 +1,196 @@
+//! From an edit ratio that is asked for to a coefficient: the line of a sweep, the coefficient on it, and what it does on prompts that
+//! the line does not know.
+
+mod dial;
+mod options;
+mod past_sweep;
+mod rows;
+mod save;
+mod verify;
+
+use std::path::Path;
+
+use redline_steer::{CORRECTION, EditRatios, NamedVector, Operator, SweepLog, SweepOptions, SweepRow, Tuned, arms};
+
+pub use dial::Dial;
+pub use options::{GivenVector, TuneOptions, only_add};
+pub use past_sweep::{PastSettings, PastSweep};
+pub use rows::Counts;
+pub use save::{Place, Saved, save};
+
+use crate::aligner::Aligner;
+use crate::error::{Error, Result};
+use crate::experiment::{SweepAnalysis, SweepSettings, Swept, analyse, sweep_logged, sweep_prompts};
+use crate::observer::Observer;
+use crate::profile::Verification;
+use crate::rows::Rows;
+use crate::steering::Steering;
+use redline_model::Qac;
+use redline_model::sampling::SamplingOptions;
+use rows::Chosen;
+
+/// A tuned coefficient and all that speaks for it.
+pub struct Outcome {
+    /// The mean edit ratio that was asked for.
+    pub target: f64,
+    /// The sweep.
+    pub analysis: SweepAnalysis,
+    /// The coefficient, with its interval.
+    pub tuned: Tuned,
+    /// What it does on other prompts.
+    pub verification: Verification,
+    /// The vector and how it is injected.
+    pub dial: Dial,
+}
+
+/// Where the line comes from and where the files go.
+#[derive(Default)]
+pub struct TuneFiles<'a> {
+    /// A vector that is given; without one, and without a sweep, a direction is extracted.
+    pub steering: Option<Steering>,
+    /// A sweep that was run before.
+    pub past: Option<PastSweep>,
+    /// File that keeps the sweep.
+    pub out: Option<&'a Path>,
+}
+
+/// What every stage works with.
+#[derive(Clone, Copy)]
+struct Tuning<'a> {
+    aligner: &'a Aligner,
+    rows: &'a Rows,
+    options: &'a TuneOptions,
+}
+
+/// A dial and the rows it is measured on.
+struct Sweeping<'a> {
+    run: Tuning<'a>,
+    dial: &'a Dial,
+    chosen: &'a Chosen,
+    sampling: SamplingOptions,
+    max_new_tokens: usize,
+    scratch: &'a Path,
+}
+
+/// The mean edit ratio over rows whose correction is what is asked for, in the measure of a sweep.
+///
+/// # Errors
+/// The model came without a tokenizer.
+pub fn target_of(like: &[Qac], options: &TuneOptions, aligner: &Aligner) -> Result<f64> {
+    let tokenizer = aligner.tokenizer()?;
+    let mut sum = 0.0;
+    for qac in like {
+        let (answer, correction) = (qac.answer.trim(), qac.correction.trim());
+        let (answer_tokens, tokens) = (tokenizer.encode_text(answer)?, tokenizer.encode_text(correction)?);
+        let ratio = EditRatios::with_tokens(answer, correction, &answer_tokens, &tokens).ratio(options.variant);
+        sum += ratio.unwrap_or_default();
+    }
+    Ok(sum / like.len() as f64)
+}
+
+/// Sweeps, fits the line, reads the coefficient for `target` from it and verifies it. Files that go away afterwards lie in `scratch`.
+///
+/// # Errors
+/// Options that break a rule, too few rows, a vector or sweep of another model, no line, or a target that it does not reach.
+pub fn tune(
+    aligner: &Aligner,
+    rows: &Rows,
+    options: &TuneOptions,
+    target: f64,
+    files: TuneFiles<'_>,
+    scratch: &Path,
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
+    options.check()?;
+    let run = Tuning { aligner, rows, options };
+    let TuneFiles { steering, past, out } = files;
+    let (mut dial, chosen) = run.prepare(steering, past.as_ref(), observer)?;
+    if let Some(out) = out {
+        dial.keep_beside(out, observer)?;
+    }
+    let (sampling, max_new_tokens) = match &past {
+        Some(past) => (past.settings.sampling.clone(), past.settings.max_new_tokens),
+        None => (options.sampling.clone(), options.max_new_tokens),
+    };
+    let sweeping = Sweeping { run, dial: &dial, chosen: &chosen, sampling, max_new_tokens, scratch };
+    let outputs = match past {
+        Some(past) => past.rows,
+        None => sweeping.sweep(out, observer)?,
+    };
+    let analysis = analyse(&outputs, CORRECTION, options.variant, options.coherence_bound, &options.bootstrap())?;
+    if analysis.fit.is_none() {
+        return Err(no_line(&analysis));
+    }
+    let tuned = analysis.tune(target)?;
+    let verification = sweeping.verify(tuned.coefficient as f32, observer)?;
+    Ok(Outcome { target, analysis, tuned, verification, dial })
+}
+
+impl Sweeping<'_> {
+    /// Runs the sweep, in the file that was asked for or one that goes away.
+    fn sweep(&self, out: Option<&Path>, observer: &mut dyn Observer) -> Result<Vec<SweepRow>> {
+        let options = self.run.options;
+        let file = out.map_or_else(|| self.scratch.join("sweep.jsonl"), Path::to_path_buf);
+        let settings = SweepSettings {
+            aligner: self.run.aligner,
+            steering: &self.dial.steering,
+            loaded: &self.dial.loaded,
+            coefficients: &options.coefficients,
+            data: &self.run.rows.name,
+            triples: &self.run.rows.triples,
+            skip: options.skip,
+            max_new_tokens: self.max_new_tokens,
+            sampling: &self.sampling,
+        };
+        let mut log = SweepLog::open(&file, &settings.to_json())?;
+        let rows = self.generate(&self.chosen.prompts, &options.coefficients, &mut log, "sweep", observer)?;
+        if out.is_some() {
+            observer.note(&format!("wrote {}", file.display()));
+        }
+        Ok(rows)
+    }
+
+    /// Corrections of these rows at these coefficients.
+    fn generate(
+        &self,
+        chosen: &[usize],
+        coefficients: &[f32],
+        log: &mut SweepLog,
+        label: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<SweepRow>> {
+        let triples = self.run.rows.at(chosen);
+        let prompts = &sweep_prompts(self.run.aligner, &triples, self.max_new_tokens, &self.run.rows.name)?;
+        let vectors = &[NamedVector { name: CORRECTION.into(), vector: self.dial.loaded.vector.clone() }];
+        let options = &SweepOptions {
+            range: self.dial.steering.range,
+            operator: Operator::Add,
+            max_new_tokens: self.max_new_tokens,
+            sampling: self.sampling.clone(),
+            batch_rows: self.run.options.batch_rows,
+        };
+        let arms = &arms(1, coefficients)?;
+        sweep_logged(self.run.aligner, &Swept { prompts, vectors, arms, options }, log, label, observer)?;
+        // a file that is continued may hold rows that this run did not choose
+        Ok(log.rows().iter().filter(|row| chosen.contains(&row.row)).cloned().collect())
+    }
+}
+
+/// Why there is no line to read a coefficient from.
+fn no_line(analysis: &SweepAnalysis) -> Error {
+    match &analysis.coherent_range {
+        None => Error::option(
+            "the sweep has no output at coefficient 0, the baseline",
+            "sweep again with 0 among --coefficients",
+        ),
+        Some(range) => Error::option(
+            format!(
+                "no line: of the coefficients, {} … {} stay coherent, on {} prompts; it takes three coefficients and two prompts",
+                range.low,
+                range.high,
+                analysis.prompts.len()
+            ),
+            "sweep closer to 0 with --coefficients, or more --prompts",
+        ),
+    }
+}

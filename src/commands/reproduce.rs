@@ -1,0 +1,114 @@
+//! `redline reproduce`: the whole experiment, its figures and its page.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use redline::lab::reproduce::{Reproduction, reproduce};
+use redline::model::Error as ModelError;
+use redline::probe::LayerReading;
+use redline::report::SettingsGroup;
+use redline::reproduction::{draw, page};
+use serde_json::Value;
+
+use crate::cli::ReproduceArgs;
+use crate::cli::writes::reproduced;
+use crate::observer::Shown;
+use crate::outputs::make_folder;
+use crate::sweep_words::{coefficient_table, fit_lines};
+use crate::{models, output, provenance, rows};
+
+pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let options = args.options()?;
+    options.check()?;
+    let rows = rows::of_experiment(args.data.as_deref(), args.pair.strictness)?;
+    let aligner = models::open(&args.model)?;
+    make_folder(&args.out)?;
+    clear(&args.out)?;
+    let run = reproduce(&aligner, &rows, &options, &args.out, &mut Shown::default())?;
+    let figure = draw(&run)?;
+    let data = rows.name.display().to_string();
+    let program = program(&run.settings, aligner.model.path.display().to_string(), data);
+    let file = run.folder.file("index.html");
+    page(&run, &rows, figure, program).write(&file)?;
+    if json {
+        output::json(&run.summary())?;
+    } else {
+        output::line(&as_text(&run))?;
+        output::line(&format!("\nreport: {}", file.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Removes pages and pictures that lie in a folder without settings: they belong to no run.
+fn clear(folder: &Path) -> anyhow::Result<()> {
+    if folder.join("settings.json").exists() {
+        return Ok(());
+    }
+    for path in reproduced().iter().map(|named| folder.join(&named.name)).filter(|path| path.is_file()) {
+        std::fs::remove_file(&path).map_err(|error| ModelError::io(&path, error))?;
+    }
+    Ok(())
+}
+
+/// What made the numbers.
+fn program(settings: &Value, model: String, data: String) -> SettingsGroup {
+    let hash = |key: &str| settings[key].as_str().unwrap_or_default().to_owned();
+    provenance::program([
+        ("model", model),
+        ("model hash (SHA-256)", hash("model_hash")),
+        ("data", data),
+        ("data hash (SHA-256)", hash("data_hash")),
+    ])
+}
+
+/// One table, the fit, the controls, and a word on what they mean.
+fn as_text(run: &Reproduction) -> String {
+    let (reading, results) = (&run.reading, &run.results);
+    let mut text = String::new();
+    if let Some(best) = reading.report.iter().rev().max_by(|a, b| auroc(a).total_cmp(&auroc(b))) {
+        text.push_str(&format!(
+            "reading   held-out AUROC is highest in layer {}: {:.3}, pair accuracy there {}\n\n",
+            best.layer,
+            auroc(best),
+            output::number(best.pair_accuracy.as_ref().map(|estimate| estimate.value)),
+        ));
+    }
+    text.push_str(&coefficient_table(&results.analysis));
+    text.push('\n');
+    text.push_str(&fit_lines(&results.analysis));
+    text.push_str("\n\ncontrols");
+    if let Some(controls) = &results.controls {
+        text.push_str(&format!(
+            "\n  slope on {} prompts at {:?}: correction {:.4}, random |95 %| {:.4} of {}, shuffled {}",
+            controls.prompts.len(),
+            controls.coefficients,
+            controls.correction.slope,
+            controls.random_p95,
+            controls.random.len(),
+            output::number(controls.shuffled.as_ref().map(|line| line.slope)),
+        ));
+    }
+    let propensity = &results.propensity;
+    text.push_str(&format!(
+        "\n  propensity slope on {} pairs at {:?}, nats: correction {:.3}, random |95 %| {:.3} of {}, shuffled {}",
+        propensity.n_pairs,
+        propensity.coefficients,
+        propensity.correction,
+        propensity.random_p95,
+        propensity.random.len(),
+        output::number(propensity.shuffled),
+    ));
+    if let Some(clean) = &results.clean {
+        let ratios: Vec<String> =
+            clean.coefficients.iter().map(|at| format!("{:.3} at {}", at.mean_edit_ratio, at.coefficient)).collect();
+        text.push_str(&format!("\n  clean answers, edit ratio: {}", ratios.join(", ")));
+    }
+    for (name, ratio) in &results.prompting {
+        text.push_str(&format!("\n  {name}, unsteered: edit ratio {ratio:.3}"));
+    }
+    text
+}
+
+fn auroc(reading: &LayerReading) -> f64 {
+    reading.auroc.as_ref().map_or(0.0, |estimate| estimate.value)
+}

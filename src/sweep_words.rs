@@ -1,0 +1,47 @@
+//! A sweep in the terminal: a line a coefficient, then the fitted line.
+
+use redline::experiment::SweepAnalysis;
+use redline::report::{Table, coefficient_cells};
+use redline::steer::{Interval, SweepFit};
+
+use crate::output;
+
+/// A line a coefficient, as text.
+pub fn coefficient_table(analysis: &SweepAnalysis) -> String {
+    let Table { header, rows } = coefficient_cells(analysis);
+    output::table(&header.iter().map(String::as_str).collect::<Vec<_>>(), &rows)
+}
+
+/// The fitted line within the coherent range and over all coefficients.
+pub fn fit_lines(analysis: &SweepAnalysis) -> String {
+    let mut lines = vec![String::new()];
+    match &analysis.coherent_range {
+        Some(range) => {
+            lines.push(format!(
+                "coherent range  {} … {} (nll within {} of {:.3} at coefficient 0)",
+                range.low, range.high, range.bound, range.baseline
+            ));
+            lines.push(describe("within it", analysis.fit.as_ref()));
+        }
+        None => lines.push("coherent range  unknown: coefficient 0 was not run, or gave no output".into()),
+    }
+    lines.push(describe("all coefficients", analysis.fit_all.as_ref()));
+    lines.join("\n")
+}
+
+fn describe(label: &str, fit: Option<&SweepFit>) -> String {
+    let Some(fit) = fit else { return format!("{label:<15} no line: it takes three coefficients and two prompts") };
+    format!(
+        "{label:<15} slope {:.4} {}, R² {} {}, Spearman {}, anti-steerable prompts {:.0} %",
+        fit.line.slope,
+        show_interval(&fit.slope_interval),
+        output::number(fit.line.r2),
+        fit.r2_interval.as_ref().map_or_else(String::new, show_interval),
+        output::number(fit.spearman),
+        100.0 * fit.negative_slope_share,
+    )
+}
+
+fn show_interval(interval: &Interval) -> String {
+    format!("[{:.3}, {:.3}]", interval.low, interval.high)
+}
