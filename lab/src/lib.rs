@@ -6,6 +6,7 @@ pub mod aligner;
 pub mod built_in;
 pub mod chat;
 pub mod conversation;
+pub mod correct;
 pub mod data;
 pub mod embedded;
 pub mod experiment;

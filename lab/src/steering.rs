@@ -144,28 +144,23 @@ impl Steering {
         load_vector(self, model)
     }
 
-    /// A hook that injects what was chosen; it steers no row yet.
-    ///
-    /// # Errors
-    /// As [`Steering::load`].
-    pub fn injection(&self, model: &Model) -> Result<Inject> {
-        self.gated_injection(model, &MoreVectors::default())
-    }
-
-    /// A hook that injects this vector and those beside it, only where the gate fires.
+    /// A hook that injects the vector and those beside it, only where the gate fires; it steers no row yet. With it come remarks on
+    /// how the files were read.
     ///
     /// # Errors
     /// As [`Steering::load`], or a gate that reads another site or layer.
-    pub fn gated_injection(&self, model: &Model, more: &MoreVectors) -> Result<Inject> {
-        let mut vectors = vec![self.load(model)?.vector];
+    pub fn gated_injection(&self, model: &Model, more: &MoreVectors) -> Result<(Inject, Vec<String>)> {
+        let mut loaded = vec![self.load(model)?];
         for also in &more.also {
-            vectors.push(self.load_beside(&also.path, model)?.vector);
+            loaded.push(self.load_beside(&also.path, model)?);
         }
         let config = model.decoder.config();
-        let inject = Inject::new(&vectors.iter().collect::<Vec<_>>(), self.range, config)?;
+        let vectors: Vec<&ControlVector> = loaded.iter().map(|loaded| &loaded.vector).collect();
+        let inject = Inject::new(&vectors, self.range, config)?;
+        let notes = loaded.iter().flat_map(|loaded| loaded.notes.iter().cloned()).collect();
         match &more.gate {
-            Some(gate) => Ok(inject.where_fires(self.gate(gate, model)?, config)?),
-            None => Ok(inject),
+            Some(gate) => Ok((inject.where_fires(self.gate(gate, model)?, config)?, notes)),
+            None => Ok((inject, notes)),
         }
     }
 

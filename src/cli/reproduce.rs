@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use redline::experiment::{DEFAULT_COHERENCE_BOUND, LayerSpec};
 use redline::lab::built_in::BuiltIn;
-use redline::lab::reproduce::ReproduceOptions;
+use redline::lab::reproduce::{MOST_SHUFFLED, ReproduceOptions};
 use redline::steer::{TokenRange, Unit};
 
 use super::Coefficients;
@@ -17,6 +17,9 @@ use super::numbers::{MOST_BATCH_ROWS, MOST_RANDOM, MOST_ROWS, MOST_TOKENS, count
 
 /// Longest output, in tokens, of the rows inside the program.
 const MOST_EMBEDDED_TOKENS: usize = 160;
+
+/// Random and shuffled directions of a quick run.
+const QUICK_NULLS: [usize; 2] = [5, 2];
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -69,9 +72,15 @@ pub struct ReproduceArgs {
     /// Largest change of the mean negative log-likelihood per token that counts as coherent, in nats
     #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND)]
     pub coherence_bound: f64,
-    /// Random directions that generate text
-    #[arg(long, default_value_t = 5, value_parser = count(0, MOST_RANDOM))]
-    pub random_generated: usize,
+    /// Random directions that generate text [default: 19, with --quick 5]
+    #[arg(long, value_parser = count(0, MOST_RANDOM))]
+    pub random_generated: Option<usize>,
+    /// Directions from exchanged labels that generate text [default: 8, with --quick 2]
+    #[arg(long, value_parser = count(0, MOST_SHUFFLED))]
+    pub shuffled_generated: Option<usize>,
+    /// Fewer null directions; says what that leaves out
+    #[arg(long)]
+    pub quick: bool,
     /// Random directions whose propensity is measured
     #[arg(long, default_value_t = 20, value_parser = count(0, MOST_RANDOM))]
     pub random_propensity: usize,
@@ -97,6 +106,7 @@ impl ReproduceArgs {
         };
         // outputs of the rows inside the program are longer
         let max_new_tokens = if self.data.is_some() { suited.max_new_tokens } else { MOST_EMBEDDED_TOKENS };
+        let nulls = if self.quick { QUICK_NULLS } else { [suited.random_generated, suited.shuffled_generated] };
         Ok(ReproduceOptions {
             n_pairs: self.pairs.unwrap_or(suited.n_pairs),
             n_prompts: self.prompts.unwrap_or(suited.n_prompts),
@@ -108,7 +118,8 @@ impl ReproduceArgs {
             range: defaults::range(&self.model, self.range),
             max_new_tokens: self.max_new_tokens.unwrap_or(max_new_tokens),
             coherence_bound: self.coherence_bound,
-            random_generated: self.random_generated,
+            random_generated: self.random_generated.unwrap_or(nulls[0]),
+            shuffled_generated: self.shuffled_generated.unwrap_or(nulls[1]),
             random_propensity: self.random_propensity,
             control_prompts: self.control_prompts.unwrap_or(suited.control_prompts),
             batch_rows: self.batch_rows.unwrap_or(suited.batch_rows),

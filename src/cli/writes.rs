@@ -104,8 +104,15 @@ fn unmarked<const N: usize>(names: [&str; N]) -> [Named; N] {
 pub fn reproduced() -> Vec<Named> {
     let mut named = vec![Named::mark("settings.json", Kind::Json("redline.settings.v1"))];
     named.push(Named::new("index.html", Kind::Page));
-    named.extend(unmarked(["summary.json", "vector.safetensors", "vector.gguf", "shuffled.gguf", "layers.jsonl"]));
-    named.extend(unmarked(["scans.jsonl", "propensity.jsonl", "sweep.jsonl", "controls.jsonl", "clean.jsonl"]));
+    named.extend(unmarked(["summary.json", "vector.safetensors", "vector.gguf", "shuffled.jsonl"]));
+    named.extend(unmarked([
+        "layers.jsonl",
+        "scans.jsonl",
+        "propensity.jsonl",
+        "sweep.jsonl",
+        "controls.jsonl",
+        "clean.jsonl",
+    ]));
     named.extend(unmarked(["prompt-copy.jsonl", "prompt-edit.jsonl"]));
     let scans = [SCAN_CORRECTION, SCAN_COPY].map(|label| format!("scan-{label}"));
     let stems = scans.iter().map(String::as_str).chain(["layers", "sweep", "slopes"]);

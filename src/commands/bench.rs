@@ -16,7 +16,7 @@ use crate::failure::hinted;
 use crate::models;
 use crate::rows::read_triples;
 use crate::{interrupt, output};
-use redline::lab::steering::Steering;
+use redline::lab::steering::{MoreVectors, Steering};
 
 /// One kind of work, timed several times.
 #[derive(Debug, Serialize)]
@@ -153,7 +153,7 @@ impl Bench<'_> {
     fn injection(&self) -> anyhow::Result<Option<Inject>> {
         let Some(path) = &self.args.vector else { return Ok(None) };
         let steering = Steering::by(path, self.args.layers.clone(), self.args.unit);
-        Ok(Some(steering.injection(&self.aligner.model)?))
+        Ok(Some(steering.gated_injection(&self.aligner.model, &MoreVectors::default())?.0))
     }
 
     /// Continues the prompts; the number of tokens chosen, the one that ended each row included.

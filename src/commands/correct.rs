@@ -7,7 +7,6 @@ use crate::commands::stack::{self, Row};
 use crate::failure::hinted;
 use crate::models::OWN_ALIGNER;
 use crate::output;
-use redline::lab::steering::{MoreVectors, Steering};
 
 pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     let rows = questions(args)?;
@@ -24,26 +23,6 @@ fn warn_of_own_aligner(args: &CorrectArgs) {
     if is_own && (args.data.is_some() || args.stack.has_upstream()) {
         output::note!("{OWN_ALIGNER}");
     }
-}
-
-/// Refuses further vectors, and gates, without a vector that they stand beside.
-pub fn check_gate(gate: &MoreVectors, steering: Option<&Steering>) -> anyhow::Result<()> {
-    match steering.is_none() && !gate.is_empty() {
-        true => Err(hinted("--also or --gate is given, but no vector to steer by", "give --vector or --profile too")),
-        false => Ok(()),
-    }
-}
-
-/// The coefficient given, the profile's, or 0. One that nothing would be multiplied with is refused.
-pub fn chosen_coefficient(asked: Option<f32>, steering: Option<&Steering>) -> anyhow::Result<f32> {
-    if let Some(coefficient) = asked {
-        redline::steer::check_coefficients(&[coefficient])?;
-        if steering.is_none() && coefficient != 0.0 {
-            let message = format!("--coefficient {coefficient} is given, but no vector to steer by");
-            return Err(hinted(message, "give --vector or --profile too; `redline extract` makes a vector"));
-        }
-    }
-    Ok(asked.or(steering.and_then(Steering::coefficient)).unwrap_or(0.0))
 }
 
 /// The rows of the file, or the one of the command line, each with an answer.

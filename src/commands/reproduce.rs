@@ -85,7 +85,7 @@ fn as_text(run: &Reproduction) -> String {
             controls.correction.slope,
             controls.random_p95,
             controls.random.len(),
-            output::number(controls.shuffled.as_ref().map(|line| line.slope)),
+            slopes(controls.shuffled.iter().map(|line| line.slope)),
         ));
     }
     let propensity = &results.propensity;
@@ -96,7 +96,7 @@ fn as_text(run: &Reproduction) -> String {
         propensity.correction,
         propensity.random_p95,
         propensity.random.len(),
-        output::number(propensity.shuffled),
+        slopes(propensity.shuffled.iter().copied()),
     ));
     if let Some(clean) = &results.clean {
         let ratios: Vec<String> =
@@ -111,4 +111,11 @@ fn as_text(run: &Reproduction) -> String {
 
 fn auroc(reading: &LayerReading) -> f64 {
     reading.auroc.as_ref().map_or(0.0, |estimate| estimate.value)
+}
+
+/// The range of the slopes of null directions.
+fn slopes(all: impl Iterator<Item = f64>) -> String {
+    let (low, high, n) =
+        all.fold((f64::MAX, f64::MIN, 0), |(low, high, n), slope| (slope.min(low), slope.max(high), n + 1));
+    if n == 0 { "–".into() } else { format!("{low:.4} to {high:.4} of {n}") }
 }

@@ -39,7 +39,7 @@ const RUNS: [(&str, Kind, &[&str]); 2] = [
             "summary.json",
             "vector.safetensors",
             "vector.gguf",
-            "shuffled.gguf",
+            "shuffled.jsonl",
             "layers.jsonl",
             "scans.jsonl",
             "propensity.jsonl",

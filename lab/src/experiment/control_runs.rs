@@ -14,6 +14,28 @@ pub struct ControlLine {
     pub slope: f64,
 }
 
+/// Two-sided p values of a slope: its place among the slopes of directions that know nothing of correction.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct NullPlaces {
+    /// Among isotropic directions of the same norm; `None` without any.
+    pub random: Option<f64>,
+    /// Among mean differences of exchanged labels, scaled to the same norm; `None` without any.
+    pub shuffled: Option<f64>,
+}
+
+impl NullPlaces {
+    fn of(slope: f64, random: &[f64], shuffled: &[f64]) -> Self {
+        Self { random: two_sided_p(slope, random), shuffled: two_sided_p(slope, shuffled) }
+    }
+}
+
+/// (1 + the nulls at least as far from 0) / (1 + all nulls): never 0, and exact when slope and nulls are exchangeable (Phipson and
+/// Smyth 2010). `None` without nulls.
+fn two_sided_p(slope: f64, nulls: &[f64]) -> Option<f64> {
+    let n_far = nulls.iter().filter(|null| null.abs() >= slope.abs()).count();
+    (!nulls.is_empty()).then(|| (1 + n_far) as f64 / (1 + nulls.len()) as f64)
+}
+
 /// The slope of the mean edit ratio for the direction under test and for its controls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ControlSlopes {
@@ -27,8 +49,10 @@ pub struct ControlSlopes {
     pub random: Vec<ControlLine>,
     /// 95th percentile of the magnitudes of the random slopes.
     pub random_p95: f64,
-    /// The mean difference of pairs with exchanged labels.
-    pub shuffled: Option<ControlLine>,
+    /// Mean differences of pairs with exchanged labels.
+    pub shuffled: Vec<ControlLine>,
+    /// Place of the slope among each kind of null.
+    pub p: NullPlaces,
 }
 
 /// The same for propensity: nats of log p(correction) − log p(answer) per unit of coefficient.
@@ -50,8 +74,10 @@ pub struct PropensitySlopes {
     pub random: Vec<f64>,
     /// 95th percentile of the magnitudes of the random slopes.
     pub random_p95: f64,
-    /// Of the mean difference of pairs with exchanged labels.
-    pub shuffled: Option<f64>,
+    /// Of mean differences of pairs with exchanged labels.
+    pub shuffled: Vec<f64>,
+    /// Place of the slope among each kind of null.
+    pub p: NullPlaces,
 }
 
 /// Means and slope of `vector` over `prompts` and `coefficients`; `None` when a value is missing.
@@ -97,17 +123,19 @@ pub fn random_slopes(
     let line = |name: &str| control_line(rows, name, prompts, coefficients, variant);
     let Some(correction) = line(redline_steer::CORRECTION)? else { return Ok(None) };
     let mut random = Vec::new();
-    let mut shuffled = None;
+    let mut shuffled = Vec::new();
     for named in vectors {
         match line(&named.name)? {
             Some(value) if named.name.starts_with("random") => random.push(value),
-            Some(value) if named.name == "shuffled" => shuffled = Some(value),
+            Some(value) if named.name.starts_with("shuffled") => shuffled.push(value),
             _ => {}
         }
     }
     let random_p95 = magnitude_p95(random.iter().map(|line: &ControlLine| line.slope))?;
     let (coefficients, prompts) = (coefficients.to_vec(), prompts.to_vec());
-    Ok(Some(ControlSlopes { coefficients, prompts, correction, random, random_p95, shuffled }))
+    let slopes = |lines: &[ControlLine]| lines.iter().map(|line| line.slope).collect::<Vec<_>>();
+    let p = NullPlaces::of(correction.slope, &slopes(&random), &slopes(&shuffled));
+    Ok(Some(ControlSlopes { coefficients, prompts, correction, random, random_p95, shuffled, p }))
 }
 
 /// Slopes of the mean total propensity for every vector; `arms` are those the propensities were measured under.
@@ -134,25 +162,27 @@ pub fn propensity_slopes(
         arms.iter().filter(|arm| arm.vector == 0).map(|arm| f64::from(arm.coefficient)).collect();
     all_coefficients.sort_by(f64::total_cmp);
     let mut random = Vec::new();
-    let mut shuffled = None;
+    let mut shuffled = Vec::new();
     for (index, named) in vectors.iter().enumerate() {
         if named.name.starts_with("random") {
             random.push(slope(index)?);
-        } else if named.name == "shuffled" {
-            shuffled = Some(slope(index)?);
+        } else if named.name.starts_with("shuffled") {
+            shuffled.push(slope(index)?);
         }
     }
     let means = |measure: &dyn Fn(&Propensity) -> f64| {
         all_coefficients.iter().map(|&c| mean_at(0, c, measure)).collect::<Vec<f64>>()
     };
     let n_pairs = values.iter().map(|value| value.row).collect::<std::collections::BTreeSet<_>>().len();
+    let correction = slope(0)?;
     Ok(PropensitySlopes {
+        p: NullPlaces::of(correction, &random, &shuffled),
         coefficients: coefficients.to_vec(),
         mean_total: means(&Propensity::total),
         mean_per_token: means(&Propensity::per_token),
         all_coefficients,
         n_pairs,
-        correction: slope(0)?,
+        correction,
         random_p95: magnitude_p95(random.iter().copied())?,
         random,
         shuffled,

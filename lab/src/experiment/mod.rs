@@ -17,7 +17,7 @@ mod training;
 
 pub use analysis::{CoefficientSummary, DEFAULT_COHERENCE_BOUND, SweepAnalysis, analyse};
 pub use compare::{Candidate, CompareOptions, Comparison, compare};
-pub use control_runs::{ControlLine, ControlSlopes, PropensitySlopes, propensity_slopes, random_slopes};
+pub use control_runs::{ControlLine, ControlSlopes, NullPlaces, PropensitySlopes, propensity_slopes, random_slopes};
 pub use depth::Depth;
 pub use extraction::{
     Extracted, ExtractionSettings, SCAN_COPY, SCAN_CORRECTION, extract, scan_pair, scan_text, skipped_in_words,

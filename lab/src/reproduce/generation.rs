@@ -67,7 +67,7 @@ impl Run<'_> {
 
         let clean_triples = self.clean_triples(&rows[..n_control]);
         let clean: Vec<(usize, &Qac)> = rows.iter().copied().zip(&clean_triples).collect();
-        let clean_rows = self.logged("clean", &self.prompts(&clean)?, &correction, &arms(1, &ends)?, observer)?;
+        let clean_rows = self.logged("clean", &self.prompts(&clean)?, &correction, &all_arms, observer)?;
         let prompting_rows = self.prompting(&triples[..n_control], &reading.control, observer)?;
 
         let [correction] = correction;
@@ -142,14 +142,16 @@ impl Run<'_> {
         Ok(rows)
     }
 
-    /// `n` random directions and the shuffled one.
+    /// `n` random directions and the shuffled ones.
     fn control_vectors(&self, reading: &ReadingStage, n: usize) -> Result<Vec<NamedVector>> {
         let random = |i: usize| {
-            let seed = self.options.seed.wrapping_mul(1_000_003).wrapping_add(i as u64);
-            Ok(NamedVector { name: format!("random-{i}"), vector: random_like(&reading.control, seed)? })
+            let vector = random_like(&reading.control, self.options.null_seed(i))?;
+            Ok(NamedVector { name: format!("random-{i}"), vector })
         };
         let mut vectors = (0..n).map(random).collect::<Result<Vec<_>>>()?;
-        vectors.push(NamedVector { name: "shuffled".into(), vector: reading.shuffled.clone() });
+        let shuffled = reading.shuffled.iter().enumerate();
+        vectors
+            .extend(shuffled.map(|(i, vector)| NamedVector { name: format!("shuffled-{i}"), vector: vector.clone() }));
         Ok(vectors)
     }
 

@@ -35,6 +35,9 @@ pub use folder::Folder;
 pub use generation::SweepStage;
 pub use options::{ReproduceOptions, check_coherence_bound, check_line, check_new_tokens};
 pub use reading::{ReadingStage, ScanLine};
+
+/// Most directions from exchanged labels.
+pub const MOST_SHUFFLED: usize = 64;
 pub use results::Results;
 
 use crate::aligner::Aligner;
@@ -53,7 +56,7 @@ const INSTRUCTIONS: [(&str, &str); 2] = [
 pub const FILES: [&str; 11] = [
     "vector.safetensors",
     "vector.gguf",
-    "shuffled.gguf",
+    "shuffled.jsonl",
     "layers.jsonl",
     "scans.jsonl",
     "sweep.jsonl",

@@ -33,8 +33,10 @@ pub struct ReproduceOptions {
     pub max_new_tokens: usize,
     /// Largest change of the mean negative log-likelihood per token that counts as coherent, in nats.
     pub coherence_bound: f64,
-    /// Random directions that generate text.
+    /// Random directions that generate text: isotropic ones of the direction's norm.
     pub random_generated: usize,
+    /// Directions from exchanged labels that generate text, and whose propensity is measured.
+    pub shuffled_generated: usize,
     /// Random directions whose propensity is measured.
     pub random_propensity: usize,
     /// Prompts of the sweep that the controls run on.
@@ -75,7 +77,8 @@ impl ReproduceOptions {
             range: built_in::range(model),
             max_new_tokens: 96,
             coherence_bound: DEFAULT_COHERENCE_BOUND,
-            random_generated: 5,
+            random_generated: 19,
+            shuffled_generated: 8,
             random_propensity: 20,
             control_prompts: 8,
             // the blocks of the Aligner inside the program are so small that many rows fit
@@ -117,6 +120,11 @@ impl ReproduceOptions {
         both
     }
 
+    /// Seed of the null direction of this number.
+    pub(super) fn null_seed(&self, i: usize) -> u64 {
+        self.seed.wrapping_mul(1_000_003).wrapping_add(i as u64)
+    }
+
     /// The settings as they stand in `settings.json`.
     pub(super) fn settings(&self, aligner: &Aligner, rows: &Rows, layers: &[usize]) -> Value {
         json!({
@@ -138,6 +146,7 @@ impl ReproduceOptions {
             "max_new_tokens": self.max_new_tokens,
             "coherence_bound": self.coherence_bound,
             "random_generated": self.random_generated,
+            "shuffled_generated": self.shuffled_generated,
             "random_propensity": self.random_propensity,
             "control_prompts": self.control_prompts,
         })

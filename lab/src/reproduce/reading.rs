@@ -1,16 +1,30 @@
-//! The first stage: direction, held-out report, scans of an example pair, and the shuffled control.
+//! The first stage: direction, held-out report, scans of an example pair, and the shuffled directions.
+
+use std::collections::BTreeMap;
 
 use redline_model::Qac;
 use redline_probe::{ContrastPair, LatScan, LayerReading, PairBuilder, PairDesign, Reading};
-use redline_steer::control_file::{read_control_vector, write_control_vector};
+use redline_steer::control_file::write_control_vector;
 use redline_steer::controls::shuffled_like;
 use redline_steer::{ControlVector, reading_control_vector};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Run;
 use crate::error::Result;
 use crate::experiment::{extract, scan_pair, skipped_in_words};
 use crate::observer::Observer;
+
+/// The direction, calibrated; written last, so that its presence says that the stage is complete.
+pub(super) const VECTOR_FILE: &str = "vector.safetensors";
+
+/// The shuffled directions, one a line.
+pub(super) const SHUFFLED_FILE: &str = "shuffled.jsonl";
+
+/// A direction as a line of JSON: what one unit of coefficient adds, by layer.
+#[derive(Serialize, Deserialize)]
+struct DirectionLine {
+    layers: BTreeMap<usize, Vec<f32>>,
+}
 
 /// What the first stage found.
 pub struct ReadingStage {
@@ -22,23 +36,15 @@ pub struct ReadingStage {
     pub scans: Vec<LatScan>,
     /// What one unit of coefficient adds at each injected layer.
     pub control: ControlVector,
-    /// The mean difference of pairs with exchanged labels, of the same norms.
-    pub shuffled: ControlVector,
+    /// Mean differences of the same pairs with exchanged labels, of the same norms.
+    pub shuffled: Vec<ControlVector>,
 }
 
 impl Run<'_> {
     /// Extracts the vector and scans an example pair, or reads what is there.
     pub(super) fn read(&self, rows: &[usize], observer: &mut dyn Observer) -> Result<ReadingStage> {
-        let vector_file = self.folder.file("vector.safetensors");
-        let shuffled_file = self.folder.file("shuffled.gguf");
-        let control =
-            |reading: &Reading| Ok::<_, crate::Error>(reading_control_vector(reading, self.layers, self.options.unit)?);
-        if let (true, Some(report), Some(scans)) =
-            (shuffled_file.exists(), self.folder.read_lines("layers.jsonl")?, self.folder.read_lines("scans.jsonl")?)
-        {
-            let reading = Reading::load(&vector_file)?;
-            let shuffled = read_control_vector(&shuffled_file)?.vector;
-            return Ok(ReadingStage { control: control(&reading)?, reading, report, scans, shuffled });
+        if let Some(there) = self.reading_there()? {
+            return Ok(there);
         }
         let triples = self.rows.at(rows);
         let (model, template) = (&self.aligner.model, &self.aligner.template);
@@ -55,17 +61,43 @@ impl Run<'_> {
             }
             None => Vec::new(),
         };
-        let control = control(&extracted.reading)?;
-        let shuffled = shuffled_like(&control, &extracted.train, self.options.seed)?;
+        let control = self.control(&extracted.reading)?;
+        let seed = |i: usize| self.options.null_seed(i);
+        let shuffled = (0..self.options.shuffled_generated)
+            .map(|i| shuffled_like(&control, &extracted.train, seed(i)))
+            .collect::<redline_steer::Result<Vec<_>>>()?;
 
         let architecture = &model.decoder.config().architecture;
-        extracted.reading.save(&vector_file)?;
         write_control_vector(&self.folder.file("vector.gguf"), &control, architecture)?;
         self.folder.write_lines("layers.jsonl", &extracted.report)?;
         self.folder.write_lines("scans.jsonl", &scans.iter().map(ScanLine::new).collect::<Vec<_>>())?;
+        let lines = shuffled.iter().map(|vector| DirectionLine { layers: vector.layers.clone() });
+        self.folder.write_lines(SHUFFLED_FILE, &lines.collect::<Vec<_>>())?;
         // last: its presence says that the stage is complete
-        write_control_vector(&shuffled_file, &shuffled, architecture)?;
+        extracted.reading.save(&self.folder.file(VECTOR_FILE))?;
         Ok(ReadingStage { reading: extracted.reading, report: extracted.report, scans, control, shuffled })
+    }
+
+    /// What an earlier run left of this stage, where that is all of it.
+    fn reading_there(&self) -> Result<Option<ReadingStage>> {
+        let file = self.folder.file(VECTOR_FILE);
+        let (true, Some(report), Some(scans), Some(lines)) = (
+            file.exists(),
+            self.folder.read_lines("layers.jsonl")?,
+            self.folder.read_lines("scans.jsonl")?,
+            self.folder.read_lines::<DirectionLine>(SHUFFLED_FILE)?,
+        ) else {
+            return Ok(None);
+        };
+        let reading = Reading::load(&file)?;
+        let shuffled = lines.into_iter().map(|line| ControlVector::new(line.layers));
+        let shuffled = shuffled.collect::<redline_steer::Result<Vec<_>>>()?;
+        Ok(Some(ReadingStage { control: self.control(&reading)?, reading, report, scans, shuffled }))
+    }
+
+    /// What one unit of coefficient adds.
+    fn control(&self, reading: &Reading) -> Result<ControlVector> {
+        Ok(reading_control_vector(reading, self.layers, self.options.unit)?)
     }
 
     /// The forced pair of a triple, whatever design the vector was made with: only it has two outputs to scan.
@@ -78,10 +110,15 @@ impl Run<'_> {
         Ok(PairBuilder::new(model, template, PairDesign::Forced, self.options.extraction.max_tokens)?)
     }
 
-    /// Some of the triples as an answer that is already clean.
+    /// Some of the triples with an answer that is clean already.
     pub(super) fn clean_triples(&self, rows: &[usize]) -> Vec<Qac> {
-        let triples = rows.iter().map(|&row| &self.rows.triples[row]);
-        triples.map(|qac| Qac { answer: qac.correction.clone(), ..qac.clone() }).collect()
+        let clean = |row: usize| match &self.rows.flawed {
+            Some(flawed) => flawed[row].clean.clone(),
+            None => self.rows.triples[row].correction.clone(),
+        };
+        let triple =
+            |&row: &usize| Qac { answer: clean(row), correction: clean(row), ..self.rows.triples[row].clone() };
+        rows.iter().map(triple).collect()
     }
 }
 

@@ -1,7 +1,6 @@
 //! The engine of `redline correct`: rows in, the same rows out, in order; answers of an upstream model, several Aligners in a
 //! row, a file that can be continued.
 
-mod aligner;
 mod answers;
 mod file;
 mod row;
@@ -9,7 +8,9 @@ mod row;
 use std::path::Path;
 use std::process::ExitCode;
 
-use redline::model::Model;
+use redline::lab::correct::{Asked, Corrected, Corrector, CorrectorOptions, Effect, WriteOptions};
+use redline::lab::steering::Steering;
+use redline::model::generate::Drafting;
 use redline::model::qac::Fields;
 use redline::profile::hash_of;
 use redline::steer::EditRatios;
@@ -20,11 +21,10 @@ use crate::cli::writes::CORRECTED;
 use crate::cli::{CorrectArgs, ModelArgs};
 use crate::difference::{Marks, marked};
 use crate::failure::hinted;
-use crate::output;
 use crate::outputs::clear_for_log;
 use crate::progress::Progress;
+use crate::{interrupt, models, output};
 
-use aligner::{Corrected, Member};
 use answers::{Answers, Batch};
 use file::OutFile;
 pub use row::{Row, rows};
@@ -45,7 +45,7 @@ pub fn put_correction(fields: &mut Fields, answer: &str, correction: &str, trunc
 pub fn run(args: &CorrectArgs, rows: &[Row], json: bool) -> anyhow::Result<ExitCode> {
     args.sampling.options(args.seed)?;
     let specs = specs(args);
-    let aligners = specs.iter().map(|spec| Member::open(spec, args)).collect::<anyhow::Result<Vec<_>>>()?;
+    let aligners = specs.iter().map(|spec| open(spec, args)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut answers = Answers::open(args)?;
     let path = args.stack.out.as_deref().filter(|path| *path != Path::new("-"));
     path.map_or(Ok(()), |path| clear_for_log(path, CORRECTED, args.stack.force.force))?;
@@ -91,11 +91,32 @@ fn specs(args: &CorrectArgs) -> Vec<AlignerSpec> {
     vec![AlignerSpec { model, steering, coefficient: args.coefficient }]
 }
 
+/// Loads an Aligner with its vector.
+fn open(spec: &AlignerSpec, args: &CorrectArgs) -> anyhow::Result<Corrector> {
+    let options = CorrectorOptions {
+        steering: spec.steering.steering()?,
+        coefficient: spec.coefficient,
+        // gates and further vectors are empty where Aligners are given one by one
+        more: args.gate.options(),
+        with_scan: args.stack.with_scan,
+        writing: WriteOptions {
+            max_new_tokens: args.sampling.max_new_tokens,
+            sampling: args.sampling.options(args.seed)?,
+            drafts: !args.no_draft,
+        },
+    };
+    options.check()?;
+    let template = options.steering.as_ref().map(Steering::template).transpose()?.flatten();
+    let corrector = Corrector::new(models::open_with(&spec.model, template)?, options)?;
+    corrector.notes().iter().for_each(|note| output::note!("{note}"));
+    Ok(corrector)
+}
+
 /// A hash of what outputs depend on, so that a file is continued by the same run only.
-fn run_hash(args: &CorrectArgs, aligners: &[Member]) -> String {
+fn run_hash(args: &CorrectArgs, aligners: &[Corrector]) -> String {
     let sampling = &args.sampling;
     let settings = json!({
-        "aligners": aligners.iter().map(Member::settings).collect::<Vec<_>>(),
+        "aligners": aligners.iter().map(Corrector::settings).collect::<Vec<_>>(),
         "also": args.gate.options().also.iter().map(|also| also.coefficient).collect::<Vec<_>>(),
         "gate": [args.gate.gate_layer.map_or(Value::Null, Value::from), Value::from(args.gate.gate_above)],
         "upstream": [args.stack.upstream, args.stack.upstream_name],
@@ -116,7 +137,7 @@ fn is_apart(args: &CorrectArgs) -> bool {
 
 struct Stack<'a> {
     args: &'a CorrectArgs,
-    aligners: Vec<Member>,
+    aligners: Vec<Corrector>,
     answers: Answers,
     n_failed: usize,
     /// Why the first of them failed.
@@ -137,17 +158,21 @@ impl Stack<'_> {
         let mut errors: Vec<Option<String>> = answers.iter().map(|answer| answer.as_ref().err().cloned()).collect();
         for aligner in &mut self.aligners {
             let open: Vec<usize> = (0..rows.len()).filter(|&i| errors[i].is_none()).collect();
-            let asked: Vec<[&str; 2]> = open.iter().map(|&i| [rows[i].question.as_str(), texts[i].as_str()]).collect();
-            let numbers: Vec<usize> = open.iter().map(|i| first + i).collect();
-            let corrected = match (is_apart(self.args), self.is_live) {
-                (true, _) => aligner.correct_parts(&numbers, &asked, self.args)?,
-                (false, false) => aligner.correct(&numbers, &asked, self.args, None)?,
-                (false, true) => aligner.correct(&numbers, &asked, self.args, Some(&mut output::piece))?,
+            let one = |&i: &usize| Asked { row: first + i, question: &rows[i].question, answer: &texts[i] };
+            let asked: Vec<Asked<'_>> = open.iter().map(one).collect();
+            let origin = if self.args.question.is_some() { "--answer".into() } else { aligner.name() };
+            let corrected = match (is_apart(self.args), self.is_live, asked.as_slice()) {
+                (true, ..) => aligner.correct_parts(&asked, &origin, interrupt::check)?,
+                (false, true, &[one]) => {
+                    let aloud = aligner.correct_aloud(one, &origin, interrupt::check, &mut output::piece);
+                    vec![aloud?]
+                }
+                (false, ..) => aligner.correct(&asked, &origin, interrupt::check)?,
             };
             for (i, outcome) in open.into_iter().zip(corrected) {
                 match outcome {
                     Ok(corrected) => {
-                        steps[i].push(aligner.step(&texts[i], &corrected));
+                        steps[i].push(step(aligner, &texts[i], &corrected));
                         texts[i].clone_from(&corrected.text);
                         ends[i] = Some(corrected);
                     }
@@ -188,7 +213,7 @@ impl Stack<'_> {
             put("steps", steps.into());
         }
         if let Some(scan) = end.scan {
-            put("scan", scan);
+            put("scan", json!({ "layers": scan.layers, "tokens": scan.tokens, "z": scan.z }));
         }
         if !end.kept.is_empty() {
             put("kept", json!(end.kept));
@@ -210,7 +235,7 @@ impl Stack<'_> {
     }
 
     fn report(&self) -> anyhow::Result<ExitCode> {
-        self.aligners.iter().try_for_each(|aligner| aligner.report(self.args))?;
+        self.aligners.iter().try_for_each(|aligner| report(aligner, self.args))?;
         let message = match (self.n_failed, &self.first_error) {
             (0, _) => return Ok(ExitCode::SUCCESS),
             (_, Some(only)) if self.args.question.is_some() => {
@@ -227,7 +252,30 @@ impl Stack<'_> {
     }
 }
 
-/// Name of a model, for results.
-fn name_of(model: &Model) -> String {
-    model.path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+/// A step of a row's way, for its result.
+fn step(aligner: &Corrector, before: &str, corrected: &Corrected) -> Value {
+    json!({
+        "aligner": aligner.name(),
+        "coefficient": aligner.coefficient(),
+        "correction": corrected.text,
+        "edit_ratio": EditRatios::new(before.trim(), &corrected.text).char,
+        "truncated": corrected.truncated,
+    })
+}
+
+/// Says what was done to activations; a vector that touched nothing is an error.
+fn report(aligner: &Corrector, args: &CorrectArgs) -> anyhow::Result<()> {
+    let Drafting { passes, proposed, accepted } = aligner.drafting();
+    if proposed > 0 && args.data.is_some() {
+        output::note!("drafted from the answer: {accepted} of {proposed} tokens stood, {passes} passes");
+    }
+    let (Some(effect), Some(steering)) = (aligner.effect()?, aligner.steering()) else { return Ok(()) };
+    if let Some([layer, fired, scored]) = effect.gate {
+        output::note!("gate at layer {layer}: fired at {fired} of {scored} positions");
+    }
+    let coefficient = aligner.coefficient();
+    let from = if steering.coefficient() == Some(coefficient) { ", from the profile" } else { "" };
+    let Effect { n_edits, n_layers, .. } = effect;
+    output::note!("steered: {n_edits} activations changed in {n_layers} layers, coefficient {coefficient}{from}");
+    Ok(())
 }

@@ -1,0 +1,343 @@
+//! An Aligner with its own vector.
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use redline_model::TrimmedStream;
+use redline_model::generate::Drafting;
+use redline_probe::{LatScan, Reading, TokenText};
+use redline_steer::Error as SteerError;
+use serde_json::{Value, json};
+
+use super::write::{Asked, Injection, WriteOptions, Wrote, write};
+use crate::aligner::Aligner;
+use crate::error::{Error, Result};
+use crate::experiment::{SCAN_CORRECTION, scan_text};
+use crate::form::{Apart, Joined, PartCorrection};
+use crate::profile::file_hash;
+use crate::steering::{MoreVectors, Steering, check_reading};
+
+/// Bits of a row's number, above which the number of its part stands.
+const PART_SHIFT: u32 = 40;
+
+/// How an Aligner corrects.
+#[derive(Debug, Clone, Default)]
+pub struct CorrectorOptions {
+    /// The vector, and how it is injected.
+    pub steering: Option<Steering>,
+    /// Its signed strength; the profile's unless given, else 0.
+    pub coefficient: Option<f32>,
+    /// Vectors beside it, and a gate.
+    pub more: MoreVectors,
+    /// Whether each correction is scanned along the vector, which has to be a reading vector then.
+    pub with_scan: bool,
+    /// How corrections are written.
+    pub writing: WriteOptions,
+}
+
+impl CorrectorOptions {
+    /// Refuses a coefficient, further vectors or a gate without a vector; gives the coefficient that is taken.
+    ///
+    /// # Errors
+    /// One of these, or a coefficient that is not finite.
+    pub fn check(&self) -> Result<f32> {
+        if self.steering.is_none() && !self.more.is_empty() {
+            let message = "--also or --gate is given, but no vector to steer by";
+            return Err(Error::option(message, "give --vector or --profile too"));
+        }
+        chosen_coefficient(self.coefficient, self.steering.as_ref())
+    }
+}
+
+/// A loaded Aligner with its vector. It counts what it does, so that [`Corrector::effect`] can prove it.
+pub struct Corrector {
+    aligner: Aligner,
+    options: CorrectorOptions,
+    injection: Option<Injection>,
+    /// Scans are made along it.
+    reading: Option<Reading>,
+    /// Path and hash of every file that steers.
+    files: Vec<[String; 2]>,
+    notes: Vec<String>,
+    n_corrected: usize,
+    n_edits: u64,
+    edited_layers: BTreeSet<usize>,
+    drafting: Drafting,
+}
+
+/// Where the text of a single answer goes while it is written; an error ends the writing.
+pub type OnText<'a, E> = &'a mut dyn FnMut(&str) -> std::result::Result<(), E>;
+
+/// Ends the work by an error: called at each token.
+pub type Check = fn() -> redline_model::Result<()>;
+
+/// What became of a row, or why it has no correction.
+pub type Outcome = std::result::Result<Corrected, String>;
+
+/// What an Aligner wrote.
+#[derive(Debug, Clone)]
+pub struct Corrected {
+    /// The correction.
+    pub text: String,
+    /// Whether the length limit cut it.
+    pub truncated: bool,
+    /// The scan of what was written, unsteered.
+    pub scan: Option<LatScan>,
+    /// What stayed as it is, where the answer was taken apart.
+    pub kept: Vec<&'static str>,
+}
+
+/// What a steered Aligner did to activations.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Effect {
+    /// Activations changed.
+    pub n_edits: u64,
+    /// Layers in which.
+    pub n_layers: usize,
+    /// Layer of the gate, positions where it fired, positions that it scored.
+    pub gate: Option<[u64; 3]>,
+}
+
+impl Corrector {
+    /// Puts a vector to an Aligner.
+    ///
+    /// # Errors
+    /// A coefficient or gate without a vector, a vector of another model, no room for outputs, or a vector that makes no scans.
+    pub fn new(aligner: Aligner, mut options: CorrectorOptions) -> Result<Self> {
+        let coefficient = options.check()?;
+        options.coefficient = Some(coefficient);
+        check_room(&aligner, options.writing.max_new_tokens)?;
+        let model = &aligner.model;
+        let mut notes = Vec::new();
+        let injection = match &options.steering {
+            None => None,
+            Some(steering) => {
+                let (inject, more_notes) = steering.gated_injection(model, &options.more)?;
+                notes = more_notes;
+                let (range, operator, more) = (steering.range, steering.operator, options.more.clone());
+                Some(Injection { inject, range, operator, coefficient, more })
+            }
+        };
+        let reading = match options.with_scan {
+            true => Some(reading(options.steering.as_ref(), &aligner)?),
+            false => None,
+        };
+        let paths = options.steering.iter().map(|steering| &steering.vector).chain(options.more.paths());
+        let hashed = |path: &PathBuf| Ok([path.display().to_string(), file_hash(path)?]);
+        let files = paths.map(hashed).collect::<Result<_>>()?;
+        let (edited_layers, drafting) = (BTreeSet::new(), Drafting::default());
+        let (n_corrected, n_edits) = (0, 0);
+        Ok(Self { aligner, options, injection, reading, files, notes, n_corrected, n_edits, edited_layers, drafting })
+    }
+
+    /// Its signed strength.
+    pub fn coefficient(&self) -> f32 {
+        self.options.coefficient.unwrap_or_default()
+    }
+
+    /// Name of its model, for results.
+    pub fn name(&self) -> String {
+        self.aligner.model.path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    }
+
+    /// What people should know about how its vectors were read.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// What drafting did so far.
+    pub fn drafting(&self) -> Drafting {
+        self.drafting
+    }
+
+    /// How it is steered, where it is.
+    pub fn steering(&self) -> Option<&Steering> {
+        self.options.steering.as_ref()
+    }
+
+    /// What its outputs depend on, for the hash of a run.
+    pub fn settings(&self) -> Value {
+        let steering = self.options.steering.as_ref().map(|steering| {
+            json!({
+                "layers": steering.layers.to_string(),
+                "unit": steering.unit.to_string(),
+                "range": steering.range.to_string(),
+                "operator": steering.operator,
+                "from_llama_cpp_generator": steering.from_llama_cpp_generator,
+            })
+        });
+        json!({
+            "model": self.aligner.model.fingerprint,
+            "numerics": self.aligner.model.decoder.numerics(),
+            "template": self.aligner.template.source(),
+            "steering": steering,
+            "files": self.files,
+            "coefficient": self.coefficient(),
+        })
+    }
+
+    /// Corrects answers, each whole; `Err` within says why a row cannot be. `check` is called at each token and can end the work;
+    /// `origin` says in errors where the texts come from.
+    ///
+    /// # Errors
+    /// A pass fails, or `check` ends the work.
+    pub fn correct(&mut self, asked: &[Asked<'_>], origin: &str, check: Check) -> Result<Vec<Outcome>> {
+        let on_token = &mut |_, _| {
+            check()?;
+            Ok(ControlFlow::Continue(()))
+        };
+        let named = |_: usize| origin.to_owned();
+        let wrote = write(&self.aligner, asked, &self.options.writing, self.injection.as_mut(), &named, on_token)?;
+        self.corrected(asked, wrote)
+    }
+
+    /// Corrects one answer and tells the text as it is written.
+    ///
+    /// # Errors
+    /// As [`Corrector::correct`], or that of `on_text`.
+    pub fn correct_aloud<E: From<Error>>(
+        &mut self,
+        asked: Asked<'_>,
+        origin: &str,
+        check: Check,
+        on_text: OnText<'_, E>,
+    ) -> std::result::Result<Outcome, E> {
+        let tokenizer = self.aligner.tokenizer().map_err(Error::from)?;
+        let mut stream = TrimmedStream::new(tokenizer);
+        let mut failure = None;
+        let on_token = &mut |_, id| {
+            check()?;
+            Ok(match on_text(&stream.push(id)?) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(error) => {
+                    failure = Some(error);
+                    ControlFlow::Break(())
+                }
+            })
+        };
+        let named = |_: usize| origin.to_owned();
+        let wrote = write(&self.aligner, &[asked], &self.options.writing, self.injection.as_mut(), &named, on_token)?;
+        failure.map_or(Ok(()), Err)?;
+        on_text(&stream.finish().map_err(Error::from)?)?;
+        let mut outcomes = self.corrected(&[asked], wrote)?;
+        Ok(outcomes.pop().unwrap_or_else(|| Err(String::new())))
+    }
+
+    /// Corrects answers part by part: what is no prose stays as it is.
+    ///
+    /// # Errors
+    /// As [`Corrector::correct`].
+    pub fn correct_parts(&mut self, asked: &[Asked<'_>], origin: &str, check: Check) -> Result<Vec<Outcome>> {
+        let apart = Apart::of(asked.iter().map(|one| one.answer));
+        let (mut parts, mut n_before) = (Vec::new(), vec![0; asked.len()]);
+        for (place, answer) in apart.parts() {
+            let Asked { row, question, .. } = asked[place];
+            // the first part draws as the row itself does, whatever stands beside it
+            parts.push(Asked { row: row + (n_before[place] << PART_SHIFT), question, answer });
+            n_before[place] += 1;
+        }
+        let written = self.correct(&parts, origin, check)?;
+        let part = |corrected: Corrected| PartCorrection { text: corrected.text, truncated: corrected.truncated };
+        let joined = apart.joined(written.into_iter().map(|one| one.map(part)).collect());
+        let whole = |one: Joined| Corrected { text: one.text, truncated: one.truncated, scan: None, kept: one.kept };
+        Ok(joined.into_iter().map(|one| one.map(whole)).collect())
+    }
+
+    /// Adds up what was done to rows, and scans them where that is asked for.
+    fn corrected(
+        &mut self,
+        asked: &[Asked<'_>],
+        wrote: Vec<std::result::Result<Wrote, Error>>,
+    ) -> Result<Vec<Outcome>> {
+        if let Some(by) = &mut self.injection {
+            let effect = by.inject.effect();
+            self.n_edits += effect.values().map(|effect| effect.edits).sum::<u64>();
+            self.edited_layers.extend(effect.into_keys());
+            by.inject.clear_rows();
+        }
+        let mut outcomes = Vec::with_capacity(wrote.len());
+        for (one, wrote) in asked.iter().zip(wrote) {
+            outcomes.push(match wrote {
+                Ok(wrote) => {
+                    self.n_corrected += 1;
+                    self.drafting.add(wrote.drafting);
+                    Ok(self.scanned(one.row, wrote)?)
+                }
+                Err(error) => Err(error.to_string()),
+            });
+        }
+        Ok(outcomes)
+    }
+
+    fn scanned(&self, row: usize, wrote: Wrote) -> Result<Corrected> {
+        let Wrote { prompt, tokens, text, truncated, .. } = wrote;
+        let scan = |reading: &Reading| {
+            let text = TokenText { prompt, output: tokens };
+            let n = redline_probe::scan::SCAN_TOKENS.min(text.output.len());
+            scan_text(&self.aligner.model, reading, SCAN_CORRECTION, row, &text, n)
+        };
+        let scan = self.reading.as_ref().map(scan).transpose()?;
+        Ok(Corrected { text, truncated, scan, kept: Vec::new() })
+    }
+
+    /// What was done to activations so far; `None` where nothing steers, or no row was corrected.
+    ///
+    /// # Errors
+    /// A vector that touched nothing although rows were corrected.
+    pub fn effect(&self) -> Result<Option<Effect>> {
+        let is_steered = self.coefficient() != 0.0 || self.options.more.also.iter().any(|also| also.coefficient != 0.0);
+        let (Some(steering), Some(by)) = (&self.options.steering, &self.injection) else { return Ok(None) };
+        if !is_steered || self.n_corrected == 0 {
+            return Ok(None);
+        }
+        let gate = by.inject.gate().map(|gate| {
+            let counts = gate.counts();
+            [gate.layer() as u64, counts.fired, counts.scored]
+        });
+        if gate.is_none() && self.n_edits == 0 {
+            return Err(SteerError::NoEffect { range: steering.range.to_string() }.into());
+        }
+        Ok(Some(Effect { n_edits: self.n_edits, n_layers: self.edited_layers.len(), gate }))
+    }
+}
+
+/// The coefficient given, the profile's, or 0. One that nothing would be multiplied with is refused.
+fn chosen_coefficient(asked: Option<f32>, steering: Option<&Steering>) -> Result<f32> {
+    if let Some(coefficient) = asked {
+        redline_steer::check_coefficients(&[coefficient])?;
+        if steering.is_none() && coefficient != 0.0 {
+            let message = format!("--coefficient {coefficient} is given, but no vector to steer by");
+            return Err(Error::option(message, "give --vector or --profile too; `redline extract` makes a vector"));
+        }
+    }
+    Ok(asked.or(steering.and_then(Steering::coefficient)).unwrap_or(0.0))
+}
+
+/// Refuses outputs that no prompt leaves room for.
+fn check_room(aligner: &Aligner, max_new_tokens: usize) -> Result<()> {
+    let context = aligner.model.decoder.config().context;
+    match max_new_tokens < context {
+        true => Ok(()),
+        false => Err(Error::option(
+            format!("--max-new-tokens {max_new_tokens}: prompt and output share a context of {context} tokens"),
+            format!("lower --max-new-tokens, to {} or less", context / 2),
+        )),
+    }
+}
+
+/// The reading vector that scans are made along.
+fn reading(steering: Option<&Steering>, aligner: &Aligner) -> Result<Reading> {
+    let needs = |what: &str| Error::option(what, "give a reading vector: redline extract writes one");
+    let steering = steering.ok_or_else(|| needs("--with-scan needs a vector"))?;
+    let path = &steering.vector;
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
+        return Err(needs("--with-scan: a control vector (.gguf) makes no scans"));
+    }
+    let reading = Reading::load(path)?;
+    check_reading(&reading, path, &aligner.model, steering.any_model)?;
+    match reading.calibration {
+        Some(_) => Ok(reading),
+        None => Err(Error::at(path.display(), redline_probe::Error::NoCalibration)),
+    }
+}

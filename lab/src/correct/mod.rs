@@ -1,0 +1,8 @@
+//! Correcting answers: one way to write ([`write`]), and an Aligner with its vector, which counts what was done to rows
+//! ([`Corrector`]).
+
+mod corrector;
+mod write;
+
+pub use corrector::{Check, Corrected, Corrector, CorrectorOptions, Effect, OnText, Outcome};
+pub use write::{Asked, Injection, OnToken, WriteOptions, Wrote, write};

@@ -1,0 +1,133 @@
+//! From questions and answers to what an Aligner writes: prompt, draft, injection, tokens, text.
+
+use std::ops::ControlFlow;
+
+use redline_model::NoHook;
+use redline_model::generate::{Drafting, Finish, GenerateOptions, Generated, Prompt, generate};
+use redline_model::sampling::SamplingOptions;
+use redline_steer::{Inject, Operator, TokenRange};
+
+use crate::aligner::Aligner;
+use crate::error::{Error, Result};
+use crate::steering::MoreVectors;
+
+/// A question and the answer that is corrected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// Number of the row: it chooses the random numbers of sampling, whatever is written beside it.
+    pub row: usize,
+    /// The question.
+    pub question: &'a str,
+    /// The answer.
+    pub answer: &'a str,
+}
+
+/// How corrections are written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WriteOptions {
+    /// Longest output, in tokens.
+    pub max_new_tokens: usize,
+    /// How tokens are chosen; greedy by default.
+    pub sampling: SamplingOptions,
+    /// Whether the answer is the draft of its correction, where few rows are written together. The output is the same, copies come faster.
+    pub drafts: bool,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self { max_new_tokens: 256, sampling: SamplingOptions::default(), drafts: true }
+    }
+}
+
+/// Vectors that are injected while rows are written, each row by the same terms.
+pub struct Injection {
+    /// The hook.
+    pub inject: Inject,
+    /// Positions that are steered.
+    pub range: TokenRange,
+    /// How the vectors meet activations.
+    pub operator: Operator,
+    /// Strength of the first vector.
+    pub coefficient: f32,
+    /// The strengths of the others.
+    pub more: MoreVectors,
+}
+
+/// What was written for a row.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wrote {
+    /// Token ids of the prompt.
+    pub prompt: Vec<u32>,
+    /// Token ids of the output.
+    pub tokens: Vec<u32>,
+    /// The output as text, without white space at its ends.
+    pub text: String,
+    /// Whether the length limit cut it.
+    pub truncated: bool,
+    /// What drafting did.
+    pub drafting: Drafting,
+}
+
+/// Watches tokens as they are chosen: the row and the token; breaking ends the writing.
+pub type OnToken<'a> = &'a mut dyn FnMut(usize, u32) -> redline_model::Result<ControlFlow<()>>;
+
+/// Writes the corrections of rows together. A row whose prompt leaves no room has its own error; `origin` says in it where texts come from.
+///
+/// # Errors
+/// The model came without a tokenizer, a pass fails, or whatever `on_token` returns.
+pub fn write(
+    aligner: &Aligner,
+    asked: &[Asked<'_>],
+    options: &WriteOptions,
+    injection: Option<&mut Injection>,
+    origin: &dyn Fn(usize) -> String,
+    on_token: OnToken<'_>,
+) -> Result<Vec<std::result::Result<Wrote, Error>>> {
+    let mut injection = injection;
+    let tokenizer = aligner.tokenizer()?;
+    let (mut outcomes, mut places, mut prompts) = (Vec::with_capacity(asked.len()), Vec::new(), Vec::new());
+    for one in asked {
+        let texts = [one.question, one.answer];
+        let tokens = match aligner.prompt_with_room(texts, options.max_new_tokens, &origin(one.row)) {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                outcomes.push(Some(Err(error)));
+                continue;
+            }
+        };
+        if let Some(by) = &mut injection {
+            for term in by.more.terms(by.operator, by.coefficient, tokens.len()) {
+                by.inject.also_steer(one.row, term)?;
+            }
+        }
+        let draft = if options.drafts { aligner.draft(one.answer, asked.len())? } else { Vec::new() };
+        places.push(outcomes.len());
+        outcomes.push(None);
+        prompts.push(Prompt { draft, ..Prompt::new(tokens, vec![one.row]) });
+    }
+    let generate_options = GenerateOptions {
+        max_new_tokens: options.max_new_tokens,
+        sampling: options.sampling.clone(),
+        stop_ids: tokenizer.stop_ids().to_vec(),
+        share_prompt: injection.as_ref().is_none_or(|by| by.range.leaves_prompt()),
+    };
+    let decoder = &aligner.model.decoder;
+    let rows = match injection {
+        Some(by) => generate(decoder, &prompts, &generate_options, &mut by.inject, on_token)?,
+        None => generate(decoder, &prompts, &generate_options, &mut NoHook, on_token)?,
+    };
+    for ((place, prompt), row) in places.into_iter().zip(prompts).zip(rows) {
+        outcomes[place] = Some(Ok(wrote(aligner, prompt, row)?));
+    }
+    Ok(outcomes.into_iter().flatten().collect())
+}
+
+fn wrote(aligner: &Aligner, prompt: Prompt, row: Generated) -> Result<Wrote> {
+    Ok(Wrote {
+        text: aligner.tokenizer()?.decode(&row.tokens, true)?.trim().to_owned(),
+        prompt: prompt.tokens,
+        truncated: row.finish == Finish::Length,
+        drafting: row.drafting,
+        tokens: row.tokens,
+    })
+}
