@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::random::Random;
+use crate::random::Random;
 use crate::{AlignerTemplate, Error, Qac, Result, Tokenizer};
 
 /// One row as tokens.

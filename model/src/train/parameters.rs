@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::Precision;
 use super::base::Base;
 use super::bytes::tensor_bytes;
-use super::random::Random;
+use crate::random::Random;
 use crate::adapter::{LoraOptions, factor_names};
 use crate::layers::{Dropout, Kernels, LoraDelta};
 use crate::model::ModelFiles;
@@ -297,7 +297,7 @@ impl Parameters {
         };
         let dropout = dropout_seed
             .filter(|_| options.dropout > 0.0)
-            .map(|seed| Dropout { share: options.dropout, seed: Random::named(&[seed], stored).next() });
+            .map(|seed| Dropout { share: options.dropout, seed: Random::named(&[seed], stored).next_u64() });
         Ok(Some(LoraDelta { a, b, scale: options.scale(), dropout }))
     }
 }

@@ -95,7 +95,7 @@ fn values_are_drawn_and_computed() {
     let corpus = Corpus::parse(&[("f", text)]).unwrap();
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for row in 0..200 {
-        let text = corpus.text(&corpus.facts[0], &mut RowRng::new(0, 0, row)).unwrap();
+        let text = corpus.text(&corpus.facts[0], &mut Random::of_row(0, 0, row)).unwrap();
         *counts.entry(text.answer).or_default() += 1;
     }
     let found: Vec<&str> = counts.keys().map(String::as_str).collect();
@@ -108,7 +108,7 @@ fn a_question_gets_an_answer_of_its_group() {
     let corpus = Corpus::parse(&[("f", "fact f\nq1 One?\nq2 Two?\na1 1.\na2 2.\na Any.")]).unwrap();
     let mut seen = BTreeSet::new();
     for row in 0..100 {
-        let text = corpus.text(&corpus.facts[0], &mut RowRng::new(0, 0, row)).unwrap();
+        let text = corpus.text(&corpus.facts[0], &mut Random::of_row(0, 0, row)).unwrap();
         seen.insert(format!("{} {}", text.question, text.answer));
     }
     let found: Vec<&str> = seen.iter().map(String::as_str).collect();
