@@ -1,9 +1,7 @@
 //! Control directions: what steering does when the direction knows nothing about correction.
 
 use ndarray::Array1;
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
+use redline_model::random::Random;
 use redline_probe::LayerPairs;
 
 use crate::control::norm;
@@ -14,9 +12,9 @@ use crate::{ControlVector, Result};
 /// # Errors
 /// None of the layers has a norm.
 pub fn random_like(vector: &ControlVector, seed: u64) -> Result<ControlVector> {
-    let mut random = StdRng::seed_from_u64(seed);
+    let mut random = Random::named(&[seed], "isotropic direction");
     let layers = vector.layers.iter().map(|(&layer, values)| {
-        let draw: Vec<f32> = values.iter().map(|_| gaussian(&mut random)).collect();
+        let draw: Vec<f32> = values.iter().map(|_| random.normal() as f32).collect();
         (layer, with_norm_of(&draw, values))
     });
     Ok(ControlVector::new(layers.collect())?.at(vector.site))
@@ -33,7 +31,7 @@ pub fn random_like(vector: &ControlVector, seed: u64) -> Result<ControlVector> {
 pub fn shuffled_like(vector: &ControlVector, pairs: &[LayerPairs], seed: u64) -> Result<ControlVector> {
     let n_pairs = pairs.first().map_or(0, LayerPairs::n_pairs);
     let mut signs: Vec<f64> = (0..n_pairs).map(|i| if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
-    signs.shuffle(&mut StdRng::seed_from_u64(seed));
+    Random::named(&[seed], "shuffled labels").shuffle(&mut signs);
     let signs = Array1::from(signs);
     let layers = pairs.iter().filter_map(|pairs| {
         let values = vector.layers.get(&pairs.layer())?;
@@ -47,12 +45,6 @@ pub fn shuffled_like(vector: &ControlVector, pairs: &[LayerPairs], seed: u64) ->
 fn with_norm_of(values: &[f32], reference: &[f32]) -> Vec<f32> {
     let scale = norm(reference) / norm(values).max(f64::MIN_POSITIVE);
     values.iter().map(|value| (f64::from(*value) * scale) as f32).collect()
-}
-
-/// A standard normal draw by the Box-Muller transform.
-fn gaussian(random: &mut StdRng) -> f32 {
-    let radius = (-2.0 * (1.0 - random.random::<f64>()).ln()).sqrt();
-    (radius * (2.0 * std::f64::consts::PI * random.random::<f64>()).cos()) as f32
 }
 
 #[cfg(test)]
@@ -77,9 +69,9 @@ mod tests {
     #[test]
     fn shuffling_destroys_a_planted_direction() {
         // 200 pairs that differ along the first axis only by signal, along the others by noise
-        let mut random = StdRng::seed_from_u64(3);
+        let mut random = Random::named(&[3], "test");
         let mut noise = |shift: f32| {
-            let mut values = Array2::from_shape_fn((200, 16), |_| gaussian(&mut random));
+            let mut values = Array2::from_shape_fn((200, 16), |_| random.normal() as f32);
             values.column_mut(0).mapv_inplace(|value| value + shift);
             values
         };

@@ -19,9 +19,9 @@ fn planted_direction() -> Vec<f32> {
 
 /// Pairs that share a base and part by 4 along the planted direction, under noise; some dimensions ×300.
 fn planted(n_pairs: usize, massive: &[usize], seed: u64) -> LayerPairs {
-    let mut rng = StdRng::seed_from_u64(seed);
+    let mut random = Random::named(&[seed], "test");
     let direction = planted_direction();
-    let mut gauss = move |deviation: f64| deviation * rng.sample::<f64, _>(StandardNormal);
+    let mut gauss = move |deviation: f64| deviation * random.normal();
     let (mut positive, mut negative) = (Array2::zeros((n_pairs, HIDDEN)), Array2::zeros((n_pairs, HIDDEN)));
     for pair in 0..n_pairs {
         let strength = 4.0 + gauss(0.5);
@@ -54,8 +54,8 @@ fn all_options() -> Vec<ExtractOptions> {
 }
 
 fn noise_only(n_pairs: usize) -> LayerPairs {
-    let mut rng = StdRng::seed_from_u64(8);
-    let mut pole = || Array2::from_shape_simple_fn((n_pairs, HIDDEN), || rng.sample::<f32, _>(StandardNormal));
+    let mut random = Random::named(&[8], "test");
+    let mut pole = || Array2::from_shape_simple_fn((n_pairs, HIDDEN), || random.normal() as f32);
     LayerPairs::new(0, pole(), pole()).unwrap()
 }
 
@@ -317,4 +317,13 @@ fn identical_pairs_among_others_are_counted() {
     let pairs = [LayerPairs::new(2, array![[1.0], [2.0], [5.0]], array![[1.0], [1.0], [3.0]]).unwrap()];
     let found = extract_directions(&pairs, &options(Method::MeanDiff, Scaling::None, false)).unwrap();
     assert_eq!(found.warnings, [Warning::IdenticalPairs { layer: 2, n_identical: 1, n_pairs: 3 }]);
+}
+
+#[test]
+fn the_first_draws_stay_what_they_are() {
+    let flips = balanced_flips(10, 0).iter().map(|flip| usize::from(*flip)).collect::<Vec<_>>();
+    assert_eq!(flips, [1, 0, 1, 0, 0, 1, 1, 0, 1, 0]);
+    let drawn = random_direction(3, 3, 0);
+    let expected = array![-0.047_260_260_120_534_84, -0.195_249_125_447_298_36, -0.979_614_335_759_437_8];
+    assert!((&drawn - &expected).iter().all(|difference| difference.abs() < 1e-12), "{drawn}");
 }
