@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use redline::experiment::LayerSpec;
+use redline::model::gguf::is_gguf;
 use redline::model::{AlignerTemplate, Model};
 use redline::probe::Reading;
 use redline::profile::{Profile, find};
@@ -124,8 +125,7 @@ pub struct LoadedVector {
 fn load_vector(steering: &Steering, model: &Model) -> anyhow::Result<LoadedVector> {
     let path = &steering.vector;
     let config = model.decoder.config();
-    let is_gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
-    if !is_gguf {
+    if !is_gguf(path) {
         let reading = Reading::load(path)?;
         check_reading(&reading, path, model, steering.any_model)?;
         let layers = steering.layers.resolve(config.n_layers)?;

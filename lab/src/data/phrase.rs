@@ -172,7 +172,8 @@ mod tests {
     fn texts(phrase: &str) -> Vec<String> {
         let values = Values::from([("x".to_owned(), "an owl".to_owned())]);
         let phrase = Phrase::parse(phrase).unwrap();
-        let all: BTreeSet<String> = (0..200).map(|row| phrase.expand(&values, &mut Random::of_row(0, 0, row))).collect();
+        let all: BTreeSet<String> =
+            (0..200).map(|row| phrase.expand(&values, &mut Random::of_row(0, 0, row))).collect();
         all.into_iter().collect()
     }
 

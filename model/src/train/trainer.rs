@@ -7,8 +7,8 @@ use super::checkpoint::{self, Settings, State};
 use super::evaluation::HeldOut;
 use super::example::{ExampleReader, Output, fingerprint};
 use super::loss::{GradientOptions, batch_loss};
-use crate::random::Random;
 use super::{AdamW, Evaluation, Parameters, Phase, Plan, TrainOptions};
+use crate::random::Random;
 use crate::{AlignerTemplate, Error, Qac, Result, Tokenizer};
 
 /// The rows of a run.

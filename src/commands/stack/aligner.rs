@@ -8,6 +8,7 @@ use redline::experiment::scan_text;
 use redline::form::{Apart, Joined, PartCorrection};
 use redline::model::TrimmedStream;
 use redline::model::generate::{Drafting, Finish, GenerateOptions, Generated, Prompt, generate};
+use redline::model::gguf::is_gguf;
 use redline::probe::{Reading, TokenText};
 use redline::profile::file_hash;
 use redline::steer::{EditRatios, Inject};
@@ -295,7 +296,7 @@ fn reading(steering: Option<&Steering>, session: &Session) -> anyhow::Result<Rea
     let needs = |what: &str| hinted(what.to_owned(), "give a reading vector: redline extract writes one");
     let steering = steering.ok_or_else(|| needs("--with-scan needs a vector"))?;
     let path = &steering.vector;
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
+    if is_gguf(path) {
         return Err(needs("--with-scan: a control vector (.gguf) makes no scans"));
     }
     let reading = Reading::load(path)?;

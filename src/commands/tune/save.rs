@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use redline::model::files::folder_of;
 use redline::profile::{
     OPERATOR, Profile, ProfileFit, ProfileModel, ProfileTemplate, SCHEMA, VectorFile, file_hash, place, relative,
 };
@@ -31,10 +32,6 @@ impl Place {
         let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         Ok(Self { path, name })
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Writes the profile, and first its vector where no file holds it.

@@ -34,9 +34,9 @@ pub(super) use negation::begins_small;
 
 use super::error::DataError;
 use super::material::{Lists, read_lists};
-use redline_model::random::Random;
 use flaw::mended;
 use place::Draft;
+use redline_model::random::Random;
 
 const PHRASES: &str = include_str!("../../../../assets/data/flaws.txt");
 /// Tells these random numbers from those of other uses of the same seed.

@@ -45,8 +45,8 @@ use super::error::DataError;
 use super::filter::TextRow;
 use super::material::{Lists, blocks, read_list};
 use super::phrase::{Phrase, Values, uncapitalised};
-use redline_model::random::Random;
 use fact::{Fact, read_facts};
+use redline_model::random::Random;
 
 /// Lists come first: facts refer to them.
 const FILES: [(&str, &str); 9] = [
