@@ -2,7 +2,7 @@ use ndarray::{Array2, array};
 use redline_model::random::Random;
 
 use super::*;
-use crate::{ExtractOptions, Method, Scaling, bootstrap::Interval, extract_directions};
+use crate::{ExtractOptions, Method, Scaling, extract_directions, stats::Interval};
 
 /// Two dimensions: the poles part by `gap` along the first, under unit noise in both.
 fn noisy(n_pairs: usize, gap: f32, seed: u64) -> LayerPairs {

@@ -40,7 +40,6 @@ pub fn build(
         "slope_interval": fit.map(|fit| &fit.slope_interval),
         "intercept": fit.map(|fit| fit.line.intercept),
         "r2": fit.and_then(|fit| fit.line.r2),
-        "r2_interval": fit.and_then(|fit| fit.r2_interval.as_ref()),
         "spearman": fit.and_then(|fit| fit.spearman),
         "anti_steerable_share": fit.map(|fit| fit.negative_slope_share),
         "all_coefficients": analysis.fit_all,
