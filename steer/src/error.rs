@@ -117,6 +117,12 @@ pub enum Error {
         /// Place of coefficient 0.
         index: usize,
     },
+    /// A first-order slope of an operator that is not addition.
+    #[error("propensity to first order is for the operator `add`, not `{operator}`")]
+    OperatorNotLinear {
+        /// The operator.
+        operator: String,
+    },
     /// A vector without layers, or a range of layers that holds none of it.
     #[error("the control vector has no layer to inject")]
     NoLayers,
@@ -328,6 +334,7 @@ impl Error {
             Self::NoCompletePrompt { .. } => "let the sweep finish a prompt; the same command continues it",
             Self::Probe(source) => return source.hint(),
             Self::Model(source) => return source.hint(),
+            Self::OperatorNotLinear { .. } => "measure its propensity at several coefficients instead",
             Self::OutOfRange { .. } => "give a value in the range that is expected",
             Self::CoefficientTwice { .. } => "give each coefficient once",
             Self::NoCoefficients => "give coefficients, such as -1,-0.5,0,0.5",

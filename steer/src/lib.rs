@@ -14,13 +14,17 @@ pub mod control_file;
 pub mod controls;
 mod edit_ratio;
 mod error;
+mod evidence;
+mod first_order;
 mod gate;
 pub mod inject;
 mod levenshtein;
 mod line_fit;
 pub mod operator;
+mod paired;
 mod propensity;
 mod repetition;
+mod straightness;
 pub mod sweep;
 pub mod sweep_log;
 mod tune;
@@ -34,15 +38,22 @@ pub use edit_ratio::{
     EditRatioSummary, EditRatioVariant, EditRatios, RatioSummary, edit_ratios, split_words, summarize_edit_ratios,
 };
 pub use error::{Error, Result};
+pub use evidence::{SlopeEvidence, attained_share, same_output_share, slope_evidence, unmoved_share};
+pub use first_order::{PropensityGradient, propensity_gradients};
 pub use gate::{Gate, GateCounts};
 pub use inject::{Inject, LayerEffect, RowSteering, TokenRange};
 pub use levenshtein::{MOST_STEPS, comparison_steps, levenshtein_distance, levenshtein_distance_tokens};
 pub use line_fit::{LineFit, fit_line};
 pub use operator::Operator;
+pub use paired::{PairedChange, paired_change, two_level_change};
 pub use propensity::{Propensity, PropensityOptions, propensity};
 pub use redline_probe::stats::{Interval, average_ranks, percentile, spearman};
 pub use repetition::{REPETITION_N, repetition_rate};
+pub use straightness::{LackOfFit, Straightness, isotonic_fit, straightness};
 pub use sweep::{SweepObserver, SweepOptions, SweepPrompt, SweepRow, sweep, total_effect};
 pub use sweep_log::{SweepLog, read_sweep};
 pub use tune::{Reach, Tuned, tune};
 pub use unit::{Unit, control_vector, reading_control_vector};
+
+#[cfg(test)]
+mod coverage_tests;
