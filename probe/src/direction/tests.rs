@@ -88,7 +88,7 @@ fn a_logistic_regression_tells_held_out_poles_apart_where_dimensions_are_massive
 #[test]
 fn fewer_pairs_than_dimensions_serve() {
     for options in pca_options(Scaling::PerDimensionFilter) {
-        let found = extract_layer(&planted(40, &MASSIVE, 2), &options).unwrap();
+        let found = extract_layer(&planted(60, &MASSIVE, 2), &options).unwrap();
         let cosine = cosine(&found.direction, &planted_direction());
         assert!(cosine > 0.95, "{options:?}: {cosine}");
     }
