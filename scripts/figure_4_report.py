@@ -202,14 +202,14 @@ def narrow_table(fit):
     line = analysis["fit"]
     text = table(["coefficient", "edit ratio", "95 %", "exact copies", "nll/token", "repetition"], rows)
     return text + (
-        f"\n\nSlope {number(line['line']['slope'], 4)} {interval(line['slope_interval'], 4)}, R² {number(line['line']['r2'])} {interval(line['r2_interval'])}, "
+        f"\n\nSlope {number(line['line']['slope'], 4)} {interval(line['slope_interval'], 4)}, R² {number(line['line']['r2'])}, "
         f"Spearman {number(line['spearman'])}, anti-steerable {percent(line['negative_slope_share'])}, {len(analysis['prompts'])} prompts."
     )
 
 
 def fit_text(summary):
     return (
-        f"Slope {number(summary['slope'], 4)} {interval(summary['slope_interval'], 4)}, R² {number(summary['r2'])} {interval(summary['r2_interval'])}, "
+        f"Slope {number(summary['slope'], 4)} {interval(summary['slope_interval'], 4)}, R² {number(summary['r2'])}, "
         f"Spearman {number(summary['spearman'])}, anti-steerable {percent(summary['anti_steerable_share'])}, {summary['n_prompts']} prompts."
     )
 
@@ -253,7 +253,6 @@ def build(summary, profiles, extra):
         "schema": "redline.figure-4.v1",
         "test": {
             "r2": summary["r2"],
-            "r2_interval": summary["r2_interval"] and [summary["r2_interval"]["low"], summary["r2_interval"]["high"]],
             "slope": summary["slope"],
             "slope_interval": [summary["slope_interval"]["low"], summary["slope_interval"]["high"]],
             "spearman": summary["spearman"],

@@ -32,11 +32,10 @@ pub fn fit_lines(analysis: &SweepAnalysis) -> String {
 fn describe(label: &str, fit: Option<&SweepFit>) -> String {
     let Some(fit) = fit else { return format!("{label:<15} no line: it takes three coefficients and two prompts") };
     format!(
-        "{label:<15} slope {:.4} {}, R² {} {}, Spearman {}, anti-steerable prompts {:.0} %",
+        "{label:<15} slope {:.4} {}, R² {}, Spearman {}, anti-steerable prompts {:.0} %",
         fit.line.slope,
         show_interval(&fit.slope_interval),
         output::number(fit.line.r2),
-        fit.r2_interval.as_ref().map_or_else(String::new, show_interval),
         output::number(fit.spearman),
         100.0 * fit.negative_slope_share,
     )

@@ -21,13 +21,13 @@ mod place;
 
 use std::path::{Path, PathBuf};
 
-use redline_model::files::{for_each_part, read, write_atomically};
+pub use redline_model::files::{file_hash, hash_of};
+use redline_model::files::{read, write_atomically};
 use redline_model::{AlignerTemplate, Error as ModelError, Model};
 use redline_probe::Reading;
 use redline_steer::control_file::read_control_vector;
 use redline_steer::{ControlVector, EditRatioVariant, Interval, TokenRange, Unit, reading_control_vector};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 pub use error::{ProfileError, Result};
 pub use place::{DEFAULT_FOLDER, FOLDER_VARIABLE, find, folder, place, relative};
@@ -261,21 +261,6 @@ impl Profile {
         vector.check(model.decoder.config())?;
         Ok(vector)
     }
-}
-
-/// SHA-256 as hexadecimal digits.
-pub fn hash_of(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// [`hash_of`] what a file holds.
-///
-/// # Errors
-/// It cannot be read.
-pub fn file_hash(path: &Path) -> redline_model::Result<String> {
-    let mut hasher = Sha256::new();
-    for_each_part(path, |part| hasher.update(part))?;
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Values that are written as their names.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use redline_model::gguf::is_gguf;
 use redline_model::{AlignerTemplate, Model, Qac, Site};
 use redline_probe::Reading;
 use redline_probe::artifact::question_hash;
@@ -220,8 +221,7 @@ pub struct LoadedVector {
 fn load_vector(steering: &Steering, model: &Model) -> Result<LoadedVector> {
     let path = &steering.vector;
     let config = model.decoder.config();
-    let is_gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
-    if !is_gguf {
+    if !is_gguf(path) {
         let reading = Reading::load(path)?;
         check_reading(&reading, path, model, steering.any_model)?;
         let layers = steering.layers.resolve(config.n_layers)?;

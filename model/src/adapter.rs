@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::files::{MOST_SETTINGS, read};
+use crate::files::{MOST_SETTINGS, hexadecimal, read};
 use crate::layers::packed::Packed;
 use crate::model::ModelFiles;
 use crate::weights::{FileTensors, SafetensorsFile, TensorSource, check_finite, fused_linear};
@@ -154,7 +154,7 @@ impl Adapter {
         let (common, base_model) = (settings.common(), settings.base_model);
         let mut hasher = Sha256::new();
         weights.for_each_part(|part| hasher.update(part))?;
-        let fingerprint = hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint = hexadecimal(hasher);
         Ok(Self { path, fingerprint, common, base_model, deltas })
     }
 

@@ -5,6 +5,7 @@
 //! pipes make sense, which is for rows and texts, `-` is the standard input, and a pipe that the shell hands over (`/dev/stdin`,
 //! `<(command)`) is read to its end once.
 
+mod hash;
 mod pipe;
 mod source;
 mod temporary;
@@ -17,6 +18,8 @@ use std::sync::OnceLock;
 
 use crate::{Error, Result};
 
+pub(crate) use hash::hexadecimal;
+pub use hash::{file_hash, hash_of};
 pub use pipe::{Input, open_input, read_input};
 pub(crate) use source::Source;
 pub use temporary::{TEMPORARY_MARK, remove_leftovers, remove_leftovers_in};

@@ -29,6 +29,7 @@ mod names;
 mod pass;
 mod precision;
 pub mod qac;
+pub mod random;
 pub mod sampling;
 pub mod summary;
 pub mod template;

@@ -7,7 +7,7 @@ use candle_core::Device;
 use crate::adapter::{ADAPTER_CONFIG, Adapter, MergedTensors};
 use crate::config::generation;
 use crate::config::keys::listed;
-use crate::gguf::GgufFile;
+use crate::gguf::{GgufFile, is_gguf};
 use crate::tokenizer::Tokenizer;
 use crate::weights::expected::Unused;
 use crate::{Decoder, Error, ModelConfig, Result, Weights};
@@ -190,7 +190,7 @@ fn fitting(path: &Path, tokenizer: Tokenizer, config: &ModelConfig) -> Result<To
 pub(crate) fn only_gguf_file(folder: &Path) -> Result<Option<PathBuf>> {
     let entries = std::fs::read_dir(folder).map_err(|e| Error::io(folder, e))?;
     let mut files = entries.filter_map(|entry| entry.ok().map(|entry| entry.path()));
-    let mut gguf = files.by_ref().filter(|path| path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gguf")));
+    let mut gguf = files.by_ref().filter(|path| is_gguf(path));
     Ok(match (gguf.next(), gguf.next()) {
         (Some(path), None) => Some(path),
         _ => None,

@@ -30,9 +30,8 @@
 //! (scaled when scaling is on: there massive dimensions do not drown it).
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, Zip, concatenate};
-use rand::{Rng, SeedableRng, rngs::StdRng, seq::SliceRandom};
-use rand_distr::StandardNormal;
 use rayon::prelude::*;
+use redline_model::random::Random;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -157,7 +156,7 @@ pub fn direction_with_flips(pairs: &LayerPairs, flips: &[bool], scaling: Scaling
 /// For half of `n_pairs` pairs, drawn with `seed`, `true`.
 pub fn balanced_flips(n_pairs: usize, seed: u64) -> Vec<bool> {
     let mut flips: Vec<bool> = (0..n_pairs).map(|pair| pair < n_pairs / 2).collect();
-    flips.shuffle(&mut StdRng::seed_from_u64(seed));
+    Random::named(&[seed], "flips").shuffle(&mut flips);
     flips
 }
 
@@ -174,10 +173,9 @@ fn mirror(differences: ArrayView2<'_, f64>) -> Array2<f64> {
 
 /// A Gaussian unit vector that depends on seed and layer alone.
 fn random_direction(layer: usize, hidden: usize, seed: u64) -> Array1<f64> {
-    // an odd constant keeps (seed, layer) and (seed + 1, layer - 1) apart
-    let mut rng = StdRng::seed_from_u64(seed ^ (layer as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let mut random = Random::named(&[seed, layer as u64], "random direction");
     loop {
-        let drawn = Array1::from_shape_simple_fn(hidden, || rng.sample::<f64, _>(StandardNormal));
+        let drawn = Array1::from_shape_simple_fn(hidden, || random.normal());
         if let Some(direction) = unit(drawn.view()) {
             return direction;
         }

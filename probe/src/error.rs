@@ -11,6 +11,58 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// Too few values for a statistic.
+    #[error("{what}: got {got}, need at least {needed}")]
+    TooFew {
+        /// What was counted.
+        what: &'static str,
+        /// How many there are.
+        got: usize,
+        /// How many it takes.
+        needed: usize,
+    },
+    /// Two sequences that belong together differ in length.
+    #[error("{what}: got {got} values, expected {expected}")]
+    LengthMismatch {
+        /// The sequence.
+        what: &'static str,
+        /// Its length.
+        got: usize,
+        /// The length of the sequence it goes with.
+        expected: usize,
+    },
+    /// A value is NaN or infinite.
+    #[error("{what}: value {index} is {value}")]
+    NotFinite {
+        /// The sequence.
+        what: &'static str,
+        /// Place of the first offending value, from 0.
+        index: usize,
+        /// The value there.
+        value: f64,
+    },
+    /// A value lies outside what is allowed.
+    #[error("{what}: got {got}, expected {expected}")]
+    OutOfRange {
+        /// The argument.
+        what: &'static str,
+        /// What was given.
+        got: f64,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// Values are not in ascending order.
+    #[error("{what}: value {index} is {value}, which does not come after {previous}")]
+    NotAscending {
+        /// The sequence.
+        what: &'static str,
+        /// Place of the value, from 0.
+        index: usize,
+        /// The value before it.
+        previous: f64,
+        /// The value.
+        value: f64,
+    },
     /// A control vector stands where a reading vector is needed.
     #[error("{path}: a control vector (GGUF), which has no calibration to score by", path = path.display())]
     NotAReading {
@@ -302,6 +354,11 @@ impl Error {
             Self::IdenticalPairs { .. } => {
                 "the answer and its correction are the same, or the positions read lie before their first difference"
             }
+            Self::TooFew { .. } => "give more values",
+            Self::LengthMismatch { .. } => "give both sequences the same length",
+            Self::NotFinite { .. } => "leave out values that are NaN or infinite",
+            Self::OutOfRange { .. } => "give a value in the range that is expected",
+            Self::NotAscending { .. } => "sort the values, each once",
             Self::NotAReading { .. } => "give a reading vector: `redline extract --out vector.safetensors` writes one",
             Self::NoVariance { .. } => "use mirrored differences, or mean_diff",
             Self::NoMeanDifference { .. } => "use pca_diff or pca_center, or check which pole is which",

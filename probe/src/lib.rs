@@ -6,7 +6,7 @@
 //! 2. finds a unit direction along which the poles part ([`direction`], by principal components in [`pca`]), oriented so that
 //!    positive always means more correction;
 //! 3. fits a centre, a gap and a scale on the training pairs and scores any activation ([`reading`]);
-//! 4. reports on held-out pairs how well the scores tell the poles apart ([`separation`], with intervals from [`bootstrap`]).
+//! 4. reports on held-out pairs how well the scores tell the poles apart ([`separation`], with intervals from [`stats`]).
 //!
 //! Steps 2 to 4 work on plain `ndarray` data; [`pair`], [`activations`] and [`scan`] connect them with a model, and [`artifact`]
 //! is the file in between. Layers count from 0.
@@ -14,7 +14,6 @@
 
 pub mod activations;
 pub mod artifact;
-pub mod bootstrap;
 pub mod capture;
 pub mod direction;
 mod error;
@@ -27,6 +26,7 @@ pub mod reading;
 pub mod scan;
 pub mod separation;
 pub mod split;
+pub mod stats;
 mod warning;
 
 pub use activations::{

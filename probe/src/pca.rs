@@ -94,14 +94,13 @@ fn check(rows: ArrayView2<'_, f64>, direction: &Array1<f64>) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use ndarray::array;
-    use rand::{Rng, SeedableRng, rngs::StdRng};
-    use rand_distr::StandardNormal;
+    use redline_model::random::Random;
 
     use super::*;
 
     fn noise(n: usize, d: usize, seed: u64) -> Array2<f64> {
-        let mut rng = StdRng::seed_from_u64(seed);
-        Array2::from_shape_simple_fn((n, d), || rng.sample(StandardNormal))
+        let mut random = Random::named(&[seed], "test");
+        Array2::from_shape_simple_fn((n, d), || random.normal())
     }
 
     /// Squaring the covariance matrix over and over leaves its top eigenvector: slow, and independent of the solver.

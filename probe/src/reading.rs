@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, LayerDirection, LayerPairs, Result,
-    bootstrap::{Estimate, estimate},
     separation::PairScores,
+    stats::{Estimate, estimate},
 };
 
 /// One layer of a reading vector: an oriented direction with what its scores look like on the training pairs.

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
+use redline_model::random::Random;
 
 use crate::{Error, Result};
 
@@ -29,7 +29,7 @@ const SHARE_ROUNDING: f64 = 1e-9;
 pub fn split_by_question<S: AsRef<str>>(keys: &[S], sizes: &PartSizes, seed: u64) -> Result<Vec<Vec<usize>>> {
     let mut questions = rows_by_question(keys);
     let bounds = part_bounds(sizes, questions.len())?;
-    questions.shuffle(&mut StdRng::seed_from_u64(seed));
+    Random::named(&[seed], "split").shuffle(&mut questions);
     let parts = bounds.iter().map(|&(from, to)| {
         let mut rows: Vec<usize> = questions[from..to].concat();
         rows.sort_unstable();
@@ -136,6 +136,14 @@ mod tests {
         let run = |seed| split_by_question(&keys, &PartSizes::Shares(vec![0.5, 0.5]), seed).unwrap();
         assert_eq!(run(1), run(1));
         assert_ne!(run(1), run(2));
+    }
+
+    #[test]
+    fn the_first_split_stays_what_it_is() {
+        // published tables rest on who is held out
+        let keys: Vec<String> = (0..10).map(|i| i.to_string()).collect();
+        let parts = split_by_question(&keys, &PartSizes::Counts(vec![3, 3]), 0).unwrap();
+        assert_eq!(parts, [[1, 4, 5], [0, 8, 9]]);
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 /// A line a layer: how well the direction tells held-out pairs apart.
 pub fn layer_table(report: &[LayerReading]) -> String {
-    let estimate = |value: &Option<redline::probe::bootstrap::Estimate>| match value {
+    let estimate = |value: &Option<redline::probe::stats::Estimate>| match value {
         Some(value) => match &value.interval {
             Some(interval) => format!("{:.3} [{:.3}, {:.3}]", value.value, interval.low, interval.high),
             None => format!("{:.3}", value.value),

@@ -7,7 +7,7 @@ use redline::experiment::{LayerProfiles, PlaceProfile, places, profile_layers, s
 use redline::figures::{onset_curves, place_heatmap};
 use redline::model::Qac;
 use redline::plot::write_both;
-use redline::probe::bootstrap::Estimate;
+use redline::probe::stats::Estimate;
 use serde_json::json;
 
 use crate::cli::LayersArgs;

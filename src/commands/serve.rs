@@ -10,6 +10,7 @@ use redline::aligner::Aligner;
 use redline::embedded;
 use redline::experiment::LayerSpec;
 use redline::model::Qac;
+use redline::model::gguf::is_gguf;
 use redline::probe::Reading;
 use redline::profile::{Profile, ProfileFit, find};
 use redline::serve::{
@@ -207,8 +208,7 @@ fn refuse_equal_names(dials: &[Dial]) -> anyhow::Result<()> {
 fn file_dial(args: &ServeArgs, named: &NamedVector, aligner: &Aligner) -> anyhow::Result<Dial> {
     let path = &named.path;
     let layers = args.layers.clone().unwrap_or_default();
-    let is_gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
-    let vector = if is_gguf {
+    let vector = if is_gguf(path) {
         let steering = Steering { any_model: args.any_model, ..Steering::by(path, LayerSpec::Auto, unit(args)) };
         DialVector::Control(steering.load(&aligner.model)?.vector)
     } else {

@@ -1,22 +1,16 @@
 //! Intervals for a sweep by resampling its prompts.
 //!
 //! A sweep is a table ratio\[prompt\]\[coefficient\] (prompts, coefficients). The statistics of the sweep (the mean at each
-//! coefficient, the [line](crate::fit_line) through the means and their [rank correlation](crate::spearman) with the
+//! coefficient, the [line](crate::fit_line) through the means and their [rank correlation](redline_probe::stats::spearman) with the
 //! coefficients) are computed again for many tables of as many prompts, drawn with replacement; the middle 95 % of the
 //! results is the interval. A prompt keeps its whole row, so what its ratios have in common stays in. The interval says
 //! how the result would vary with other prompts of the same kind; it knows nothing of another model or vector.
 
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
+use redline_probe::stats::{Interval, Resamples, check_ascending, check_finite, check_pairs, spearman};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::line_fit::{LineFit, fit_line};
-use crate::percentile::interpolate;
-use crate::rank::spearman;
-
-/// The percentiles that bound a 95 % interval.
-const BOUNDS: (f64, f64) = (2.5, 97.5);
 
 /// How to resample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,29 +24,6 @@ pub struct BootstrapOptions {
 impl Default for BootstrapOptions {
     fn default() -> Self {
         Self { n_resamples: 2000, seed: 0 }
-    }
-}
-
-/// A 95 % percentile interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Interval {
-    /// 2.5th percentile.
-    pub low: f64,
-    /// 97.5th percentile.
-    pub high: f64,
-}
-
-impl Interval {
-    /// Whether a value lies in the interval, ends included.
-    pub fn contains(&self, value: f64) -> bool {
-        (self.low..=self.high).contains(&value)
-    }
-
-    /// The interval of these results; `None` when there are none.
-    pub(crate) fn of(mut results: Vec<f64>) -> Option<Self> {
-        results.sort_by(f64::total_cmp);
-        (!results.is_empty())
-            .then(|| Self { low: interpolate(&results, BOUNDS.0), high: interpolate(&results, BOUNDS.1) })
     }
 }
 
@@ -77,8 +48,6 @@ pub struct SweepFit {
     pub intercept_interval: Interval,
     /// Interval of the line's value at each coefficient: the band around the line.
     pub line_interval: Vec<Interval>,
-    /// Interval of R², over the resamples that have one; `None` when none has (every mean constant).
-    pub r2_interval: Option<Interval>,
     /// Rank correlation of the means with the coefficients; `None` when the means are constant.
     pub spearman: Option<f64>,
     /// Interval of the rank correlation, over the resamples that have one.
@@ -108,8 +77,7 @@ pub fn bootstrap_sweep(coefficients: &[f64], per_prompt: &[Vec<f64>], options: &
     if options.n_resamples == 0 {
         return Err(Error::TooFew { what: "bootstrap resamples", got: 0, needed: 1 });
     }
-    let everyone: Vec<usize> = (0..per_prompt.len()).collect();
-    let mean_ratio = means(per_prompt, &everyone);
+    let mean_ratio = means(per_prompt, &vec![1; per_prompt.len()]);
     let line = fit_line(coefficients, &mean_ratio)?;
     let draws = Draws::collect(coefficients, per_prompt, options)?;
     let prompt_slopes = prompt_slopes(coefficients, per_prompt)?;
@@ -126,8 +94,7 @@ pub fn bootstrap_sweep(coefficients: &[f64], per_prompt: &[Vec<f64>], options: &
         slope_interval: Interval::of(draws.slope).expect("at least one resample"),
         intercept_interval: Interval::of(draws.intercept).expect("at least one resample"),
         line_interval: draws.line.into_iter().filter_map(Interval::of).collect(),
-        n_constant_resamples: options.n_resamples - draws.r2.len(),
-        r2_interval: Interval::of(draws.r2),
+        n_constant_resamples: draws.n_constant,
         spearman_interval: Interval::of(draws.spearman),
         negative_slope_share: n_negative as f64 / prompt_slopes.len() as f64,
         prompt_slopes,
@@ -140,25 +107,22 @@ struct Draws {
     line: Vec<Vec<f64>>,  // (coefficients, resamples)
     slope: Vec<f64>,
     intercept: Vec<f64>,
-    r2: Vec<f64>,
+    n_constant: usize,
     spearman: Vec<f64>,
 }
 
 impl Draws {
     fn collect(coefficients: &[f64], per_prompt: &[Vec<f64>], options: &BootstrapOptions) -> Result<Self> {
-        let n_prompts = per_prompt.len();
         let mut draws = Self {
             means: vec![Vec::with_capacity(options.n_resamples); coefficients.len()],
             line: vec![Vec::with_capacity(options.n_resamples); coefficients.len()],
             slope: Vec::with_capacity(options.n_resamples),
             intercept: Vec::with_capacity(options.n_resamples),
-            r2: Vec::new(),
+            n_constant: 0,
             spearman: Vec::new(),
         };
-        let mut random = StdRng::seed_from_u64(options.seed);
-        for _ in 0..options.n_resamples {
-            let chosen: Vec<usize> = (0..n_prompts).map(|_| random.random_range(0..n_prompts)).collect();
-            draws.push(coefficients, &means(per_prompt, &chosen))?;
+        for counts in Resamples::new(per_prompt.len(), options.n_resamples, options.seed) {
+            draws.push(coefficients, &means(per_prompt, &counts))?;
         }
         Ok(draws)
     }
@@ -168,10 +132,10 @@ impl Draws {
         self.line.iter_mut().zip(coefficients).for_each(|(column, coefficient)| column.push(line.at(*coefficient)));
         self.slope.push(line.slope);
         self.intercept.push(line.intercept);
-        // Means that differ by rounding alone count as constant for both.
-        if let Some(r2) = line.r2 {
-            self.r2.push(r2);
-            self.spearman.extend(spearman(coefficients, means)?);
+        // Means that differ by rounding alone count as constant.
+        match line.r2 {
+            Some(_) => self.spearman.extend(spearman(coefficients, means)?),
+            None => self.n_constant += 1,
         }
         self.means.iter_mut().zip(means).for_each(|(column, mean)| column.push(*mean));
         Ok(())
@@ -189,13 +153,14 @@ pub(crate) fn resampled_lines(
     Ok(draws.slope.into_iter().zip(draws.intercept).collect())
 }
 
-/// Mean ratio at each coefficient over the chosen prompts.
-fn means(per_prompt: &[Vec<f64>], chosen: &[usize]) -> Vec<f64> {
+/// Mean ratio at each coefficient, every prompt as often as it counts.
+pub(crate) fn means(per_prompt: &[Vec<f64>], counts: &[u32]) -> Vec<f64> {
     let mut sums = vec![0.0; per_prompt[0].len()];
-    for &prompt in chosen {
-        sums.iter_mut().zip(&per_prompt[prompt]).for_each(|(sum, ratio)| *sum += ratio);
+    for (ratios, &count) in per_prompt.iter().zip(counts).filter(|(_, count)| **count > 0) {
+        sums.iter_mut().zip(ratios).for_each(|(sum, ratio)| *sum += f64::from(count) * ratio);
     }
-    sums.into_iter().map(|sum| sum / chosen.len() as f64).collect()
+    let n: f64 = counts.iter().map(|&count| f64::from(count)).sum();
+    sums.into_iter().map(|sum| sum / n).collect()
 }
 
 /// Least-squares slope of each prompt's ratios on the coefficients; exactly 0 for a prompt whose ratio never changes.
@@ -213,14 +178,14 @@ pub fn prompt_slopes(coefficients: &[f64], per_prompt: &[Vec<f64>]) -> Result<Ve
 /// # Errors
 /// [`Error::NotAscending`], [`Error::NotFinite`], [`Error::LengthMismatch`].
 pub fn sign_violations(coefficients: &[f64], means: &[f64]) -> Result<usize> {
-    Error::check_pairs("means of a sweep", means.len(), coefficients.len(), 0)?;
-    Error::check_ascending("coefficients", coefficients)?;
-    Error::check_finite("means of a sweep", means)?;
+    check_pairs("means of a sweep", means.len(), coefficients.len(), 0)?;
+    check_ascending("coefficients", coefficients)?;
+    check_finite("means of a sweep", means)?;
     Ok(means.windows(2).filter(|pair| pair[1] < pair[0]).count())
 }
 
-fn check_sweep(coefficients: &[f64], per_prompt: &[Vec<f64>], prompts_needed: usize) -> Result<()> {
-    Error::check_ascending("coefficients", coefficients)?;
+pub(crate) fn check_sweep(coefficients: &[f64], per_prompt: &[Vec<f64>], prompts_needed: usize) -> Result<()> {
+    check_ascending("coefficients", coefficients)?;
     let expected = coefficients.len();
     if expected < 2 {
         return Err(Error::TooFew { what: "coefficients of a sweep", got: expected, needed: 2 });

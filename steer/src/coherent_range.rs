@@ -4,6 +4,7 @@
 //! log-likelihood per token under the unsteered model) stays within a bound of its value at 0, on either side. The bound
 //! is fixed before the run. A coherent coefficient beyond an incoherent one does not count.
 
+use redline_probe::stats::{check_ascending, check_pairs};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -59,8 +60,8 @@ pub fn coherent_range(coefficients: &[f64], values: &[Option<f64>], bound: f64) 
             expected: "a finite number of at least 0",
         });
     }
-    Error::check_pairs("values of coherence", values.len(), coefficients.len(), 0)?;
-    Error::check_ascending("coefficients", coefficients)?;
+    check_pairs("values of coherence", values.len(), coefficients.len(), 0)?;
+    check_ascending("coefficients", coefficients)?;
     check_values(values)?;
     let zero = coefficients.iter().position(|&coefficient| coefficient == 0.0);
     let zero = zero.ok_or(Error::NoBaseline { n: coefficients.len() })?;

@@ -21,7 +21,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use crate::error::{Error, Result};
 use crate::levenshtein::{levenshtein_distance, levenshtein_distance_tokens};
-use crate::percentile::median;
+use redline_probe::stats::median;
 
 /// Which denominator and which unit an edit ratio has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]

@@ -117,6 +117,12 @@ pub enum Error {
         /// Place of coefficient 0.
         index: usize,
     },
+    /// A first-order slope of an operator that is not addition.
+    #[error("propensity to first order is for the operator `add`, not `{operator}`")]
+    OperatorNotLinear {
+        /// The operator.
+        operator: String,
+    },
     /// A vector without layers, or a range of layers that holds none of it.
     #[error("the control vector has no layer to inject")]
     NoLayers,
@@ -328,6 +334,7 @@ impl Error {
             Self::NoCompletePrompt { .. } => "let the sweep finish a prompt; the same command continues it",
             Self::Probe(source) => return source.hint(),
             Self::Model(source) => return source.hint(),
+            Self::OperatorNotLinear { .. } => "measure its propensity at several coefficients instead",
             Self::OutOfRange { .. } => "give a value in the range that is expected",
             Self::CoefficientTwice { .. } => "give each coefficient once",
             Self::NoCoefficients => "give coefficients, such as -1,-0.5,0,0.5",
@@ -346,43 +353,19 @@ impl Error {
             Self::Serialize { .. } => "this is a defect of the program; report it with the command that was run",
         })
     }
-
-    /// Refuses the first NaN or infinite value.
-    pub(crate) fn check_finite(what: &'static str, values: &[f64]) -> Result<()> {
-        match values.iter().position(|value| !value.is_finite()) {
-            Some(index) => Err(Self::NotFinite { what, index, value: values[index] }),
-            None => Ok(()),
-        }
-    }
-
-    /// Refuses values that are not finite or not in strictly ascending order.
-    pub(crate) fn check_ascending(what: &'static str, values: &[f64]) -> Result<()> {
-        Self::check_finite(what, values)?;
-        match values.windows(2).position(|pair| pair[0] >= pair[1]) {
-            Some(index) => {
-                Err(Self::NotAscending { what, index: index + 1, previous: values[index], value: values[index + 1] })
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Refuses two paired sequences of different length, or fewer than `needed` pairs.
-    pub(crate) fn check_pairs(what: &'static str, got: usize, expected: usize, needed: usize) -> Result<()> {
-        if got != expected {
-            return Err(Self::LengthMismatch { what, got, expected });
-        }
-        if got < needed {
-            return Err(Self::TooFew { what, got, needed });
-        }
-        Ok(())
-    }
 }
 
 impl From<redline_probe::Error> for Error {
-    /// Errors of the model keep their own variant.
+    /// Errors of the model and of lists of numbers keep their own variant.
     fn from(error: redline_probe::Error) -> Self {
+        use redline_probe::Error as Probe;
         match error {
-            redline_probe::Error::Model(error) => Self::Model(error),
+            Probe::Model(error) => Self::Model(error),
+            Probe::TooFew { what, got, needed } => Self::TooFew { what, got, needed },
+            Probe::LengthMismatch { what, got, expected } => Self::LengthMismatch { what, got, expected },
+            Probe::NotFinite { what, index, value } => Self::NotFinite { what, index, value },
+            Probe::OutOfRange { what, got, expected } => Self::OutOfRange { what, got, expected },
+            Probe::NotAscending { what, index, previous, value } => Self::NotAscending { what, index, previous, value },
             error => Self::Probe(Box::new(error)),
         }
     }

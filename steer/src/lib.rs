@@ -14,38 +14,46 @@ pub mod control_file;
 pub mod controls;
 mod edit_ratio;
 mod error;
+mod evidence;
+mod first_order;
 mod gate;
 pub mod inject;
 mod levenshtein;
 mod line_fit;
 pub mod operator;
-mod percentile;
+mod paired;
 mod propensity;
-mod rank;
 mod repetition;
+mod straightness;
 pub mod sweep;
 pub mod sweep_log;
 mod tune;
 mod unit;
 
 pub use arm::{Arm, CORRECTION, NamedVector, arms, check_coefficients};
-pub use bootstrap::{BootstrapOptions, Interval, SweepFit, bootstrap_sweep, prompt_slopes, sign_violations};
+pub use bootstrap::{BootstrapOptions, SweepFit, bootstrap_sweep, prompt_slopes, sign_violations};
 pub use coherent_range::{CoherentRange, coherent_range};
 pub use control::ControlVector;
 pub use edit_ratio::{
     EditRatioSummary, EditRatioVariant, EditRatios, RatioSummary, edit_ratios, split_words, summarize_edit_ratios,
 };
 pub use error::{Error, Result};
+pub use evidence::{SlopeEvidence, attained_share, same_output_share, slope_evidence, unmoved_share};
+pub use first_order::{PropensityGradient, propensity_gradients};
 pub use gate::{Gate, GateCounts};
 pub use inject::{Inject, LayerEffect, RowSteering, TokenRange};
 pub use levenshtein::{MOST_STEPS, comparison_steps, levenshtein_distance, levenshtein_distance_tokens};
 pub use line_fit::{LineFit, fit_line};
 pub use operator::Operator;
-pub use percentile::percentile;
+pub use paired::{PairedChange, paired_change, two_level_change};
 pub use propensity::{Propensity, PropensityOptions, propensity};
-pub use rank::{average_ranks, spearman};
+pub use redline_probe::stats::{Interval, average_ranks, percentile, spearman};
 pub use repetition::{REPETITION_N, repetition_rate};
+pub use straightness::{LackOfFit, Straightness, isotonic_fit, straightness};
 pub use sweep::{SweepObserver, SweepOptions, SweepPrompt, SweepRow, sweep, total_effect};
 pub use sweep_log::{SweepLog, read_sweep};
 pub use tune::{Reach, Tuned, tune};
 pub use unit::{Unit, control_vector, reading_control_vector};
+
+#[cfg(test)]
+mod coverage_tests;

@@ -8,6 +8,7 @@ use linfa::dataset::Dataset;
 use linfa::traits::Fit;
 use linfa_linear::LinearRegression;
 use ndarray::{Array1, Array2};
+use redline_probe::stats::{check_finite, check_pairs, mean};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -52,13 +53,13 @@ impl LineFit {
 /// assert!((line.slope - 2.0).abs() < 1e-12 && (line.intercept - 3.0).abs() < 1e-12);
 /// ```
 pub fn fit_line(x: &[f64], y: &[f64]) -> Result<LineFit> {
-    Error::check_pairs("y of a line", y.len(), x.len(), 2)?;
-    Error::check_finite("x of a line", x)?;
-    Error::check_finite("y of a line", y)?;
+    check_pairs("y of a line", y.len(), x.len(), 2)?;
+    check_finite("x of a line", x)?;
+    check_finite("y of a line", y)?;
     if is_constant(x) {
         return Err(Error::ConstantX { n: x.len(), value: x[0] });
     }
-    let (slope, intercept) = if is_constant(y) { (0.0, mean(y)) } else { solve(x, y)? };
+    let (slope, intercept) = if is_constant(y) { (0.0, mean_of(y)) } else { solve(x, y)? };
     let residual_sum_of_squares: f64 = x.iter().zip(y).map(|(x, y)| (y - intercept - slope * x).powi(2)).sum();
     if ![slope, intercept, residual_sum_of_squares].iter().all(|value| value.is_finite()) {
         return Err(Error::FitOverflow { slope, intercept });
@@ -69,7 +70,7 @@ pub fn fit_line(x: &[f64], y: &[f64]) -> Result<LineFit> {
 
 /// Slope and intercept, with x centred before the solver sees it: an offset of x then costs no precision.
 fn solve(x: &[f64], y: &[f64]) -> Result<(f64, f64)> {
-    let (x_mean, y_mean) = (mean(x), mean(y));
+    let (x_mean, y_mean) = (mean_of(x), mean_of(y));
     let centred: Array1<f64> = x.iter().map(|x| x - x_mean).collect();
     let records: Array2<f64> = centred.insert_axis(ndarray::Axis(1)); // (n, 1)
     let targets: Array1<f64> = y.iter().map(|y| y - y_mean).collect(); // (n)
@@ -83,15 +84,16 @@ fn solve(x: &[f64], y: &[f64]) -> Result<(f64, f64)> {
 
 /// 1 − residual / total, or nothing when y does not vary.
 fn r_squared(y: &[f64], residual_sum_of_squares: f64) -> Option<f64> {
-    let y_mean = mean(y);
+    let y_mean = mean_of(y);
     let total: f64 = y.iter().map(|y| (y - y_mean).powi(2)).sum();
     // The total also vanishes when y varies by less than squares can hold.
     let defined = !is_constant(y) && total > 0.0 && total.is_finite();
     defined.then(|| (1.0 - residual_sum_of_squares / total).clamp(0.0, 1.0))
 }
 
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
+/// The mean of values that are there.
+fn mean_of(values: &[f64]) -> f64 {
+    mean(values.iter().copied()).unwrap_or(0.0)
 }
 
 fn span(values: &[f64]) -> f64 {

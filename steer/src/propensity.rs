@@ -82,6 +82,11 @@ pub fn propensity(
     Ok(results)
 }
 
+/// Tokens of an output that are scored.
+pub(crate) fn text_limit(pair: &ContrastPair, output: &[u32], options: &PropensityOptions) -> usize {
+    output.len().min(pair.first_difference + options.max_tokens)
+}
+
 fn pair_propensity(
     decoder: &Decoder,
     pair: &ContrastPair,
@@ -97,8 +102,7 @@ fn pair_propensity(
     };
     let lead = prompt[before.len() + 1..].to_vec();
     let prefix = read_prefix(decoder, before, &mut NoHook)?;
-    let limit = pair.first_difference + options.max_tokens;
-    let text = |output: &[u32]| [lead.as_slice(), &output[..output.len().min(limit)]].concat();
+    let text = |output: &[u32]| [lead.as_slice(), &output[..text_limit(pair, output, options)]].concat();
     let texts = [text(&pair.positive.output), text(&pair.negative.output)];
 
     inject.clear_rows();

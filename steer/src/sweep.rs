@@ -1,7 +1,6 @@
 //! Sweeps: held-out prompts × arms, all from one prefill a prompt, with edit ratio and coherence of every output.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 
 use redline_model::generate::{Finish, GenerateOptions, Generated, Prompt, generate_and_keep, read_prefix};
 use redline_model::sampling::SamplingOptions;
@@ -9,10 +8,7 @@ use redline_model::{Decoder, NoHook, ReadText, SharedPrefix, Tokenizer, log_prob
 use serde::{Deserialize, Serialize};
 
 use crate::inject::{Inject, LayerEffect, RowSteering, TokenRange, add_effects};
-use crate::{Arm, EditRatios, Error, NamedVector, Operator, Result, repetition_rate};
-
-/// Length of the n-grams whose repetition is counted.
-const REPETITION_N: NonZeroUsize = NonZeroUsize::new(4).expect("4 is not 0");
+use crate::{Arm, EditRatios, Error, NamedVector, Operator, REPETITION_N, Result, repetition_rate};
 
 /// A prompt to sweep.
 #[derive(Debug, Clone, PartialEq)]

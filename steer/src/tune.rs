@@ -6,9 +6,10 @@
 //! is a slope whose interval holds 0, since such a line leads to no coefficient. Not for single prompts: the line is one of means,
 //! and the ratio of one output can lie far from it.
 
+use redline_probe::stats::Interval;
 use serde::{Deserialize, Serialize};
 
-use crate::bootstrap::{Interval, SweepFit, resampled_lines};
+use crate::bootstrap::{SweepFit, resampled_lines};
 use crate::error::{Error, Result};
 
 /// A coefficient for a target ratio.

@@ -1,7 +1,7 @@
 //! The Aligner inside the program.
 
 use redline::embedded;
-use sha2::{Digest, Sha256};
+use redline::model::files::hash_of;
 
 use crate::fixture::words;
 use crate::program::{json, not_tested, repository, run, succeed};
@@ -10,7 +10,7 @@ use crate::program::{json, not_tested, repository, run, succeed};
 fn the_card_names_the_files() {
     let card = std::fs::read_to_string(repository().join("assets/aligner/README.md")).unwrap();
     for bytes in [embedded::MODEL, embedded::ROWS] {
-        let sum: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sum = hash_of(bytes);
         assert!(card.contains(&sum), "assets/aligner/README.md does not name {sum}");
     }
     assert!(embedded::MODEL.len() <= 10 << 20);
@@ -20,7 +20,7 @@ fn the_card_names_the_files() {
 fn the_card_of_the_adapter_names_it() {
     let card = std::fs::read_to_string(repository().join("assets/smollm2/README.md")).unwrap();
     let [_, weights] = embedded::SMOLLM2_ADAPTER;
-    let sum: String = Sha256::digest(weights).iter().map(|byte| format!("{byte:02x}")).collect();
+    let sum = hash_of(weights);
     assert!(card.contains(&sum), "assets/smollm2/README.md does not name {sum}");
     assert!(weights.len() <= 12 << 20);
     assert_eq!(embedded::smollm2_adapter().unwrap().fingerprint(), sum);

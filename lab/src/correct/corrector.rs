@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use redline_model::TrimmedStream;
 use redline_model::generate::Drafting;
+use redline_model::gguf::is_gguf;
 use redline_probe::{LatScan, Reading, TokenText};
 use redline_steer::Error as SteerError;
 use serde_json::{Value, json};
@@ -331,7 +332,7 @@ fn reading(steering: Option<&Steering>, aligner: &Aligner) -> Result<Reading> {
     let needs = |what: &str| Error::option(what, "give a reading vector: redline extract writes one");
     let steering = steering.ok_or_else(|| needs("--with-scan needs a vector"))?;
     let path = &steering.vector;
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
+    if is_gguf(path) {
         return Err(needs("--with-scan: a control vector (.gguf) makes no scans"));
     }
     let reading = Reading::load(path)?;

@@ -23,7 +23,6 @@ mod material;
 mod phrase;
 mod preference;
 pub mod readers;
-pub mod rng;
 mod row;
 pub mod scramble;
 pub mod separate;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::rng::RowRng;
+use redline_model::random::Random;
 
 /// Values by name.
 pub(super) type Values = BTreeMap<String, String>;
@@ -54,13 +54,13 @@ impl Phrase {
     }
 
     /// One of the texts the phrase stands for. A value that is missing leaves nothing; see [`Phrase::names`].
-    pub fn expand(&self, values: &Values, rng: &mut RowRng) -> String {
+    pub fn expand(&self, values: &Values, rng: &mut Random) -> String {
         let mut text = String::new();
         self.expand_into(values, rng, &mut text);
         single_spaced(&text)
     }
 
-    fn expand_into(&self, values: &Values, rng: &mut RowRng, text: &mut String) {
+    fn expand_into(&self, values: &Values, rng: &mut Random, text: &mut String) {
         for part in &self.parts {
             match part {
                 Part::Text(plain) => text.push_str(plain),
@@ -172,7 +172,8 @@ mod tests {
     fn texts(phrase: &str) -> Vec<String> {
         let values = Values::from([("x".to_owned(), "an owl".to_owned())]);
         let phrase = Phrase::parse(phrase).unwrap();
-        let all: BTreeSet<String> = (0..200).map(|row| phrase.expand(&values, &mut RowRng::new(0, 0, row))).collect();
+        let all: BTreeSet<String> =
+            (0..200).map(|row| phrase.expand(&values, &mut Random::of_row(0, 0, row))).collect();
         all.into_iter().collect()
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use redline_model::qac::{Qac, Question};
 
 use super::error::DataError;
-use super::rng::RowRng;
+use redline_model::random::Random;
 
 /// Tells these random numbers from those of other uses of the same seed.
 const STREAM: u64 = 0x05c4_a3b1;
@@ -33,7 +33,7 @@ pub fn scrambled(texts: &[Question], seed: u64, n_rows: usize) -> Result<Vec<Qac
         return Err(DataError::NoWords);
     }
     let row = |row: usize| {
-        let mut rng = RowRng::new(seed, STREAM, row as u64);
+        let mut rng = Random::of_row(seed, STREAM, row as u64);
         let question = 3 + rng.below(6);
         let question = draw(&mut rng, &words, &characters, question);
         let answer = 6 + rng.below(30);
@@ -43,7 +43,7 @@ pub fn scrambled(texts: &[Question], seed: u64, n_rows: usize) -> Result<Vec<Qac
     Ok((0..n_rows).map(row).collect())
 }
 
-fn draw(rng: &mut RowRng, words: &[&str], characters: &[char], n_words: usize) -> String {
+fn draw(rng: &mut Random, words: &[&str], characters: &[char], n_words: usize) -> String {
     let mut drawn: Vec<String> = Vec::with_capacity(n_words);
     for _ in 0..n_words {
         drawn.push(match rng.chance(1, STRANGE_ONE_IN) {

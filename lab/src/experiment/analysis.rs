@@ -1,5 +1,6 @@
 //! What a sweep's rows say: means by coefficient, coherence beside them, and the fitted line.
 
+use redline_probe::stats::mean;
 use redline_steer::{
     BootstrapOptions, CoherentRange, EditRatioVariant, Error, Result, SweepFit, SweepRow, bootstrap_sweep,
     coherent_range,
@@ -141,12 +142,6 @@ fn summarise(coefficient: f32, rows: &[&SweepRow], mean_edit_ratio: f64) -> Coef
         truncated_share: share(&|row| row.truncated),
         empty_share: share(&|row| row.n_tokens == 0),
     }
-}
-
-/// Mean of the values; `None` without any.
-pub(super) fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, n) = values.fold((0.0, 0usize), |(sum, n), value| (sum + value, n + 1));
-    (n > 0).then(|| sum / n as f64)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use redline_model::{AlignerTemplate, Model, Qac, Site};
+use redline_probe::stats::mean;
 use redline_probe::{
     ContrastPair, ExtractOptions, LayerVector, Method, PairBuilder, PairDesign, Scaling, extract_directions, fit_layers,
 };
@@ -17,7 +18,6 @@ use redline_steer::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::analysis::mean;
 use super::{Extracted, ExtractionSettings, LayerSpec, OnProgress, extract};
 
 /// What is compared, and on how much.

@@ -1,5 +1,6 @@
 //! Slopes of control directions, on the same prompts and coefficients as the direction they are compared with.
 
+use redline_probe::stats::mean;
 use redline_steer::{Arm, EditRatioVariant, NamedVector, Propensity, Result, SweepRow, fit_line, percentile};
 use serde::{Deserialize, Serialize};
 
@@ -98,7 +99,7 @@ fn control_line(
             found.and_then(|row| row.ratios.ratio(variant))
         };
         let values: Option<Vec<f64>> = prompts.iter().map(value).collect();
-        super::analysis::mean(values?.into_iter())
+        mean(values?.into_iter())
     };
     match coefficients.iter().map(mean_at).collect::<Option<Vec<f64>>>() {
         Some(mean_edit_ratio) => {
@@ -152,7 +153,7 @@ pub fn propensity_slopes(
         let at = values.iter().filter(|value| {
             f64::from(value.coefficient) == coefficient && (value.vector == vector || coefficient == 0.0)
         });
-        super::analysis::mean(at.map(measure)).unwrap_or(f64::NAN)
+        mean(at.map(measure)).unwrap_or(f64::NAN)
     };
     let slope = |vector: usize| -> Result<f64> {
         let means: Vec<f64> = coefficients.iter().map(|&c| mean_at(vector, c, &Propensity::total)).collect();
@@ -193,5 +194,5 @@ pub fn propensity_slopes(
 fn magnitude_p95(slopes: impl Iterator<Item = f64>) -> Result<f64> {
     let mut magnitudes: Vec<f64> = slopes.map(f64::abs).collect();
     magnitudes.sort_by(f64::total_cmp);
-    if magnitudes.is_empty() { Ok(0.0) } else { percentile(&magnitudes, 95.0) }
+    if magnitudes.is_empty() { Ok(0.0) } else { Ok(percentile(&magnitudes, 95.0)?) }
 }

@@ -2,8 +2,8 @@
 //!
 //! Layers are taken in three thirds by their number. Intervals are over held-out pairs, which are drawn alike for all layers.
 
-use redline_probe::bootstrap::{Estimate, estimate};
 use redline_probe::reading::ReportOptions;
+use redline_probe::stats::{Estimate, estimate, mean};
 use redline_probe::{LayerPairs, LayerVector, PairScores};
 use redline_steer::Result;
 use serde::{Deserialize, Serialize};
@@ -73,7 +73,9 @@ fn statistics(layers: &[usize], scores: &[PairScores], counts: &[u32]) -> [Optio
     let (auroc, d_prime, gap) = (of(PairScores::auroc), of(PairScores::d_prime), of(PairScores::gap));
     let n = layers.len();
     let bounds = [0, n / 3, n - n / 3, n];
-    let thirds = auroc.as_ref().map(|auroc| [0, 1, 2].map(|third| mean(&auroc[bounds[third]..bounds[third + 1]])));
+    let thirds = auroc.as_ref().map(|auroc| {
+        [0, 1, 2].map(|third| mean(auroc[bounds[third]..bounds[third + 1]].iter().copied()).unwrap_or(f64::NAN))
+    });
     let third = |place: usize| thirds.map(|thirds| thirds[place]);
     let rise = auroc.as_ref().and_then(|auroc| {
         let highest = auroc.iter().copied().fold(0.5, f64::max);
@@ -89,10 +91,6 @@ fn statistics(layers: &[usize], scores: &[PairScores], counts: &[u32]) -> [Optio
         (0..n).reduce(|best, layer| if values[layer] > values[best] { layer } else { best }).map(|i| layers[i] as f64)
     };
     [third(0), third(1), third(2), thirds.map(|t| t[0] - t[1]), rise, peak(d_prime), peak(gap), share]
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
 }
 
 #[cfg(test)]

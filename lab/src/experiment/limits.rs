@@ -3,7 +3,7 @@
 //! Slopes are those of the coherent range where there is one. Spearman's rank correlation, with a 95 % bootstrap interval over
 //! prompts, since neither slopes nor lengths are normally distributed.
 
-use redline_probe::bootstrap::{Estimate, estimate};
+use redline_probe::stats::{Estimate, estimate};
 use redline_steer::{BootstrapOptions, EditRatios, Error, Result, SweepFit, fit_line, spearman};
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,7 @@
 //! How good corrections are: copies of clean answers, likeness to the reference or to the closest possible correction.
 
 use redline_model::Qac;
+use redline_probe::stats::mean;
 use redline_steer::EditRatios;
 use serde::{Deserialize, Serialize};
 
@@ -56,8 +57,8 @@ impl Quality {
             n_copies,
             exact_copy_rate: (n_copies > 0).then(|| copied as f64 / n_copies as f64),
             edit_ratio: written.iter().map(ratio).sum::<f64>() / n as f64,
-            similarity: mean(&similarities).unwrap_or(0.0),
-            flawed_similarity: mean(&flawed),
+            similarity: mean(similarities.iter().copied()).unwrap_or(0.0),
+            flawed_similarity: mean(flawed.iter().copied()),
             cut_share: written.iter().filter(|w| w.is_cut).count() as f64 / n as f64,
         })
     }
@@ -108,9 +109,9 @@ impl StrictnessQuality {
         chosen.iter_mut().for_each(|share| *share /= n_flawed as f64);
         Ok(Self {
             n_clean: copies.len(),
-            clean_copy_rate: mean(&copies.iter().map(|&is_copy| f64::from(u8::from(is_copy))).collect::<Vec<_>>()),
+            clean_copy_rate: mean(copies.iter().map(|&is_copy| f64::from(u8::from(is_copy)))),
             n_flawed,
-            closest_similarity: mean(&similarities),
+            closest_similarity: mean(similarities.iter().copied()),
             exact_share: (n_flawed > 0).then(|| n_exact as f64 / n_flawed as f64),
             chosen,
         })
@@ -120,10 +121,6 @@ impl StrictnessQuality {
 /// 1 − distance / longer length, over Unicode scalar values, without white space at the ends; 1 for two empty texts.
 pub fn similarity(a: &str, b: &str) -> f64 {
     EditRatios::new(a.trim(), b.trim()).similarity
-}
-
-fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use redline_model::AlignerTemplate;
+use redline_model::gguf::is_gguf;
 use redline_steer::{Interval, Unit};
 
 use super::{FILE_UNIT, OPERATOR, Profile, ProfileError, Result, SCHEMA};
@@ -28,8 +29,7 @@ impl Profile {
         if !is_sha256(&self.vector.sha256) {
             return refuse("vector.sha256", format!("`{}`", self.vector.sha256), "64 hexadecimal digits");
         }
-        let is_gguf = Path::new(&self.vector.file).extension().is_some_and(|name| name.eq_ignore_ascii_case("gguf"));
-        match (is_gguf, self.unit.parse::<Unit>().is_ok(), self.unit == FILE_UNIT) {
+        match (is_gguf(Path::new(&self.vector.file)), self.unit.parse::<Unit>().is_ok(), self.unit == FILE_UNIT) {
             (true, _, true) | (false, true, _) => {}
             (true, _, _) => return refuse("unit", format!("`{}`", self.unit), "`file` for a GGUF vector"),
             _ => return refuse("unit", format!("`{}`", self.unit), "gap, std or unit for a reading vector"),

@@ -2,6 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use redline_model::files::folder_of;
+
 use super::{ProfileError, Result};
 
 /// Folder of profiles, in the working folder, where [`FOLDER_VARIABLE`] names no other.
@@ -58,7 +60,7 @@ fn named(entry: std::io::Result<std::fs::DirEntry>) -> Option<String> {
 /// The path from the folder of `profile` to `target`, with `/` between folders; both must be there, at least the profile's
 /// folder. Absolute where they have no folder in common.
 pub fn relative(profile: &Path, target: &Path) -> std::io::Result<String> {
-    let folder = profile.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(profile);
     let (folder, target) = (folder.canonicalize()?, target.canonicalize()?);
     let (from, to): (Vec<Component<'_>>, Vec<Component<'_>>) =
         (folder.components().collect(), target.components().collect());

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use redline_model::Error as ModelError;
+use redline_model::files::folder_of;
 use redline_steer::Interval;
 
 use super::{Outcome, no_line};
@@ -42,10 +43,6 @@ impl Place {
         let name = path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
         Ok(Self { path, name })
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Writes the profile, and first its vector where no file holds it.

@@ -1,6 +1,6 @@
 //! What a coefficient does on prompts that the line does not know, beside coefficient 0.
 
-use redline_probe::bootstrap::estimate;
+use redline_probe::stats::estimate;
 use redline_steer::{BootstrapOptions, CORRECTION, Interval, SweepLog};
 use serde_json::Value;
 
@@ -39,10 +39,7 @@ fn measured(analysis: &SweepAnalysis, coefficient: f32, bootstrap: &BootstrapOpt
     Measured {
         edit_ratio: mean_edit_ratio,
         // one prompt alone has no interval
-        interval: interval.map_or(Interval { low: mean_edit_ratio, high: mean_edit_ratio }, |i| Interval {
-            low: i.low,
-            high: i.high,
-        }),
+        interval: interval.unwrap_or(Interval { low: mean_edit_ratio, high: mean_edit_ratio }),
         nll,
         repetition,
         truncated_share,

@@ -14,7 +14,8 @@ pub const TEMPORARY_MARK: &str = ".redline-tmp-";
 /// Bytes of a name that are kept: with mark and numbers it stays within what file systems take.
 const MOST_NAME_BYTES: usize = 180;
 
-/// Makes a temporary file beside `target` and locks it.
+/// Makes a temporary file beside `target` and locks it. Until it takes the place of a file it is private to its owner, since that file
+/// may be; where there is none yet it has the rights of any new file, which the system knows best.
 pub(super) fn create(target: &Path) -> io::Result<(File, PathBuf)> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let name = target.file_name().ok_or(ErrorKind::InvalidFilename)?;
@@ -22,7 +23,7 @@ pub(super) fn create(target: &Path) -> io::Result<(File, PathBuf)> {
         let mut temporary = beginning(name);
         temporary.push(format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
         let path = folder_of(target).join(temporary);
-        let file = match options().open(&path) {
+        let file = match options(!target.exists()).open(&path) {
             // a process of this number was killed before, or writes in another container
             Err(error) if error.kind() == ErrorKind::AlreadyExists => continue,
             opened => opened?,
@@ -37,15 +38,15 @@ pub(super) fn create(target: &Path) -> io::Result<(File, PathBuf)> {
 }
 
 #[cfg(unix)]
-fn options() -> OpenOptions {
+fn options(is_new: bool) -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(0o600);
+    options.write(true).create_new(true).mode(if is_new { 0o666 } else { 0o600 });
     options
 }
 
 #[cfg(not(unix))]
-fn options() -> OpenOptions {
+fn options(_is_new: bool) -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     options

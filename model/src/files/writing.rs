@@ -61,7 +61,7 @@ impl AtomicFile {
     pub fn commit(mut self) -> io::Result<()> {
         let Some(temporary) = self.temporary.as_deref() else { return self.file.flush() };
         self.file.sync_all()?;
-        make_readable(&self.file, &self.target)?;
+        take_rights_of(&self.target, &self.file)?;
         std::fs::rename(temporary, &self.target)?;
         self.temporary = None;
         sync_folder(folder_of(&self.target));
@@ -202,30 +202,17 @@ fn sync_folder(folder: &Path) {
     let _ = folder;
 }
 
-/// Temporary files are private to their owner; the result has the rights of the file that it replaces, or those of any new file.
+/// What takes a file's place has its rights; a new file got those of any new file when it was made.
 #[cfg(unix)]
-fn make_readable(file: &File, path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    let permissions = match std::fs::metadata(path) {
-        Ok(old) => old.permissions(),
-        Err(_) => std::fs::Permissions::from_mode(0o666 & !creation_mask()),
-    };
-    file.set_permissions(permissions)
-}
-
-/// The rights that new files do not get, as Linux tells them; elsewhere the usual ones.
-#[cfg(unix)]
-fn creation_mask() -> u32 {
-    static MASK: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
-    *MASK.get_or_init(|| {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let mask = status.lines().find_map(|line| line.strip_prefix("Umask:"));
-        mask.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
-    })
+fn take_rights_of(old: &Path, file: &File) -> io::Result<()> {
+    match std::fs::metadata(old) {
+        Ok(old) => file.set_permissions(old.permissions()),
+        Err(_) => Ok(()),
+    }
 }
 
 #[cfg(not(unix))]
-fn make_readable(_file: &File, _path: &Path) -> io::Result<()> {
+fn take_rights_of(_old: &Path, _file: &File) -> io::Result<()> {
     Ok(())
 }
 

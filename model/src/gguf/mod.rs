@@ -34,6 +34,11 @@ pub const MADE_BY: &str = "redline.made_by";
 /// Value of [`MADE_BY`].
 pub const REDLINE: &str = "redline";
 
+/// Whether a file is named as a GGUF file is; what it holds is another question.
+pub fn is_gguf(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gguf"))
+}
+
 /// An open GGUF file: its header in memory, its tensors on demand.
 #[derive(Debug)]
 pub struct GgufFile {

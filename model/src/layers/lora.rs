@@ -3,6 +3,8 @@
 use candle_core::Tensor;
 use rayon::prelude::*;
 
+use crate::random::mix;
+
 /// The delta of one linear layer.
 #[derive(Debug, Clone)]
 pub(crate) struct LoraDelta {
@@ -29,12 +31,4 @@ impl Dropout {
         let factor = |i: usize| if mix(self.seed.wrapping_add(i as u64)) < threshold { 0.0 } else { kept };
         (0..n).into_par_iter().map(factor).collect()
     }
-}
-
-/// SplitMix64's output for a state (Steele et al. 2014).
-pub(crate) fn mix(state: u64) -> u64 {
-    let z = state.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }

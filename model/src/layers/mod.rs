@@ -20,7 +20,7 @@ mod sum;
 pub(crate) use attention::{Attention, ChunkKv, HeadSizes};
 pub(crate) use cached_attention::{Append, ChunkLines};
 pub(crate) use linear::Linear;
-pub(crate) use lora::{Dropout, LoraDelta, mix};
+pub(crate) use lora::{Dropout, LoraDelta};
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::RmsNorm;
 pub(crate) use rope::{Rope, RotaryTables};

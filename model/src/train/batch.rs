@@ -1,6 +1,6 @@
 //! Length-bucketed batches, whose order is a pure function of seed and epoch.
 
-use super::random::Random;
+use crate::random::Random;
 
 /// Batches whose rows are sorted by length together: enough for narrow buckets, few enough for a random order.
 const BATCHES_PER_BUCKET: usize = 16;

@@ -2,7 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::random::Random;
+use crate::files::hexadecimal;
+use crate::random::Random;
 use crate::{AlignerTemplate, Error, Qac, Result, Tokenizer};
 
 /// One row as tokens.
@@ -111,5 +112,5 @@ pub(super) fn fingerprint<'a>(examples: impl Iterator<Item = &'a Example>) -> St
         hasher.update((example.prompt_len as u64).to_le_bytes());
         example.tokens.iter().for_each(|token| hasher.update(token.to_le_bytes()));
     }
-    hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(hasher)
 }

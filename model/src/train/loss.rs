@@ -10,7 +10,7 @@ use candle_core::backprop::GradStore;
 
 use super::bytes::tensor_values;
 use super::{Example, Parameters, Precision};
-use crate::{Chunk, Decoder, Error, NoHook, Past, Result, Wanted};
+use crate::{Chunk, Decoder, Error, Hook, NoHook, Past, Result, Wanted};
 
 /// The gradient of every trained parameter, in their order, summed over the pieces of a batch.
 #[derive(Debug)]
@@ -66,13 +66,13 @@ impl<'a> Task<'a> {
     }
 }
 
-/// The sum of −ln p over the counted tokens of the examples, times `scale`: one differentiable number.
+/// The sum of −ln p over the counted tokens of the examples, times `scale`: one differentiable number, also by what `hook` adds.
 ///
 /// # Errors
 /// No examples, or as [`Decoder::forward`].
-pub fn correction_loss(decoder: &Decoder, examples: &[&Example], scale: f64) -> Result<Tensor> {
+pub fn correction_loss(decoder: &Decoder, examples: &[&Example], scale: f64, hook: &mut dyn Hook) -> Result<Tensor> {
     let Task { mut chunks, lines, targets } = Task::new(decoder, examples)?;
-    let states = decoder.forward(&mut chunks, &mut NoHook, &Wanted::Lines(lines))?;
+    let states = decoder.forward(&mut chunks, hook, &Wanted::Lines(lines))?;
     let states = states.ok_or_else(|| Error::Request {
         what: "training batch",
         got: "no counted tokens".into(),
@@ -119,7 +119,7 @@ pub fn batch_loss(
         loss += match options.checkpointing {
             true => checkpointed::add_gradients(&decoder, examples, scale, &mut sums)?,
             false => {
-                let part = correction_loss(&decoder, examples, scale)?;
+                let part = correction_loss(&decoder, examples, scale, &mut NoHook)?;
                 sums.add(&mut part.backward()?)?;
                 f64::from(part.to_scalar::<f32>()?)
             }
@@ -168,7 +168,7 @@ pub fn mean_loss(decoder: &Decoder, examples: &[Example], batch_rows: usize) -> 
     let mut sum = 0.0;
     let all: Vec<&Example> = examples.iter().collect();
     for part in all.chunks(batch_rows.max(1)) {
-        sum += f64::from(correction_loss(decoder, part, 1.0)?.to_scalar::<f32>()?);
+        sum += f64::from(correction_loss(decoder, part, 1.0, &mut NoHook)?.to_scalar::<f32>()?);
     }
     Ok(sum / examples.iter().map(Example::n_counted).sum::<usize>().max(1) as f64)
 }

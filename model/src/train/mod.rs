@@ -18,7 +18,6 @@ pub mod optimizer;
 mod options;
 pub mod parameters;
 mod plan;
-mod random;
 pub mod schedule;
 #[cfg(test)]
 mod tests;

@@ -11,10 +11,11 @@ use sha2::{Digest, Sha256};
 use super::Precision;
 use super::base::Base;
 use super::bytes::tensor_bytes;
-use super::random::Random;
 use crate::adapter::{LoraOptions, factor_names};
+use crate::files::hexadecimal;
 use crate::layers::{Dropout, Kernels, LoraDelta};
 use crate::model::ModelFiles;
+use crate::random::Random;
 use crate::weights::expected::{Expected, expected};
 use crate::weights::{FileTensors, TensorSource, Weights, fused_linear, parts_of};
 use crate::{Decoder, Error, ModelConfig, Result, Tokenizer};
@@ -297,7 +298,7 @@ impl Parameters {
         };
         let dropout = dropout_seed
             .filter(|_| options.dropout > 0.0)
-            .map(|seed| Dropout { share: options.dropout, seed: Random::named(&[seed], stored).next() });
+            .map(|seed| Dropout { share: options.dropout, seed: Random::named(&[seed], stored).next_u64() });
         Ok(Some(LoraDelta { a, b, scale: options.scale(), dropout }))
     }
 }
@@ -327,7 +328,7 @@ fn fingerprint(tensors: &BTreeMap<String, Tensor>) -> Result<String> {
         hasher.update([0]);
         hasher.update(tensor_bytes(tensor)?);
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hexadecimal(hasher))
 }
 
 /// A linear layer that can carry a delta.

@@ -7,8 +7,8 @@ use super::checkpoint::{self, Settings, State};
 use super::evaluation::HeldOut;
 use super::example::{ExampleReader, Output, fingerprint};
 use super::loss::{GradientOptions, batch_loss};
-use super::random::Random;
 use super::{AdamW, Evaluation, Parameters, Phase, Plan, TrainOptions};
+use crate::random::Random;
 use crate::{AlignerTemplate, Error, Qac, Result, Tokenizer};
 
 /// The rows of a run.
@@ -215,7 +215,7 @@ impl<'a> Trainer<'a> {
         let phase = self.plan.phase(step);
         let batch = self.plan.batch(step);
         let n_tokens: usize = batch.iter().map(|example| example.tokens.len() - 1).sum();
-        let dropout_seed = Random::named(&[options.seed, step as u64], "dropout").next();
+        let dropout_seed = Random::named(&[options.seed, step as u64], "dropout").next_u64();
         let gradients = GradientOptions {
             n_pieces: options.n_pieces,
             checkpointing: options.gradient_checkpointing,

@@ -13,6 +13,7 @@ use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use crate::files::hexadecimal;
 use crate::gguf::{GgufFile, GgufTensorInfo};
 use crate::layers::LoraDelta;
 use crate::layers::packed::{FileFormat, Packed, PackedMatrix};
@@ -187,7 +188,7 @@ impl Weights {
             Source::Safetensors(files) => files.for_each_part(|part| hasher.update(part))?,
             Source::Gguf(file) => file.for_each_part(|part| hasher.update(part))?,
         }
-        Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hexadecimal(hasher))
     }
 }
 

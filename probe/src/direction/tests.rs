@@ -12,16 +12,16 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
 
 /// A unit direction without any part in the massive dimensions.
 fn planted_direction() -> Vec<f32> {
-    let mut direction = random_direction(9, HIDDEN, 4);
+    let mut direction = random_direction(9, HIDDEN, 7);
     MASSIVE.iter().for_each(|&dimension| direction[dimension] = 0.0);
     unit(direction.view()).unwrap().iter().map(|value| *value as f32).collect()
 }
 
 /// Pairs that share a base and part by 4 along the planted direction, under noise; some dimensions ×300.
 fn planted(n_pairs: usize, massive: &[usize], seed: u64) -> LayerPairs {
-    let mut rng = StdRng::seed_from_u64(seed);
+    let mut random = Random::named(&[seed], "test");
     let direction = planted_direction();
-    let mut gauss = move |deviation: f64| deviation * rng.sample::<f64, _>(StandardNormal);
+    let mut gauss = move |deviation: f64| deviation * random.normal();
     let (mut positive, mut negative) = (Array2::zeros((n_pairs, HIDDEN)), Array2::zeros((n_pairs, HIDDEN)));
     for pair in 0..n_pairs {
         let strength = 4.0 + gauss(0.5);
@@ -54,14 +54,14 @@ fn all_options() -> Vec<ExtractOptions> {
 }
 
 fn noise_only(n_pairs: usize) -> LayerPairs {
-    let mut rng = StdRng::seed_from_u64(8);
-    let mut pole = || Array2::from_shape_simple_fn((n_pairs, HIDDEN), || rng.sample::<f32, _>(StandardNormal));
+    let mut random = Random::named(&[8], "test");
+    let mut pole = || Array2::from_shape_simple_fn((n_pairs, HIDDEN), || random.normal() as f32);
     LayerPairs::new(0, pole(), pole()).unwrap()
 }
 
 #[test]
 fn a_planted_direction_is_recovered_with_its_sign() {
-    let pairs = planted(200, &[], 1);
+    let pairs = planted(300, &[], 1);
     for options in all_options().into_iter().filter(|options| options.method != Method::Random) {
         let found = extract_layer(&pairs, &options).unwrap();
         let cosine = cosine(&found.direction, &planted_direction());
@@ -88,7 +88,7 @@ fn a_logistic_regression_tells_held_out_poles_apart_where_dimensions_are_massive
 #[test]
 fn fewer_pairs_than_dimensions_serve() {
     for options in pca_options(Scaling::PerDimensionFilter) {
-        let found = extract_layer(&planted(40, &MASSIVE, 2), &options).unwrap();
+        let found = extract_layer(&planted(60, &MASSIVE, 2), &options).unwrap();
         let cosine = cosine(&found.direction, &planted_direction());
         assert!(cosine > 0.95, "{options:?}: {cosine}");
     }
@@ -96,7 +96,7 @@ fn fewer_pairs_than_dimensions_serve() {
 
 #[test]
 fn massive_dimensions_hide_the_direction_unless_scaled() {
-    let pairs = planted(200, &MASSIVE, 1);
+    let pairs = planted(300, &MASSIVE, 1);
     for options in pca_options(Scaling::PerDimensionFilter) {
         let found = extract_layer(&pairs, &options).unwrap();
         let cosine = cosine(&found.direction, &planted_direction());
@@ -150,7 +150,8 @@ fn massive_dimensions_are_warned_of() {
         extract_directions(&pairs, &options(Method::PcaDiff, scaling, true)).unwrap().warnings
     };
     let found = warnings(Scaling::None);
-    let [Warning::FewDimensions { layer: 3, dimensions, share }] = found.as_slice() else { panic!("{found:?}") };
+    // where the mean difference points there is chance, so that may be doubted too
+    let [Warning::FewDimensions { layer: 3, dimensions, share }, ..] = found.as_slice() else { panic!("{found:?}") };
     assert!(dimensions.iter().all(|dimension| MASSIVE.contains(dimension)) && *share > 0.99);
     assert_eq!(warnings(Scaling::PerDimensionFilter), []);
 }
@@ -317,4 +318,13 @@ fn identical_pairs_among_others_are_counted() {
     let pairs = [LayerPairs::new(2, array![[1.0], [2.0], [5.0]], array![[1.0], [1.0], [3.0]]).unwrap()];
     let found = extract_directions(&pairs, &options(Method::MeanDiff, Scaling::None, false)).unwrap();
     assert_eq!(found.warnings, [Warning::IdenticalPairs { layer: 2, n_identical: 1, n_pairs: 3 }]);
+}
+
+#[test]
+fn the_first_draws_stay_what_they_are() {
+    let flips = balanced_flips(10, 0).iter().map(|flip| usize::from(*flip)).collect::<Vec<_>>();
+    assert_eq!(flips, [1, 0, 1, 0, 0, 1, 1, 0, 1, 0]);
+    let drawn = random_direction(3, 3, 0);
+    let expected = array![-0.047_260_260_120_534_84, -0.195_249_125_447_298_36, -0.979_614_335_759_437_8];
+    assert!((&drawn - &expected).iter().all(|difference| difference.abs() < 1e-12), "{drawn}");
 }

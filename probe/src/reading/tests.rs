@@ -1,15 +1,14 @@
 use ndarray::{Array2, array};
-use rand::{Rng, SeedableRng, rngs::StdRng};
-use rand_distr::StandardNormal;
+use redline_model::random::Random;
 
 use super::*;
-use crate::{ExtractOptions, Method, Scaling, bootstrap::Interval, extract_directions};
+use crate::{ExtractOptions, Method, Scaling, extract_directions, stats::Interval};
 
 /// Two dimensions: the poles part by `gap` along the first, under unit noise in both.
 fn noisy(n_pairs: usize, gap: f32, seed: u64) -> LayerPairs {
-    let mut rng = StdRng::seed_from_u64(seed);
+    let mut random = Random::named(&[seed], "test");
     let mut pole = |shift: f32| {
-        let mut rows = Array2::from_shape_simple_fn((n_pairs, 2), || rng.sample::<f32, _>(StandardNormal));
+        let mut rows = Array2::from_shape_simple_fn((n_pairs, 2), || random.normal() as f32);
         rows.column_mut(0).mapv_inplace(|value| value + shift);
         rows
     };

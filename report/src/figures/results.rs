@@ -5,7 +5,7 @@ use redline_lab::experiment::{ControlLine, ControlSlopes, PlaceProfile, SweepAna
 use redline_probe::{LatScan, LayerReading};
 
 use crate::plot::{
-    CoherentRange, Control, ControlKind, Curve, CurvePanel, Curves, FittedLine, Heatmap, Interval, Profile,
+    CoherentRange, Control, ControlKind, Curve, CurvePanel, Curves, Estimate, FittedLine, Heatmap, Profile,
     ProfileSeries, RandomSlopes, SlopePlot, SweepCoherence, SweepPlot, SweepPoint, visible_token,
 };
 
@@ -39,9 +39,9 @@ pub fn heatmap(scan: &LatScan, title: &str) -> Heatmap {
 
 /// Held-out pair accuracy and AUROC per layer.
 pub fn layer_profile(report: &[LayerReading]) -> Profile {
-    let series = |name: &str, value: &dyn Fn(&LayerReading) -> Option<redline_probe::bootstrap::Estimate>| {
+    let series = |name: &str, value: &dyn Fn(&LayerReading) -> Option<Estimate>| {
         let estimates: Vec<_> = report.iter().map(value).collect();
-        let interval = |estimate: &Option<redline_probe::bootstrap::Estimate>| {
+        let interval = |estimate: &Option<Estimate>| {
             let interval = estimate.as_ref()?.interval.as_ref()?;
             Some((interval.low, interval.high))
         };
@@ -106,7 +106,7 @@ pub fn sweep_plot(
     let fit = best_fit(analysis);
     let interval = |i: usize, mean: f64| {
         let found = analysis.fit_all.as_ref().and_then(|fit| fit.mean_ratio_interval.get(i));
-        found.map_or(Interval::new(mean, mean, mean), |found| Interval::new(mean, found.low, found.high))
+        Estimate { value: mean, interval: found.copied() }
     };
     let points = analysis.coefficients.iter().enumerate().map(|(i, summary)| SweepPoint {
         coefficient: summary.coefficient,
@@ -117,7 +117,7 @@ pub fn sweep_plot(
     plot.y_label = format!("edit ratio ({}: distance / length of the original answer)", analysis.variant);
     plot.prompts.clone_from(&analysis.per_prompt);
     plot.line = fit.map(|fit| FittedLine {
-        slope: Interval::new(fit.line.slope, fit.slope_interval.low, fit.slope_interval.high),
+        slope: Estimate { value: fit.line.slope, interval: Some(fit.slope_interval) },
         intercept: fit.line.intercept,
         r_squared: fit.line.r2.unwrap_or(0.0),
         range: (fit.coefficients[0], fit.coefficients[fit.coefficients.len() - 1]),
@@ -146,7 +146,7 @@ pub fn slope_plot(analysis: &SweepAnalysis, controls: Option<&ControlSlopes>) ->
         title: "Slope of the edit ratio, prompt by prompt".into(),
         x_label: "slope (edit ratio per unit of coefficient)".into(),
         slopes: fit.prompt_slopes.clone(),
-        mean: Some(Interval::new(fit.line.slope, fit.slope_interval.low, fit.slope_interval.high)),
+        mean: Some(Estimate { value: fit.line.slope, interval: Some(fit.slope_interval) }),
         controls: Vec::new(),
         random: controls.filter(|controls| !controls.random.is_empty()).map(|controls| RandomSlopes {
             slopes: controls.random.iter().map(|line| line.slope).collect(),

@@ -21,7 +21,7 @@ impl Table {
         let mut table = Self { rows: Vec::new() };
         table.row("slope", number(fit.line.slope), Some(fit.slope_interval));
         table.row("intercept", number(fit.line.intercept), Some(fit.intercept_interval));
-        table.row("R²", fit.line.r2.map_or_else(|| "–".into(), number), fit.r2_interval);
+        table.row("R²", fit.line.r2.map_or_else(|| "–".into(), number), None);
         table.row("Spearman", fit.spearman.map_or_else(|| "–".into(), number), fit.spearman_interval);
         table.row("anti-steerable prompts", format!("{:.0} %", 100.0 * fit.negative_slope_share), None);
         table.row("prompts", fit.n_prompts.to_string(), None);

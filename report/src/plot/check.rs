@@ -1,6 +1,6 @@
 //! Checks of plot data, shared by all plots.
 
-use super::{Interval, PlotError};
+use super::{Estimate, PlotError, ends_of};
 
 /// Every value must be finite.
 pub(super) fn finite(plot: &'static str, what: &str, values: &[f64]) -> Result<(), PlotError> {
@@ -36,9 +36,9 @@ pub(super) fn ascending<T: PartialOrd>(
 }
 
 /// An interval's numbers must be finite and its ends in order.
-pub(super) fn interval(plot: &'static str, what: &str, interval: &Interval) -> Result<(), PlotError> {
-    let Interval { value, lower, upper } = *interval;
-    finite(plot, what, &[value, lower, upper])?;
+pub(super) fn interval(plot: &'static str, what: &str, estimate: &Estimate) -> Result<(), PlotError> {
+    let (lower, upper) = ends_of(estimate);
+    finite(plot, what, &[estimate.value, lower, upper])?;
     ends(plot, what, lower, upper)
 }
 

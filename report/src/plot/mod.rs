@@ -38,7 +38,6 @@ mod tests;
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::prelude::DrawingBackend;
-use serde::Serialize;
 
 pub use canvas::DrawResult;
 pub use curves::{Curve, CurvePanel, Curves};
@@ -48,6 +47,7 @@ pub use label::visible_token;
 pub use output::{is_ours, svg_string, write_both, write_png, write_svg};
 pub use palette::HeatmapColors;
 pub use profile::{Profile, ProfileSeries};
+pub use redline_probe::stats::{Estimate, Interval};
 pub use slopes::{RandomSlopes, SlopeGroup, SlopePlot};
 pub use sweep_plot::{CoherentRange, Control, ControlKind, FittedLine, SweepCoherence, SweepPlot, SweepPoint};
 
@@ -72,20 +72,7 @@ pub trait Plot {
     fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> DrawResult<DB>;
 }
 
-/// An estimate with its interval (95 % unless the caption says otherwise).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Interval {
-    /// The estimate.
-    pub value: f64,
-    /// Lower end.
-    pub lower: f64,
-    /// Upper end.
-    pub upper: f64,
-}
-
-impl Interval {
-    /// An estimate with its interval.
-    pub fn new(value: f64, lower: f64, upper: f64) -> Self {
-        Self { value, lower, upper }
-    }
+/// The ends of an estimate's interval; the value itself where it has none.
+fn ends_of(estimate: &Estimate) -> (f64, f64) {
+    estimate.interval.map_or((estimate.value, estimate.value), |interval| (interval.low, interval.high))
 }

@@ -19,7 +19,7 @@ use super::frame::{Axis, TEXT, TITLE, extent};
 use super::label::{number, plain, rounded};
 use super::legend::{Entry, Key, draw_legend};
 use super::palette::{BLUE, GREEN, INK, ORANGE, PURPLE, SOFT_INK, VERMILION};
-use super::{Interval, Plot, PlotError, check};
+use super::{Estimate, Plot, PlotError, check, ends_of};
 use histogram::histogram;
 use parts::{ROW, ROWS_TOP};
 
@@ -39,7 +39,7 @@ pub struct SlopePlot {
     /// Least-squares slope of each prompt.
     pub slopes: Vec<f64>,
     /// Mean slope with its interval.
-    pub mean: Option<Interval>,
+    pub mean: Option<Estimate>,
     /// Per-prompt slopes of other runs: shuffled labels, clean prompts.
     pub controls: Vec<SlopeGroup>,
     /// Mean slopes of random directions.
@@ -89,7 +89,7 @@ impl SlopePlot {
     fn x_axis(&self) -> Axis {
         let rows = self.rows();
         let slopes = rows.iter().flat_map(|row| row.slopes.iter().copied());
-        let mean = self.mean.iter().flat_map(|m| [m.value, m.lower, m.upper]);
+        let mean = self.mean.iter().flat_map(|m| [m.value, ends_of(m).0, ends_of(m).1]);
         let percentile = self.random.iter().map(|random| random.percentile_95);
         let bins = histogram(&self.slopes).into_iter().flat_map(|bin| [bin.low, bin.high]);
         let range = extent(slopes.chain(mean).chain(percentile).chain(bins).chain([0.0])).unwrap_or((0.0, 1.0));
@@ -106,7 +106,8 @@ impl SlopePlot {
         ];
         if let Some(mean) = &self.mean {
             entries.push(Entry::new(Key::Estimate(BLUE, Marker::Diamond), "mean slope, 95 % interval:"));
-            let (lower, upper) = (rounded(mean.lower), rounded(mean.upper));
+            let (lower, upper) = ends_of(mean);
+            let (lower, upper) = (rounded(lower), rounded(upper));
             entries.push(Entry::new(Key::Note, format!("{} [{lower}, {upper}]", rounded(mean.value))));
         }
         if let Some(random) = &self.random {

@@ -16,7 +16,7 @@ use plotters::prelude::DrawingBackend;
 use serde::Serialize;
 
 use super::canvas::DrawResult;
-use super::{Interval, Plot, PlotError, check};
+use super::{Estimate, Plot, PlotError, check};
 
 /// A sweep over coefficients.
 #[derive(Debug, Clone, Serialize)]
@@ -49,14 +49,14 @@ pub struct SweepPoint {
     /// The coefficient.
     pub coefficient: f64,
     /// Mean over prompts with its interval.
-    pub mean: Interval,
+    pub mean: Estimate,
 }
 
 /// A fitted line with its uncertainty.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FittedLine {
     /// Slope per unit of the coefficient.
-    pub slope: Interval,
+    pub slope: Estimate,
     /// Value at coefficient 0.
     pub intercept: f64,
     /// Share of variance explained, on the range of the fit.

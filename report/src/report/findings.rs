@@ -31,8 +31,7 @@ pub fn sweep_findings(analysis: &SweepAnalysis, unit: &str, controls: Option<&Co
         format!("{}{beside}", shown(&fit.slope_interval)),
     ));
     if let Some(r2) = fit.line.r2 {
-        let interval = fit.r2_interval.as_ref().map_or_else(String::new, |interval| format!("; {}", shown(interval)));
-        findings.push(Finding::new("R² of the line", format!("{r2:.3}"), format!("{range}{interval}")));
+        findings.push(Finding::new("R² of the line", format!("{r2:.3}"), range.clone()));
     }
     findings.push(Finding::new(
         "anti-steerable prompts",

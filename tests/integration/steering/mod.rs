@@ -6,6 +6,7 @@
 mod batching;
 mod drafting;
 mod effects;
+mod first_order;
 mod identities;
 mod operators;
 mod passes;

@@ -34,9 +34,9 @@ pub(super) use negation::begins_small;
 
 use super::error::DataError;
 use super::material::{Lists, read_lists};
-use super::rng::RowRng;
 use flaw::mended;
 use place::Draft;
+use redline_model::random::Random;
 
 const PHRASES: &str = include_str!("../../../../assets/data/flaws.txt");
 /// Tells these random numbers from those of other uses of the same seed.
@@ -88,7 +88,7 @@ impl Corruptor {
         if clean.trim().is_empty() {
             return Err(DataError::EmptyAnswer { row });
         }
-        let mut rng = RowRng::new(self.seed, STREAM, row);
+        let mut rng = Random::of_row(self.seed, STREAM, row);
         let strictness = MIN_STRICTNESS + rng.below(usize::from(MAX_STRICTNESS)) as u8;
         let flaws = match rng.chance(self.clean_per_million, 1_000_000) {
             true => Vec::new(),

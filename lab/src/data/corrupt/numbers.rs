@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::data::rng::RowRng;
+use redline_model::random::Random;
 
 const WORDS: [&str; 11] = ["two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
 
@@ -37,7 +37,7 @@ fn joins_digits(text: &str, at: usize) -> bool {
 }
 
 /// Another number in the same spelling.
-pub(super) fn wrong_number(number: &str, rng: &mut RowRng) -> String {
+pub(super) fn wrong_number(number: &str, rng: &mut Random) -> String {
     if let Some(place) = WORDS.iter().position(|word| *word == number) {
         // a word nearby, but never the same
         let step = 1 + rng.below(3);
@@ -51,7 +51,7 @@ pub(super) fn wrong_number(number: &str, rng: &mut RowRng) -> String {
     }
 }
 
-fn wrong_integer(value: u64, rng: &mut RowRng) -> String {
+fn wrong_integer(value: u64, rng: &mut Random) -> String {
     let reach = match value {
         0..=9 => 3,
         10..=99 => 9,
@@ -67,7 +67,7 @@ fn wrong_integer(value: u64, rng: &mut RowRng) -> String {
 }
 
 /// Changes one digit, not the first, so that no number begins with 0; of a single digit, that one.
-fn wrong_digit(number: &str, rng: &mut RowRng) -> String {
+fn wrong_digit(number: &str, rng: &mut Random) -> String {
     let places: Vec<usize> = number.char_indices().filter(|(_, c)| c.is_ascii_digit()).map(|(at, _)| at).collect();
     let inner = if places.len() > 1 { &places[1..] } else { &places[..] };
     let chosen = rng.pick(inner).copied();
@@ -102,7 +102,7 @@ mod tests {
             ["0", "1", "9", "10", "60", "1945", "100000", "3.5", "1,000", "007", "99999999999999", "two", "twelve"]
         {
             for row in 0..300 {
-                let wrong = wrong_number(number, &mut RowRng::new(1, 2, row));
+                let wrong = wrong_number(number, &mut Random::of_row(1, 2, row));
                 assert_ne!(wrong, number);
                 assert!(!wrong.is_empty());
                 assert_eq!(number.parse::<f64>().is_ok(), wrong.parse::<f64>().is_ok(), "{number} {wrong}");

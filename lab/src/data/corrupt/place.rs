@@ -9,7 +9,7 @@ use super::sentences::sentences;
 use super::spelling::{misspelt, words};
 use crate::data::material::Lists;
 use crate::data::phrase::{Values, capitalised};
-use crate::data::rng::RowRng;
+use redline_model::random::Random;
 
 /// How often an answer has 1, 2, … 5 severities of flaws, of a hundred.
 const N_SEVERITIES: [usize; 5] = [8, 22, 30, 26, 14];
@@ -40,7 +40,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Draws flaws of several severities; at least one.
-    pub fn flaws(mut self, rng: &mut RowRng) -> Vec<Flaw> {
+    pub fn flaws(mut self, rng: &mut Random) -> Vec<Flaw> {
         // a short answer carries fewer flaws
         let most = (self.sentences.len() + 1).min(N_SEVERITIES.len());
         let n_severities = (1 + rng.weighted(&N_SEVERITIES)).min(most);
@@ -57,7 +57,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Adds one kind of this severity, or the other kind where the first finds no place.
-    fn add_severity(&mut self, severity: u8, rng: &mut RowRng) {
+    fn add_severity(&mut self, severity: u8, rng: &mut Random) {
         let mut kinds: Vec<FlawKind> = FlawKind::ALL.into_iter().filter(|kind| kind.severity() == severity).collect();
         rng.shuffle(&mut kinds);
         for kind in kinds {
@@ -67,7 +67,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn add(&mut self, kind: FlawKind, rng: &mut RowRng) -> bool {
+    fn add(&mut self, kind: FlawKind, rng: &mut Random) -> bool {
         match kind {
             FlawKind::Insult => self.add_anywhere(kind, "insult", [3, 2, 3], rng),
             FlawKind::UnsafeAdvice => self.add_anywhere(kind, "unsafe-advice", [0, 3, 4], rng),
@@ -81,13 +81,13 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn phrase(&self, list: &str, rng: &mut RowRng) -> Option<String> {
+    fn phrase(&self, list: &str, rng: &mut Random) -> Option<String> {
         let phrase = rng.pick(self.phrases.get(list)?)?;
         Some(phrase.expand(&Values::new(), rng))
     }
 
     /// Adds a phrase at the beginning, between sentences or at the end, by weight.
-    fn add_anywhere(&mut self, kind: FlawKind, list: &str, weights: [usize; 3], rng: &mut RowRng) -> bool {
+    fn add_anywhere(&mut self, kind: FlawKind, list: &str, weights: [usize; 3], rng: &mut Random) -> bool {
         let Some(text) = self.phrase(list, rng) else { return false };
         let n_sentences = self.sentences.len();
         let slot = match rng.weighted(&weights) {
@@ -98,7 +98,7 @@ impl<'a> Draft<'a> {
         self.insert(kind, slot, &text)
     }
 
-    fn add_boilerplate(&mut self, rng: &mut RowRng) -> bool {
+    fn add_boilerplate(&mut self, rng: &mut Random) -> bool {
         let (list, slot) = match rng.chance(1, 2) {
             true => ("boilerplate-opening", Slot::Before(0)),
             false => ("boilerplate-closing", Slot::End),
@@ -107,7 +107,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Adds the opposite of a sentence behind it or at the end, or a phrase that takes back what was said.
-    fn add_contradiction(&mut self, rng: &mut RowRng) -> bool {
+    fn add_contradiction(&mut self, rng: &mut Random) -> bool {
         let free = (0..self.sentences.len()).filter(|&place| !self.is_touched(place));
         let opposites: Vec<(usize, String)> =
             free.filter_map(|place| Some((place, negated(self.sentence(place))?))).collect();
@@ -125,7 +125,7 @@ impl<'a> Draft<'a> {
         self.insert(FlawKind::Contradiction, slot, &text)
     }
 
-    fn add_repetition(&mut self, rng: &mut RowRng) -> bool {
+    fn add_repetition(&mut self, rng: &mut Random) -> bool {
         let whole = |&place: &usize| self.sentence(place).ends_with(['.', '!', '?']) && !self.is_touched(place);
         let free: Vec<usize> = (0..self.sentences.len()).filter(whole).collect();
         let Some(&place) = rng.pick(&free) else { return false };
@@ -135,7 +135,7 @@ impl<'a> Draft<'a> {
         self.insert(FlawKind::RepeatedSentence, slot, &text)
     }
 
-    fn add_wrong_number(&mut self, rng: &mut RowRng) -> bool {
+    fn add_wrong_number(&mut self, rng: &mut Random) -> bool {
         let found = self.open_ranges(numbers);
         let Some(range) = rng.pick(&found).cloned() else { return false };
         let text = wrong_number(&self.clean[range.clone()], rng);
@@ -144,7 +144,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Misspells one to three words.
-    fn add_misspellings(&mut self, rng: &mut RowRng) -> bool {
+    fn add_misspellings(&mut self, rng: &mut Random) -> bool {
         let mut found = self.open_ranges(words);
         rng.shuffle(&mut found);
         found.truncate(1 + rng.weighted(&[4, 3, 2]));
@@ -179,7 +179,7 @@ impl<'a> Draft<'a> {
         found.filter(is_free).collect()
     }
 
-    fn slot_behind(&self, place: usize, rng: &mut RowRng) -> Slot {
+    fn slot_behind(&self, place: usize, rng: &mut Random) -> Slot {
         let n_behind = self.sentences.len() - place;
         match rng.below(n_behind) + 1 {
             step if place + step < self.sentences.len() => Slot::Before(place + step),

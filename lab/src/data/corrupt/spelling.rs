@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::data::rng::RowRng;
+use redline_model::random::Random;
 
 /// Shortest word that is misspelt, in letters.
 const MIN_LETTERS: usize = 5;
@@ -60,7 +60,7 @@ pub(super) fn words(sentence: &str) -> Vec<Range<usize>> {
 
 /// The word spelt wrongly: two letters swapped, one dropped, doubled or replaced, or a common confusion. The first letter stays.
 /// For a word of [`words`] the result differs from the word.
-pub(super) fn misspelt(word: &str, rng: &mut RowRng) -> String {
+pub(super) fn misspelt(word: &str, rng: &mut Random) -> String {
     let letters: Vec<char> = word.chars().collect();
     if letters.len() < 3 {
         return format!("{word}{word}");
@@ -87,7 +87,7 @@ pub(super) fn misspelt(word: &str, rng: &mut RowRng) -> String {
 }
 
 /// A vowel for another vowel, otherwise a letter that lies beside it on the keyboard.
-fn replacement(letter: char, rng: &mut RowRng) -> char {
+fn replacement(letter: char, rng: &mut Random) -> char {
     const VOWELS: [char; 5] = ['a', 'e', 'i', 'o', 'u'];
     const ROWS: [&str; 3] = ["qwertyuiop", "asdfghjkl", "zxcvbnm"];
     if let Some(place) = VOWELS.iter().position(|&vowel| vowel == letter) {
@@ -115,7 +115,7 @@ mod tests {
     fn a_misspelt_word_differs_and_keeps_its_first_letter() {
         for word in ["water", "Queen", "aaaaa", "believe", "mississippi", "eeeee", "rhythm", "through"] {
             for row in 0..500 {
-                let wrong = misspelt(word, &mut RowRng::new(3, 4, row));
+                let wrong = misspelt(word, &mut Random::of_row(3, 4, row));
                 assert_ne!(wrong, word);
                 assert_eq!(wrong[..1], word[..1]);
                 assert!(wrong.len().abs_diff(word.len()) <= 2);

@@ -86,7 +86,7 @@ fn every_phrase_is_a_sentence() {
         assert!(list.len() >= 10, "{name}");
         let mut texts: Vec<String> = Vec::new();
         for row in 0..60 {
-            let mut rng = RowRng::new(0, 0, row);
+            let mut rng = Random::of_row(0, 0, row);
             texts.extend(list.iter().map(|phrase| phrase.expand(&Values::new(), &mut rng)));
         }
         for text in &texts {

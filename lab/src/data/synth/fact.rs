@@ -6,7 +6,7 @@ use super::sum::evaluate;
 use crate::data::error::DataError;
 use crate::data::material::{Block, Line, Lists};
 use crate::data::phrase::{Phrase, Values, alternatives};
-use crate::data::rng::RowRng;
+use redline_model::random::Random;
 
 /// Something to ask about, with the sentences that answer.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ impl Draw {
 
 impl Fact {
     /// Draws this text's values.
-    pub fn draw(&self, rng: &mut RowRng) -> Result<Values, String> {
+    pub fn draw(&self, rng: &mut Random) -> Result<Values, String> {
         let mut values = self.values.clone();
         let mut numbers = BTreeMap::new();
         for draw in &self.draws {
@@ -83,7 +83,7 @@ impl Fact {
 }
 
 /// One of the items that no other value holds yet, so that two people have two names.
-fn unused(items: &[Phrase], values: &Values, rng: &mut RowRng) -> String {
+fn unused(items: &[Phrase], values: &Values, rng: &mut Random) -> String {
     let mut text = String::new();
     for _ in 0..20 {
         text = rng.pick(items).map(|item| item.expand(values, rng)).unwrap_or_default();
@@ -195,7 +195,7 @@ fn check(head: &Line<'_>, fact: &Fact, columns: &[&str], rows: &[(String, Values
     }
     // numbers differ from text to text: try a few
     for row in 0..50 {
-        fact.draw(&mut RowRng::new(0, 0, row)).map_err(|rule| head.error(rule))?;
+        fact.draw(&mut Random::of_row(0, 0, row)).map_err(|rule| head.error(rule))?;
     }
     Ok(())
 }

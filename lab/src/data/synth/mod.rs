@@ -45,8 +45,8 @@ use super::error::DataError;
 use super::filter::TextRow;
 use super::material::{Lists, blocks, read_list};
 use super::phrase::{Phrase, Values, uncapitalised};
-use super::rng::RowRng;
 use fact::{Fact, read_facts};
+use redline_model::random::Random;
 
 /// Lists come first: facts refer to them.
 const FILES: [(&str, &str); 9] = [
@@ -149,7 +149,7 @@ impl Corpus {
         let mut seen = HashSet::new();
         let mut texts = Vec::new();
         for row in 0..n_texts as u64 {
-            let mut rng = RowRng::new(seed, STREAM, row);
+            let mut rng = Random::of_row(seed, STREAM, row);
             let Some(text) = self.new_text(&mut rng, &mut seen)? else {
                 return Err(DataError::TooFewTexts { got: texts.len(), asked: n_texts });
             };
@@ -159,7 +159,7 @@ impl Corpus {
     }
 
     /// A text whose answer has not been seen, or `None` when none is found.
-    fn new_text(&self, rng: &mut RowRng, seen: &mut HashSet<String>) -> Result<Option<SynthText>, DataError> {
+    fn new_text(&self, rng: &mut Random, seen: &mut HashSet<String>) -> Result<Option<SynthText>, DataError> {
         let weights: Vec<usize> = self.facts.iter().map(|fact| fact.weight).collect();
         for _ in 0..FACTS_PER_TEXT {
             let Some(fact) = self.facts.get(rng.weighted(&weights)) else { break };
@@ -173,7 +173,7 @@ impl Corpus {
         Ok(None)
     }
 
-    fn text(&self, fact: &Fact, rng: &mut RowRng) -> Result<SynthText, DataError> {
+    fn text(&self, fact: &Fact, rng: &mut Random) -> Result<SynthText, DataError> {
         let broken = |rule| DataError::Material { file: fact.id.clone(), line: 0, rule };
         let mut values = fact.draw(rng).map_err(broken)?;
         let Some(asked) = rng.pick(&fact.questions) else { return Err(broken("no question".to_owned())) };
@@ -195,7 +195,7 @@ impl Corpus {
     }
 
     /// The first sentence, all steps and some details.
-    fn answer(&self, lead: String, fact: &Fact, values: &Values, rng: &mut RowRng) -> String {
+    fn answer(&self, lead: String, fact: &Fact, values: &Values, rng: &mut Random) -> String {
         let mut sentences = vec![lead];
         sentences.extend(fact.steps.iter().map(|step| step.expand(values, rng)));
         let n_sentences = 1 + rng.weighted(&N_SENTENCES);
@@ -209,7 +209,7 @@ impl Corpus {
     }
 
     /// Puts a word such as *Also* before some sentences.
-    fn connected(&self, sentence: String, rng: &mut RowRng) -> String {
+    fn connected(&self, sentence: String, rng: &mut Random) -> String {
         match self.lists.get("connectors") {
             Some(connectors) if begins_small(&sentence) && rng.chance(1, 6) => {
                 format!("{} {}", expanded(connectors, &Values::new(), rng), uncapitalised(&sentence))
@@ -220,6 +220,6 @@ impl Corpus {
 }
 
 /// One of the phrases, expanded.
-fn expanded(phrases: &[Phrase], values: &Values, rng: &mut RowRng) -> String {
+fn expanded(phrases: &[Phrase], values: &Values, rng: &mut Random) -> String {
     rng.pick(phrases).map(|phrase| phrase.expand(values, rng)).unwrap_or_default()
 }

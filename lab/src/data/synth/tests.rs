@@ -1,7 +1,5 @@
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-
 use super::*;
 use crate::data::corrupt::CorruptOptions;
 use crate::data::{FilterOptions, filter_rows, split_rows, to_json_lines};
@@ -53,7 +51,7 @@ fn the_corpus_regenerates_byte_for_byte() {
         texts.iter().zip(0..).map(|(text, row)| text.corrupted(row, &corruptor).unwrap()).collect();
     let mut bytes = Vec::new();
     to_json_lines(&rows, &mut bytes).unwrap();
-    let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = redline_model::files::hash_of(&bytes);
     // changes with every change to the facts, the phrases or the grammar: the model card then names another corpus
     assert_eq!(hash, "4a81cdc1a2ce92ed35de02e59d7420f6c2aef0e82ef4f4151d5f3f0ba5146a38");
     assert_eq!(corpus.texts(SEED, 500).unwrap(), texts[..500], "a longer corpus begins with the shorter one");
@@ -95,7 +93,7 @@ fn values_are_drawn_and_computed() {
     let corpus = Corpus::parse(&[("f", text)]).unwrap();
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for row in 0..200 {
-        let text = corpus.text(&corpus.facts[0], &mut RowRng::new(0, 0, row)).unwrap();
+        let text = corpus.text(&corpus.facts[0], &mut Random::of_row(0, 0, row)).unwrap();
         *counts.entry(text.answer).or_default() += 1;
     }
     let found: Vec<&str> = counts.keys().map(String::as_str).collect();
@@ -108,7 +106,7 @@ fn a_question_gets_an_answer_of_its_group() {
     let corpus = Corpus::parse(&[("f", "fact f\nq1 One?\nq2 Two?\na1 1.\na2 2.\na Any.")]).unwrap();
     let mut seen = BTreeSet::new();
     for row in 0..100 {
-        let text = corpus.text(&corpus.facts[0], &mut RowRng::new(0, 0, row)).unwrap();
+        let text = corpus.text(&corpus.facts[0], &mut Random::of_row(0, 0, row)).unwrap();
         seen.insert(format!("{} {}", text.question, text.answer));
     }
     let found: Vec<&str> = seen.iter().map(String::as_str).collect();

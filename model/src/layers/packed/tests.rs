@@ -5,7 +5,7 @@ use super::*;
 
 /// Deterministic values in [−1, 1).
 fn values(n: usize, seed: u64) -> Vec<f32> {
-    let value = |i: usize| crate::layers::mix(seed + i as u64) as f32 / u64::MAX as f32 * 2.0 - 1.0;
+    let value = |i: usize| crate::random::mix(seed + i as u64) as f32 / u64::MAX as f32 * 2.0 - 1.0;
     (0..n).map(value).collect()
 }
 

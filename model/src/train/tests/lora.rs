@@ -82,7 +82,7 @@ fn gradients_equal_finite_differences() {
         let example = example();
         let loss = || -> f64 {
             let decoder = parameters.training_decoder(Some(77), Precision::F32).unwrap();
-            let loss = correction_loss(&decoder, &[&example], 1.0).unwrap();
+            let loss = correction_loss(&decoder, &[&example], 1.0, &mut crate::NoHook).unwrap();
             f64::from(loss.to_scalar::<f32>().unwrap())
         };
         let result =

@@ -3,7 +3,7 @@
 use super::AsciiOptions;
 use crate::plot::label::{number, plain, rounded, shorten};
 use crate::plot::slopes::histogram::histogram;
-use crate::plot::{Plot, PlotError, SlopePlot};
+use crate::plot::{Plot, PlotError, SlopePlot, ends_of};
 
 /// Columns of the range of a bin, and of its count.
 const LABELS: usize = 32;
@@ -35,7 +35,8 @@ pub fn slopes(plot: &SlopePlot, options: &AsciiOptions) -> Result<String, PlotEr
     let share = number(100.0 * negative as f64 / n as f64, 1);
     text.push_str(&format!("below 0 (anti-steerable): {negative} of {n} prompts ({share} %)\n"));
     if let Some(mean) = &plot.mean {
-        let interval = format!("[{}, {}]", rounded(mean.lower), rounded(mean.upper));
+        let (low, high) = ends_of(mean);
+        let interval = format!("[{}, {}]", rounded(low), rounded(high));
         text.push_str(&format!("mean slope: {} {interval}, 95 % interval\n", rounded(mean.value)));
     }
     if let Some(random) = &plot.random {

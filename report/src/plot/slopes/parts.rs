@@ -6,12 +6,12 @@ use plotters::style::text_anchor::HPos;
 
 use super::histogram::histogram;
 use super::{LEFT, LIMIT_PATTERN, RIGHT, Row, SlopePlot};
-use crate::plot::Interval;
 use crate::plot::canvas::{Canvas, DrawResult, Lettering, Marker, Rect};
 use crate::plot::font::wrap_text;
 use crate::plot::frame::{Axis, Panel, TEXT};
 use crate::plot::label::number;
 use crate::plot::palette::{BLUE, INK, SEPARATOR, VERMILION};
+use crate::plot::{Estimate, ends_of};
 
 const BARS: Rect = Rect { left: LEFT, top: 64.0, right: RIGHT, bottom: 284.0 };
 pub(super) const ROWS_TOP: f64 = 296.0;
@@ -78,8 +78,9 @@ fn draw_row_name<DB: DrawingBackend>(canvas: &Canvas<DB>, name: &str, middle: f6
     Ok(())
 }
 
-fn draw_mean<DB: DrawingBackend>(canvas: &Canvas<DB>, panel: &Panel, mean: &Interval, middle: f64) -> DrawResult<DB> {
-    let (lower, upper) = (panel.x(mean.lower), panel.x(mean.upper));
+fn draw_mean<DB: DrawingBackend>(canvas: &Canvas<DB>, panel: &Panel, mean: &Estimate, middle: f64) -> DrawResult<DB> {
+    let (lower, upper) = ends_of(mean);
+    let (lower, upper) = (panel.x(lower), panel.x(upper));
     canvas.line(&[(lower, middle), (upper, middle)], BLUE.to_rgba(), 3)?;
     for x in [lower, upper] {
         canvas.line(&[(x, middle - 7.0), (x, middle + 7.0)], BLUE.to_rgba(), 2)?;

@@ -11,6 +11,7 @@ use super::coherence::draw_coherence;
 use super::legend::entries;
 use super::marks::{draw_controls, draw_line, draw_means, draw_prompts};
 use crate::plot::canvas::{Canvas, DrawResult, Lettering, Rect};
+use crate::plot::ends_of;
 use crate::plot::font::{fit_text, text_width};
 use crate::plot::frame::{Axis, Panel, TEXT, TITLE, extent};
 use crate::plot::label::{plain, short};
@@ -85,7 +86,7 @@ pub(super) fn x_axis(plot: &SweepPlot) -> Axis {
 
 /// Covers means, line, controls and levels, and the single prompts that are no far outliers.
 fn y_axis(plot: &SweepPlot) -> Axis {
-    let means = plot.points.iter().flat_map(|p| [p.mean.value, p.mean.lower, p.mean.upper]);
+    let means = plot.points.iter().flat_map(|p| [p.mean.value, ends_of(&p.mean).0, ends_of(&p.mean).1]);
     let line = plot.line.iter().flat_map(|line| [line.range.0, line.range.1].map(|x| line.at(x)));
     let band = plot.line.iter().flat_map(|line| &line.band);
     let band = band.flat_map(|(_, lower, upper)| [*lower, *upper]);

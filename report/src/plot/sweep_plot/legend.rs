@@ -5,6 +5,7 @@ use plotters::style::Color;
 use super::marks::{control_look, level_color, level_pattern};
 use super::{ControlKind, SweepPlot};
 use crate::plot::canvas::Marker;
+use crate::plot::ends_of;
 use crate::plot::frame::Axis;
 use crate::plot::label::{number, plain, rounded, short};
 use crate::plot::legend::{Entry, Key};
@@ -27,7 +28,8 @@ pub(super) fn entries(plot: &SweepPlot, y: &Axis) -> Vec<Entry> {
         let text = format!("line fitted on {low} … {high}");
         entries.push(Entry::new(Key::Line(VERMILION.to_rgba(), 3), text));
         let slope = &line.slope;
-        let (value, lower, upper) = (rounded(slope.value), rounded(slope.lower), rounded(slope.upper));
+        let (low, high) = ends_of(slope);
+        let (value, lower, upper) = (rounded(slope.value), rounded(low), rounded(high));
         entries.push(Entry::new(Key::Note, format!("slope {value} [{lower}, {upper}]")));
         entries.push(Entry::new(Key::Note, format!("R² = {}", number(line.r_squared, 3))));
         if line.band.len() > 1 {

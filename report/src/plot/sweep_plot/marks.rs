@@ -6,6 +6,7 @@ use plotters::style::{Color, RGBColor};
 use super::layout::{LEFT, RIGHT};
 use super::{Control, ControlKind, SweepPlot};
 use crate::plot::canvas::{Canvas, DrawResult, Marker};
+use crate::plot::ends_of;
 use crate::plot::frame::Panel;
 use crate::plot::palette::{BLUE, GREEN, ORANGE, PURPLE, RANDOM, SKY, SOFT_INK, VERMILION};
 
@@ -89,7 +90,8 @@ pub(super) fn draw_line<DB: DrawingBackend>(plot: &SweepPlot, canvas: &Canvas<DB
 pub(super) fn draw_means<DB: DrawingBackend>(plot: &SweepPlot, canvas: &Canvas<DB>, panel: &Panel) -> DrawResult<DB> {
     for point in &plot.points {
         let (x, y) = panel.at(point.coefficient, point.mean.value);
-        let ends = (panel.y(point.mean.upper), panel.y(point.mean.lower));
+        let (low, high) = ends_of(&point.mean);
+        let ends = (panel.y(high), panel.y(low));
         canvas.error_bar(x, ends, BLUE)?;
         canvas.marker((x, y), Marker::Circle, 6.0, BLUE.to_rgba())?;
     }

@@ -1,7 +1,7 @@
 //! Made-up data of the size and shape of real runs.
 
 use crate::plot::{
-    CoherentRange, Control, ControlKind, Curve, CurvePanel, Curves, FittedLine, Heatmap, Interval, Profile,
+    CoherentRange, Control, ControlKind, Curve, CurvePanel, Curves, Estimate, FittedLine, Heatmap, Interval, Profile,
     ProfileSeries, RandomSlopes, SlopeGroup, SlopePlot, SweepCoherence, SweepPlot, SweepPoint,
 };
 
@@ -82,7 +82,7 @@ pub fn sweep(coefficients: &[f64]) -> SweepPlot {
     let column = |i: usize| prompts.iter().enumerate().filter(|(p, _)| *p != 3).map(move |(_, r)| r[i]);
     let points = coefficients.iter().enumerate().map(|(i, c)| {
         let mean = column(i).sum::<f64>() / 23.0;
-        SweepPoint { coefficient: *c, mean: Interval::new(mean, mean - 0.028, mean + 0.031) }
+        SweepPoint { coefficient: *c, mean: estimate(mean, mean - 0.028, mean + 0.031) }
     });
     let points: Vec<SweepPoint> = points.collect();
     let intercept = points[points.len() / 2].mean.value;
@@ -92,7 +92,7 @@ pub fn sweep(coefficients: &[f64]) -> SweepPlot {
     let band =
         |c: &f64| (*c, intercept + 0.05 * c - 0.018 - 0.01 * c.abs(), intercept + 0.05 * c + 0.018 + 0.01 * c.abs());
     plot.line = Some(FittedLine {
-        slope: Interval::new(0.0503, 0.0388, 0.0617),
+        slope: estimate(0.0503, 0.0388, 0.0617),
         intercept,
         r_squared: 0.961,
         range,
@@ -134,7 +134,7 @@ pub fn slopes() -> SlopePlot {
         title: "Steerability: slope of log p(correction) − log p(answer)".into(),
         x_label: "slope (nats per gap)".into(),
         slopes: draw(96, 1.95, 1.25),
-        mean: Some(Interval::new(1.95, 1.71, 2.18)),
+        mean: Some(estimate(1.95, 1.71, 2.18)),
         controls: vec![
             SlopeGroup { name: "shuffled labels".into(), slopes: draw(96, 0.06, 0.3) },
             SlopeGroup { name: "clean prompts".into(), slopes: draw(48, 0.3, 0.35) },
@@ -157,4 +157,9 @@ pub fn curves() -> Curves {
         ],
         marks: vec![(60.0, "end of identity warm-up".into())],
     }
+}
+
+/// An estimate with its interval.
+pub fn estimate(value: f64, low: f64, high: f64) -> Estimate {
+    Estimate { value, interval: Some(Interval { low, high }) }
 }

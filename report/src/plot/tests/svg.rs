@@ -1,5 +1,5 @@
-use super::samples;
-use crate::plot::{Heatmap, Interval, Plot, PlotError, SweepPlot, svg_string};
+use super::samples::{self, estimate};
+use crate::plot::{Heatmap, Plot, PlotError, SweepPlot, svg_string};
 
 /// The texts of an SVG document with the row they stand at.
 fn texts(svg: &str) -> Vec<(f64, String)> {
@@ -163,7 +163,7 @@ fn extreme_numbers_do_not_panic() {
         slopes.slopes = vec![value, 1.0, value * (1.0 - 1e-12)];
         svg_string(&slopes).unwrap();
         let mut sweep = samples::sweep(&[-1.0, 0.0, 1.0]);
-        sweep.points[1].mean = Interval::new(value, value, value);
+        sweep.points[1].mean = estimate(value, value, value);
         svg_string(&sweep).unwrap();
         let mut profile = samples::profile();
         profile.series[0].values[0] = -value;
@@ -227,7 +227,7 @@ fn numbers_that_are_not_finite_are_refused() {
     heatmap.values[0][0] = f32::INFINITY;
     assert!(refused(heatmap.check()));
     let mut sweep = samples::sweep(&[-1.0, 0.0, 1.0]);
-    sweep.points[1].mean.upper = f64::NAN;
+    sweep.points[1].mean = estimate(1.0, 0.9, f64::NAN);
     assert!(refused(sweep.check()));
     let mut slopes = samples::slopes();
     slopes.random.as_mut().unwrap().percentile_95 = f64::NAN;
@@ -240,7 +240,7 @@ fn disorder_is_refused() {
     sweep.points.swap(0, 1);
     assert!(matches!(sweep.check(), Err(PlotError::NotAscending { position: 1, .. })));
     let mut slopes = samples::slopes();
-    slopes.mean = Some(Interval::new(1.0, 2.0, 0.0));
+    slopes.mean = Some(estimate(1.0, 2.0, 0.0));
     assert!(matches!(slopes.check(), Err(PlotError::ReversedInterval { .. })));
     for clip in [0.0, -3.0, f32::NAN, f32::INFINITY] {
         let mut heatmap = samples::heatmap();

@@ -1,18 +1,19 @@
 //! Spearman's rank correlation: Pearson's correlation of ranks, equal values sharing the mean of their ranks.
 
-use crate::error::{Error, Result};
+use super::{check_finite, check_pairs};
+use crate::error::Result;
 
 /// Ranks from 1 in ascending order; equal values get the mean of the ranks they span.
 ///
 /// # Errors
-/// [`Error::NotFinite`].
+/// [`Error::NotFinite`](crate::Error::NotFinite).
 ///
 /// # Example
 /// ```
-/// assert_eq!(redline_steer::average_ranks(&[20.0, 10.0, 20.0]).unwrap(), [2.5, 1.0, 2.5]);
+/// assert_eq!(redline_probe::stats::average_ranks(&[20.0, 10.0, 20.0]).unwrap(), [2.5, 1.0, 2.5]);
 /// ```
 pub fn average_ranks(values: &[f64]) -> Result<Vec<f64>> {
-    Error::check_finite("values to rank", values)?;
+    check_finite("values to rank", values)?;
     Ok(ranks_of_finite(values))
 }
 
@@ -33,17 +34,18 @@ fn ranks_of_finite(values: &[f64]) -> Vec<f64> {
 /// Spearman's rank correlation of two sequences, −1 … 1; `None` when one of them is constant, where it is undefined.
 ///
 /// # Errors
-/// [`Error::LengthMismatch`], [`Error::TooFew`] for fewer than two pairs, [`Error::NotFinite`].
+/// [`LengthMismatch`](crate::Error::LengthMismatch), [`TooFew`](crate::Error::TooFew) for fewer than two pairs,
+/// [`NotFinite`](crate::Error::NotFinite).
 ///
 /// # Example
 /// ```
-/// let rho = redline_steer::spearman(&[1.0, 2.0, 3.0], &[1.0, 10.0, 1000.0]).unwrap();
+/// let rho = redline_probe::stats::spearman(&[1.0, 2.0, 3.0], &[1.0, 10.0, 1000.0]).unwrap();
 /// assert_eq!(rho, Some(1.0));
 /// ```
 pub fn spearman(x: &[f64], y: &[f64]) -> Result<Option<f64>> {
-    Error::check_pairs("y of a rank correlation", y.len(), x.len(), 2)?;
-    Error::check_finite("x of a rank correlation", x)?;
-    Error::check_finite("y of a rank correlation", y)?;
+    check_pairs("y of a rank correlation", y.len(), x.len(), 2)?;
+    check_finite("x of a rank correlation", x)?;
+    check_finite("y of a rank correlation", y)?;
     Ok(spearman_of_ranks(&ranks_of_finite(x), &ranks_of_finite(y)))
 }
 
@@ -58,6 +60,7 @@ fn spearman_of_ranks(x: &[f64], y: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
     use proptest::prelude::*;
 
     #[test]

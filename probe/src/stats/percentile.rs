@@ -1,5 +1,6 @@
 //! Percentiles of sorted values, by linear interpolation between neighbours: numpy's default.
 
+use super::check_finite;
 use crate::error::{Error, Result};
 
 /// The `q`-th percentile (`q` from 0 to 100) of values in ascending order.
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 ///
 /// # Example
 /// ```
-/// assert_eq!(redline_steer::percentile(&[1.0, 2.0, 4.0], 75.0).unwrap(), 3.0);
+/// assert_eq!(redline_probe::stats::percentile(&[1.0, 2.0, 4.0], 75.0).unwrap(), 3.0);
 /// ```
 pub fn percentile(sorted: &[f64], q: f64) -> Result<f64> {
     if !(0.0..=100.0).contains(&q) {
@@ -21,7 +22,7 @@ pub fn percentile(sorted: &[f64], q: f64) -> Result<f64> {
     if sorted.is_empty() {
         return Err(Error::TooFew { what: "values of a percentile", got: 0, needed: 1 });
     }
-    Error::check_finite("values of a percentile", sorted)?;
+    check_finite("values of a percentile", sorted)?;
     if let Some(index) = sorted.windows(2).position(|pair| pair[0] > pair[1]) {
         return Err(Error::NotAscending {
             what: "values of a percentile",
@@ -34,12 +35,12 @@ pub fn percentile(sorted: &[f64], q: f64) -> Result<f64> {
 }
 
 /// The median of values known to be finite and in ascending order; `None` when there are none.
-pub(crate) fn median(sorted: &[f64]) -> Option<f64> {
+pub fn median(sorted: &[f64]) -> Option<f64> {
     (!sorted.is_empty()).then(|| interpolate(sorted, 50.0))
 }
 
 /// The percentile of values known to be finite, ascending and not empty, for a `q` in range.
-pub(crate) fn interpolate(sorted: &[f64], q: f64) -> f64 {
+pub(super) fn interpolate(sorted: &[f64], q: f64) -> f64 {
     let last = sorted.len() - 1;
     let place = last as f64 * (q / 100.0);
     let below = (place.floor() as usize).min(last);

@@ -1,0 +1,31 @@
+//! The statistics that all results rest on: one mean, one percentile, one interval, one bootstrap, one rank correlation.
+//!
+//! Everything random takes a seed and draws from the project's own generator ([`redline_model::random`]), so that the same seed gives
+//! the same draws everywhere and for ever. What concerns sweeps (lines, straightness, places among nulls) is in `redline-steer`.
+
+mod bootstrap;
+mod check;
+mod interval;
+mod percentile;
+mod rank;
+mod significance;
+mod spread;
+
+pub use bootstrap::{Estimate, Resamples, estimate};
+pub use check::{check_ascending, check_finite, check_pairs};
+pub use interval::{COVERAGE, Interval};
+pub use percentile::{median, percentile};
+pub use rank::{average_ranks, spearman};
+pub use significance::{NullPlace, SignTest, f_tail};
+pub use spread::{FEWEST_UNITS, MeanEstimate, Spread};
+
+/// Mean of the values; `None` without any.
+///
+/// # Example
+/// ```
+/// assert_eq!(redline_probe::stats::mean([1.0, 2.0, 6.0]), Some(3.0));
+/// ```
+pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let (sum, n) = values.into_iter().fold((0.0, 0usize), |(sum, n), value| (sum + value, n + 1));
+    (n > 0).then(|| sum / n as f64)
+}
