@@ -10,6 +10,7 @@ pub mod embedded;
 pub mod experiment;
 pub mod form;
 pub mod profile;
+pub mod quality;
 pub mod raw;
 pub mod reference;
 pub mod self_test;
