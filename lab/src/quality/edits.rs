@@ -134,7 +134,7 @@ pub struct ReferenceJudgement {
     pub length_ratio: Option<f64>,
     /// (Deleted − inserted characters) over the length of the answer, which is 1 − `length_ratio`.
     pub net_deletion: Option<f64>,
-    /// How much shorter than the reference the output is, over the length of the reference; below 0 for a longer one.
+    /// How much shorter than both answer and reference the output is, over the length of the reference; below 0 where it is longer than both.
     pub shortfall: Option<f64>,
     /// Whether the reference is the answer; if so, whether the output is too.
     pub clean_kept: Option<bool>,
@@ -162,11 +162,18 @@ impl ReferenceJudgement {
             unchanged_similarity: EditRatios::new(reference, answer).similarity,
             length_ratio,
             net_deletion: length_ratio.map(|ratio| 1.0 - ratio),
-            shortfall: ratio(&to_reference).map(|ratio| 1.0 - ratio),
+            shortfall: shortfall(&to_reference, to_answer.original_length),
             clean_kept: (answer == reference).then(|| !truncated && output == answer),
             truncated,
         })
     }
+}
+
+/// How far the output's length lies outside of what lies between reference and answer.
+fn shortfall(to_reference: &EditRatios, answer: usize) -> Option<f64> {
+    let (reference, output) = (to_reference.original_length, to_reference.output_length);
+    let nearest = output.clamp(reference.min(answer), reference.max(answer));
+    (reference > 0).then(|| (nearest as f64 - output as f64) / reference as f64)
 }
 
 #[cfg(test)]
@@ -217,7 +224,10 @@ mod tests {
         assert!(deleted.similarity < deleted.unchanged_similarity);
         assert_eq!(deleted.net_deletion, Some(1.0 - 5.0 / 24.0));
         assert_eq!(deleted.shortfall, Some(8.0 / 13.0));
-        assert_eq!(judge("It is 3 eggs.").shortfall, Some(0.0));
+        for between in ["It is 3 eggs.", "It is maybe 3 eggs.", "You fool. It are 9 eggs."] {
+            assert_eq!(judge(between).shortfall, Some(0.0));
+        }
+        assert_eq!(judge("You are a fool. It is 9 eggs.").shortfall, Some(-5.0 / 13.0));
         let kept = |output, cut| ReferenceJudgement::new(&row("a b", "a b"), output, cut).unwrap().clean_kept;
         assert_eq!(
             [kept("a b ", false), kept("a c", false), kept("a b", true)],

@@ -17,10 +17,12 @@ mod lattice;
 mod mean;
 mod oracle;
 mod oracle_run;
+mod range;
 mod reference_run;
 mod table;
 mod tally;
 mod touch;
+mod verdict;
 mod verifiable;
 
 pub use align::MOST_CELLS;
@@ -29,7 +31,11 @@ pub use error::QualityError;
 pub use grid::{Grid, Sample};
 pub use oracle::{Closest, Fate, FlawOracle, Judgement};
 pub use oracle_run::{Measure, OracleCell, OracleLine, OracleRun};
+pub use range::{Bounded, QualityBounds, QualityRange, RangeEnd, quality_range};
 pub use reference_run::{CheckedLine, ReferenceCell, ReferenceLine, ReferenceRun, check_solutions};
 pub use table::{QualityTable, Unchanged};
 pub use tally::{FateShares, FlawCounts, FlawGroup};
+pub use verdict::{
+    CLEAN_LOST, DAMAGED, DELETED, Evidence, LEAST_LIKENESS, LEAST_RISE, LEVEL, UNMOVED, Verdict, VerdictKind, verdicts,
+};
 pub use verifiable::{Checked, final_number};

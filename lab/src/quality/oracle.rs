@@ -78,7 +78,7 @@ pub struct Judgement {
     /// Edits between the output and the nearest combination of mended and kept flaws, over the longer length: 0 for the answer, the clean text
     /// and every correction of some flaws, 1 for a text that has nothing to do with them.
     pub stray: f64,
-    /// How much shorter than the clean text the output is, over the length of that text, below 0 for a longer one; none for an empty text.
+    /// How much shorter than that combination the output is, over the length of the combination, below 0 for a longer one; none where that is empty.
     pub shortfall: Option<f64>,
     /// Of an answer without flaws: whether the output is the answer.
     pub clean_kept: Option<bool>,
@@ -171,6 +171,7 @@ impl FlawOracle {
         let symbols: Vec<char> = output.chars().collect();
         let end = if truncated { End::Cut } else { End::Whole };
         let alignment = align(&self.pieces, &symbols, end)?;
+        let way = way_length(&alignment);
         let (common, changed, added) = counts(&alignment, &self.pieces);
         let share = |part: usize| (common > 0).then(|| part as f64 / common as f64);
         let is_whole = alignment.reached.iter().all(|reached| *reached == Reached::Whole);
@@ -186,8 +187,8 @@ impl FlawOracle {
             gain: gain(output, &clean, distance),
             damage: share(changed),
             added: share(added),
-            stray: stray(&alignment, symbols.len()),
-            shortfall: ratio(clean.chars().count()).map(|ratio| 1.0 - ratio),
+            stray: alignment.distance as f64 / symbols.len().max(way).max(1) as f64,
+            shortfall: ratio(way).map(|ratio| 1.0 - ratio),
             clean_kept: self.is_clean().then(|| !truncated && output == self.answer),
             length_ratio,
             net_deletion: length_ratio.map(|ratio| 1.0 - ratio),
@@ -254,11 +255,10 @@ fn gain(text: &str, clean: &str, distance: usize) -> Option<f64> {
     (distance > 0).then(|| 1.0 - levenshtein_distance(text, clean) as f64 / distance as f64)
 }
 
-/// Edits over the longer of the output and the way it was aligned with.
-fn stray(alignment: &Alignment, output: usize) -> f64 {
+/// Length of the combination of mended and kept flaws that the output was aligned with.
+fn way_length(alignment: &Alignment) -> usize {
     let is_read = |step: &&Step| matches!(step, Step::Symbol { edit, .. } if *edit != Edit::Insert);
-    let way = alignment.steps.iter().filter(is_read).count();
-    alignment.distance as f64 / output.max(way).max(1) as f64
+    alignment.steps.iter().filter(is_read).count()
 }
 
 /// Symbols of the common text that were reached, those that the output changes, and those that it adds.

@@ -96,7 +96,7 @@ pub struct OracleLine {
     pub added: Option<f64>,
     /// Mean of edits beside all combinations of mended and kept flaws, over all rows.
     pub stray: Option<f64>,
-    /// How much shorter than the clean text the outputs are, over all rows.
+    /// How much shorter than the nearest combination of mended and kept flaws the outputs are, over all rows.
     pub shortfall: Option<f64>,
     /// Share of answers without flaws that were copied, character for character.
     pub clean_kept: Option<f64>,

@@ -55,7 +55,7 @@ pub struct ReferenceLine {
     pub length_ratio: Option<f64>,
     /// Mean net deletion.
     pub net_deletion: Option<f64>,
-    /// How much shorter than the reference the outputs are.
+    /// How much shorter than both answer and reference the outputs are.
     pub shortfall: Option<f64>,
     /// Share of answers that are their own reference and were copied.
     pub clean_kept: Option<f64>,

@@ -102,7 +102,7 @@ fn runs(symbols: &[Symbol], output: &[char]) -> Vec<Run> {
 /// Whether the run says again what stands directly before or behind it: such a repetition has nothing to do with a flaw between the two.
 fn repeats(run: &Run, output: &[char]) -> bool {
     let inserted = &output[run.start..run.end];
-    inserted.iter().any(|symbol| symbol.is_whitespace())
+    inserted.len() > FARTHEST_MOVE
         && (output[run.end..].starts_with(inserted) || output[..run.start].ends_with(inserted))
 }
 
