@@ -13,6 +13,7 @@ pub mod experiment;
 pub mod form;
 pub mod observer;
 pub mod profile;
+pub mod quality;
 pub mod raw;
 pub mod reference;
 pub mod reproduce;

@@ -1,0 +1,267 @@
+//! The flaw oracle over a sweep: a line for each coefficient, and the figures of each output for paired resampling.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use super::error::QualityError;
+use super::grid::{Grid, Sample};
+use super::mean::{mean, median, share_true};
+use super::oracle::{Fate, FlawOracle, Judgement};
+use super::tally::{FateShares, FlawCounts, FlawGroup, Tally};
+use crate::data::corrupt::{CorruptedRow, Flaw};
+
+/// A judged output.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OracleCell {
+    /// What the oracle says.
+    pub judgement: Judgement,
+    /// Mean negative log-likelihood per token under the unsteered model, in nats, where it was measured.
+    pub nll: Option<f64>,
+}
+
+/// All outputs of a sweep over rows with flaws known, judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OracleRun {
+    /// (rows, coefficients).
+    pub grid: Grid<OracleCell>,
+    /// The unchanged answer of each row, judged as if it were an output.
+    pub unchanged: Vec<Judgement>,
+    /// The flaws of each row.
+    pub flaws: Vec<Vec<Flaw>>,
+    /// Whether a row has the same output at all coefficients.
+    pub unmoved: Vec<bool>,
+}
+
+/// A figure of one output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Measure {
+    /// [`Judgement::gain`].
+    Gain,
+    /// Share of the row's flaws that were mended.
+    Mended,
+    /// Share of the row's flaws of severity 5 that were mended.
+    HarmfulMended,
+    /// Share of the row's flaws of severity 2 to 4 that were mended.
+    HelpfulMended,
+    /// [`Judgement::damage`].
+    Damage,
+    /// [`Judgement::added`].
+    Added,
+    /// [`Judgement::stray`].
+    Stray,
+    /// [`Judgement::shortfall`].
+    Shortfall,
+    /// [`Judgement::clean_kept`] as 0 or 1.
+    CleanKept,
+    /// [`Judgement::length_ratio`].
+    LengthRatio,
+    /// [`Judgement::net_deletion`].
+    NetDeletion,
+    /// Whether the output is a possible correction, as 0 or 1.
+    ExactPossible,
+    /// Mean negative log-likelihood per token under the unsteered model, in nats.
+    Nll,
+}
+
+/// A coefficient's line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OracleLine {
+    /// The signed strength; none for the unchanged answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coefficient: Option<f64>,
+    /// Rows.
+    pub n: usize,
+    /// Rows with flaws.
+    pub n_flawed: usize,
+    /// Mean gain over rows with flaws.
+    pub gain: Option<f64>,
+    /// Its median: a single loop can have any gain below 0.
+    pub gain_median: Option<f64>,
+    /// Flaws that the outputs reached.
+    pub flaws: FlawCounts,
+    /// Share of them that were mended.
+    pub mended: FateShares,
+    /// Share that were kept.
+    pub kept: FateShares,
+    /// Share that were turned into something else.
+    pub other: FateShares,
+    /// Mean damage over rows with flaws.
+    pub damage: Option<f64>,
+    /// Mean damage over rows without flaws.
+    pub clean_damage: Option<f64>,
+    /// Mean of characters added, over all rows.
+    pub added: Option<f64>,
+    /// Mean of edits beside all combinations of mended and kept flaws, over all rows.
+    pub stray: Option<f64>,
+    /// How much shorter than the nearest combination of mended and kept flaws the outputs are, over all rows.
+    pub shortfall: Option<f64>,
+    /// Share of answers without flaws that were copied, character for character.
+    pub clean_kept: Option<f64>,
+    /// Mean length of output over answer, over all rows.
+    pub length_ratio: Option<f64>,
+    /// Mean net deletion, over all rows.
+    pub net_deletion: Option<f64>,
+    /// Mean similarity to the nearest possible correction, over rows with flaws.
+    pub closest_similarity: Option<f64>,
+    /// Mean gain that those corrections have.
+    pub closest_gain: Option<f64>,
+    /// Share of rows with flaws whose output is a possible correction, character for character.
+    pub exact_possible: Option<f64>,
+    /// Share of outputs that the length limit cut.
+    pub truncated: Option<f64>,
+    /// Mean negative log-likelihood per token under the unsteered model, in nats.
+    pub nll: Option<f64>,
+}
+
+impl OracleRun {
+    /// Judges samples; each names its row by the index in `rows`.
+    ///
+    /// # Errors
+    /// [`QualityError::NoRow`], what [`FlawOracle`] and [`Grid::new`] refuse.
+    pub fn new(rows: &[CorruptedRow], samples: &[Sample<'_>]) -> Result<Self, QualityError> {
+        let mut oracles: BTreeMap<usize, FlawOracle> = BTreeMap::new();
+        let mut known: HashMap<(usize, &str, bool), Judgement> = HashMap::new();
+        let mut cells = Vec::with_capacity(samples.len());
+        for &Sample { row, coefficient, output, truncated, nll } in samples {
+            if !oracles.contains_key(&row) {
+                let source = rows.get(row).ok_or(QualityError::NoRow { row, n: rows.len() })?;
+                oracles.insert(row, FlawOracle::new(source)?);
+            }
+            let judgement = match (known.get(&(row, output, truncated)), &oracles[&row]) {
+                (Some(judgement), _) => judgement.clone(),
+                (None, oracle) => oracle.judge(output, truncated)?,
+            };
+            known.entry((row, output, truncated)).or_insert_with(|| judgement.clone());
+            cells.push((row, coefficient, OracleCell { judgement, nll }));
+        }
+        let grid = Grid::new(cells)?;
+        let n_outputs = |row: &usize| known.keys().filter(|(other, ..)| other == row).count();
+        Ok(Self {
+            unchanged: oracles.values().map(FlawOracle::unchanged).collect::<Result<_, _>>()?,
+            flaws: oracles.values().map(|oracle| oracle.flaws().to_vec()).collect(),
+            unmoved: grid.rows.iter().map(|row| n_outputs(row) == 1).collect(),
+            grid,
+        })
+    }
+
+    /// The line of each coefficient.
+    pub fn lines(&self) -> Vec<OracleLine> {
+        let line = |(index, &coefficient): (usize, &f64)| {
+            let judgements: Vec<&Judgement> = self.grid.column(index).map(|cell| &cell.judgement).collect();
+            let nll: Vec<f64> = self.grid.column(index).filter_map(|cell| cell.nll).collect();
+            OracleLine { coefficient: Some(coefficient), nll: mean(&nll), ..self.line(&judgements) }
+        };
+        self.grid.coefficients.iter().enumerate().map(line).collect()
+    }
+
+    /// The line of the unchanged answers.
+    pub fn unchanged_line(&self) -> OracleLine {
+        self.line(&self.unchanged.iter().collect::<Vec<_>>())
+    }
+
+    /// Share of rows with the same output at all coefficients.
+    pub fn unmoved_share(&self) -> Option<f64> {
+        share_true(&self.unmoved)
+    }
+
+    /// One figure of each output.
+    ///
+    /// # Shapes
+    /// (rows, coefficients); nothing where the figure is undefined, for a whole row or for a cut output.
+    pub fn matrix(&self, measure: Measure) -> Vec<Vec<Option<f64>>> {
+        let row = |(cells, flaws): (&Vec<OracleCell>, &Vec<Flaw>)| {
+            cells.iter().map(|cell| cell.figure(measure, flaws)).collect()
+        };
+        self.grid.cells.iter().zip(&self.flaws).map(row).collect()
+    }
+
+    fn line(&self, judgements: &[&Judgement]) -> OracleLine {
+        let is_flawed: Vec<bool> = self.flaws.iter().map(|flaws| !flaws.is_empty()).collect();
+        let of = |rows: Rows, figure: &dyn Fn(&Judgement) -> Option<f64>| -> Vec<f64> {
+            let of_rows = judgements.iter().zip(&is_flawed).filter(|(_, flawed)| match rows {
+                Rows::All => true,
+                Rows::Flawed => **flawed,
+                Rows::Clean => !**flawed,
+            });
+            of_rows.filter_map(|(judgement, _)| figure(judgement)).collect()
+        };
+        let gains = of(Rows::Flawed, &|judged| judged.gain);
+        let closest =
+            |figure: fn(&super::Closest) -> f64| mean(&of(Rows::Flawed, &|judged| judged.closest.as_ref().map(figure)));
+        let tally = Tally::new(self.flaws.iter().map(Vec::as_slice).zip(judgements.iter().copied()));
+        OracleLine {
+            coefficient: None,
+            n: judgements.len(),
+            n_flawed: is_flawed.iter().filter(|flawed| **flawed).count(),
+            gain: mean(&gains),
+            gain_median: median(&gains),
+            flaws: tally.counts(),
+            mended: tally.shares(Fate::Mended),
+            kept: tally.shares(Fate::Kept),
+            other: tally.shares(Fate::Other),
+            damage: mean(&of(Rows::Flawed, &|judged| judged.damage)),
+            clean_damage: mean(&of(Rows::Clean, &|judged| judged.damage)),
+            added: mean(&of(Rows::All, &|judged| judged.added)),
+            stray: mean(&of(Rows::All, &|judged| Some(judged.stray))),
+            shortfall: mean(&of(Rows::All, &|judged| judged.shortfall)),
+            clean_kept: mean(&of(Rows::Clean, &|judged| judged.clean_kept.map(zero_or_one))),
+            length_ratio: mean(&of(Rows::All, &|judged| judged.length_ratio)),
+            net_deletion: mean(&of(Rows::All, &|judged| judged.net_deletion)),
+            closest_similarity: closest(|closest| closest.similarity),
+            closest_gain: closest(|closest| closest.gain),
+            exact_possible: mean(&of(Rows::Flawed, &|judged| Some(zero_or_one(judged.is_exact())))),
+            truncated: mean(&of(Rows::All, &|judged| Some(zero_or_one(judged.truncated)))),
+            nll: None,
+        }
+    }
+}
+
+/// Which rows a figure is a mean over.
+#[derive(Clone, Copy)]
+enum Rows {
+    All,
+    Flawed,
+    Clean,
+}
+
+impl Judgement {
+    /// Whether the output is a possible correction, character for character.
+    pub fn is_exact(&self) -> bool {
+        self.closest.is_some_and(|closest| closest.exact)
+    }
+
+    /// Share of the flaws that the output reached and mended; `group` none for all.
+    pub fn mended_share(&self, flaws: &[Flaw], group: Option<FlawGroup>) -> Option<f64> {
+        let of_group = |flaw: &Flaw| group.is_none() || FlawGroup::of(flaw.severity) == group;
+        let fates = flaws.iter().zip(&self.fates).filter(|(flaw, fate)| of_group(flaw) && **fate != Fate::Unreached);
+        share_true(&fates.map(|(_, fate)| *fate == Fate::Mended).collect::<Vec<_>>())
+    }
+}
+
+impl OracleCell {
+    fn figure(&self, measure: Measure, flaws: &[Flaw]) -> Option<f64> {
+        let judged = &self.judgement;
+        match measure {
+            Measure::Gain => judged.gain,
+            Measure::Mended => judged.mended_share(flaws, None),
+            Measure::HarmfulMended => judged.mended_share(flaws, Some(FlawGroup::Harmful)),
+            Measure::HelpfulMended => judged.mended_share(flaws, Some(FlawGroup::Helpful)),
+            Measure::Damage => judged.damage,
+            Measure::Added => judged.added,
+            Measure::Stray => Some(judged.stray),
+            Measure::Shortfall => judged.shortfall,
+            Measure::CleanKept => judged.clean_kept.map(zero_or_one),
+            Measure::LengthRatio => judged.length_ratio,
+            Measure::NetDeletion => judged.net_deletion,
+            Measure::ExactPossible => (!flaws.is_empty()).then(|| zero_or_one(judged.is_exact())),
+            Measure::Nll => self.nll,
+        }
+    }
+}
+
+fn zero_or_one(is_so: bool) -> f64 {
+    f64::from(u8::from(is_so))
+}
