@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::family::{WindowPattern, family};
+use super::family::{Family, WindowPattern};
 use super::fields::Fields;
 use super::hugging_face_keys::{CONFIG_KEYS, ROPE_KEYS};
 use super::hugging_face_rope::{self, RopeFields};
 use super::keys::unknown_keys;
-use super::{Activation, ModelConfig, checked_layers, config_problem, scale_of};
+use super::{ModelConfig, checked_layers, config_problem, scale_of};
 use crate::files::{MOST_SETTINGS, read};
 use crate::{Error, Result, parse_settings};
 
@@ -34,20 +34,20 @@ impl ModelConfig {
         let model_type = text(path, &map, "model_type")?;
         // models that also see images: the text part has a configuration of its own
         let inner = match map.get("text_config").and_then(Value::as_object) {
-            Some(inner) if model_type == "gemma3" => inner,
+            Some(inner) if Family::named(model_type).is_some_and(|family| family.config.is_text_part) => inner,
             _ => &map,
         };
         let is_nested = !std::ptr::eq(inner, &raw const map);
         let name = inner.get("model_type").map_or(Ok(model_type), |_| text(path, inner, "model_type"))?;
-        let family = family(path, name.strip_suffix("_text").unwrap_or(name))?;
-        let mut unknown = CONFIG_KEYS.check(path, family.name, "", entries(&map))?;
+        let family = Family::of_model_type(path, name)?;
+        let mut unknown = CONFIG_KEYS.check(path, Some(family), "", entries(&map))?;
         if is_nested {
-            unknown.extend(CONFIG_KEYS.check(path, family.name, "text_config.", entries(inner))?);
+            unknown.extend(CONFIG_KEYS.check(path, Some(family), "text_config.", entries(inner))?);
         }
         let fields = Fields { path, map: inner, family };
         let rope = hugging_face_rope::read(&fields)?;
         for (field, dictionary) in hugging_face_rope::dictionaries(inner) {
-            unknown.extend(ROPE_KEYS.check(path, family.name, &format!("{field}."), entries(dictionary))?);
+            unknown.extend(ROPE_KEYS.check(path, Some(family), &format!("{field}."), entries(dictionary))?);
         }
         let mut warnings: Vec<String> = unknown_keys(path, &unknown).into_iter().collect();
         warnings.extend(rope.warning.clone());
@@ -114,12 +114,7 @@ impl Fields<'_> {
     }
 
     fn check_activation(&self) -> Result<()> {
-        let (field, known): (_, &[&str]) = match (self.family.activation, self.family.name) {
-            (Activation::Silu, _) => ("hidden_act", &["silu", "swish"]),
-            // in the first Gemma files `gelu` stands for its tanh approximation
-            (Activation::GeluTanh, "gemma") => ("hidden_act", &["gelu_pytorch_tanh", "gelu"]),
-            (Activation::GeluTanh, _) => ("hidden_activation", &["gelu_pytorch_tanh"]),
-        };
+        let (field, known) = self.family.config.activation;
         match self.value(field) {
             Some(value) if !value.as_str().is_some_and(|name| known.contains(&name)) => {
                 let problem = format!("is {value}; {} models use `{}`", self.family.name, known[0]);
@@ -143,9 +138,9 @@ impl Fields<'_> {
             WindowPattern::Last => self.optional_size("max_window_layers")?.unwrap_or(0),
             _ => 0,
         };
-        let every = match self.family.name {
-            "gemma3" => self.optional_size("sliding_window_pattern")?,
-            _ => None,
+        let every = match self.family.config.has_window_pattern {
+            true => self.optional_size("sliding_window_pattern")?,
+            false => None,
         };
         if every == Some(0) {
             return Err(self.problem("sliding_window_pattern", "is 0"));

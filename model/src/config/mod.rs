@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result};
 
 pub use family::SUPPORTED_ARCHITECTURES;
+pub(crate) use family::{BiasKey, Family, GgufBiases, GgufWindow, RotationKeys, WindowPattern};
 pub(crate) use gguf::query_width;
 pub(crate) use gguf_keys::TOKENIZER_KEYS;
 pub(crate) use gguf_rope::FACTOR_TENSORS;
@@ -144,14 +145,19 @@ impl ModelConfig {
         self.n_heads / self.n_kv_heads
     }
 
-    /// What Hugging Face files leave out of norm weights: Gemma's hold w − 1.
+    /// The facts of its family; of a name that is none's, those of Llama.
+    pub(crate) fn family(&self) -> &'static Family {
+        Family::named(&self.architecture).unwrap_or(&Family::LLAMA)
+    }
+
+    /// What Hugging Face files leave out of norm weights.
     pub(crate) fn norm_offset(&self) -> f64 {
-        if self.architecture.starts_with("gemma") { 1.0 } else { 0.0 }
+        self.family().weights.norm_offset
     }
 
     /// Whether files hold q, k, v as one matrix, and gate and up.
     pub(crate) fn has_fused_projections(&self) -> bool {
-        self.architecture == "phi3"
+        self.family().weights.fuses_projections
     }
 
     /// The window that some layers have; layers have no others.

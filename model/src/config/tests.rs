@@ -8,7 +8,7 @@ use super::gguf_keys::GGUF_KEYS;
 use super::hugging_face_keys::{CONFIG_KEYS, ROPE_KEYS};
 use super::keys::Neutral::{Flag, Number, Text};
 use super::keys::{Neutral, Rule};
-use super::{ModelConfig, SUPPORTED_ARCHITECTURES};
+use super::{Family, ModelConfig, SUPPORTED_ARCHITECTURES};
 use crate::gguf::{GgufArray, GgufFile, GgufTensor, GgufValue, encode_gguf};
 use crate::{Error, Result};
 
@@ -115,7 +115,7 @@ fn every_key_of_config_json_is_read_or_refused_by_name() {
     let place = Place(tempfile::tempdir().unwrap());
     for family in SUPPORTED_ARCHITECTURES {
         for key in CONFIG_KEYS.keys {
-            let (name, rule) = (key.name, CONFIG_KEYS.rule(key.name, family).unwrap());
+            let (name, rule) = (key.name, CONFIG_KEYS.rule(key.name, Family::named(family)).unwrap());
             let of = |value: Value| with(golden(family), &json!({ name: value }));
             match rule {
                 Rule::Harmless => {}
@@ -167,7 +167,7 @@ fn every_key_about_rotation_is_read_or_refused_by_name() {
         (&mscaled, "mscale_all_dim", json!(0.5)),
         (&long, "short_factor", json!([2, 1, 1, 1, 1, 1, 1, 1])),
     ] {
-        assert!(ROPE_KEYS.rule(key, "llama").is_some(), "{key}");
+        assert!(ROPE_KEYS.rule(key, Some(&Family::LLAMA)).is_some(), "{key}");
         let before = place.read(&llama(base.clone())).unwrap().0;
         let mut changed = base.clone();
         changed[key] = value;
@@ -330,7 +330,7 @@ fn every_key_of_gguf_metadata_is_read_or_refused_by_name() {
     for family in SUPPORTED_ARCHITECTURES {
         for key in GGUF_KEYS.keys {
             let name = key.name;
-            match GGUF_KEYS.rule(name, family).unwrap() {
+            match GGUF_KEYS.rule(name, Family::named(family)).unwrap() {
                 Rule::Harmless => {}
                 Rule::Only { neutral, .. } => {
                     let value = match not_neutral(neutral) {
