@@ -13,8 +13,21 @@ use crate::hook::{HookPoint, TokenLayout};
 use crate::sampling::SamplingOptions;
 use crate::*;
 
-const FAMILIES: [&str; 10] =
-    ["llama", "llama_tied", "llama3_rope", "mistral_swa", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3"];
+/// Folders in `tests/golden`, which `scripts/goldens/make_family.py` makes.
+pub(crate) const FAMILIES: &[&str] = &[
+    "llama",
+    "llama_tied",
+    "llama3_rope",
+    "mistral_swa",
+    "qwen2",
+    "qwen3",
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "phi3",
+    "smollm3",
+    "smollm3_swa",
+];
 const TOLERANCE: f32 = 1e-4;
 
 fn golden(family: &str) -> PathBuf {
@@ -81,7 +94,7 @@ impl Hook for Recorder {
 
 #[test]
 fn hidden_states_and_logits_equal_transformers() {
-    for family in FAMILIES {
+    for &family in FAMILIES {
         let (decoder, expected) = load(family);
         let sequences = sequences(&expected);
         let mut recorder = Recorder::default();
@@ -99,7 +112,7 @@ fn hidden_states_and_logits_equal_transformers() {
 
 #[test]
 fn greedy_tokens_equal_transformers() {
-    for family in FAMILIES {
+    for &family in FAMILIES {
         let (decoder, expected) = load(family);
         let reference: Vec<u32> =
             expected["greedy"].get(0).unwrap().to_vec1::<i64>().unwrap().iter().map(|&id| id as u32).collect();
@@ -152,7 +165,7 @@ fn mixed_states(decoder: &Decoder, tokens: &[u32], hook: &mut dyn Hook) -> Vec<T
 
 #[test]
 fn attention_over_caches_in_one_kernel_equals_the_composition() {
-    for family in FAMILIES {
+    for &family in FAMILIES {
         let (decoder, expected) = load(family);
         let tokens = sequences(&expected).remove(0);
         let composed = decoder.clone().with_kernels(Kernels::Differentiable).unwrap();
@@ -179,7 +192,7 @@ impl Hook for Patterns {
 /// Rotation, attention and caches as on other devices; there sums and gates are plain operations too.
 #[test]
 fn what_other_devices_run_equals_the_kernels_of_the_cpu() {
-    for family in FAMILIES {
+    for &family in FAMILIES {
         let (decoder, expected) = load(family);
         let sequences = sequences(&expected);
         let fused = mixed_states(&decoder, &sequences[0], &mut NoHook);
@@ -196,7 +209,7 @@ fn what_other_devices_run_equals_the_kernels_of_the_cpu() {
 
 #[test]
 fn cached_in_pieces_equals_uncached_to_the_last_bit() {
-    for family in FAMILIES {
+    for &family in FAMILIES {
         let (decoder, expected) = load(family);
         // longer than a block of queries and than any window
         let tokens: Vec<u32> = sequences(&expected).remove(0).into_iter().cycle().take(100).collect();

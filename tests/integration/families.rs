@@ -84,15 +84,13 @@ impl Golden {
         {
             weight = (weight * (f64::from(self.head_dim()) / width).sqrt()).unwrap();
         }
-        match (self.architecture, name) {
-            ("llama", name) if name.ends_with("q_proj.weight") => {
-                interleave(&weight, self.size("num_attention_heads") as usize)
-            }
-            ("llama", name) if name.ends_with("k_proj.weight") => {
-                interleave(&weight, self.size("num_key_value_heads") as usize)
-            }
-            _ => weight,
-        }
+        let heads = match name {
+            _ if !matches!(self.architecture, "llama" | "smollm3") => return weight,
+            name if name.ends_with("q_proj.weight") => self.size("num_attention_heads"),
+            name if name.ends_with("k_proj.weight") => self.size("num_key_value_heads"),
+            _ => return weight,
+        };
+        interleave(&weight, heads as usize)
     }
 
     fn metadata(&self) -> Vec<(String, GgufValue)> {
@@ -160,6 +158,7 @@ fn gguf_files_of_every_family_give_the_numbers_of_transformers() {
         ("gemma2", "gemma2"),
         ("gemma3", "gemma3"),
         ("phi3", "phi3"),
+        ("smollm3", "smollm3"),
     ] {
         let path = folder.path().join(format!("{family}.gguf"));
         let written = Golden::new(family, architecture);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::family::{Family, GgufWindow};
+use super::family::{Family, GgufWindow, WindowHabit};
 use super::gguf_keys::{GENERAL_KEYS, GGUF_KEYS};
 use super::keys::{shortened, unknown_keys};
 use super::{ModelConfig, checked_layers, checked_size, config_problem, gguf_rope, scale_of};
@@ -113,6 +113,7 @@ impl Metadata<'_> {
             rope_theta: self.number("rope.freq_base")?.unwrap_or(10_000.0) as f32,
             rope_scaling,
             local_rope_theta: family.has_local_rope().then_some(local_theta),
+            unrotated_layers: Family::unrotated_layers(family.unrotated_every, n_layers),
             windows: self.windows(family, n_layers)?,
             context,
             tie_embeddings: !has("output.weight"),
@@ -141,7 +142,8 @@ impl Metadata<'_> {
             return Err(self.problem("attention.sliding_window_pattern", "is 0"));
         }
         let window = window.or(family.gguf.default_window);
-        Ok(family.windows(window, n_layers, n_layers, every))
+        let habit = WindowHabit { first: n_layers, every, unrotated: &[] };
+        Ok(family.windows(window, n_layers, &habit))
     }
 
     fn vocab_size(&self) -> Result<usize> {

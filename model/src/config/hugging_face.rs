@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::family::{Family, WindowPattern};
+use super::family::{Family, WindowHabit, WindowPattern};
 use super::fields::Fields;
 use super::hugging_face_keys::{CONFIG_KEYS, ROPE_KEYS};
 use super::hugging_face_rope::{self, RopeFields};
@@ -82,6 +82,7 @@ impl Fields<'_> {
         let n_layers = checked_layers(self.path, "num_hidden_layers", self.size("num_hidden_layers")?)?;
         let attention_bias = self.flag("attention_bias")?.unwrap_or(false) && !family.qkv_bias;
         let query_width = self.number("query_pre_attn_scalar")?;
+        let unrotated_layers = self.unrotated_layers(n_layers)?;
         Ok(ModelConfig {
             architecture: family.name.into(),
             vocab_size: self.size("vocab_size")?,
@@ -96,7 +97,8 @@ impl Fields<'_> {
             rope_theta: rope.theta,
             rope_scaling: rope.scaling,
             local_rope_theta: rope.local_theta,
-            windows: self.windows(n_layers)?,
+            windows: self.windows(n_layers, &unrotated_layers)?,
+            unrotated_layers,
             context: rope.context,
             tie_embeddings: self.flag("tie_word_embeddings")?.unwrap_or(family.ties_embeddings),
             qkv_bias: family.qkv_bias || attention_bias,
@@ -113,6 +115,28 @@ impl Fields<'_> {
         })
     }
 
+    /// The layers that `no_rope_layers` marks with 0, or every nth.
+    fn unrotated_layers(&self, n_layers: usize) -> Result<Vec<usize>> {
+        const LIST: &str = "no_rope_layers";
+        let Some(every) = self.family.unrotated_every else { return Ok(Vec::new()) };
+        let Some(list) = self.value(LIST) else {
+            return match self.optional_size("no_rope_layer_interval")? {
+                Some(0) => Err(self.problem("no_rope_layer_interval", "is 0")),
+                interval => Ok(Family::unrotated_layers(Some(interval.unwrap_or(every)), n_layers)),
+            };
+        };
+        let list = list.as_array().ok_or_else(|| self.problem(LIST, "must be a list"))?;
+        if list.len() < n_layers {
+            return Err(self.problem(LIST, format!("names {} layers of {n_layers}", list.len())));
+        }
+        let is_unrotated = |(layer, value): (usize, &Value)| match value.as_u64() {
+            Some(0) => Ok(Some(layer)),
+            Some(1) => Ok(None),
+            _ => Err(self.problem(LIST, format!("holds {value}, which is neither 1 (rotates) nor 0"))),
+        };
+        list.iter().take(n_layers).enumerate().map(is_unrotated).filter_map(Result::transpose).collect()
+    }
+
     fn check_activation(&self) -> Result<()> {
         let (field, known) = self.family.config.activation;
         match self.value(field) {
@@ -125,10 +149,12 @@ impl Fields<'_> {
     }
 
     /// The window of each layer: by `layer_types` where the family has them, otherwise by the family's habit.
-    fn windows(&self, n_layers: usize) -> Result<Vec<Option<usize>>> {
+    fn windows(&self, n_layers: usize, unrotated: &[usize]) -> Result<Vec<Option<usize>>> {
         let pattern = self.family.pattern;
-        let window = match (pattern, self.flag("use_sliding_window")?) {
-            (WindowPattern::None, _) | (WindowPattern::Last, None | Some(false)) => None,
+        let is_off = self.family.switches_windows() && self.flag("use_sliding_window")? != Some(true);
+        let window = match pattern {
+            WindowPattern::None => None,
+            _ if is_off => None,
             _ => self.optional_size("sliding_window")?,
         };
         if window == Some(0) {
@@ -145,7 +171,7 @@ impl Fields<'_> {
         if every == Some(0) {
             return Err(self.problem("sliding_window_pattern", "is 0"));
         }
-        let habit = self.family.windows(window, n_layers, first, every);
+        let habit = self.family.windows(window, n_layers, &WindowHabit { first, every, unrotated });
         let Some(kinds) = self.value("layer_types") else { return Ok(habit) };
         let kinds = kinds.as_array().ok_or_else(|| self.problem("layer_types", "must be a list"))?;
         if kinds.len() != n_layers {

@@ -6,7 +6,7 @@ use super::keys::{Key, KeyList, Neutral, harmless_if, only, only_if, read, read_
 use crate::config::Activation;
 
 const IS_WINDOWED: fn(&Family) -> bool = |family| family.pattern != WindowPattern::None;
-const HAS_SWITCHED_WINDOW: fn(&Family) -> bool = |family| family.pattern == WindowPattern::Last;
+const LEAVES_LAYERS_UNROTATED: fn(&Family) -> bool = |family| family.unrotated_every.is_some();
 const ALTERNATES: fn(&Family) -> bool = |family| matches!(family.pattern, WindowPattern::AllButEvery(_));
 const NAMES_HIDDEN_ACTIVATION: fn(&Family) -> bool = |family| family.config.activation.0 == "hidden_activation";
 const IS_SILU: fn(&Family) -> bool = |family| family.activation == Activation::Silu;
@@ -99,7 +99,9 @@ const KEYS: &[Key] = &[
     only("rope_interleave", ROTATION, OFF),
     only("use_mrope", ROTATION, OFF),
     only("mrope_section", ROTATION, &[]),
+    read_if("no_rope_layers", LEAVES_LAYERS_UNROTATED),
     only("no_rope_layers", ROTATION, &[]),
+    read_if("no_rope_layer_interval", LEAVES_LAYERS_UNROTATED),
     only("no_rope_layer_interval", ROTATION, ZERO),
     only("interpolate_factor", ROTATION, ONE),
     only("alibi", "ALiBi instead of rotation", OFF),
@@ -121,10 +123,10 @@ const KEYS: &[Key] = &[
     // which positions a layer attends to
     read_if("sliding_window", IS_WINDOWED),
     only("sliding_window", WINDOW, &[]),
-    read_if("use_sliding_window", HAS_SWITCHED_WINDOW),
+    read_if("use_sliding_window", Family::switches_windows),
     harmless_if("use_sliding_window", IS_WINDOWED),
     only("use_sliding_window", WINDOW, OFF),
-    read_if("max_window_layers", HAS_SWITCHED_WINDOW),
+    read_if("max_window_layers", |family| family.pattern == WindowPattern::Last),
     read_if("sliding_window_pattern", |family| family.config.has_window_pattern),
     only_if("sliding_window_pattern", ALTERNATES, WINDOW, &[Number(2.0)]),
     only("sliding_window_pattern", WINDOW, &[]),

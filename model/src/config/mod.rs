@@ -72,6 +72,9 @@ pub struct ModelConfig {
     pub rope_scaling: RopeScaling,
     /// Base of the rotary frequencies of layers with a window, which are not stretched; `None`: as the others.
     pub local_rope_theta: Option<f32>,
+    /// Layers, from 0, that leave queries and keys unrotated: attention there knows no positions (NoPE, Kazemnejad et al. 2023).
+    #[serde(default)]
+    pub unrotated_layers: Vec<usize>,
     /// Positions a layer attends to, its own included; `None`: all before it. One entry a layer.
     pub windows: Vec<Option<usize>>,
     /// Largest number of positions.
@@ -123,6 +126,7 @@ impl ModelConfig {
             rope_theta: 10_000.0,
             rope_scaling: RopeScaling::None,
             local_rope_theta: None,
+            unrotated_layers: Vec::new(),
             windows: vec![None; n_layers],
             context,
             tie_embeddings: true,

@@ -14,6 +14,7 @@ use crate::{Error, Result};
 
 /// A value of each key that is read, other than that of the base, with what it needs beside it.
 fn another(key: &str, family: &str) -> (Value, Value) {
+    let facts = Family::named(family).unwrap();
     let yarn = json!({ "rope_parameters": { "rope_type": "yarn", "factor": 2.0 } });
     let long = json!({ "rope_parameters": { "rope_type": "longrope", "short_factor": [1, 1, 1, 1, 1, 1, 1, 1] } });
     let windowed =
@@ -33,9 +34,7 @@ fn another(key: &str, family: &str) -> (Value, Value) {
             "gemma3" => (json!(64), json!({ "rope_parameters": { "full_attention": yarn["rope_parameters"] } })),
             _ => (json!(64), yarn),
         },
-        "tie_word_embeddings" => {
-            (json!(!matches!(family, "gemma" | "gemma2" | "gemma3")), json!({ "tie_word_embeddings": null }))
-        }
+        "tie_word_embeddings" => (json!(!facts.ties_embeddings), json!({ "tie_word_embeddings": null })),
         "eos_token_id" => (json!([2, 7]), json!({})),
         "layer_types" => (json!(["full_attention", "sliding_attention"]), json!({})),
         "rope_theta" => (json!(5e4), json!({ "rope_parameters": null })),
@@ -50,8 +49,10 @@ fn another(key: &str, family: &str) -> (Value, Value) {
         "hidden_activation" | "hidden_act" => (json!("relu"), json!({})),
         "partial_rotary_factor" => (json!(0.5), json!({ "rope_parameters": null })),
         "rope_local_base_freq" => (json!(3e4), json!({ "rope_parameters": null })),
+        "no_rope_layers" => (json!([0, 1, 1, 1, 1]), json!({})),
+        "no_rope_layer_interval" => (json!(2), json!({ "no_rope_layers": null })),
         "attention_bias" | "mlp_bias" => (json!(true), json!({})),
-        "sliding_window" => (json!(5), if family.starts_with("qwen") { windowed } else { json!({}) }),
+        "sliding_window" => (json!(5), if facts.switches_windows() { windowed } else { json!({}) }),
         "use_sliding_window" => (json!(false), windowed),
         "max_window_layers" => (json!(3), windowed),
         "sliding_window_pattern" => (json!(2), json!({ "layer_types": null })),
@@ -245,6 +246,30 @@ fn absent_keys_have_the_defaults_of_their_family() {
     assert_eq!(place.read(&null).unwrap().0.logit_softcap, None, "null says that there is none");
     assert_eq!(without("mistral", &["sliding_window"]).windows, [Some(4096); 4]);
     assert_eq!(without("phi3", &["rms_norm_eps"]).rms_norm_eps, 1e-5);
+}
+
+#[test]
+fn layers_that_do_not_rotate_are_named_by_a_list_or_an_interval() {
+    let place = Place(tempfile::tempdir().unwrap());
+    let layers = |more: Value| Ok::<_, Error>(place.read(&with(golden("smollm3"), &more))?.0.unrotated_layers);
+    assert_eq!(layers(json!({})).unwrap(), [3]);
+    assert_eq!(layers(json!({ "no_rope_layers": [0, 1, 1, 1, 0, 0, 0] })).unwrap(), [0, 4], "more entries than layers");
+    assert_eq!(layers(json!({ "no_rope_layers": null, "no_rope_layer_interval": 2 })).unwrap(), [1, 3]);
+    assert_eq!(layers(json!({ "no_rope_layers": null, "no_rope_layer_interval": null })).unwrap(), [3]);
+    for (key, value) in [
+        ("no_rope_layers", json!([1, 0])),
+        ("no_rope_layers", json!([1, 1, 1, 2, 1])),
+        ("no_rope_layers", json!(4)),
+        ("no_rope_layer_interval", json!(0)),
+    ] {
+        let error = layers(json!({ "no_rope_layers": null, key: value.clone() })).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{key}`")), "{value}: {error}");
+    }
+    // windows stand in these layers only, and only where they are switched on
+    let windowed = |on: bool| json!({ "layer_types": null, "sliding_window": 8, "use_sliding_window": on });
+    let windows = |more: &Value| place.read(&with(golden("smollm3"), more)).unwrap().0.windows;
+    assert_eq!(windows(&windowed(true)), [None, None, None, Some(8), None]);
+    assert_eq!(windows(&windowed(false)), [None; 5]);
 }
 
 #[test]

@@ -84,13 +84,13 @@ impl Block {
 
     /// Training: z of rows without a past, (n_tokens, n_heads · head_dim), in one differentiable kernel; nothing is hooked.
     fn attend_rows(&self, x: &Tensor, rows: &Arc<[Span]>, call: &Call<'_, '_>) -> Result<Tensor> {
-        self.attention.attend_rows(x, rows, call.pass.rotary(self.attention.window))
+        self.attention.attend_rows(x, rows, call.pass.rotary(self.attention.rotation))
     }
 
     /// Inference on the CPU: z of all chunks, (n_tokens, n_heads · head_dim), in one kernel, which shows no patterns.
     fn attend_cached(&self, x: &Tensor, layer: usize, call: &mut Call<'_, '_>) -> Result<Tensor> {
         let Call { pass, chunks, hook, .. } = call;
-        let rotary = pass.rotary(self.attention.window);
+        let rotary = pass.rotary(self.attention.rotation);
         let append = |k: &Tensor, v: &Tensor| pass.append(layer, [k, v], chunks, &self.attention);
         let z = self.attention.attend_cached(x, rotary, append)?;
         let point = HookPoint::Block { layer, site: Site::AttnZ };
@@ -107,7 +107,7 @@ impl Block {
         let Call { pass, chunks, hook, kernels } = call;
         let pattern_point = HookPoint::Block { layer, site: Site::AttnPattern };
         let want_pattern = hook.wants(pattern_point);
-        let [q, k, v] = self.attention.project(x, pass.rotary(self.attention.window), *kernels)?;
+        let [q, k, v] = self.attention.project(x, pass.rotary(self.attention.rotation), *kernels)?;
         let mut outputs = Vec::with_capacity(chunks.len());
         for (chunk, plan) in chunks.iter().zip(&pass.plans) {
             let (k, v) = (by_row(&k, plan)?, by_row(&v, plan)?);

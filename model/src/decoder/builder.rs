@@ -5,7 +5,7 @@ use candle_core::{Device, Tensor};
 use super::Embedding;
 use super::block::Block;
 use crate::layers::packed::Packed;
-use crate::layers::{Attention, HeadSizes, Linear, Mlp, RmsNorm};
+use crate::layers::{Attention, HeadSizes, Linear, Mlp, RmsNorm, Rotation};
 use crate::weights::TensorSource;
 use crate::{ModelConfig, Result};
 
@@ -65,6 +65,7 @@ impl Builder<'_> {
             o: self.linear(&part("o_proj"), [hidden, q_width], config.output_bias)?,
             qk_norms: self.norms(config.qk_norm, &["q_norm", "k_norm"].map(part), config.head_dim)?,
             window: config.windows[layer],
+            rotation: Rotation::of(config, layer),
             sizes: HeadSizes {
                 n_heads: config.n_heads,
                 n_kv_heads: config.n_kv_heads,

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 
 use crate::hook::{Hook, HookPoint, untouched_blocks, visit};
 use crate::layers::packed::Packed;
-use crate::layers::{Kernels, Linear, RmsNorm, Rope, RotaryTables};
+use crate::layers::{Kernels, Linear, RmsNorm, Ropes};
 use crate::pass::Pass;
 use crate::weights::{FileTensors, TensorSource, Weights};
 use crate::{KvCache, ModelConfig, Result, matmul_precision};
@@ -25,9 +25,7 @@ pub struct Decoder {
     blocks: Vec<Block>,
     norm: RmsNorm,
     unembedding: Linear,
-    rope: Rope,
-    /// Rotation of layers with a window, where it differs.
-    local_rope: Option<Rope>,
+    ropes: Ropes,
     kernels: Kernels,
     device: Device,
 }
@@ -92,9 +90,9 @@ impl Decoder {
             let blocks = (0..config.n_layers).map(|layer| builder.block(layer)).collect::<Result<_>>()?;
             (embedding, unembedding, blocks, builder.norm("model.norm", config.hidden_size)?)
         };
-        let (rope, local_rope) = (Rope::new(&config), Rope::local(&config));
+        let ropes = Ropes::new(&config);
         let (kernels, device) = (Kernels::default(), device.clone());
-        let mut decoder = Self { config, embedding, blocks, norm, unembedding, rope, local_rope, kernels, device };
+        let mut decoder = Self { config, embedding, blocks, norm, unembedding, ropes, kernels, device };
         decoder.linears().for_each(Linear::pack);
         Ok(decoder)
     }
@@ -254,10 +252,9 @@ impl Decoder {
         Ok(Some(LeadPass { pass: lead, n_blocks, lines: Tensor::new(lines, &self.device)? }))
     }
 
-    /// Rotations at these positions, and those of layers with a window, where they differ.
-    pub(crate) fn rotary_tables(&self, positions: &[usize]) -> Result<(RotaryTables, Option<RotaryTables>)> {
-        let local = self.local_rope.as_ref().map(|rope| rope.tables(positions, &self.device)).transpose()?;
-        Ok((self.rope.tables(positions, &self.device)?, local))
+    /// The frequencies of its layers.
+    pub(crate) fn ropes(&self) -> &Ropes {
+        &self.ropes
     }
 
     /// A pass over rows without past whose parts run one by one.

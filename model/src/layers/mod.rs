@@ -23,7 +23,7 @@ pub(crate) use linear::Linear;
 pub(crate) use lora::{Dropout, LoraDelta, mix};
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::RmsNorm;
-pub(crate) use rope::{Rope, RotaryTables};
+pub(crate) use rope::{PassRotary, Rope, Ropes, RotaryTables, Rotation};
 pub(crate) use sum::sum;
 
 /// Whether a kernel for f32 on the CPU can run.

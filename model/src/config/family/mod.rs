@@ -44,6 +44,8 @@ pub(crate) struct Family {
     pub(crate) ties_embeddings: bool,
     /// Which layers look at a window.
     pub(crate) pattern: WindowPattern,
+    /// Every nth layer leaves queries and keys unrotated where the configuration does not say; `None`: all rotate them.
+    pub(crate) unrotated_every: Option<usize>,
     /// What its `config.json` looks like.
     pub(crate) config: ConfigFacts,
     /// How Hugging Face files hold its tensors.
@@ -63,6 +65,19 @@ pub(crate) enum WindowPattern {
     AllButEvery(usize),
     /// From `max_window_layers` on, where `use_sliding_window` is set.
     Last,
+    /// Those that leave queries and keys unrotated, where `use_sliding_window` is set.
+    Unrotated,
+}
+
+/// What a configuration says about which layers have a window.
+#[derive(Debug, Default)]
+pub(super) struct WindowHabit<'a> {
+    /// The first of [`WindowPattern::Last`].
+    pub(super) first: usize,
+    /// The number of [`WindowPattern::AllButEvery`], where it is another than the family's.
+    pub(super) every: Option<usize>,
+    /// Layers that leave queries and keys unrotated.
+    pub(super) unrotated: &'a [usize],
 }
 
 /// A family's `config.json`.
@@ -214,7 +229,18 @@ impl Family {
 
     /// Whether windows differ between layers, so that `config.json` names the kind of each.
     pub(crate) fn names_layer_kinds(&self) -> bool {
-        matches!(self.pattern, WindowPattern::AllButEvery(_) | WindowPattern::Last)
+        !matches!(self.pattern, WindowPattern::None | WindowPattern::All)
+    }
+
+    /// Whether windows count only where `use_sliding_window` is set.
+    pub(crate) fn switches_windows(&self) -> bool {
+        matches!(self.pattern, WindowPattern::Last | WindowPattern::Unrotated)
+    }
+
+    /// The layers that leave queries and keys unrotated, where every nth does.
+    pub(crate) fn unrotated_layers(every: Option<usize>, n_layers: usize) -> Vec<usize> {
+        let is_unrotated = |layer: &usize| every.is_some_and(|every| (layer + 1).is_multiple_of(every));
+        (0..n_layers).filter(is_unrotated).collect()
     }
 
     /// Whether scores can be capped.
@@ -227,20 +253,19 @@ impl Family {
         self.config.caps != Caps::None
     }
 
-    /// The window of each layer; `first` is the first layer with one, where the pattern is [`WindowPattern::Last`], `every` the
-    /// number of [`WindowPattern::AllButEvery`] where the file says another.
+    /// The window of each layer.
     pub(super) fn windows(
         &self,
         window: Option<usize>,
         n_layers: usize,
-        first: usize,
-        every: Option<usize>,
+        habit: &WindowHabit<'_>,
     ) -> Vec<Option<usize>> {
         let has_window = |layer: usize| match self.pattern {
             WindowPattern::None => false,
             WindowPattern::All => true,
-            WindowPattern::AllButEvery(n) => !(layer + 1).is_multiple_of(every.unwrap_or(n)),
-            WindowPattern::Last => layer >= first,
+            WindowPattern::AllButEvery(n) => !(layer + 1).is_multiple_of(habit.every.unwrap_or(n)),
+            WindowPattern::Last => layer >= habit.first,
+            WindowPattern::Unrotated => habit.unrotated.contains(&layer),
         };
         (0..n_layers).map(|layer| window.filter(|_| has_window(layer))).collect()
     }
@@ -274,13 +299,16 @@ mod tests {
 
     #[test]
     fn windows_by_pattern() {
-        let windows = |name: &str, n| Family::named(name).unwrap().windows(Some(8), n, 2, None);
+        let habit = WindowHabit { first: 2, every: None, unrotated: &[1] };
+        let windows = |name: &str, n| Family::named(name).unwrap().windows(Some(8), n, &habit);
         assert_eq!(windows("mistral", 2), [Some(8), Some(8)]);
         assert_eq!(windows("gemma2", 4), [Some(8), None, Some(8), None]);
         assert_eq!(windows("gemma3", 7)[4..], [Some(8), None, Some(8)]);
         assert_eq!(windows("qwen2", 3), [None, None, Some(8)]);
         assert_eq!(windows("llama", 2), [None, None]);
         let gemma3 = Family::named("gemma3").unwrap();
-        assert_eq!(gemma3.windows(Some(8), 3, 0, Some(2)), [Some(8), None, Some(8)]);
+        let every = WindowHabit { every: Some(2), ..WindowHabit::default() };
+        assert_eq!(gemma3.windows(Some(8), 3, &every), [Some(8), None, Some(8)]);
+        assert_eq!(windows("smollm3", 3), [None, Some(8), None]);
     }
 }

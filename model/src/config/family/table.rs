@@ -6,7 +6,7 @@ use super::{
 use crate::config::Activation;
 
 /// Every family that the decoder knows.
-pub(super) const FAMILIES: &[Family] = &[LLAMA, MISTRAL, QWEN2, QWEN3, GEMMA, GEMMA2, GEMMA3, PHI3];
+pub(super) const FAMILIES: &[Family] = &[LLAMA, MISTRAL, QWEN2, QWEN3, GEMMA, GEMMA2, GEMMA3, PHI3, SMOLLM3];
 
 const SILU: &[&str] = &["silu", "swish"];
 const GELU: &[&str] = &["gelu_pytorch_tanh"];
@@ -23,6 +23,7 @@ pub(super) const LLAMA: Family = Family {
     scales_embeddings: false,
     ties_embeddings: false,
     pattern: WindowPattern::None,
+    unrotated_every: None,
     config: LLAMA_CONFIG,
     weights: WeightFacts { norm_offset: 0.0, fuses_projections: false },
     gguf: LLAMA_GGUF,
@@ -213,5 +214,21 @@ const PHI3: Family = Family {
     },
     weights: WeightFacts { norm_offset: 0.0, fuses_projections: true },
     gguf: GgufFacts { architecture: "phi3", window: GgufWindow::Ignored, ..OTHER_GGUF },
+    ..LLAMA
+};
+
+const SMOLLM3: Family = Family {
+    name: "smollm3",
+    ties_embeddings: true,
+    pattern: WindowPattern::Unrotated,
+    unrotated_every: Some(4),
+    config: ConfigFacts {
+        model_type: "smollm3",
+        class_name: "SmolLM3ForCausalLM",
+        windowed: None,
+        defaults: &[("num_key_value_heads", 4.0), ("rope_theta", 2_000_000.0)],
+        ..LLAMA_CONFIG
+    },
+    gguf: GgufFacts { architecture: "smollm3", permutes_rows: true, ..OTHER_GGUF },
     ..LLAMA
 };

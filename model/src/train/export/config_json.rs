@@ -83,6 +83,10 @@ fn made(path: &Path, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<Valu
         value["layer_types"] = json!(config.windows.iter().map(kind).collect::<Vec<_>>());
         value["use_sliding_window"] = json!(config.window().is_some());
     }
+    if family.unrotated_every.is_some() {
+        let rotates = |layer: usize| u8::from(!config.unrotated_layers.contains(&layer));
+        value["no_rope_layers"] = json!((0..config.n_layers).map(rotates).collect::<Vec<_>>());
+    }
     if family.config.has_query_width {
         value["query_pre_attn_scalar"] = json!((1.0 / f64::from(config.attention_scale).powi(2)).round() as u64);
     }
@@ -115,6 +119,9 @@ fn check(path: &Path, config: &ModelConfig, family: &Family) -> Result<()> {
             return refuse("attention_bias", "that some linear layers have a bias and some not");
         }
         _ => {}
+    }
+    if family.unrotated_every.is_none() && !config.unrotated_layers.is_empty() {
+        return refuse("no_rope_layers", "that some layers leave queries and keys unrotated");
     }
     if family.pattern == WindowPattern::All && config.windows.windows(2).any(|pair| pair[0] != pair[1]) {
         return refuse("sliding_window", "that layers differ");

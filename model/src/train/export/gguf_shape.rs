@@ -79,6 +79,9 @@ impl GgufShape {
     }
 
     fn add_rope(&mut self, config: &ModelConfig) -> Result<()> {
+        if config.unrotated_layers != Family::unrotated_layers(self.family.unrotated_every, config.n_layers) {
+            return refuse("rotation left out in other layers than is usual", self.architecture());
+        }
         // llama.cpp's own value; other bases have no key that all its versions read
         if config.local_rope_theta.is_some_and(|theta| theta != 10_000.0) {
             return refuse("another rotary base in layers with a window", self.architecture());
