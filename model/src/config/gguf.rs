@@ -123,12 +123,33 @@ impl Metadata<'_> {
             qk_norm: family.qk_norm,
             post_norms: family.post_norms,
             activation: family.activation,
-            embedding_scale: if family.scales_embeddings { (hidden_size as f32).sqrt() } else { 1.0 },
-            attention_scale: scale_of(query_width as f64),
+            embedding_scale: match family.scales_embeddings {
+                true => (hidden_size as f32).sqrt(),
+                false => self.scale(family, "embedding_scale")?.unwrap_or(1.0),
+            },
+            attention_scale: self.scale(family, "attention.scale")?.unwrap_or(scale_of(query_width as f64)),
+            residual_scale: self.scale(family, "residual_scale")?.unwrap_or(1.0),
             attention_softcap: softcap("attn_logit_softcapping", 0)?,
             logit_softcap: softcap("final_logit_softcapping", 1)?,
+            logit_divisor: self.logit_divisor(family)?,
             eos_token_ids: self.file.u64("tokenizer.ggml.eos_token_id").map(|id| id as u32).into_iter().collect(),
         })
+    }
+
+    /// A factor of families that have such keys; 0 stands for one that is not given.
+    fn scale(&self, family: &Family, name: &str) -> Result<Option<f32>> {
+        match family.gguf.has_scales {
+            true => Ok(self.number(name)?.filter(|scale| *scale != 0.0).map(|scale| scale as f32)),
+            false => Ok(None),
+        }
+    }
+
+    /// What logits are divided by, which llama.cpp demands of families that have the key.
+    fn logit_divisor(&self, family: &Family) -> Result<f32> {
+        match self.scale(family, "logit_scale")? {
+            None if family.gguf.has_scales => Err(self.problem("logit_scale", "is missing or 0")),
+            divisor => Ok(divisor.unwrap_or(1.0)),
+        }
     }
 
     /// The window of each layer, by the family's habit: files only say how wide it is, and in which layers by a number.

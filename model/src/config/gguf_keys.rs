@@ -5,8 +5,9 @@
 
 use super::family::{Family, GgufWindow};
 use super::keys::Neutral::{Flag, Number, Text};
-use super::keys::{Key, KeyList, Neutral, only, read, read_if};
+use super::keys::{Key, KeyList, Neutral, only, only_if, read, read_if};
 
+const HAS_SCALES: fn(&Family) -> bool = |family| family.gguf.has_scales;
 const CAPS: fn(&Family) -> bool = |family| family.gguf.default_caps.is_some();
 const OFF: &[Neutral] = &[Flag(false)];
 const ZERO: &[Neutral] = &[Number(0.0)];
@@ -111,10 +112,15 @@ const KEYS: &[Key] = &[
     read_if("final_logit_softcapping", CAPS),
     only("final_logit_softcapping", "capped logits, which the family does not have", ZERO),
     only("router_logit_softcapping", EXPERTS, ZERO),
+    read_if("logit_scale", HAS_SCALES),
     only("logit_scale", SCALE, ZERO_OR_ONE),
+    read_if("residual_scale", HAS_SCALES),
     only("residual_scale", SCALE, ZERO_OR_ONE),
+    read_if("embedding_scale", HAS_SCALES),
     only("embedding_scale", SCALE, ZERO_OR_ONE),
+    read_if("attention.scale", HAS_SCALES),
     only("attention.scale", SCALE, ZERO),
+    only_if("rope.scaling.finetuned", HAS_SCALES, "no rotation", &[Flag(true)]),
     only("attention.output_scale", SCALE, ZERO_OR_ONE),
     only("attention.value_scale", SCALE, ZERO_OR_ONE),
     only("attention.temperature_length", SCALE, ZERO),

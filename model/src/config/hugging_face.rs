@@ -107,12 +107,29 @@ impl Fields<'_> {
             qk_norm: family.qk_norm,
             post_norms: family.post_norms,
             activation: family.activation,
-            embedding_scale: if family.scales_embeddings { (hidden_size as f32).sqrt() } else { 1.0 },
-            attention_scale: scale_of(query_width.unwrap_or(head_dim as f64)),
+            embedding_scale: match family.scales_embeddings {
+                true => (hidden_size as f32).sqrt(),
+                false => self.multiplier("embedding_multiplier")?.unwrap_or(1.0),
+            },
+            attention_scale: match self.multiplier("attention_multiplier")? {
+                Some(scale) => scale,
+                None => scale_of(query_width.unwrap_or(head_dim as f64)),
+            },
+            residual_scale: self.multiplier("residual_multiplier")?.unwrap_or(1.0),
             attention_softcap: self.number("attn_logit_softcapping")?.map(|cap| cap as f32),
             logit_softcap: self.number("final_logit_softcapping")?.map(|cap| cap as f32),
+            logit_divisor: self.multiplier("logits_scaling")?.unwrap_or(1.0),
             eos_token_ids: eos_ids(self.map.get("eos_token_id")),
         })
+    }
+
+    /// A factor of families that have such keys.
+    fn multiplier(&self, field: &str) -> Result<Option<f32>> {
+        match (self.family.config.has_multipliers, self.number(field)?) {
+            (false, _) => Ok(None),
+            (true, Some(factor)) => Ok(Some(factor as f32)),
+            (true, None) => Err(self.problem(field, "is null")),
+        }
     }
 
     /// The layers that `no_rope_layers` marks with 0, or every nth.

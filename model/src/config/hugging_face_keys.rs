@@ -12,6 +12,7 @@ const NAMES_HIDDEN_ACTIVATION: fn(&Family) -> bool = |family| family.config.acti
 const IS_SILU: fn(&Family) -> bool = |family| family.activation == Activation::Silu;
 const HAS_PARTIAL_ROTATION: fn(&Family) -> bool = |family| family.config.rotation == RotationKeys::Long;
 const IGNORES_BIAS_KEY: fn(&Family) -> bool = |family| family.config.bias == BiasKey::Ignored;
+const HAS_MULTIPLIERS: fn(&Family) -> bool = |family| family.config.has_multipliers;
 const NORMALISES_QK: fn(&Family) -> bool = |family| family.qk_norm;
 
 const OFF: &[Neutral] = &[Flag(false)];
@@ -147,10 +148,14 @@ const KEYS: &[Key] = &[
     only("query_pre_attn_scalar", "scaled queries", &[]),
     only("attn_temperature_tuning", "scaled queries", OFF),
     only("attn_scale", SCALE, &[]),
+    read_if("attention_multiplier", HAS_MULTIPLIERS),
     only("attention_multiplier", SCALE, &[]),
+    read_if("residual_multiplier", HAS_MULTIPLIERS),
     only("residual_multiplier", SCALE, ONE),
+    read_if("embedding_multiplier", HAS_MULTIPLIERS),
     only("embedding_multiplier", SCALE, ONE),
     only("lm_head_multiplier", SCALE, ONE),
+    read_if("logits_scaling", HAS_MULTIPLIERS),
     only("logits_scaling", SCALE, ONE),
     only("logit_scale", SCALE, ONE),
     only("embedding_scale", SCALE, ONE),

@@ -97,10 +97,16 @@ pub struct ModelConfig {
     pub embedding_scale: f32,
     /// Factor of the attention scores.
     pub attention_scale: f32,
+    /// Factor of the outputs of attention and MLP as they are added to the residual stream.
+    #[serde(default = "one")]
+    pub residual_scale: f32,
     /// Attention scores s become cap · tanh(s / cap).
     pub attention_softcap: Option<f32>,
     /// Logits likewise.
     pub logit_softcap: Option<f32>,
+    /// What logits are divided by, before they are capped.
+    #[serde(default = "one")]
+    pub logit_divisor: f32,
     /// End-of-sequence ids named by the configuration.
     pub eos_token_ids: Vec<u32>,
 }
@@ -138,8 +144,10 @@ impl ModelConfig {
             activation: Activation::Silu,
             embedding_scale: 1.0,
             attention_scale: scale_of(head_dim as f64),
+            residual_scale: 1.0,
             attention_softcap: None,
             logit_softcap: None,
+            logit_divisor: 1.0,
             eos_token_ids: Vec::new(),
         }
     }
@@ -198,11 +206,16 @@ impl ModelConfig {
             let problem = format!("makes {} of {} dimensions of a head rotate", self.rotary_dim, self.head_dim);
             return refuse("partial_rotary_factor", problem);
         }
+        let has_multipliers = self.family().config.has_multipliers;
+        let attention_key = if has_multipliers { "attention_multiplier" } else { "query_pre_attn_scalar" };
         let positive = [
             ("rms_norm_eps", self.rms_norm_eps),
             ("rope_theta", f64::from(self.rope_theta)),
             ("rope_local_base_freq", f64::from(self.local_rope_theta.unwrap_or(1.0))),
-            ("query_pre_attn_scalar", f64::from(self.attention_scale)),
+            (attention_key, f64::from(self.attention_scale)),
+            ("embedding_multiplier", f64::from(self.embedding_scale)),
+            ("residual_multiplier", f64::from(self.residual_scale)),
+            ("logits_scaling", f64::from(self.logit_divisor)),
             ("attn_logit_softcapping", f64::from(self.attention_softcap.unwrap_or(1.0))),
             ("final_logit_softcapping", f64::from(self.logit_softcap.unwrap_or(1.0))),
         ];
@@ -217,6 +230,11 @@ impl ModelConfig {
         }
         Ok(self)
     }
+}
+
+/// What a configuration without a factor means.
+fn one() -> f32 {
+    1.0
 }
 
 /// 1 / √width

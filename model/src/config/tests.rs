@@ -51,6 +51,9 @@ fn another(key: &str, family: &str) -> (Value, Value) {
         "rope_local_base_freq" => (json!(3e4), json!({ "rope_parameters": null })),
         "no_rope_layers" => (json!([0, 1, 1, 1, 1]), json!({})),
         "no_rope_layer_interval" => (json!(2), json!({ "no_rope_layers": null })),
+        "embedding_multiplier" | "attention_multiplier" | "residual_multiplier" | "logits_scaling" => {
+            (json!(1.5), json!({}))
+        }
         "attention_bias" | "mlp_bias" => (json!(true), json!({})),
         "sliding_window" => (json!(5), if facts.switches_windows() { windowed } else { json!({}) }),
         "use_sliding_window" => (json!(false), windowed),
@@ -246,6 +249,9 @@ fn absent_keys_have_the_defaults_of_their_family() {
     assert_eq!(place.read(&null).unwrap().0.logit_softcap, None, "null says that there is none");
     assert_eq!(without("mistral", &["sliding_window"]).windows, [Some(4096); 4]);
     assert_eq!(without("phi3", &["rms_norm_eps"]).rms_norm_eps, 1e-5);
+    // not 1 / √head_dim
+    let granite = without("granite", &["attention_multiplier", "residual_multiplier", "logits_scaling"]);
+    assert_eq!((granite.attention_scale, granite.residual_scale, granite.logit_divisor), (1.0, 1.0, 1.0));
 }
 
 #[test]
@@ -300,6 +306,9 @@ fn metadata(family: &str) -> Vec<(String, GgufValue)> {
     let mut metadata = vec![("general.architecture".to_owned(), GgufValue::String(family.into()))];
     metadata.extend(sizes.map(|(name, size)| (key(name), GgufValue::U32(size))));
     metadata.push((key("attention.layer_norm_rms_epsilon"), GgufValue::F32(1e-6)));
+    if Family::named(family).unwrap().gguf.has_scales {
+        metadata.push((key("logit_scale"), GgufValue::F32(8.0)));
+    }
     metadata
 }
 
@@ -340,6 +349,7 @@ fn another_gguf(name: &str) -> (GgufValue, Vec<(&'static str, GgufValue)>) {
         "attention.sliding_window_pattern" => {
             (GgufValue::U32(1), vec![("attention.sliding_window", GgufValue::U32(5))])
         }
+        "embedding_scale" | "residual_scale" | "attention.scale" | "logit_scale" => (GgufValue::F32(0.5), vec![]),
         "attention.head_count" => (GgufValue::U32(8), vec![]),
         "attention.head_count_kv" => (GgufValue::U32(1), vec![]),
         "attention.key_length" | "attention.value_length" | "rope.dimension_count" => (GgufValue::U32(8), vec![]),
@@ -402,6 +412,18 @@ fn old_and_new_keys_of_linear_stretching_say_the_same() {
     for wrong in [-2.0, f32::NAN, f32::INFINITY] {
         assert!(set("llama", &[("rope.scaling.factor", GgufValue::F32(wrong))]).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn a_factor_of_zero_is_one_that_is_not_given() {
+    let scales = |name: &str, value: f32| set("granite", &[(name, GgufValue::F32(value))]).map(|(config, _)| config);
+    let plain = scales("embedding_scale", 0.0).unwrap();
+    assert_eq!((plain.embedding_scale, plain.residual_scale, plain.attention_scale), (1.0, 1.0, 0.25));
+    assert_eq!((plain.logit_divisor, scales("logit_scale", 4.0).unwrap().logit_divisor), (8.0, 4.0));
+    let error = scales("logit_scale", 0.0).unwrap_err().to_string();
+    assert!(error.contains("`granite.logit_scale`"), "{error}");
+    let error = scales("residual_scale", -1.0).unwrap_err().to_string();
+    assert!(error.contains("must be positive"), "{error}");
 }
 
 #[test]

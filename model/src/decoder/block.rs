@@ -8,7 +8,7 @@ use super::{Chunk, Past};
 use crate::Result;
 use crate::hook::{Hook, HookPoint, Site, visit};
 use crate::layers::gradients::Span;
-use crate::layers::{Attention, ChunkKv, HeadSizes, Kernels, Linear, Mlp, RmsNorm, is_plain, sum};
+use crate::layers::{Attention, ChunkKv, HeadSizes, Kernels, Linear, Mlp, RmsNorm, is_plain, scaled, sum};
 use crate::pass::{ChunkPlan, Pass};
 
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub(super) struct Block {
     pub(super) post_norms: Option<[RmsNorm; 2]>,
     pub(super) mlp_norm: RmsNorm,
     pub(super) mlp: Mlp,
+    /// Factor of the outputs of attention and MLP.
+    pub(super) residual_scale: f32,
 }
 
 /// What the blocks of one pass have in common.
@@ -50,21 +52,22 @@ impl Block {
         let at = |site| HookPoint::Block { layer, site };
         let x = visit(call.hook, at(Site::ResidPre), x, &pass.layout)?;
         let attn_out = self.attend(&self.attention_norm.forward(&x, kernels)?, layer, call)?;
-        let attn_out = self.post_norm(0, attn_out, kernels)?;
+        let attn_out = self.as_added(0, attn_out, kernels)?;
         let attn_out = visit(call.hook, at(Site::AttnOut), attn_out, &pass.layout)?;
         let x = visit(call.hook, at(Site::ResidMid), sum(&x, &attn_out, kernels)?, &pass.layout)?;
         let mlp_out = self.mlp.forward(&self.mlp_norm.forward(&x, kernels)?, kernels)?;
-        let mlp_out = self.post_norm(1, mlp_out, kernels)?;
+        let mlp_out = self.as_added(1, mlp_out, kernels)?;
         let mlp_out = visit(call.hook, at(Site::MlpOut), mlp_out, &pass.layout)?;
         sum(&x, &mlp_out, kernels)
     }
 
     /// The output of attention (0) or MLP (1) as it is added.
-    fn post_norm(&self, part: usize, x: Tensor, kernels: Kernels) -> Result<Tensor> {
-        match &self.post_norms {
-            None => Ok(x),
-            Some(norms) => norms[part].forward(&x, kernels),
-        }
+    fn as_added(&self, part: usize, x: Tensor, kernels: Kernels) -> Result<Tensor> {
+        let x = match &self.post_norms {
+            None => x,
+            Some(norms) => norms[part].forward(&x, kernels)?,
+        };
+        scaled(x, self.residual_scale)
     }
 
     /// (n_tokens, hidden) → (n_tokens, hidden), by the fastest path that shows the hook what it wants to see.

@@ -50,6 +50,7 @@ impl Builder<'_> {
             post_norms: self.norms(config.post_norms, &post_norms, hidden)?,
             mlp_norm: self.norm(&part(mlp_norm), hidden)?,
             mlp: self.mlp(layer)?,
+            residual_scale: config.residual_scale,
         })
     }
 

@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 
 use crate::hook::{Hook, HookPoint, untouched_blocks, visit};
 use crate::layers::packed::Packed;
-use crate::layers::{Kernels, Linear, RmsNorm, Ropes};
+use crate::layers::{Kernels, Linear, RmsNorm, Ropes, scaled};
 use crate::pass::Pass;
 use crate::weights::{FileTensors, TensorSource, Weights};
 use crate::{KvCache, ModelConfig, Result, matmul_precision};
@@ -153,10 +153,7 @@ impl Decoder {
             Embedding::Table(table) => table.index_select(&Tensor::new(tokens, &self.device)?, 0)?,
             Embedding::Packed(packed) => packed.select(tokens)?,
         };
-        match self.config.embedding_scale {
-            1.0 => Ok(vectors),
-            scale => Ok((vectors * f64::from(scale))?),
-        }
+        scaled(vectors, self.config.embedding_scale)
     }
 
     /// Sizes and constants.
@@ -271,7 +268,7 @@ impl Decoder {
     /// # Errors
     /// As the tensor library reports.
     pub fn logits(&self, states: &Tensor) -> Result<Tensor> {
-        let logits = self.unembedding.forward(states)?;
+        let logits = scaled(self.unembedding.forward(states)?, 1.0 / self.config.logit_divisor)?;
         match self.config.logit_softcap.map(f64::from) {
             None => Ok(logits),
             Some(cap) => Ok(((logits / cap)?.tanh()? * cap)?),

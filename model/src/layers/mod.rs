@@ -24,7 +24,7 @@ pub(crate) use lora::{Dropout, LoraDelta, mix};
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::RmsNorm;
 pub(crate) use rope::{PassRotary, Rope, Ropes, RotaryTables, Rotation};
-pub(crate) use sum::sum;
+pub(crate) use sum::{scaled, sum};
 
 /// Whether a kernel for f32 on the CPU can run.
 pub(crate) fn is_plain(x: &Tensor) -> bool {

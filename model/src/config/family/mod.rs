@@ -107,6 +107,8 @@ pub(crate) struct ConfigFacts {
     pub(crate) has_query_width: bool,
     /// Which of scores and logits can be capped.
     pub(crate) caps: Caps,
+    /// Whether `embedding_multiplier`, `attention_multiplier`, `residual_multiplier` and `logits_scaling` are keys.
+    pub(crate) has_multipliers: bool,
 }
 
 /// What `attention_bias` in `config.json` means.
@@ -172,6 +174,9 @@ pub(crate) struct GgufFacts {
     pub(crate) n_layers_scaled_by_hidden_size: Option<usize>,
     /// Whether the embedding is the output projection in all its files.
     pub(crate) always_ties: bool,
+    /// Whether files hold factors of embeddings, scores, outputs of blocks' parts, and logits. Then they also say whether anything
+    /// rotates, by a key that means nothing elsewhere.
+    pub(crate) has_scales: bool,
 }
 
 /// Linear layers with a bias in llama.cpp.

@@ -6,7 +6,7 @@ use super::{
 use crate::config::Activation;
 
 /// Every family that the decoder knows.
-pub(super) const FAMILIES: &[Family] = &[LLAMA, MISTRAL, QWEN2, QWEN3, GEMMA, GEMMA2, GEMMA3, PHI3, SMOLLM3];
+pub(super) const FAMILIES: &[Family] = &[LLAMA, MISTRAL, QWEN2, QWEN3, GEMMA, GEMMA2, GEMMA3, PHI3, SMOLLM3, GRANITE];
 
 const SILU: &[&str] = &["silu", "swish"];
 const GELU: &[&str] = &["gelu_pytorch_tanh"];
@@ -42,6 +42,7 @@ const LLAMA_CONFIG: ConfigFacts = ConfigFacts {
     has_window_pattern: false,
     has_query_width: false,
     caps: Caps::None,
+    has_multipliers: false,
 };
 
 /// Mistral's files have the architecture of Llama's.
@@ -65,6 +66,7 @@ const OTHER_GGUF: GgufFacts = GgufFacts {
     default_caps: None,
     n_layers_scaled_by_hidden_size: None,
     always_ties: false,
+    has_scales: false,
 };
 
 const MISTRAL: Family = Family {
@@ -230,5 +232,24 @@ const SMOLLM3: Family = Family {
         ..LLAMA_CONFIG
     },
     gguf: GgufFacts { architecture: "smollm3", permutes_rows: true, ..OTHER_GGUF },
+    ..LLAMA
+};
+
+const GRANITE: Family = Family {
+    name: "granite",
+    config: ConfigFacts {
+        model_type: "granite",
+        class_name: "GraniteForCausalLM",
+        windowed: None,
+        defaults: &[
+            ("embedding_multiplier", 1.0),
+            ("attention_multiplier", 1.0),
+            ("residual_multiplier", 1.0),
+            ("logits_scaling", 1.0),
+        ],
+        has_multipliers: true,
+        ..LLAMA_CONFIG
+    },
+    gguf: GgufFacts { architecture: "granite", window: GgufWindow::None, has_scales: true, ..LLAMA_GGUF },
     ..LLAMA
 };

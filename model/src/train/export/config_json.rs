@@ -87,6 +87,12 @@ fn made(path: &Path, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<Valu
         let rotates = |layer: usize| u8::from(!config.unrotated_layers.contains(&layer));
         value["no_rope_layers"] = json!((0..config.n_layers).map(rotates).collect::<Vec<_>>());
     }
+    if family.config.has_multipliers {
+        value["embedding_multiplier"] = json!(config.embedding_scale);
+        value["attention_multiplier"] = json!(config.attention_scale);
+        value["residual_multiplier"] = json!(config.residual_scale);
+        value["logits_scaling"] = json!(config.logit_divisor);
+    }
     if family.config.has_query_width {
         value["query_pre_attn_scalar"] = json!((1.0 / f64::from(config.attention_scale).powi(2)).round() as u64);
     }
@@ -119,6 +125,9 @@ fn check(path: &Path, config: &ModelConfig, family: &Family) -> Result<()> {
             return refuse("attention_bias", "that some linear layers have a bias and some not");
         }
         _ => {}
+    }
+    if !family.config.has_multipliers && (config.residual_scale, config.logit_divisor) != (1.0, 1.0) {
+        return refuse("residual_multiplier", "by what outputs of blocks and logits are multiplied");
     }
     if family.unrotated_every.is_none() && !config.unrotated_layers.is_empty() {
         return refuse("no_rope_layers", "that some layers leave queries and keys unrotated");

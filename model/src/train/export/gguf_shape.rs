@@ -41,6 +41,7 @@ impl GgufShape {
         shape.add_rope(config)?;
         shape.add_windows(config)?;
         shape.add_caps(config)?;
+        shape.add_scales(config)?;
         Ok(shape)
     }
 
@@ -146,6 +147,25 @@ impl GgufShape {
         Ok(())
     }
 
+    fn add_scales(&mut self, config: &ModelConfig) -> Result<()> {
+        let ModelConfig { embedding_scale, attention_scale, residual_scale, logit_divisor, .. } = *config;
+        if !self.family.gguf.has_scales {
+            return match (residual_scale, logit_divisor) {
+                (1.0, 1.0) => Ok(()),
+                _ => refuse("factors of what blocks add, or of logits", self.architecture()),
+            };
+        }
+        for (name, scale) in [
+            ("embedding_scale", embedding_scale),
+            ("attention.scale", attention_scale),
+            ("residual_scale", residual_scale),
+            ("logit_scale", logit_divisor),
+        ] {
+            self.add(name, GgufValue::F32(scale));
+        }
+        Ok(())
+    }
+
     fn add_caps(&mut self, config: &ModelConfig) -> Result<()> {
         let has_caps = self.family.gguf.default_caps.is_some();
         match (has_caps, config.attention_softcap, config.logit_softcap) {
@@ -163,6 +183,9 @@ impl GgufShape {
 
 /// What queries are multiplied with so that scores are scaled as the model has it.
 fn query_factor(family: &Family, config: &ModelConfig) -> f64 {
+    if family.gguf.has_scales {
+        return 1.0;
+    }
     let ModelConfig { n_layers, hidden_size, n_heads, head_dim, .. } = *config;
     let width = query_width(family, n_layers, hidden_size, n_heads, head_dim);
     let factor = f64::from(config.attention_scale) * (width as f64).sqrt();
