@@ -4,7 +4,7 @@
     pip install torch transformers safetensors
     python scripts/make_reference.py MODEL_FOLDER expected.safetensors [--text "..."] [--new-tokens 16]
 
-The file holds input_ids, hidden.N (hidden.0 = embeddings, hidden.N = residual stream after N blocks, before the final
+The file holds input_ids, hidden.N (hidden.0 = what goes into the first block, hidden.N = residual stream after N blocks, before the final
 norm), logits, the greedy continuation of the text, and the same with a seeded vector added to one block's output.
 """
 
@@ -37,8 +37,12 @@ def main():
             store[f"hidden.{index}"] = (output[0] if isinstance(output, tuple) else output).detach().clone()
         return hook
 
+    # not the embedding's own output: some families multiply it before the first block
+    def into_first(_module, inputs, keywords):
+        tensors["hidden.0"] = (inputs[0] if inputs else keywords["hidden_states"]).detach().clone()
+
     hooks = [block.register_forward_hook(output_of(i + 1, tensors)) for i, block in enumerate(blocks)]
-    hooks.append(model.model.embed_tokens.register_forward_hook(output_of(0, tensors)))
+    hooks.append(blocks[0].register_forward_pre_hook(into_first, with_kwargs=True))
     with torch.no_grad():
         tensors["logits"] = model(ids).logits
         for hook in hooks:

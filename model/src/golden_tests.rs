@@ -13,12 +13,29 @@ use crate::hook::{HookPoint, TokenLayout};
 use crate::sampling::SamplingOptions;
 use crate::*;
 
-const FAMILIES: [&str; 10] =
-    ["llama", "llama_tied", "llama3_rope", "mistral_swa", "qwen2", "qwen3", "gemma", "gemma2", "gemma3", "phi3"];
 const TOLERANCE: f32 = 1e-4;
 
 fn golden(family: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/golden").join(family)
+}
+
+/// The models in `tests/golden`, which `scripts/goldens/make_family.py` makes: a new one is tested once it lies there.
+pub(crate) fn goldens() -> Vec<String> {
+    let folders = std::fs::read_dir(golden("")).unwrap().map(|entry| entry.unwrap().path());
+    let models = folders.filter(|folder| folder.join("config.json").exists());
+    let mut names: Vec<String> =
+        models.map(|folder| folder.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    names.sort();
+    assert!(names.len() >= 13, "{names:?}");
+    names
+}
+
+#[test]
+fn every_family_has_a_golden() {
+    let families: Vec<String> = goldens().iter().map(|name| load(name).0.config().architecture.clone()).collect();
+    for name in SUPPORTED_ARCHITECTURES {
+        assert!(families.iter().any(|family| family == name), "scripts/goldens/make_family.py makes one for {name}");
+    }
 }
 
 fn load(family: &str) -> (Decoder, HashMap<String, Tensor>) {
@@ -81,8 +98,8 @@ impl Hook for Recorder {
 
 #[test]
 fn hidden_states_and_logits_equal_transformers() {
-    for family in FAMILIES {
-        let (decoder, expected) = load(family);
+    for family in goldens() {
+        let (decoder, expected) = load(&family);
         let sequences = sequences(&expected);
         let mut recorder = Recorder::default();
         let states = uncached_states(&decoder, &sequences, &mut recorder);
@@ -99,8 +116,8 @@ fn hidden_states_and_logits_equal_transformers() {
 
 #[test]
 fn greedy_tokens_equal_transformers() {
-    for family in FAMILIES {
-        let (decoder, expected) = load(family);
+    for family in goldens() {
+        let (decoder, expected) = load(&family);
         let reference: Vec<u32> =
             expected["greedy"].get(0).unwrap().to_vec1::<i64>().unwrap().iter().map(|&id| id as u32).collect();
         let prompt = sequences(&expected).remove(0);
@@ -152,8 +169,8 @@ fn mixed_states(decoder: &Decoder, tokens: &[u32], hook: &mut dyn Hook) -> Vec<T
 
 #[test]
 fn attention_over_caches_in_one_kernel_equals_the_composition() {
-    for family in FAMILIES {
-        let (decoder, expected) = load(family);
+    for family in goldens() {
+        let (decoder, expected) = load(&family);
         let tokens = sequences(&expected).remove(0);
         let composed = decoder.clone().with_kernels(Kernels::Differentiable).unwrap();
         let expected = mixed_states(&composed, &tokens, &mut NoHook);
@@ -179,8 +196,8 @@ impl Hook for Patterns {
 /// Rotation, attention and caches as on other devices; there sums and gates are plain operations too.
 #[test]
 fn what_other_devices_run_equals_the_kernels_of_the_cpu() {
-    for family in FAMILIES {
-        let (decoder, expected) = load(family);
+    for family in goldens() {
+        let (decoder, expected) = load(&family);
         let sequences = sequences(&expected);
         let fused = mixed_states(&decoder, &sequences[0], &mut NoHook);
         let moved = decoder.moved_to(&Device::Cpu).unwrap();
@@ -196,8 +213,8 @@ fn what_other_devices_run_equals_the_kernels_of_the_cpu() {
 
 #[test]
 fn cached_in_pieces_equals_uncached_to_the_last_bit() {
-    for family in FAMILIES {
-        let (decoder, expected) = load(family);
+    for family in goldens() {
+        let (decoder, expected) = load(&family);
         // longer than a block of queries and than any window
         let tokens: Vec<u32> = sequences(&expected).remove(0).into_iter().cycle().take(100).collect();
         let whole = uncached_states(&decoder, std::slice::from_ref(&tokens), &mut NoHook);

@@ -8,16 +8,14 @@ use candle_core::{Device, Tensor};
 use crate::cache::LeadRows;
 use crate::hook::{TokenLayout, TokenSpan};
 use crate::layers::gradients::Span;
-use crate::layers::{Append, Attention, ChunkKv, ChunkLines, RotaryTables};
+use crate::layers::{Append, Attention, ChunkKv, ChunkLines, PassRotary, RotaryTables, Rotation};
 use crate::{Chunk, Decoder, Error, Past, Result, Wanted};
 
 /// A pass over some rows of its chunks.
 pub(crate) struct Pass {
     pub(crate) tokens: Vec<u32>,
     pub(crate) layout: TokenLayout,
-    rotary: RotaryTables,
-    /// Of layers with a window, where it differs.
-    local_rotary: Option<RotaryTables>,
+    rotary: PassRotary,
     pub(crate) plans: Vec<ChunkPlan>,
     /// The packed rows, where none has a past.
     pub(crate) rows_without_past: Option<Arc<[Span]>>,
@@ -128,13 +126,13 @@ impl Pass {
             let masks = [OnceCell::new(), OnceCell::new()];
             plans.push(ChunkPlan { start, rows: rows.len(), t, position, masks, layout: chunk_layout, lead });
         }
-        let (rotary, local_rotary) = decoder.rotary_tables(&positions)?;
-        Ok(Self { tokens, layout, rotary, local_rotary, plans, rows_without_past: None })
+        let rotary = decoder.ropes().tables(&positions, decoder.device())?;
+        Ok(Self { tokens, layout, rotary, plans, rows_without_past: None })
     }
 
-    /// Cosines and sines for a layer with this window.
-    pub(crate) fn rotary(&self, window: Option<usize>) -> &RotaryTables {
-        self.local_rotary.as_ref().filter(|_| window.is_some()).unwrap_or(&self.rotary)
+    /// Cosines and sines for a layer with this rotation.
+    pub(crate) fn rotary(&self, rotation: Rotation) -> &RotaryTables {
+        self.rotary.of(rotation)
     }
 
     /// Puts new keys and values of a layer into the caches of the chunks, or beside them where there is none.
@@ -148,7 +146,7 @@ impl Pass {
         let append_chunk = |(chunk, plan): (&Chunk<'_>, &ChunkPlan)| {
             let lines = ChunkLines { start: plan.start, rows: plan.rows, t: plan.t };
             let lead = plan.lead.as_ref();
-            let append = Append { lines, sizes: attention.sizes, rotary: self.rotary(attention.window), lead };
+            let append = Append { lines, sizes: attention.sizes, rotary: self.rotary(attention.rotation), lead };
             let past = match &chunk.past {
                 Past::None { .. } => append.alone(kv)?,
                 Past::Cache(cache) => cache.append_packed(layer, kv, append)?,

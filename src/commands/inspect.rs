@@ -83,6 +83,7 @@ fn model(path: &Path) -> anyhow::Result<Description> {
         ("layers", format!("{} of width {}, MLP {}", config.n_layers, config.hidden_size, config.intermediate_size)),
         ("heads", heads),
         ("attention", attention(&summary)),
+        ("factors", factors(&summary)),
         ("context", format!("{} tokens", config.context)),
         ("stored", types.join(", ")),
         ("memory", memory(&summary)),
@@ -98,6 +99,7 @@ fn model(path: &Path) -> anyhow::Result<Description> {
             lines.push(("chat template", format!("{chat}; Aligner prompts go by --template")));
         }
     }
+    lines.retain(|(_, text)| !text.is_empty());
     lines.push(("works", works(&summary)));
     lines.extend(summary.warnings.iter().map(|warning| ("warning", warning.clone())));
     let mut value = serde_json::to_value(&summary)?;
@@ -118,6 +120,9 @@ fn attention(summary: &ModelSummary) -> String {
         Some(window) => format!("a window of {window} in {} of {} layers", windowed.len(), config.n_layers),
     }];
     parts.push(format!("rotary base {}", config.rope_theta));
+    if !config.unrotated_layers.is_empty() {
+        parts.push(format!("no rotation in {} of {} layers", config.unrotated_layers.len(), config.n_layers));
+    }
     if config.qk_norm {
         parts.push("queries and keys normalised".into());
     }
@@ -125,6 +130,18 @@ fn attention(summary: &ModelSummary) -> String {
         parts.push(format!("scores capped at {cap}"));
     }
     parts.join(", ")
+}
+
+/// What embeddings, outputs of attention and MLP, and logits are multiplied with; empty where nothing is.
+fn factors(summary: &ModelSummary) -> String {
+    let config = &summary.config;
+    let named = [
+        ("embeddings ×", config.embedding_scale),
+        ("outputs of attention and MLP ×", config.residual_scale),
+        ("logits ÷", config.logit_divisor),
+    ];
+    let other = named.into_iter().filter(|(_, factor)| *factor != 1.0);
+    other.map(|(name, factor)| format!("{name} {factor}")).collect::<Vec<_>>().join(", ")
 }
 
 fn memory(summary: &ModelSummary) -> String {

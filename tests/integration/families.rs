@@ -84,15 +84,13 @@ impl Golden {
         {
             weight = (weight * (f64::from(self.head_dim()) / width).sqrt()).unwrap();
         }
-        match (self.architecture, name) {
-            ("llama", name) if name.ends_with("q_proj.weight") => {
-                interleave(&weight, self.size("num_attention_heads") as usize)
-            }
-            ("llama", name) if name.ends_with("k_proj.weight") => {
-                interleave(&weight, self.size("num_key_value_heads") as usize)
-            }
-            _ => weight,
-        }
+        let heads = match name {
+            _ if !matches!(self.architecture, "llama" | "smollm3" | "granite") => return weight,
+            name if name.ends_with("q_proj.weight") => self.size("num_attention_heads"),
+            name if name.ends_with("k_proj.weight") => self.size("num_key_value_heads"),
+            _ => return weight,
+        };
+        interleave(&weight, heads as usize)
     }
 
     fn metadata(&self) -> Vec<(String, GgufValue)> {
@@ -121,8 +119,12 @@ impl Golden {
         for (name, from) in [
             ("attn_logit_softcapping", "attn_logit_softcapping"),
             ("final_logit_softcapping", "final_logit_softcapping"),
+            ("embedding_scale", "embedding_multiplier"),
+            ("attention.scale", "attention_multiplier"),
+            ("residual_scale", "residual_multiplier"),
+            ("logit_scale", "logits_scaling"),
         ] {
-            metadata.extend(self.config[from].as_f64().map(|cap| (key(name), GgufValue::F32(cap as f32))));
+            metadata.extend(self.config[from].as_f64().map(|factor| (key(name), GgufValue::F32(factor as f32))));
         }
         let window = self.config["sliding_window"].as_u64();
         metadata.extend(window.map(|window| (key("attention.sliding_window"), GgufValue::U32(window as u32))));
@@ -160,6 +162,8 @@ fn gguf_files_of_every_family_give_the_numbers_of_transformers() {
         ("gemma2", "gemma2"),
         ("gemma3", "gemma3"),
         ("phi3", "phi3"),
+        ("smollm3", "smollm3"),
+        ("granite", "granite"),
     ] {
         let path = folder.path().join(format!("{family}.gguf"));
         let written = Golden::new(family, architecture);

@@ -228,7 +228,7 @@ impl Fields<'_> {
             value => Number(0.0).is(value),
         };
         let got = shortened(value);
-        match ADAPTER_KEYS.rule(name, "") {
+        match ADAPTER_KEYS.rule(name, None) {
             Some(Rule::Read | Rule::Harmless) => Ok(()),
             Some(Rule::Only { neutral, .. }) if value.is_null() || neutral.iter().any(|neutral| neutral.is(value)) => {
                 Ok(())

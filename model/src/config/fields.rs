@@ -8,27 +8,8 @@ use super::family::Family;
 use super::{checked_size, config_problem};
 use crate::{Error, Result};
 
-/// What transformers takes for a key that is absent; a key that is null says that there is none.
-const DEFAULTS: &[(&str, &[&str], f64)] = &[
-    ("vocab_size", &["gemma3"], 262_208.0),
-    ("num_attention_heads", &["gemma3"], 8.0),
-    ("max_position_embeddings", &["gemma3"], 131_072.0),
-    ("num_key_value_heads", &["mistral"], 8.0),
-    ("num_key_value_heads", &["qwen2", "qwen3"], 32.0),
-    ("num_key_value_heads", &["gemma"], 16.0),
-    ("num_key_value_heads", &["gemma2", "gemma3"], 4.0),
-    ("head_dim", &["qwen3"], 128.0),
-    ("head_dim", &["gemma", "gemma2", "gemma3"], 256.0),
-    ("rms_norm_eps", &["phi3"], 1e-5),
-    ("rms_norm_eps", &[], 1e-6),
-    ("sliding_window", &["mistral", "qwen2", "qwen3", "gemma2", "gemma3"], 4096.0),
-    ("max_window_layers", &["qwen2", "qwen3"], 28.0),
-    ("sliding_window_pattern", &["gemma3"], 6.0),
-    ("query_pre_attn_scalar", &["gemma2", "gemma3"], 256.0),
-    ("attn_logit_softcapping", &["gemma2"], 50.0),
-    ("final_logit_softcapping", &["gemma2"], 30.0),
-    ("original_max_position_embeddings", &["phi3"], 4096.0),
-];
+/// What transformers takes for an absent key in every family that has no other default.
+const DEFAULTS: &[(&str, f64)] = &[("rms_norm_eps", 1e-6)];
 
 /// Typed access to a JSON object.
 pub(super) struct Fields<'a> {
@@ -47,10 +28,15 @@ impl Fields<'_> {
         self.map.get(field).filter(|value| !value.is_null())
     }
 
+    /// The family's value of a key that is absent.
     fn default(&self, field: &str) -> Option<f64> {
-        let is_for = |families: &[&str]| families.is_empty() || families.contains(&self.family.name);
-        let found = DEFAULTS.iter().find(|(name, families, _)| *name == field && is_for(families));
-        found.filter(|_| !self.map.contains_key(field)).map(|(.., value)| *value)
+        if self.map.contains_key(field) { None } else { self.of_family(field) }
+    }
+
+    /// What transformers takes for a key that says nothing.
+    pub(super) fn of_family(&self, field: &str) -> Option<f64> {
+        let all = self.family.config.defaults.iter().chain(DEFAULTS);
+        all.into_iter().find(|(name, _)| *name == field).map(|(_, value)| *value)
     }
 
     pub(super) fn optional_size(&self, field: &str) -> Result<Option<usize>> {

@@ -2,20 +2,22 @@
 
 use serde_json::Value;
 
-use super::family::{Family, family};
+use super::family::{Family, GgufWindow, WindowHabit};
 use super::gguf_keys::{GENERAL_KEYS, GGUF_KEYS};
 use super::keys::{shortened, unknown_keys};
 use super::{ModelConfig, checked_layers, checked_size, config_problem, gguf_rope, scale_of};
 use crate::gguf::{GgufFile, GgufValue};
 use crate::{Error, Result};
 
-/// Numbers of blocks of the two models whose queries are scaled by hidden_size / n_heads instead of the heads' width: Gemma 2
-/// and Gemma 3 with 27 billion parameters. Files do not say it.
-const SCALED_BY_HIDDEN_SIZE: [(&str, usize); 2] = [("gemma2", 46), ("gemma3", 62)];
-
-/// The width by which a GGUF reader scales queries.
-pub(crate) fn query_width(family: &str, n_layers: usize, hidden_size: usize, n_heads: usize, head_dim: usize) -> usize {
-    match SCALED_BY_HIDDEN_SIZE.contains(&(family, n_layers)) {
+/// The width by which a GGUF reader scales queries; files do not say it.
+pub(crate) fn query_width(
+    family: &Family,
+    n_layers: usize,
+    hidden_size: usize,
+    n_heads: usize,
+    head_dim: usize,
+) -> usize {
+    match family.gguf.n_layers_scaled_by_hidden_size == Some(n_layers) {
         true => hidden_size / n_heads.max(1),
         false => head_dim,
     }
@@ -37,7 +39,7 @@ impl ModelConfig {
         let architecture = file
             .str("general.architecture")
             .ok_or_else(|| config_problem(path, "general.architecture", "is missing"))?;
-        let family = family(path, architecture)?;
+        let family = Family::of_file(path, architecture)?;
         let metadata = Metadata { file, architecture };
         let unknown = metadata.check(family)?;
         let config = metadata.config(family)?.checked(path)?;
@@ -74,8 +76,8 @@ impl Metadata<'_> {
             }
         }
         let path = self.file.path();
-        GENERAL_KEYS.check(path, family.name, "", general.iter().map(|(name, value)| (*name, value)))?;
-        GGUF_KEYS.check(path, family.name, &prefix, own.iter().map(|(name, value)| (*name, value)))
+        GENERAL_KEYS.check(path, Some(family), "", general.iter().map(|(name, value)| (*name, value)))?;
+        GGUF_KEYS.check(path, Some(family), &prefix, own.iter().map(|(name, value)| (*name, value)))
     }
 
     fn config(&self, family: &Family) -> Result<ModelConfig> {
@@ -89,10 +91,10 @@ impl Metadata<'_> {
         }
         let n_layers = checked_layers(self.file.path(), &self.key("block_count"), self.required("block_count")?)?;
         let (rope_scaling, context) = gguf_rope::read(self, self.required("context_length")?)?;
-        let query_width = query_width(family.name, n_layers, hidden_size, n_heads, head_dim);
-        let softcap = |name: &str, default: f32| match self.number(name)? {
+        let query_width = query_width(family, n_layers, hidden_size, n_heads, head_dim);
+        let softcap = |name: &str, place: usize| match self.number(name)? {
             Some(cap) if cap != 0.0 => Ok::<_, Error>(Some(cap as f32)),
-            _ => Ok((family.name == "gemma2").then_some(default)),
+            _ => Ok(family.gguf.default_caps.map(|caps| caps[place])),
         };
         let has = |tensor: &str| self.file.tensor_info(tensor).is_some();
         let local_theta = self.number("rope.freq_base_swa")?.unwrap_or(10_000.0) as f32;
@@ -110,7 +112,8 @@ impl Metadata<'_> {
             rms_norm_eps: self.number(eps)?.ok_or_else(|| self.problem(eps, "is missing"))?,
             rope_theta: self.number("rope.freq_base")?.unwrap_or(10_000.0) as f32,
             rope_scaling,
-            local_rope_theta: (family.name == "gemma3").then_some(local_theta),
+            local_rope_theta: family.has_local_rope().then_some(local_theta),
+            unrotated_layers: Family::unrotated_layers(family.unrotated_every, n_layers),
             windows: self.windows(family, n_layers)?,
             context,
             tie_embeddings: !has("output.weight"),
@@ -120,26 +123,48 @@ impl Metadata<'_> {
             qk_norm: family.qk_norm,
             post_norms: family.post_norms,
             activation: family.activation,
-            embedding_scale: if family.scales_embeddings { (hidden_size as f32).sqrt() } else { 1.0 },
-            attention_scale: scale_of(query_width as f64),
-            attention_softcap: softcap("attn_logit_softcapping", 50.0)?,
-            logit_softcap: softcap("final_logit_softcapping", 30.0)?,
+            embedding_scale: match family.scales_embeddings {
+                true => (hidden_size as f32).sqrt(),
+                false => self.scale(family, "embedding_scale")?.unwrap_or(1.0),
+            },
+            attention_scale: self.scale(family, "attention.scale")?.unwrap_or(scale_of(query_width as f64)),
+            residual_scale: self.scale(family, "residual_scale")?.unwrap_or(1.0),
+            attention_softcap: softcap("attn_logit_softcapping", 0)?,
+            logit_softcap: softcap("final_logit_softcapping", 1)?,
+            logit_divisor: self.logit_divisor(family)?,
             eos_token_ids: self.file.u64("tokenizer.ggml.eos_token_id").map(|id| id as u32).into_iter().collect(),
         })
+    }
+
+    /// A factor of families that have such keys; 0 stands for one that is not given.
+    fn scale(&self, family: &Family, name: &str) -> Result<Option<f32>> {
+        match family.gguf.has_scales {
+            true => Ok(self.number(name)?.filter(|scale| *scale != 0.0).map(|scale| scale as f32)),
+            false => Ok(None),
+        }
+    }
+
+    /// What logits are divided by, which llama.cpp demands of families that have the key.
+    fn logit_divisor(&self, family: &Family) -> Result<f32> {
+        match self.scale(family, "logit_scale")? {
+            None if family.gguf.has_scales => Err(self.problem("logit_scale", "is missing or 0")),
+            divisor => Ok(divisor.unwrap_or(1.0)),
+        }
     }
 
     /// The window of each layer, by the family's habit: files only say how wide it is, and in which layers by a number.
     fn windows(&self, family: &Family, n_layers: usize) -> Result<Vec<Option<usize>>> {
         let window = self.size("attention.sliding_window")?.filter(|window| *window > 0);
-        if matches!(family.name, "llama" | "mistral") {
-            return Ok(vec![window; n_layers]); // Mistral's files have the architecture of Llama's
+        if family.gguf.window == GgufWindow::Ignored {
+            return Ok(vec![window; n_layers]);
         }
         let every = self.size("attention.sliding_window_pattern")?;
         if every == Some(0) {
             return Err(self.problem("attention.sliding_window_pattern", "is 0"));
         }
-        let window = window.or((family.name == "gemma2").then_some(4096));
-        Ok(family.windows(window, n_layers, n_layers, every))
+        let window = window.or(family.gguf.default_window);
+        let habit = WindowHabit { first: n_layers, every, unrotated: &[] };
+        Ok(family.windows(window, n_layers, &habit))
     }
 
     fn vocab_size(&self) -> Result<usize> {

@@ -3,9 +3,12 @@
 //! llama.cpp takes numbers from keys that begin with the architecture's name only, and texts are cut into tokens by those that begin with
 //! `tokenizer.`; all others but a few of `general.…` are remarks of the programs that wrote the file.
 
+use super::family::{Family, GgufWindow};
 use super::keys::Neutral::{Flag, Number, Text};
-use super::keys::{Key, KeyList, Neutral, only, only_for, read, read_by};
+use super::keys::{Key, KeyList, Neutral, only, only_if, read, read_if};
 
+const HAS_SCALES: fn(&Family) -> bool = |family| family.gguf.has_scales;
+const CAPS: fn(&Family) -> bool = |family| family.gguf.default_caps.is_some();
 const OFF: &[Neutral] = &[Flag(false)];
 const ZERO: &[Neutral] = &[Number(0.0)];
 const ONE: &[Neutral] = &[Number(1.0)];
@@ -89,7 +92,7 @@ const KEYS: &[Key] = &[
     read("rope.scaling.factor"),
     read("rope.scaling.original_context_length"),
     read("rope.scaling.attn_factor"),
-    read_by("rope.freq_base_swa", &["gemma3"]),
+    read_if("rope.freq_base_swa", Family::has_local_rope),
     only("rope.freq_base_swa", ROTATION, &[]),
     only("rope.freq_base_per_layer", ROTATION, &[]),
     only("rope.dimension_count_swa", ROTATION, &[]),
@@ -100,19 +103,24 @@ const KEYS: &[Key] = &[
     only("rope.scaling.yarn_attn_factor", ROTATION, ONE),
     only("rope.scaling.yarn_beta_fast", ROTATION, &[Number(32.0)]),
     only("rope.scaling.yarn_beta_slow", ROTATION, ONE),
-    read_by("attention.sliding_window", &["llama", "mistral", "gemma2", "gemma3", "phi3"]),
+    read_if("attention.sliding_window", |family| family.gguf.window != GgufWindow::None),
     only("attention.sliding_window", WINDOW, ZERO),
-    read_by("attention.sliding_window_pattern", &["gemma2", "gemma3"]),
+    read_if("attention.sliding_window_pattern", |family| family.gguf.window == GgufWindow::Pattern),
     only("attention.sliding_window_pattern", WINDOW, &[]),
-    read_by("attn_logit_softcapping", &["gemma2"]),
+    read_if("attn_logit_softcapping", CAPS),
     only("attn_logit_softcapping", "capped scores, which the family does not have", ZERO),
-    read_by("final_logit_softcapping", &["gemma2"]),
+    read_if("final_logit_softcapping", CAPS),
     only("final_logit_softcapping", "capped logits, which the family does not have", ZERO),
     only("router_logit_softcapping", EXPERTS, ZERO),
+    read_if("logit_scale", HAS_SCALES),
     only("logit_scale", SCALE, ZERO_OR_ONE),
+    read_if("residual_scale", HAS_SCALES),
     only("residual_scale", SCALE, ZERO_OR_ONE),
+    read_if("embedding_scale", HAS_SCALES),
     only("embedding_scale", SCALE, ZERO_OR_ONE),
+    read_if("attention.scale", HAS_SCALES),
     only("attention.scale", SCALE, ZERO),
+    only_if("rope.scaling.finetuned", HAS_SCALES, "no rotation", &[Flag(true)]),
     only("attention.output_scale", SCALE, ZERO_OR_ONE),
     only("attention.value_scale", SCALE, ZERO_OR_ONE),
     only("attention.temperature_length", SCALE, ZERO),
@@ -156,7 +164,7 @@ const KEYS: &[Key] = &[
     only("moe_every_n_layers", EXPERTS, ZERO),
     only("leading_dense_block_count", EXPERTS, ZERO),
     only("interleave_moe_layer_step", EXPERTS, ZERO),
-    only_for("nextn_predict_layers", &[], "layers that predict further tokens", ZERO),
+    only("nextn_predict_layers", "layers that predict further tokens", ZERO),
     only("n_deepstack_layers", "features of images in some layers", ZERO),
 ];
 

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::family::{WindowPattern, family};
+use super::family::{Family, WindowHabit, WindowPattern};
 use super::fields::Fields;
 use super::hugging_face_keys::{CONFIG_KEYS, ROPE_KEYS};
 use super::hugging_face_rope::{self, RopeFields};
 use super::keys::unknown_keys;
-use super::{Activation, ModelConfig, checked_layers, config_problem, scale_of};
+use super::{ModelConfig, checked_layers, config_problem, scale_of};
 use crate::files::{MOST_SETTINGS, read};
 use crate::{Error, Result, parse_settings};
 
@@ -34,20 +34,20 @@ impl ModelConfig {
         let model_type = text(path, &map, "model_type")?;
         // models that also see images: the text part has a configuration of its own
         let inner = match map.get("text_config").and_then(Value::as_object) {
-            Some(inner) if model_type == "gemma3" => inner,
+            Some(inner) if Family::named(model_type).is_some_and(|family| family.config.is_text_part) => inner,
             _ => &map,
         };
         let is_nested = !std::ptr::eq(inner, &raw const map);
         let name = inner.get("model_type").map_or(Ok(model_type), |_| text(path, inner, "model_type"))?;
-        let family = family(path, name.strip_suffix("_text").unwrap_or(name))?;
-        let mut unknown = CONFIG_KEYS.check(path, family.name, "", entries(&map))?;
+        let family = Family::of_model_type(path, name)?;
+        let mut unknown = CONFIG_KEYS.check(path, Some(family), "", entries(&map))?;
         if is_nested {
-            unknown.extend(CONFIG_KEYS.check(path, family.name, "text_config.", entries(inner))?);
+            unknown.extend(CONFIG_KEYS.check(path, Some(family), "text_config.", entries(inner))?);
         }
         let fields = Fields { path, map: inner, family };
         let rope = hugging_face_rope::read(&fields)?;
         for (field, dictionary) in hugging_face_rope::dictionaries(inner) {
-            unknown.extend(ROPE_KEYS.check(path, family.name, &format!("{field}."), entries(dictionary))?);
+            unknown.extend(ROPE_KEYS.check(path, Some(family), &format!("{field}."), entries(dictionary))?);
         }
         let mut warnings: Vec<String> = unknown_keys(path, &unknown).into_iter().collect();
         warnings.extend(rope.warning.clone());
@@ -82,6 +82,7 @@ impl Fields<'_> {
         let n_layers = checked_layers(self.path, "num_hidden_layers", self.size("num_hidden_layers")?)?;
         let attention_bias = self.flag("attention_bias")?.unwrap_or(false) && !family.qkv_bias;
         let query_width = self.number("query_pre_attn_scalar")?;
+        let unrotated_layers = self.unrotated_layers(n_layers)?;
         Ok(ModelConfig {
             architecture: family.name.into(),
             vocab_size: self.size("vocab_size")?,
@@ -96,7 +97,8 @@ impl Fields<'_> {
             rope_theta: rope.theta,
             rope_scaling: rope.scaling,
             local_rope_theta: rope.local_theta,
-            windows: self.windows(n_layers)?,
+            windows: self.windows(n_layers, &unrotated_layers)?,
+            unrotated_layers,
             context: rope.context,
             tie_embeddings: self.flag("tie_word_embeddings")?.unwrap_or(family.ties_embeddings),
             qkv_bias: family.qkv_bias || attention_bias,
@@ -105,21 +107,55 @@ impl Fields<'_> {
             qk_norm: family.qk_norm,
             post_norms: family.post_norms,
             activation: family.activation,
-            embedding_scale: if family.scales_embeddings { (hidden_size as f32).sqrt() } else { 1.0 },
-            attention_scale: scale_of(query_width.unwrap_or(head_dim as f64)),
+            embedding_scale: match family.scales_embeddings {
+                true => (hidden_size as f32).sqrt(),
+                false => self.multiplier("embedding_multiplier")?.unwrap_or(1.0),
+            },
+            attention_scale: match self.multiplier("attention_multiplier")? {
+                Some(scale) => scale,
+                None => scale_of(query_width.unwrap_or(head_dim as f64)),
+            },
+            residual_scale: self.multiplier("residual_multiplier")?.unwrap_or(1.0),
             attention_softcap: self.number("attn_logit_softcapping")?.map(|cap| cap as f32),
             logit_softcap: self.number("final_logit_softcapping")?.map(|cap| cap as f32),
+            logit_divisor: self.multiplier("logits_scaling")?.unwrap_or(1.0),
             eos_token_ids: eos_ids(self.map.get("eos_token_id")),
         })
     }
 
-    fn check_activation(&self) -> Result<()> {
-        let (field, known): (_, &[&str]) = match (self.family.activation, self.family.name) {
-            (Activation::Silu, _) => ("hidden_act", &["silu", "swish"]),
-            // in the first Gemma files `gelu` stands for its tanh approximation
-            (Activation::GeluTanh, "gemma") => ("hidden_act", &["gelu_pytorch_tanh", "gelu"]),
-            (Activation::GeluTanh, _) => ("hidden_activation", &["gelu_pytorch_tanh"]),
+    /// A factor of families that have such keys.
+    fn multiplier(&self, field: &str) -> Result<Option<f32>> {
+        match (self.family.config.has_multipliers, self.number(field)?) {
+            (false, _) => Ok(None),
+            (true, Some(factor)) => Ok(Some(factor as f32)),
+            (true, None) => Err(self.problem(field, "is null")),
+        }
+    }
+
+    /// The layers that `no_rope_layers` marks with 0, or every nth.
+    fn unrotated_layers(&self, n_layers: usize) -> Result<Vec<usize>> {
+        const LIST: &str = "no_rope_layers";
+        let Some(every) = self.family.unrotated_every else { return Ok(Vec::new()) };
+        let Some(list) = self.value(LIST) else {
+            return match self.optional_size("no_rope_layer_interval")? {
+                Some(0) => Err(self.problem("no_rope_layer_interval", "is 0")),
+                interval => Ok(Family::unrotated_layers(Some(interval.unwrap_or(every)), n_layers)),
+            };
         };
+        let list = list.as_array().ok_or_else(|| self.problem(LIST, "must be a list"))?;
+        if list.len() < n_layers {
+            return Err(self.problem(LIST, format!("names {} layers of {n_layers}", list.len())));
+        }
+        let is_unrotated = |(layer, value): (usize, &Value)| match value.as_u64() {
+            Some(0) => Ok(Some(layer)),
+            Some(1) => Ok(None),
+            _ => Err(self.problem(LIST, format!("holds {value}, which is neither 1 (rotates) nor 0"))),
+        };
+        list.iter().take(n_layers).enumerate().map(is_unrotated).filter_map(Result::transpose).collect()
+    }
+
+    fn check_activation(&self) -> Result<()> {
+        let (field, known) = self.family.config.activation;
         match self.value(field) {
             Some(value) if !value.as_str().is_some_and(|name| known.contains(&name)) => {
                 let problem = format!("is {value}; {} models use `{}`", self.family.name, known[0]);
@@ -130,10 +166,12 @@ impl Fields<'_> {
     }
 
     /// The window of each layer: by `layer_types` where the family has them, otherwise by the family's habit.
-    fn windows(&self, n_layers: usize) -> Result<Vec<Option<usize>>> {
+    fn windows(&self, n_layers: usize, unrotated: &[usize]) -> Result<Vec<Option<usize>>> {
         let pattern = self.family.pattern;
-        let window = match (pattern, self.flag("use_sliding_window")?) {
-            (WindowPattern::None, _) | (WindowPattern::Last, None | Some(false)) => None,
+        let is_off = self.family.switches_windows() && self.flag("use_sliding_window")? != Some(true);
+        let window = match pattern {
+            WindowPattern::None => None,
+            _ if is_off => None,
             _ => self.optional_size("sliding_window")?,
         };
         if window == Some(0) {
@@ -143,14 +181,14 @@ impl Fields<'_> {
             WindowPattern::Last => self.optional_size("max_window_layers")?.unwrap_or(0),
             _ => 0,
         };
-        let every = match self.family.name {
-            "gemma3" => self.optional_size("sliding_window_pattern")?,
-            _ => None,
+        let every = match self.family.config.has_window_pattern {
+            true => self.optional_size("sliding_window_pattern")?,
+            false => None,
         };
         if every == Some(0) {
             return Err(self.problem("sliding_window_pattern", "is 0"));
         }
-        let habit = self.family.windows(window, n_layers, first, every);
+        let habit = self.family.windows(window, n_layers, &WindowHabit { first, every, unrotated });
         let Some(kinds) = self.value("layer_types") else { return Ok(habit) };
         let kinds = kinds.as_array().ok_or_else(|| self.problem("layer_types", "must be a list"))?;
         if kinds.len() != n_layers {

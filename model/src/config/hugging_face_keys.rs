@@ -1,12 +1,19 @@
 //! The keys of `config.json`.
 
+use super::family::{BiasKey, Family, RotationKeys, WindowPattern};
 use super::keys::Neutral::{Flag, Number, Text};
-use super::keys::{Key, KeyList, Neutral, harmless_for, only, only_for, read, read_by};
+use super::keys::{Key, KeyList, Neutral, harmless_if, only, only_if, read, read_if};
+use crate::config::Activation;
 
-const SOFT_CAPPED: &[&str] = &["gemma2", "gemma3"];
-const WINDOWED: &[&str] = &["mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3"];
-const SILU: &[&str] = &["llama", "mistral", "qwen2", "qwen3", "phi3"];
-const QK_NORMED: &[&str] = &["qwen3", "gemma3"];
+const IS_WINDOWED: fn(&Family) -> bool = |family| family.pattern != WindowPattern::None;
+const LEAVES_LAYERS_UNROTATED: fn(&Family) -> bool = |family| family.unrotated_every.is_some();
+const ALTERNATES: fn(&Family) -> bool = |family| matches!(family.pattern, WindowPattern::AllButEvery(_));
+const NAMES_HIDDEN_ACTIVATION: fn(&Family) -> bool = |family| family.config.activation.0 == "hidden_activation";
+const IS_SILU: fn(&Family) -> bool = |family| family.activation == Activation::Silu;
+const HAS_PARTIAL_ROTATION: fn(&Family) -> bool = |family| family.config.rotation == RotationKeys::Long;
+const IGNORES_BIAS_KEY: fn(&Family) -> bool = |family| family.config.bias == BiasKey::Ignored;
+const HAS_MULTIPLIERS: fn(&Family) -> bool = |family| family.config.has_multipliers;
+const NORMALISES_QK: fn(&Family) -> bool = |family| family.qk_norm;
 
 const OFF: &[Neutral] = &[Flag(false)];
 const ON: &[Neutral] = &[Flag(true)];
@@ -40,11 +47,11 @@ pub(crate) const ROPE_KEYS: KeyList = KeyList {
         read("beta_fast"),
         read("beta_slow"),
         // transformers looks for it where Gemma 3's dictionaries do not have it
-        only_for("truncate", &["gemma3"], ROTATION, ON),
+        only_if("truncate", Family::has_local_rope, ROTATION, ON),
         read("truncate"),
         read("short_factor"),
         read("long_factor"),
-        read_by("partial_rotary_factor", &["phi3"]),
+        read_if("partial_rotary_factor", HAS_PARTIAL_ROTATION),
         only("partial_rotary_factor", ROTATION, ONE),
         only("mrope_section", ROTATION, &[]),
         only("mrope_interleaved", ROTATION, OFF),
@@ -64,7 +71,7 @@ const KEYS: &[Key] = &[
     read("rms_norm_eps"),
     read("max_position_embeddings"),
     // transformers looks for it in Gemma 3's dictionaries only
-    harmless_for("original_max_position_embeddings", &["gemma3"]),
+    harmless_if("original_max_position_embeddings", Family::has_local_rope),
     read("original_max_position_embeddings"),
     read("tie_word_embeddings"),
     read("eos_token_id"),
@@ -72,18 +79,18 @@ const KEYS: &[Key] = &[
     read("rope_theta"),
     read("rope_parameters"),
     read("rope_scaling"),
-    read_by("text_config", &["gemma3"]),
+    read_if("text_config", |family| family.config.is_text_part),
     only("text_config", "another model inside", &[]),
     // the function of the MLP's gate
-    read_by("hidden_activation", SOFT_CAPPED),
-    only_for("hidden_activation", &["gemma"], "another activation", &[Text("gelu_pytorch_tanh")]),
-    only_for("hidden_activation", SILU, "another activation", &[Text("silu"), Text("swish")]),
-    only_for("hidden_act", SOFT_CAPPED, "another activation", &[Text("gelu_pytorch_tanh"), Text("gelu")]),
+    read_if("hidden_activation", NAMES_HIDDEN_ACTIVATION),
+    only_if("hidden_activation", IS_SILU, "another activation", &[Text("silu"), Text("swish")]),
+    only("hidden_activation", "another activation", &[Text("gelu_pytorch_tanh")]),
+    only_if("hidden_act", NAMES_HIDDEN_ACTIVATION, "another activation", &[Text("gelu_pytorch_tanh"), Text("gelu")]),
     read("hidden_act"),
     // rotation
-    read_by("partial_rotary_factor", &["phi3"]),
+    read_if("partial_rotary_factor", HAS_PARTIAL_ROTATION),
     only("partial_rotary_factor", ROTATION, ONE),
-    read_by("rope_local_base_freq", &["gemma3"]),
+    read_if("rope_local_base_freq", Family::has_local_rope),
     only("rope_local_base_freq", ROTATION, &[]),
     only("rotary_pct", ROTATION, ONE),
     only("rotary_dim", ROTATION, &[]),
@@ -93,35 +100,36 @@ const KEYS: &[Key] = &[
     only("rope_interleave", ROTATION, OFF),
     only("use_mrope", ROTATION, OFF),
     only("mrope_section", ROTATION, &[]),
+    read_if("no_rope_layers", LEAVES_LAYERS_UNROTATED),
     only("no_rope_layers", ROTATION, &[]),
+    read_if("no_rope_layer_interval", LEAVES_LAYERS_UNROTATED),
     only("no_rope_layer_interval", ROTATION, ZERO),
     only("interpolate_factor", ROTATION, ONE),
     only("alibi", "ALiBi instead of rotation", OFF),
     only("use_alibi", "ALiBi instead of rotation", OFF),
     only("position_embedding_type", "another position embedding", &[Text("rope"), Text("rotary")]),
     // biases
-    read_by("attention_bias", &["llama", "qwen3", "gemma", "gemma2", "gemma3"]),
+    read_if("attention_bias", |family| family.config.bias == BiasKey::All),
     // the family has them on q, k and v whatever is said
-    harmless_for("attention_bias", &["qwen2"]),
+    harmless_if("attention_bias", IGNORES_BIAS_KEY),
     only("attention_bias", BIAS, OFF),
-    read_by("mlp_bias", &["llama"]),
+    read_if("mlp_bias", |family| family.config.has_mlp_bias),
     only("mlp_bias", BIAS, OFF),
-    harmless_for("qkv_bias", &["qwen2"]),
+    harmless_if("qkv_bias", IGNORES_BIAS_KEY),
     only("qkv_bias", BIAS, OFF),
     only("attention_out_bias", BIAS, OFF),
     only("lm_head_bias", BIAS, OFF),
     only("use_bias", BIAS, OFF),
     only("bias", BIAS, OFF),
     // which positions a layer attends to
-    read_by("sliding_window", WINDOWED),
+    read_if("sliding_window", IS_WINDOWED),
     only("sliding_window", WINDOW, &[]),
-    read_by("use_sliding_window", &["qwen2", "qwen3"]),
-    harmless_for("use_sliding_window", WINDOWED),
+    read_if("use_sliding_window", Family::switches_windows),
+    harmless_if("use_sliding_window", IS_WINDOWED),
     only("use_sliding_window", WINDOW, OFF),
-    read_by("max_window_layers", &["qwen2", "qwen3"]),
-    harmless_for("max_window_layers", &[]),
-    read_by("sliding_window_pattern", &["gemma3"]),
-    only_for("sliding_window_pattern", &["gemma2"], WINDOW, &[Number(2.0)]),
+    read_if("max_window_layers", |family| family.pattern == WindowPattern::Last),
+    read_if("sliding_window_pattern", |family| family.config.has_window_pattern),
+    only_if("sliding_window_pattern", ALTERNATES, WINDOW, &[Number(2.0)]),
     only("sliding_window_pattern", WINDOW, &[]),
     only("attention_chunk_size", "attention within chunks", &[]),
     only("full_attn_mod", "attention of another kind in some layers", ONE),
@@ -130,20 +138,24 @@ const KEYS: &[Key] = &[
     only("causal", "attention to later positions", ON),
     // scores, norms, factors
     // transformers has the key for Gemma 3 too, and caps nothing there
-    read_by("attn_logit_softcapping", &["gemma2"]),
+    read_if("attn_logit_softcapping", Family::caps_scores),
     only("attn_logit_softcapping", CAP, &[]),
-    read_by("final_logit_softcapping", SOFT_CAPPED),
+    read_if("final_logit_softcapping", Family::caps_logits),
     only("final_logit_softcapping", CAP, &[]),
     only("logits_soft_cap", CAP, &[]),
     only("attn_logit_softcap", CAP, &[]),
-    read_by("query_pre_attn_scalar", SOFT_CAPPED),
+    read_if("query_pre_attn_scalar", |family| family.config.has_query_width),
     only("query_pre_attn_scalar", "scaled queries", &[]),
     only("attn_temperature_tuning", "scaled queries", OFF),
     only("attn_scale", SCALE, &[]),
+    read_if("attention_multiplier", HAS_MULTIPLIERS),
     only("attention_multiplier", SCALE, &[]),
+    read_if("residual_multiplier", HAS_MULTIPLIERS),
     only("residual_multiplier", SCALE, ONE),
+    read_if("embedding_multiplier", HAS_MULTIPLIERS),
     only("embedding_multiplier", SCALE, ONE),
     only("lm_head_multiplier", SCALE, ONE),
+    read_if("logits_scaling", HAS_MULTIPLIERS),
     only("logits_scaling", SCALE, ONE),
     only("logit_scale", SCALE, ONE),
     only("embedding_scale", SCALE, ONE),
@@ -153,9 +165,9 @@ const KEYS: &[Key] = &[
     only("dim_model_base", SCALE, &[]),
     only("mup_width_scale", SCALE, ONE),
     only("clip_qkv", "clipped queries, keys and values", &[]),
-    harmless_for("use_qk_norm", QK_NORMED),
+    harmless_if("use_qk_norm", NORMALISES_QK),
     only("use_qk_norm", "normalised queries and keys", OFF),
-    harmless_for("qk_norm", QK_NORMED),
+    harmless_if("qk_norm", NORMALISES_QK),
     only("qk_norm", "normalised queries and keys", OFF),
     only("qk_layernorm", "normalised queries and keys", OFF),
     only("attn_output_gate", "gated attention", OFF),
@@ -189,6 +201,7 @@ const KEYS: &[Key] = &[
 
 const HARMLESS: &[&str] = &[
     "architectures",
+    "max_window_layers",
     "transformers_version",
     "dtype",
     "torch_dtype",

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::family::RotationKeys;
 use super::fields::Fields;
 use super::rope::{RopeScaling, long_rope_magnitude, yarn_magnitude};
 use crate::{Error, Result};
@@ -41,7 +42,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<RopeFields> {
     let parameters = fields.object("rope_parameters")?.cloned().filter(|map| !map.is_empty());
     let scaling = fields.object("rope_scaling")?.cloned().filter(|map| !map.is_empty());
     let has_both = parameters.is_some() && scaling.is_some();
-    let is_by_kind = fields.family.name == "gemma3";
+    let is_by_kind = fields.family.has_local_rope();
     let (global, local) = match is_by_kind {
         true => by_kind(fields, parameters, scaling)?,
         false => (scaling.or(parameters).unwrap_or_default(), Map::new()),
@@ -63,7 +64,7 @@ pub(super) fn read(fields: &Fields<'_>) -> Result<RopeFields> {
         None => 1.0,
         Some(value) => fields.exact("partial_rotary_factor", value)?,
     };
-    let default_theta = if is_by_kind { 1_000_000.0 } else { 10_000.0 };
+    let default_theta = fields.of_family("rope_theta").unwrap_or(10_000.0) as f32;
     let theta = theta(&global, "rope_theta")?.unwrap_or(default_theta);
     let (scaling, context) = Rotation { fields, rope: &global, context }.stretched()?;
     let warning = has_both.then(|| {
@@ -123,9 +124,11 @@ impl Rotation<'_> {
     /// Dynamic stretching and LongRoPE change frequencies once a text exceeds the original context, keys of earlier tokens included.
     /// Within it they are constant; so the context ends there.
     fn stretched(&self) -> Result<(RopeScaling, usize)> {
-        let kind = match (self.fields.family.name, kind_of(self.rope)) {
-            ("phi3", "su" | "yarn") => "longrope",
-            ("phi3", other @ ("linear" | "dynamic" | "llama3")) => return Err(self.unknown(other, "default, longrope")),
+        let kind = match (self.fields.family.config.rotation, kind_of(self.rope)) {
+            (RotationKeys::Long, "su" | "yarn") => "longrope",
+            (RotationKeys::Long, other @ ("linear" | "dynamic" | "llama3")) => {
+                return Err(self.unknown(other, "default, longrope"));
+            }
             (_, kind) => kind,
         };
         let scaling = match kind {
@@ -188,7 +191,7 @@ impl Rotation<'_> {
     /// are two.
     fn original(&self) -> Result<f32> {
         const FIELD: &str = "original_max_position_embeddings";
-        let own = if self.fields.family.name == "gemma3" { None } else { self.fields.optional_size(FIELD)? };
+        let own = if self.fields.family.has_local_rope() { None } else { self.fields.optional_size(FIELD)? };
         match own {
             Some(original) => Ok(original as f32),
             None => Ok(self.optional(FIELD)?.unwrap_or(self.context as f32)),

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::family::Family;
 use crate::{Error, Result};
 
 /// What is done with a key.
@@ -37,39 +38,39 @@ pub(crate) enum Neutral {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Key {
     pub(crate) name: &'static str,
-    /// Empty: all.
-    pub(crate) families: &'static [&'static str],
+    /// Whether it is meant for a family; `None`: for all.
+    pub(crate) applies: Option<fn(&Family) -> bool>,
     pub(crate) rule: Rule,
 }
 
 /// A key that every family's reader takes into account.
 pub(crate) const fn read(name: &'static str) -> Key {
-    read_by(name, &[])
+    Key { name, applies: None, rule: Rule::Read }
 }
 
-/// A key that the reader of these families takes into account.
-pub(crate) const fn read_by(name: &'static str, families: &'static [&'static str]) -> Key {
-    Key { name, families, rule: Rule::Read }
+/// A key that the reader of some families takes into account.
+pub(crate) const fn read_if(name: &'static str, applies: fn(&Family) -> bool) -> Key {
+    Key { name, applies: Some(applies), rule: Rule::Read }
 }
 
 /// A key that may only have one of these values, or none.
 pub(crate) const fn only(name: &'static str, meaning: &'static str, neutral: &'static [Neutral]) -> Key {
-    only_for(name, &[], meaning, neutral)
+    Key { name, applies: None, rule: Rule::Only { meaning, neutral } }
 }
 
-/// The same for some families.
-pub(crate) const fn only_for(
+/// A key that in some families may only have one of these values, or none.
+pub(crate) const fn only_if(
     name: &'static str,
-    families: &'static [&'static str],
+    applies: fn(&Family) -> bool,
     meaning: &'static str,
     neutral: &'static [Neutral],
 ) -> Key {
-    Key { name, families, rule: Rule::Only { meaning, neutral } }
+    Key { name, applies: Some(applies), rule: Rule::Only { meaning, neutral } }
 }
 
-/// A key on which no output of these families depends.
-pub(crate) const fn harmless_for(name: &'static str, families: &'static [&'static str]) -> Key {
-    Key { name, families, rule: Rule::Harmless }
+/// A key on which no output of some families depends.
+pub(crate) const fn harmless_if(name: &'static str, applies: fn(&Family) -> bool) -> Key {
+    Key { name, applies: Some(applies), rule: Rule::Harmless }
 }
 
 impl Neutral {
@@ -100,9 +101,10 @@ pub(crate) struct KeyList {
 }
 
 impl KeyList {
-    /// What is done with a key of a family's file; `None` where it is unknown.
-    pub(crate) fn rule(&self, name: &str, family: &str) -> Option<Rule> {
-        let is_for = |key: &&Key| key.name == name && (key.families.is_empty() || key.families.contains(&family));
+    /// What is done with a key of a family's file, or of one that belongs to no family; `None` where it is unknown.
+    pub(crate) fn rule(&self, name: &str, family: Option<&Family>) -> Option<Rule> {
+        let is_meant = |key: &Key| key.applies.is_none_or(|applies| family.is_some_and(applies));
+        let is_for = |key: &&Key| key.name == name && is_meant(key);
         let listed = self.keys.iter().find(is_for).map(|key| key.rule);
         listed.or_else(|| self.harmless.contains(&name).then_some(Rule::Harmless))
     }
@@ -113,7 +115,7 @@ impl KeyList {
     pub(crate) fn check<'a>(
         &self,
         path: &Path,
-        family: &str,
+        family: Option<&Family>,
         prefix: &str,
         entries: impl IntoIterator<Item = (&'a str, &'a Value)>,
     ) -> Result<Vec<String>> {
@@ -145,7 +147,7 @@ impl KeyList {
         &self,
         entries: impl IntoIterator<Item = (&'a str, &'a Value)>,
     ) -> Vec<(&'a str, &'a Value)> {
-        let is_other = |(name, value): &(&str, &Value)| match self.rule(name, "") {
+        let is_other = |(name, value): &(&str, &Value)| match self.rule(name, None) {
             Some(Rule::Only { neutral, .. }) => !is_unset(value) && !neutral.iter().any(|neutral| neutral.is(value)),
             _ => false,
         };

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result};
 
 pub use family::SUPPORTED_ARCHITECTURES;
+pub(crate) use family::{BiasKey, Family, GgufBiases, GgufWindow, RotationKeys, WindowPattern};
 pub(crate) use gguf::query_width;
 pub(crate) use gguf_keys::TOKENIZER_KEYS;
 pub(crate) use gguf_rope::FACTOR_TENSORS;
@@ -71,6 +72,9 @@ pub struct ModelConfig {
     pub rope_scaling: RopeScaling,
     /// Base of the rotary frequencies of layers with a window, which are not stretched; `None`: as the others.
     pub local_rope_theta: Option<f32>,
+    /// Layers, from 0, that leave queries and keys unrotated: attention there knows no positions (NoPE, Kazemnejad et al. 2023).
+    #[serde(default)]
+    pub unrotated_layers: Vec<usize>,
     /// Positions a layer attends to, its own included; `None`: all before it. One entry a layer.
     pub windows: Vec<Option<usize>>,
     /// Largest number of positions.
@@ -93,10 +97,16 @@ pub struct ModelConfig {
     pub embedding_scale: f32,
     /// Factor of the attention scores.
     pub attention_scale: f32,
+    /// Factor of the outputs of attention and MLP as they are added to the residual stream.
+    #[serde(default = "one")]
+    pub residual_scale: f32,
     /// Attention scores s become cap · tanh(s / cap).
     pub attention_softcap: Option<f32>,
     /// Logits likewise.
     pub logit_softcap: Option<f32>,
+    /// What logits are divided by, before they are capped.
+    #[serde(default = "one")]
+    pub logit_divisor: f32,
     /// End-of-sequence ids named by the configuration.
     pub eos_token_ids: Vec<u32>,
 }
@@ -122,6 +132,7 @@ impl ModelConfig {
             rope_theta: 10_000.0,
             rope_scaling: RopeScaling::None,
             local_rope_theta: None,
+            unrotated_layers: Vec::new(),
             windows: vec![None; n_layers],
             context,
             tie_embeddings: true,
@@ -133,8 +144,10 @@ impl ModelConfig {
             activation: Activation::Silu,
             embedding_scale: 1.0,
             attention_scale: scale_of(head_dim as f64),
+            residual_scale: 1.0,
             attention_softcap: None,
             logit_softcap: None,
+            logit_divisor: 1.0,
             eos_token_ids: Vec::new(),
         }
     }
@@ -144,14 +157,19 @@ impl ModelConfig {
         self.n_heads / self.n_kv_heads
     }
 
-    /// What Hugging Face files leave out of norm weights: Gemma's hold w − 1.
+    /// The facts of its family; of a name that is none's, those of Llama.
+    pub(crate) fn family(&self) -> &'static Family {
+        Family::named(&self.architecture).unwrap_or(&Family::LLAMA)
+    }
+
+    /// What Hugging Face files leave out of norm weights.
     pub(crate) fn norm_offset(&self) -> f64 {
-        if self.architecture.starts_with("gemma") { 1.0 } else { 0.0 }
+        self.family().weights.norm_offset
     }
 
     /// Whether files hold q, k, v as one matrix, and gate and up.
     pub(crate) fn has_fused_projections(&self) -> bool {
-        self.architecture == "phi3"
+        self.family().weights.fuses_projections
     }
 
     /// The window that some layers have; layers have no others.
@@ -188,11 +206,16 @@ impl ModelConfig {
             let problem = format!("makes {} of {} dimensions of a head rotate", self.rotary_dim, self.head_dim);
             return refuse("partial_rotary_factor", problem);
         }
+        let has_multipliers = self.family().config.has_multipliers;
+        let attention_key = if has_multipliers { "attention_multiplier" } else { "query_pre_attn_scalar" };
         let positive = [
             ("rms_norm_eps", self.rms_norm_eps),
             ("rope_theta", f64::from(self.rope_theta)),
             ("rope_local_base_freq", f64::from(self.local_rope_theta.unwrap_or(1.0))),
-            ("query_pre_attn_scalar", f64::from(self.attention_scale)),
+            (attention_key, f64::from(self.attention_scale)),
+            ("embedding_multiplier", f64::from(self.embedding_scale)),
+            ("residual_multiplier", f64::from(self.residual_scale)),
+            ("logits_scaling", f64::from(self.logit_divisor)),
             ("attn_logit_softcapping", f64::from(self.attention_softcap.unwrap_or(1.0))),
             ("final_logit_softcapping", f64::from(self.logit_softcap.unwrap_or(1.0))),
         ];
@@ -207,6 +230,11 @@ impl ModelConfig {
         }
         Ok(self)
     }
+}
+
+/// What a configuration without a factor means.
+fn one() -> f32 {
+    1.0
 }
 
 /// 1 / √width

@@ -8,12 +8,13 @@ use super::gguf_keys::GGUF_KEYS;
 use super::hugging_face_keys::{CONFIG_KEYS, ROPE_KEYS};
 use super::keys::Neutral::{Flag, Number, Text};
 use super::keys::{Neutral, Rule};
-use super::{ModelConfig, SUPPORTED_ARCHITECTURES};
+use super::{Family, ModelConfig, SUPPORTED_ARCHITECTURES};
 use crate::gguf::{GgufArray, GgufFile, GgufTensor, GgufValue, encode_gguf};
 use crate::{Error, Result};
 
 /// A value of each key that is read, other than that of the base, with what it needs beside it.
 fn another(key: &str, family: &str) -> (Value, Value) {
+    let facts = Family::named(family).unwrap();
     let yarn = json!({ "rope_parameters": { "rope_type": "yarn", "factor": 2.0 } });
     let long = json!({ "rope_parameters": { "rope_type": "longrope", "short_factor": [1, 1, 1, 1, 1, 1, 1, 1] } });
     let windowed =
@@ -33,9 +34,7 @@ fn another(key: &str, family: &str) -> (Value, Value) {
             "gemma3" => (json!(64), json!({ "rope_parameters": { "full_attention": yarn["rope_parameters"] } })),
             _ => (json!(64), yarn),
         },
-        "tie_word_embeddings" => {
-            (json!(!matches!(family, "gemma" | "gemma2" | "gemma3")), json!({ "tie_word_embeddings": null }))
-        }
+        "tie_word_embeddings" => (json!(!facts.ties_embeddings), json!({ "tie_word_embeddings": null })),
         "eos_token_id" => (json!([2, 7]), json!({})),
         "layer_types" => (json!(["full_attention", "sliding_attention"]), json!({})),
         "rope_theta" => (json!(5e4), json!({ "rope_parameters": null })),
@@ -50,8 +49,13 @@ fn another(key: &str, family: &str) -> (Value, Value) {
         "hidden_activation" | "hidden_act" => (json!("relu"), json!({})),
         "partial_rotary_factor" => (json!(0.5), json!({ "rope_parameters": null })),
         "rope_local_base_freq" => (json!(3e4), json!({ "rope_parameters": null })),
+        "no_rope_layers" => (json!([0, 1, 1, 1, 1]), json!({})),
+        "no_rope_layer_interval" => (json!(2), json!({ "no_rope_layers": null })),
+        "embedding_multiplier" | "attention_multiplier" | "residual_multiplier" | "logits_scaling" => {
+            (json!(1.5), json!({}))
+        }
         "attention_bias" | "mlp_bias" => (json!(true), json!({})),
-        "sliding_window" => (json!(5), if family.starts_with("qwen") { windowed } else { json!({}) }),
+        "sliding_window" => (json!(5), if facts.switches_windows() { windowed } else { json!({}) }),
         "use_sliding_window" => (json!(false), windowed),
         "max_window_layers" => (json!(3), windowed),
         "sliding_window_pattern" => (json!(2), json!({ "layer_types": null })),
@@ -115,7 +119,7 @@ fn every_key_of_config_json_is_read_or_refused_by_name() {
     let place = Place(tempfile::tempdir().unwrap());
     for family in SUPPORTED_ARCHITECTURES {
         for key in CONFIG_KEYS.keys {
-            let (name, rule) = (key.name, CONFIG_KEYS.rule(key.name, family).unwrap());
+            let (name, rule) = (key.name, CONFIG_KEYS.rule(key.name, Family::named(family)).unwrap());
             let of = |value: Value| with(golden(family), &json!({ name: value }));
             match rule {
                 Rule::Harmless => {}
@@ -167,7 +171,7 @@ fn every_key_about_rotation_is_read_or_refused_by_name() {
         (&mscaled, "mscale_all_dim", json!(0.5)),
         (&long, "short_factor", json!([2, 1, 1, 1, 1, 1, 1, 1])),
     ] {
-        assert!(ROPE_KEYS.rule(key, "llama").is_some(), "{key}");
+        assert!(ROPE_KEYS.rule(key, Some(&Family::LLAMA)).is_some(), "{key}");
         let before = place.read(&llama(base.clone())).unwrap().0;
         let mut changed = base.clone();
         changed[key] = value;
@@ -245,6 +249,33 @@ fn absent_keys_have_the_defaults_of_their_family() {
     assert_eq!(place.read(&null).unwrap().0.logit_softcap, None, "null says that there is none");
     assert_eq!(without("mistral", &["sliding_window"]).windows, [Some(4096); 4]);
     assert_eq!(without("phi3", &["rms_norm_eps"]).rms_norm_eps, 1e-5);
+    // not 1 / √head_dim
+    let granite = without("granite", &["attention_multiplier", "residual_multiplier", "logits_scaling"]);
+    assert_eq!((granite.attention_scale, granite.residual_scale, granite.logit_divisor), (1.0, 1.0, 1.0));
+}
+
+#[test]
+fn layers_that_do_not_rotate_are_named_by_a_list_or_an_interval() {
+    let place = Place(tempfile::tempdir().unwrap());
+    let layers = |more: Value| Ok::<_, Error>(place.read(&with(golden("smollm3"), &more))?.0.unrotated_layers);
+    assert_eq!(layers(json!({})).unwrap(), [3]);
+    assert_eq!(layers(json!({ "no_rope_layers": [0, 1, 1, 1, 0, 0, 0] })).unwrap(), [0, 4], "more entries than layers");
+    assert_eq!(layers(json!({ "no_rope_layers": null, "no_rope_layer_interval": 2 })).unwrap(), [1, 3]);
+    assert_eq!(layers(json!({ "no_rope_layers": null, "no_rope_layer_interval": null })).unwrap(), [3]);
+    for (key, value) in [
+        ("no_rope_layers", json!([1, 0])),
+        ("no_rope_layers", json!([1, 1, 1, 2, 1])),
+        ("no_rope_layers", json!(4)),
+        ("no_rope_layer_interval", json!(0)),
+    ] {
+        let error = layers(json!({ "no_rope_layers": null, key: value.clone() })).unwrap_err().to_string();
+        assert!(error.contains(&format!("`{key}`")), "{value}: {error}");
+    }
+    // windows stand in these layers only, and only where they are switched on
+    let windowed = |on: bool| json!({ "layer_types": null, "sliding_window": 8, "use_sliding_window": on });
+    let windows = |more: &Value| place.read(&with(golden("smollm3"), more)).unwrap().0.windows;
+    assert_eq!(windows(&windowed(true)), [None, None, None, Some(8), None]);
+    assert_eq!(windows(&windowed(false)), [None; 5]);
 }
 
 #[test]
@@ -275,6 +306,9 @@ fn metadata(family: &str) -> Vec<(String, GgufValue)> {
     let mut metadata = vec![("general.architecture".to_owned(), GgufValue::String(family.into()))];
     metadata.extend(sizes.map(|(name, size)| (key(name), GgufValue::U32(size))));
     metadata.push((key("attention.layer_norm_rms_epsilon"), GgufValue::F32(1e-6)));
+    if Family::named(family).unwrap().gguf.has_scales {
+        metadata.push((key("logit_scale"), GgufValue::F32(8.0)));
+    }
     metadata
 }
 
@@ -315,6 +349,7 @@ fn another_gguf(name: &str) -> (GgufValue, Vec<(&'static str, GgufValue)>) {
         "attention.sliding_window_pattern" => {
             (GgufValue::U32(1), vec![("attention.sliding_window", GgufValue::U32(5))])
         }
+        "embedding_scale" | "residual_scale" | "attention.scale" | "logit_scale" => (GgufValue::F32(0.5), vec![]),
         "attention.head_count" => (GgufValue::U32(8), vec![]),
         "attention.head_count_kv" => (GgufValue::U32(1), vec![]),
         "attention.key_length" | "attention.value_length" | "rope.dimension_count" => (GgufValue::U32(8), vec![]),
@@ -330,7 +365,7 @@ fn every_key_of_gguf_metadata_is_read_or_refused_by_name() {
     for family in SUPPORTED_ARCHITECTURES {
         for key in GGUF_KEYS.keys {
             let name = key.name;
-            match GGUF_KEYS.rule(name, family).unwrap() {
+            match GGUF_KEYS.rule(name, Family::named(family)).unwrap() {
                 Rule::Harmless => {}
                 Rule::Only { neutral, .. } => {
                     let value = match not_neutral(neutral) {
@@ -377,6 +412,18 @@ fn old_and_new_keys_of_linear_stretching_say_the_same() {
     for wrong in [-2.0, f32::NAN, f32::INFINITY] {
         assert!(set("llama", &[("rope.scaling.factor", GgufValue::F32(wrong))]).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn a_factor_of_zero_is_one_that_is_not_given() {
+    let scales = |name: &str, value: f32| set("granite", &[(name, GgufValue::F32(value))]).map(|(config, _)| config);
+    let plain = scales("embedding_scale", 0.0).unwrap();
+    assert_eq!((plain.embedding_scale, plain.residual_scale, plain.attention_scale), (1.0, 1.0, 0.25));
+    assert_eq!((plain.logit_divisor, scales("logit_scale", 4.0).unwrap().logit_divisor), (8.0, 4.0));
+    let error = scales("logit_scale", 0.0).unwrap_err().to_string();
+    assert!(error.contains("`granite.logit_scale`"), "{error}");
+    let error = scales("residual_scale", -1.0).unwrap_err().to_string();
+    assert!(error.contains("must be positive"), "{error}");
 }
 
 #[test]

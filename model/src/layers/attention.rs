@@ -9,7 +9,7 @@ use candle_core::{D, DType, Tensor};
 
 use super::cached_attention::{ChunkLines, attend_cached};
 use super::gradients::{RopeAttention, Span};
-use super::{Kernels, Linear, RmsNorm, RotaryTables};
+use super::{Kernels, Linear, RmsNorm, RotaryTables, Rotation};
 use crate::Result;
 use crate::cache::LeadRows;
 
@@ -23,6 +23,7 @@ pub(crate) struct Attention {
     pub(crate) qk_norms: Option<[RmsNorm; 2]>,
     /// Positions a token attends to, its own included; `None`: all before it.
     pub(crate) window: Option<usize>,
+    pub(crate) rotation: Rotation,
     pub(crate) sizes: HeadSizes,
 }
 

@@ -23,8 +23,8 @@ pub(crate) use linear::Linear;
 pub(crate) use lora::{Dropout, LoraDelta};
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::RmsNorm;
-pub(crate) use rope::{Rope, RotaryTables};
-pub(crate) use sum::sum;
+pub(crate) use rope::{PassRotary, Rope, Ropes, RotaryTables, Rotation};
+pub(crate) use sum::{scaled, sum};
 
 /// Whether a kernel for f32 on the CPU can run.
 pub(crate) fn is_plain(x: &Tensor) -> bool {

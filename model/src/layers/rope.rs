@@ -6,12 +6,76 @@ use super::Kernels;
 use crate::config::RopeScaling;
 use crate::{ModelConfig, Result};
 
+/// Which frequencies a layer rotates by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    /// Those of the model.
+    Global,
+    /// Those of layers with a window, where they differ.
+    Local,
+    /// None: queries and keys stay as they are.
+    None,
+}
+
+impl Rotation {
+    /// Of a layer.
+    pub(crate) fn of(config: &ModelConfig, layer: usize) -> Self {
+        match config.windows[layer] {
+            _ if config.unrotated_layers.contains(&layer) => Self::None,
+            Some(_) if config.local_rope_theta.is_some() => Self::Local,
+            _ => Self::Global,
+        }
+    }
+}
+
 /// Frequencies of a model.
 #[derive(Debug, Clone)]
 pub(crate) struct Rope {
     inverse_frequencies: Vec<f32>, // (rotary_dim / 2)
     /// Factor of cosines and sines.
     magnitude: f32,
+}
+
+/// The frequencies of every kind of layer that a model has.
+#[derive(Debug, Clone)]
+pub(crate) struct Ropes {
+    global: Rope,
+    local: Option<Rope>,
+    none: Option<Rope>,
+}
+
+/// Cosines and sines of a pass, for every kind of layer.
+pub(crate) struct PassRotary {
+    global: RotaryTables,
+    local: Option<RotaryTables>,
+    none: Option<RotaryTables>,
+}
+
+impl Ropes {
+    pub(crate) fn new(config: &ModelConfig) -> Self {
+        Self { global: Rope::new(config), local: Rope::local(config), none: Rope::none(config) }
+    }
+
+    pub(crate) fn tables(&self, positions: &[usize], device: &Device) -> Result<PassRotary> {
+        let tables = |rope: &Option<Rope>| rope.as_ref().map(|rope| rope.tables(positions, device)).transpose();
+        Ok(PassRotary {
+            global: self.global.tables(positions, device)?,
+            local: tables(&self.local)?,
+            none: tables(&self.none)?,
+        })
+    }
+}
+
+impl PassRotary {
+    /// Those of a layer.
+    pub(crate) fn of(&self, rotation: Rotation) -> &RotaryTables {
+        let own = match rotation {
+            Rotation::Global => &None,
+            Rotation::Local => &self.local,
+            Rotation::None => &self.none,
+        };
+        own.as_ref().unwrap_or(&self.global)
+    }
 }
 
 /// Cosines and sines for the positions of one packed pass: each (n_tokens, rotary_dim / 2).
@@ -59,6 +123,12 @@ impl Rope {
     fn plain(dim: usize, theta: f32) -> Self {
         let frequencies = (0..dim / 2).map(|i| 1.0 / theta.powf((2 * i) as f32 / dim as f32));
         Self { inverse_frequencies: frequencies.collect(), magnitude: 1.0 }
+    }
+
+    /// Of layers that do not rotate.
+    pub(crate) fn none(config: &ModelConfig) -> Option<Self> {
+        let frequencies = vec![0.0; config.rotary_dim / 2];
+        (!config.unrotated_layers.is_empty()).then_some(Self { inverse_frequencies: frequencies, magnitude: 1.0 })
     }
 
     pub(crate) fn tables(&self, positions: &[usize], device: &Device) -> Result<RotaryTables> {

@@ -1,4 +1,4 @@
-//! x + y of two packed activations.
+//! x + y of two packed activations, and a · x.
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 use rayon::prelude::*;
@@ -11,6 +11,14 @@ use crate::Result;
 pub(crate) fn sum(x: &Tensor, y: &Tensor, kernels: Kernels) -> Result<Tensor> {
     let is_kernel = kernels == Kernels::Fused && is_plain(x) && x.is_contiguous() && y.is_contiguous();
     Ok(if is_kernel { x.apply_op2_no_bwd(y, &Sum)? } else { (x + y)? })
+}
+
+/// x times a factor of the model.
+pub(crate) fn scaled(x: Tensor, factor: f32) -> Result<Tensor> {
+    match factor {
+        1.0 => Ok(x),
+        factor => Ok((x * f64::from(factor))?),
+    }
 }
 
 struct Sum;

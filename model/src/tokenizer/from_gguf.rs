@@ -237,7 +237,7 @@ fn warnings(file: &GgufFile) -> Result<Vec<String>> {
     };
     let entries: Vec<_> = file.metadata().filter_map(of_tokenizer).collect();
     let entries = entries.iter().map(|(name, value)| (name.as_str(), value));
-    let unknown = TOKENIZER_KEYS.check(file.path(), "", PREFIX, entries)?;
+    let unknown = TOKENIZER_KEYS.check(file.path(), None, PREFIX, entries)?;
     let mut warnings: Vec<String> = unknown_keys(file.path(), &unknown).into_iter().collect();
     if flag(file, ADD_EOS)? == Some(true) {
         warnings.push(format!("{}: `{ADD_EOS}` is ignored: {}", file.path().display(), super::NO_EOS));

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::config::Family;
 use crate::files::{read, read_if_there};
 use crate::gguf::GgufValue;
 use crate::model::ModelFiles;
@@ -72,7 +73,9 @@ fn read_config(path: &Path) -> Result<Map<String, Value>> {
     };
     let Some(Value::Object(mut text)) = outer.remove("text_config") else { return Ok(outer) };
     // only the text part is trained and written
-    text.insert("model_type".into(), "gemma3_text".into());
+    if let Some(family) = outer.get("model_type").and_then(Value::as_str).and_then(Family::named) {
+        text.insert("model_type".into(), family.config.model_type.into());
+    }
     for name in ["bos_token_id", "eos_token_id", "pad_token_id"] {
         if let Some(value) = outer.remove(name) {
             text.entry(name).or_insert(value);

@@ -66,9 +66,9 @@ pub(super) fn packed(
     Ok(PackedMatrix::new(format, bytes, rows, columns))
 }
 
-/// Heads of the projections whose rows llama.cpp reorders: those of the architecture it calls llama.
+/// Heads of the projections whose rows llama.cpp reorders in some families.
 fn rotated_heads(name: &str, config: &ModelConfig) -> Option<usize> {
-    let (_, part) = name.split_once("self_attn.").filter(|_| config.architecture == "llama")?;
+    let (_, part) = name.split_once("self_attn.").filter(|_| config.family().gguf.permutes_rows)?;
     match part.split_once('.')?.0 {
         "q_proj" => Some(config.n_heads),
         "k_proj" => Some(config.n_kv_heads),
@@ -106,7 +106,7 @@ pub(crate) fn gguf_name(name: &str, config: &ModelConfig) -> Option<String> {
     Some(format!("blk.{layer}.{gguf_part}.{kind}"))
 }
 
-/// llama.cpp stores q and k of Llama models with each head's rows interleaved, for rotation of neighbouring pairs; the
+/// llama.cpp stores q and k of some families with each head's rows interleaved, for rotation of neighbouring pairs; the
 /// decoder rotates halves, as Hugging Face does. (out, in) → (out, in), or (out) → (out) for a bias.
 fn unpermute(weight: &Tensor, n_heads: usize) -> Result<Tensor> {
     let rows = weight.dim(0)?;

@@ -5,13 +5,9 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::StoredType;
+use crate::config::{BiasKey, Family, RotationKeys, WindowPattern};
 use crate::train::Parameters;
-use crate::{Activation, Error, ModelConfig, Result, RopeScaling, Tokenizer};
-
-/// Families whose configuration names a window, and those that name the kind of each layer.
-const WINDOWED: [&str; 6] = ["mistral", "qwen2", "qwen3", "gemma2", "gemma3", "phi3"];
-const BY_LAYER: [&str; 4] = ["qwen2", "qwen3", "gemma2", "gemma3"];
-const BIASED: [&str; 5] = ["llama", "qwen3", "gemma", "gemma2", "gemma3"];
+use crate::{Error, ModelConfig, Result, RopeScaling, Tokenizer};
 
 /// The configuration: that of the base's folder where there is one, otherwise one that says the same as the file trained from.
 pub(super) fn config_json(
@@ -25,7 +21,7 @@ pub(super) fn config_json(
         Some(base) => kept(base.clone()),
         None => made(path, config, tokenizer)?,
     };
-    value["architectures"] = json!([class_name(family(config))]);
+    value["architectures"] = json!([family(config).config.class_name]);
     value["dtype"] = json!(stored.name());
     value["torch_dtype"] = json!(stored.name());
     value["tie_word_embeddings"] = json!(config.tie_embeddings);
@@ -41,11 +37,10 @@ fn kept(mut base: Map<String, Value>) -> Value {
 }
 
 /// The family whose configuration can say what the model does: Mistral is Llama with a window.
-fn family(config: &ModelConfig) -> &str {
-    match config.architecture.as_str() {
-        "llama" if config.window().is_some() => "mistral",
-        other => other,
-    }
+fn family(config: &ModelConfig) -> &'static Family {
+    let own = config.family();
+    let windowed = own.config.windowed.filter(|_| config.window().is_some());
+    windowed.and_then(Family::named).unwrap_or(own)
 }
 
 fn made(path: &Path, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<Value> {
@@ -57,7 +52,7 @@ fn made(path: &Path, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<Valu
         (None, ids) => json!(ids),
     };
     let mut value = json!({
-        "model_type": if family == "gemma3" { "gemma3_text" } else { family },
+        "model_type": family.config.model_type,
         "vocab_size": config.vocab_size,
         "hidden_size": config.hidden_size,
         "intermediate_size": config.intermediate_size,
@@ -71,29 +66,37 @@ fn made(path: &Path, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<Valu
         "eos_token_id": eos,
         "initializer_range": 0.02,
     });
-    let (activation, name) = match (config.activation, config.post_norms) {
-        (Activation::Silu, _) => ("hidden_act", "silu"),
-        (Activation::GeluTanh, false) => ("hidden_act", "gelu_pytorch_tanh"),
-        (Activation::GeluTanh, true) => ("hidden_activation", "gelu_pytorch_tanh"),
-    };
-    value[activation] = json!(name);
-    if BIASED.contains(&family) {
+    let (activation, names) = family.config.activation;
+    value[activation] = json!(names[0]);
+    if family.config.bias == BiasKey::All {
         value["attention_bias"] = json!(config.output_bias);
     }
-    if family == "llama" {
+    if family.config.has_mlp_bias {
         value["mlp_bias"] = json!(config.mlp_bias);
     }
     add_rope(&mut value, config, rope);
-    if WINDOWED.contains(&family) {
+    if family.pattern != WindowPattern::None {
         value["sliding_window"] = json!(config.window());
     }
-    if BY_LAYER.contains(&family) {
+    if family.names_layer_kinds() {
         let kind = |window: &Option<usize>| if window.is_some() { "sliding_attention" } else { "full_attention" };
         value["layer_types"] = json!(config.windows.iter().map(kind).collect::<Vec<_>>());
         value["use_sliding_window"] = json!(config.window().is_some());
     }
-    if config.post_norms {
+    if family.unrotated_every.is_some() {
+        let rotates = |layer: usize| u8::from(!config.unrotated_layers.contains(&layer));
+        value["no_rope_layers"] = json!((0..config.n_layers).map(rotates).collect::<Vec<_>>());
+    }
+    if family.config.has_multipliers {
+        value["embedding_multiplier"] = json!(config.embedding_scale);
+        value["attention_multiplier"] = json!(config.attention_scale);
+        value["residual_multiplier"] = json!(config.residual_scale);
+        value["logits_scaling"] = json!(config.logit_divisor);
+    }
+    if family.config.has_query_width {
         value["query_pre_attn_scalar"] = json!((1.0 / f64::from(config.attention_scale).powi(2)).round() as u64);
+    }
+    if family.caps_logits() {
         value["attn_logit_softcapping"] = json!(config.attention_softcap);
         value["final_logit_softcapping"] = json!(config.logit_softcap);
     }
@@ -107,26 +110,35 @@ pub(super) fn can_say(config: &ModelConfig) -> bool {
 }
 
 /// Refuses what a family's `config.json` has no key for.
-fn check(path: &Path, config: &ModelConfig, family: &str) -> Result<()> {
+fn check(path: &Path, config: &ModelConfig, family: &Family) -> Result<()> {
     let refuse = |field: &str, problem: &str| {
         Err(Error::ConfigField { path: path.into(), field: field.into(), problem: format!("cannot say {problem}") })
     };
-    let has_biases = config.qkv_bias || config.output_bias || config.mlp_bias;
-    let one_flag = config.qkv_bias == config.output_bias && (family == "llama" || !config.mlp_bias);
-    match family {
-        "qwen2" if config.output_bias || config.mlp_bias => refuse("attention_bias", "that outputs have a bias"),
-        "mistral" | "phi3" if has_biases => refuse("attention_bias", "that linear layers have a bias"),
-        family if BIASED.contains(&family) && !one_flag => {
-            refuse("attention_bias", "that some linear layers have a bias and some not")
+    let ModelConfig { qkv_bias, output_bias, mlp_bias, .. } = *config;
+    let is_said_by_one_flag = qkv_bias == output_bias && (family.config.has_mlp_bias || !mlp_bias);
+    match family.config.bias {
+        BiasKey::Ignored if output_bias || mlp_bias => return refuse("attention_bias", "that outputs have a bias"),
+        BiasKey::None if qkv_bias || output_bias || mlp_bias => {
+            return refuse("attention_bias", "that linear layers have a bias");
         }
-        "mistral" | "phi3" if config.windows.windows(2).any(|pair| pair[0] != pair[1]) => {
-            refuse("sliding_window", "that layers differ")
+        BiasKey::All if !is_said_by_one_flag => {
+            return refuse("attention_bias", "that some linear layers have a bias and some not");
         }
-        "phi3" if config.rope_scaling != RopeScaling::None => {
-            refuse("rope_parameters", "how this GGUF file's rotary frequencies are stretched")
-        }
-        _ => Ok(()),
+        _ => {}
     }
+    if !family.config.has_multipliers && (config.residual_scale, config.logit_divisor) != (1.0, 1.0) {
+        return refuse("residual_multiplier", "by what outputs of blocks and logits are multiplied");
+    }
+    if family.unrotated_every.is_none() && !config.unrotated_layers.is_empty() {
+        return refuse("no_rope_layers", "that some layers leave queries and keys unrotated");
+    }
+    if family.pattern == WindowPattern::All && config.windows.windows(2).any(|pair| pair[0] != pair[1]) {
+        return refuse("sliding_window", "that layers differ");
+    }
+    if family.config.rotation == RotationKeys::Long && config.rope_scaling != RopeScaling::None {
+        return refuse("rope_parameters", "how this GGUF file's rotary frequencies are stretched");
+    }
+    Ok(())
 }
 
 fn add_rope(value: &mut Value, config: &ModelConfig, mut rope: Value) {
@@ -137,7 +149,7 @@ fn add_rope(value: &mut Value, config: &ModelConfig, mut rope: Value) {
         });
         return;
     }
-    if config.architecture == "phi3" {
+    if config.family().config.rotation == RotationKeys::Long {
         let partial = json!(config.rotary_dim as f64 / config.head_dim as f64);
         rope["partial_rotary_factor"] = partial.clone();
         value["partial_rotary_factor"] = partial;
@@ -149,20 +161,6 @@ fn add_rope(value: &mut Value, config: &ModelConfig, mut rope: Value) {
         value["rope_scaling"] = rope;
     } else {
         value["rope_parameters"] = rope;
-    }
-}
-
-/// The name of a family's class in transformers.
-fn class_name(family: &str) -> &'static str {
-    match family {
-        "mistral" => "MistralForCausalLM",
-        "qwen2" => "Qwen2ForCausalLM",
-        "qwen3" => "Qwen3ForCausalLM",
-        "gemma" => "GemmaForCausalLM",
-        "gemma2" => "Gemma2ForCausalLM",
-        "gemma3" => "Gemma3ForCausalLM",
-        "phi3" => "Phi3ForCausalLM",
-        _ => "LlamaForCausalLM",
     }
 }
 

@@ -1,6 +1,6 @@
 //! A GGUF file that llama.cpp loads: f16 or Q8_0 matrices, f32 norms, the tokenizer inside.
 //!
-//! llama.cpp rotates neighbouring pairs in Llama models, so the rows of their q and k are put into its order.
+//! llama.cpp rotates neighbouring pairs in Llama models and those like it, so the rows of their q and k are put into its order.
 
 use std::path::Path;
 
@@ -36,7 +36,7 @@ pub fn export_gguf(path: &Path, parameters: &Parameters, tokenizer: &Tokenizer, 
     let config = parameters.config();
     let shape = GgufShape::of(config)?;
     let mut metadata: Vec<(String, GgufValue)> = vec![
-        ("general.architecture".into(), GgufValue::String(shape.architecture.into())),
+        ("general.architecture".into(), GgufValue::String(shape.family.gguf.architecture.into())),
         ("general.name".into(), GgufValue::String("Aligner".into())),
         (MADE_BY.into(), GgufValue::String(REDLINE.into())),
         ("general.file_type".into(), GgufValue::U32(if stored == GgufStored::F16 { 1 } else { 7 })),
@@ -77,16 +77,16 @@ pub fn check_gguf(path: &Path, parameters: &Parameters, tokenizer: &Tokenizer) -
     Ok(shape.notes)
 }
 
-/// A tensor as llama.cpp takes it: queries and keys of its Llama in the order of neighbouring pairs, queries scaled.
+/// A tensor as llama.cpp takes it: queries and keys of some families in the order of neighbouring pairs, queries scaled.
 fn ordered(name: &str, tensor: Tensor, shape: &GgufShape, config: &ModelConfig) -> Result<Tensor> {
     let scaled = if config.qk_norm { "self_attn.q_norm." } else { "self_attn.q_proj." };
     let tensor = match name.contains(scaled) && shape.query_factor != 1.0 {
         true => (tensor * shape.query_factor)?,
         false => tensor,
     };
-    match shape.architecture {
-        "llama" if name.contains("self_attn.q_proj.") => permute(&tensor, config.n_heads),
-        "llama" if name.contains("self_attn.k_proj.") => permute(&tensor, config.n_kv_heads),
+    match shape.family.gguf.permutes_rows {
+        true if name.contains("self_attn.q_proj.") => permute(&tensor, config.n_heads),
+        true if name.contains("self_attn.k_proj.") => permute(&tensor, config.n_kv_heads),
         _ => Ok(tensor),
     }
 }
