@@ -106,7 +106,9 @@ pub fn of_experiment(path: Option<&Path>, strictness: Option<u8>) -> anyhow::Res
     let Some(path) = path else { return Ok(Rows::embedded(strictness)?) };
     let triples = read_triples(path, strictness)?;
     let hash = hash_of(&data_bytes(path)?);
-    Ok(Rows { triples, flawed: None, name: path.into(), hash, strictness, is_embedded: false })
+    // quality can be measured exactly where the flaws of every row are known
+    let flawed = corrupted(path)?.filter(|flawed| flawed.len() == triples.len());
+    Ok(Rows { triples, flawed, name: path.into(), hash, strictness, is_embedded: false })
 }
 
 /// The rows to tune on: those asked for, those of an earlier sweep, or those inside the program.

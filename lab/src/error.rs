@@ -2,6 +2,7 @@
 
 use crate::data::DataError;
 use crate::profile::ProfileError;
+use crate::quality::QualityError;
 
 /// Result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -32,6 +33,9 @@ pub enum Error {
     /// A data file breaks a rule.
     #[error(transparent)]
     Data(Box<DataError>),
+    /// Outputs cannot be judged.
+    #[error(transparent)]
+    Quality(Box<QualityError>),
     /// A profile breaks a rule.
     #[error(transparent)]
     Profile(Box<ProfileError>),
@@ -55,6 +59,7 @@ impl Error {
             Self::At { source, .. } => source.hint(),
             Self::Steer(error) => error.hint().map(str::to_owned),
             Self::Data(error) => error.hint().map(str::to_owned),
+            Self::Quality(error) => error.hint().map(str::to_owned),
             Self::Profile(error) => error.hint(),
         }
     }
@@ -87,5 +92,11 @@ impl From<DataError> for Error {
 impl From<ProfileError> for Error {
     fn from(error: ProfileError) -> Self {
         Self::Profile(Box::new(error))
+    }
+}
+
+impl From<QualityError> for Error {
+    fn from(error: QualityError) -> Self {
+        Self::Quality(Box::new(error))
     }
 }

@@ -115,7 +115,7 @@ pub fn reproduced() -> Vec<Named> {
     ]));
     named.extend(unmarked(["prompt-copy.jsonl", "prompt-edit.jsonl"]));
     let scans = [SCAN_CORRECTION, SCAN_COPY].map(|label| format!("scan-{label}"));
-    let stems = scans.iter().map(String::as_str).chain(["layers", "sweep", "slopes"]);
+    let stems = scans.iter().map(String::as_str).chain(["layers", "quality", "sweep", "slopes"]);
     named.extend(stems.flat_map(pictures));
     named
 }

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use redline::lab::reproduce::{Reproduction, reproduce};
+use redline::lab::reproduce::{QualityResults, Reproduction, reproduce};
 use redline::model::Error as ModelError;
 use redline::probe::LayerReading;
-use redline::report::SettingsGroup;
+use redline::probe::stats::NullPlace;
+use redline::report::{SettingsGroup, Table, quality_cells};
 use redline::reproduction::{draw, page};
 use serde_json::Value;
 
@@ -73,6 +74,8 @@ fn as_text(run: &Reproduction) -> String {
             output::number(best.pair_accuracy.as_ref().map(|estimate| estimate.value)),
         ));
     }
+    text.push_str(&quality_text(&results.quality, &results.analysis.prompts));
+    text.push_str("\n\nhow much changes\n");
     text.push_str(&coefficient_table(&results.analysis));
     text.push('\n');
     text.push_str(&fit_lines(&results.analysis));
@@ -111,6 +114,30 @@ fn as_text(run: &Reproduction) -> String {
 
 fn auroc(reading: &LayerReading) -> f64 {
     reading.auroc.as_ref().map_or(0.0, |estimate| estimate.value)
+}
+
+/// The verdicts, and a line a coefficient.
+fn quality_text(quality: &QualityResults, prompts: &[usize]) -> String {
+    let Table { header, rows } = quality_cells(quality);
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let mut text = format!("does it correct? ({} flawed answers)\n{}\n", prompts.len(), output::table(&header, &rows));
+    for verdict in &quality.verdicts {
+        text.push_str(&format!("\n{}\n  docs/when-steering-fails.md#{}", verdict.sentence, verdict.anchor));
+    }
+    let places = quality.slope.places;
+    let place = |name: &str, place: Option<NullPlace>| match place {
+        Some(at) => format!("{name}: p = {:.3} of {}", at.p, at.n_nulls),
+        None => format!("{name}: none"),
+    };
+    text.push_str(&format!(
+        "\n\nslope of {} {:.4}; on the controls' prompts {}; among nulls there, {}, {}",
+        quality.slope.measure,
+        quality.slope.slope.value,
+        output::number(quality.slope.on_control_prompts),
+        place("random", places.and_then(|places| places.random)),
+        place("shuffled labels", places.and_then(|places| places.shuffled)),
+    ));
+    text
 }
 
 /// The range of the slopes of null directions.

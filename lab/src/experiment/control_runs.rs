@@ -1,5 +1,6 @@
 //! Slopes of control directions, on the same prompts and coefficients as the direction they are compared with.
 
+use redline_probe::stats::NullPlace;
 use redline_probe::stats::mean;
 use redline_steer::{Arm, EditRatioVariant, NamedVector, Propensity, Result, SweepRow, fit_line, percentile};
 use serde::{Deserialize, Serialize};
@@ -15,26 +16,20 @@ pub struct ControlLine {
     pub slope: f64,
 }
 
-/// Two-sided p values of a slope: its place among the slopes of directions that know nothing of correction.
+/// Places of a slope among the slopes of directions that know nothing of correction.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct NullPlaces {
     /// Among isotropic directions of the same norm; `None` without any.
-    pub random: Option<f64>,
+    pub random: Option<NullPlace>,
     /// Among mean differences of exchanged labels, scaled to the same norm; `None` without any.
-    pub shuffled: Option<f64>,
+    pub shuffled: Option<NullPlace>,
 }
 
 impl NullPlaces {
-    fn of(slope: f64, random: &[f64], shuffled: &[f64]) -> Self {
-        Self { random: two_sided_p(slope, random), shuffled: two_sided_p(slope, shuffled) }
+    pub(crate) fn of(slope: f64, random: &[f64], shuffled: &[f64]) -> Result<Self> {
+        let place = |nulls: &[f64]| (!nulls.is_empty()).then(|| NullPlace::among(slope, nulls)).transpose();
+        Ok(Self { random: place(random)?, shuffled: place(shuffled)? })
     }
-}
-
-/// (1 + the nulls at least as far from 0) / (1 + all nulls): never 0, and exact when slope and nulls are exchangeable (Phipson and
-/// Smyth 2010). `None` without nulls.
-fn two_sided_p(slope: f64, nulls: &[f64]) -> Option<f64> {
-    let n_far = nulls.iter().filter(|null| null.abs() >= slope.abs()).count();
-    (!nulls.is_empty()).then(|| (1 + n_far) as f64 / (1 + nulls.len()) as f64)
 }
 
 /// The slope of the mean edit ratio for the direction under test and for its controls.
@@ -53,7 +48,7 @@ pub struct ControlSlopes {
     /// Mean differences of pairs with exchanged labels.
     pub shuffled: Vec<ControlLine>,
     /// Place of the slope among each kind of null.
-    pub p: NullPlaces,
+    pub places: NullPlaces,
 }
 
 /// The same for propensity: nats of log p(correction) − log p(answer) per unit of coefficient.
@@ -78,7 +73,7 @@ pub struct PropensitySlopes {
     /// Of mean differences of pairs with exchanged labels.
     pub shuffled: Vec<f64>,
     /// Place of the slope among each kind of null.
-    pub p: NullPlaces,
+    pub places: NullPlaces,
 }
 
 /// Means and slope of `vector` over `prompts` and `coefficients`; `None` when a value is missing.
@@ -135,8 +130,8 @@ pub fn random_slopes(
     let random_p95 = magnitude_p95(random.iter().map(|line: &ControlLine| line.slope))?;
     let (coefficients, prompts) = (coefficients.to_vec(), prompts.to_vec());
     let slopes = |lines: &[ControlLine]| lines.iter().map(|line| line.slope).collect::<Vec<_>>();
-    let p = NullPlaces::of(correction.slope, &slopes(&random), &slopes(&shuffled));
-    Ok(Some(ControlSlopes { coefficients, prompts, correction, random, random_p95, shuffled, p }))
+    let places = NullPlaces::of(correction.slope, &slopes(&random), &slopes(&shuffled))?;
+    Ok(Some(ControlSlopes { coefficients, prompts, correction, random, random_p95, shuffled, places }))
 }
 
 /// Slopes of the mean total propensity for every vector; `arms` are those the propensities were measured under.
@@ -177,7 +172,7 @@ pub fn propensity_slopes(
     let n_pairs = values.iter().map(|value| value.row).collect::<std::collections::BTreeSet<_>>().len();
     let correction = slope(0)?;
     Ok(PropensitySlopes {
-        p: NullPlaces::of(correction, &random, &shuffled),
+        places: NullPlaces::of(correction, &random, &shuffled)?,
         coefficients: coefficients.to_vec(),
         mean_total: means(&Propensity::total),
         mean_per_token: means(&Propensity::per_token),

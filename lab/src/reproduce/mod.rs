@@ -23,6 +23,7 @@ mod choice;
 mod folder;
 mod generation;
 mod options;
+mod quality;
 mod reading;
 mod results;
 mod summary;
@@ -34,6 +35,7 @@ use serde_json::Value;
 pub use folder::Folder;
 pub use generation::SweepStage;
 pub use options::{ReproduceOptions, check_coherence_bound, check_line, check_new_tokens};
+pub use quality::{QualityResults, QualitySlope};
 pub use reading::{ReadingStage, ScanLine};
 
 /// Most directions from exchanged labels.

@@ -3,6 +3,7 @@
 use redline_steer::{BootstrapOptions, CORRECTION, EditRatioVariant};
 
 use super::generation::SweepStage;
+use super::quality::QualityResults;
 use super::{INSTRUCTIONS, Run};
 use crate::error::Result;
 use crate::experiment::{ControlSlopes, PropensitySlopes, SweepAnalysis, analyse, propensity_slopes, random_slopes};
@@ -18,6 +19,8 @@ pub struct Results {
     pub clean: Option<SweepAnalysis>,
     /// Mean edit ratio of each instruction in the prompt, unsteered.
     pub prompting: Vec<(String, f64)>,
+    /// What the outputs are worth.
+    pub quality: QualityResults,
     /// Slopes of log p(correction) − log p(answer).
     pub propensity: PropensitySlopes,
 }
@@ -42,6 +45,7 @@ impl Run<'_> {
         });
         let propensity =
             propensity_slopes(&sweeps.propensities, &sweeps.propensity_vectors, &sweeps.propensity_arms, &far)?;
-        Ok(Results { analysis, controls, clean, prompting: prompting.collect(), propensity })
+        let quality = self.judge(sweeps, &analysis.per_prompt, controls.as_ref())?;
+        Ok(Results { quality, analysis, controls, clean, prompting: prompting.collect(), propensity })
     }
 }

@@ -1,7 +1,8 @@
-//! `summary.json`: the whole result, schema `redline.summary.v1`.
+//! `summary.json`: the whole result, schema `redline.summary.v2`.
 
 use std::collections::BTreeMap;
 
+use redline_probe::stats::Estimate;
 use serde_json::{Value, json};
 
 use super::Reproduction;
@@ -10,16 +11,30 @@ use crate::experiment::CoefficientSummary;
 impl Reproduction {
     /// The whole result as it stands in `summary.json`.
     pub fn summary(&self) -> Value {
-        let analysis = &self.results.analysis;
+        let (analysis, quality) = (&self.results.analysis, &self.results.quality);
         let at = |value: &dyn Fn(&CoefficientSummary) -> Value| {
             analysis.coefficients.iter().map(value).collect::<Vec<Value>>()
         };
         let fit = analysis.fit.as_ref();
         let intervals = analysis.fit_all.as_ref().map(|fit| &fit.mean_ratio_interval);
         json!({
-            "schema": "redline.summary.v1",
+            "schema": "redline.summary.v2",
             "n_pairs": self.reading.reading.provenance.n_pairs,
             "n_prompts": analysis.prompts.len(),
+            "verdicts": quality.verdicts,
+            "oracle": lines(json!(quality.table.oracle), &quality.nearness, &quality.change),
+            "reference": lines(json!(quality.table.reference), &quality.nearness, &quality.change),
+            "unchanged": quality.table.unchanged,
+            "quality_range": quality.range,
+            "quality_slope": quality.slope,
+            "straightness": quality.straightness,
+            "unmoved_share": quality.unmoved_share,
+            "attainable_share": quality.attainable_share,
+            "nulls": {
+                "edit_ratio": self.results.controls.as_ref().map(|controls| controls.places),
+                "quality": quality.slope.places,
+                "propensity": self.results.propensity.places,
+            },
             "coefficients": at(&|c| json!(c.coefficient)),
             "mean_edit_ratio": at(&|c| json!(c.mean_edit_ratio)),
             "intervals": intervals,
@@ -56,4 +71,14 @@ impl Reproduction {
             },
         })
     }
+}
+
+/// Lines of a table with the interval of gain, or of likeness, and its change against coefficient 0.
+fn lines(mut table: Value, nearness: &[Estimate], change: &[Estimate]) -> Value {
+    let rows = table.as_array_mut().into_iter().flatten();
+    for ((line, nearness), change) in rows.zip(nearness).zip(change) {
+        line["interval"] = json!(nearness.interval);
+        line["change"] = json!(change);
+    }
+    table
 }

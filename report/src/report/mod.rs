@@ -23,6 +23,7 @@ mod example;
 mod findings;
 mod page;
 mod parts;
+mod quality;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ pub use example::{Example, Examples, MOST_EXAMPLES, Output};
 pub use findings::{sweep_findings, sweep_warnings};
 pub use page::GENERATOR;
 pub use parts::{Finding, ProfilePart, ScanPart, SlopesPart, SweepPart, Table};
+pub use quality::{QualityPart, VerdictLine, quality_cells};
 pub use settings::{SettingsGroup, flattened};
 
 /// What a page shows, part by part.
@@ -53,6 +55,8 @@ pub struct Report {
     pub warnings: Vec<String>,
     /// The results in a few numbers.
     pub findings: Vec<Finding>,
+    /// Whether it corrects.
+    pub quality: Option<QualityPart>,
     /// Edit ratio against coefficient.
     pub sweep: Option<SweepPart>,
     /// Questions, answers and outputs.
@@ -77,6 +81,7 @@ impl Report {
             lead: lead.into(),
             warnings: Vec::new(),
             findings: Vec::new(),
+            quality: None,
             sweep: None,
             examples: None,
             slopes: None,

@@ -17,6 +17,10 @@ function settings(groups) {
 const parts = [element("h1", {}, data.title), element("p", { class: "lead" }, data.lead)];
 if (data.warnings.length) parts.push(element("ul", { class: "warnings" }, data.warnings.map(text => element("li", {}, text))));
 if (data.findings.length) parts.push(findings(data.findings));
+if (data.quality) {
+  parts.push(section("quality", "Does it correct?", element("ul", { class: "warnings" }, data.quality.verdicts.map(({ sentence }) => element("li", {}, sentence))),
+    element("p", { class: "soft" }, data.quality.note), table(data.quality.table.header, data.quality.table.rows), data.curves.map(curvesFigure)));
+}
 if (data.sweep) {
   parts.push(section("sweep", data.sweep.title, element("p", { class: "soft" }, data.sweep.note), sweepFigure(data.sweep, chosen),
     numbers(data.sweep.table.header, data.sweep.table.rows)));
@@ -29,6 +33,6 @@ if (data.scans.length) {
     "Scores of one text at every layer and output token; above 0 it leans towards correction, below 0 towards copying."),
     mapChoice(chosenMap), data.scans.map(scan => heatmapFigure(scan, data.colours, chosenMap))));
 }
-if (data.curves.length) parts.push(section("training", "Training", data.curves.map(curvesFigure)));
+if (data.curves.length && !data.quality) parts.push(section("training", "Training", data.curves.map(curvesFigure)));
 if (data.settings.length) parts.push(section("settings", "How to repeat it", settings(data.settings)));
 document.getElementById("report").replaceChildren(...parts);
