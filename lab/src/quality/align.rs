@@ -1,27 +1,36 @@
-//! Aligning an output with a chain of [pieces](super::lattice): the fewest single edits that turn some way through the chain into the output.
+//! Aligning an output with a chain of [pieces](super::lattice): the cheapest edits that turn some way through the chain into the output.
 //!
-//! For a row with k flaws the chain has 2ᵏ ways, and the distance is the least Levenshtein distance of the output to any of them. The
-//! work is one table of (symbols of the chain) × (symbols of the output), as for a single text.
+//! For a row with k flaws the chain has 2ᵏ ways, and the output is compared with all of them in one table of (symbols of the chain) ×
+//! (symbols of the output).
 //!
-//! # Which of several best alignments
-//! Fewest edits come first; among those, the one in which fewest flaws are cut into (an edit inside a flaw's text); among those, at a flaw
-//! the flawed text before the clean one, so that no mend is claimed which another reading of the same cost denies; elsewhere, read from the
-//! end, what goes on with a run of insertions or of deletions, then a match or substitution, a deletion, an insertion. So the alignment is a
-//! function of the texts.
+//! # What edits cost
+//! One for each symbol deleted or inserted, and a price for each run of edits (affine gaps; Gotoh 1982). Without that price, and with
+//! replacements at the price of one, unlike sentences are matched letter by letter wherever letters happen to come in the same order,
+//! and a flaw that stands untouched beside a deleted sentence seems to be half of each. An edit inside a flaw's text costs a little more, once a
+//! flaw, so that `10` between two words that were changed is still seen.
 //!
-//! A cut output ends where the chain is nearest to it: at the first such place if half of the output is found there, otherwise at
-//! the last, so that noise does not count as the beginning of a text.
+//! # Which of several cheapest alignments
+//! At a flaw a whole text before one that is cut into, and the flawed text before the clean one, so that no mend is claimed which another reading
+//! of the same cost denies; elsewhere, read from the end, a match before an edit, and within a run insertions before deletions. So the
+//! alignment is a function of the texts.
+//!
+//! A cut output ends at the row of the chain where it costs least, the first of several. Where less than half of it is found there it is noise or a
+//! loop, and is aligned with the whole chain.
 
 use super::error::QualityError;
 use super::lattice::Piece;
 
-/// Most cells of the table: two texts of 10,000 characters.
-pub const MOST_CELLS: usize = 100_000_000;
+/// Most cells of the table: two texts of 7,000 characters.
+pub const MOST_CELLS: usize = 50_000_000;
+/// The price of a run of edits in characters: inside text that is replaced, four letters in a row are a match, fewer are chance.
+pub(super) const RUN: u64 = 6;
 
-/// One edit, in units of the first part of a cost.
-const EDIT: u64 = 1 << 20;
-/// One flaw that is cut into.
-const CUT: u64 = 1;
+/// The price of cutting into a flaw: below that of a run, above what a run saves around a single digit.
+pub(super) const CUT: u64 = 5;
+/// One edit.
+const EDIT: u64 = 1;
+/// The cost of what cannot be.
+const NEVER: u64 = u64::MAX / 4;
 
 /// Which of a flaw's two texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +51,6 @@ pub(super) enum Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Edit {
     Match,
-    Substitute,
     Delete,
     Insert,
 }
@@ -61,7 +69,7 @@ pub(super) enum Step {
 pub(super) enum End {
     /// To the end of the chain.
     Whole,
-    /// The output was cut: it is aligned with the beginning of the chain that it is nearest to.
+    /// The output was cut: it is aligned with the beginning of the chain that costs least.
     Cut,
 }
 
@@ -70,8 +78,8 @@ pub(super) enum End {
 pub(super) struct Alignment {
     /// Steps from the beginning to the end.
     pub steps: Vec<Step>,
-    /// Edits, all in all.
-    pub distance: usize,
+    /// What the edits cost.
+    pub cost: u64,
     /// How many symbols of each piece were reached, of the common text or of the two of a flaw (of which the way taken counts).
     pub reached: Vec<Reached>,
 }
@@ -84,92 +92,165 @@ pub(super) enum Reached {
     Part(usize, Side),
 }
 
-/// What can lead to a cell at its cost: bits, in the order in which they are taken.
-const WHOLE_FLAWED: u8 = 1;
-const WHOLE_CLEAN: u8 = 2;
-const CUT_FLAWED: u8 = 4;
-const CUT_CLEAN: u8 = 8;
-const DIAGONAL: u8 = 16;
-const DELETE: u8 = 32;
-const INSERT: u8 = 64;
+/// The costs of a row: after a match (or nothing), and inside a run of edits.
+#[derive(Debug, Clone)]
+struct Costs {
+    matched: Vec<u64>,
+    edited: Vec<u64>,
+}
+
+impl Costs {
+    fn least(&self, at: usize) -> u64 {
+        self.matched[at].min(self.edited[at])
+    }
+}
+
+/// What can lead to a cell at its cost, in the order in which it is taken: the lower half after a match, the upper half in a run of edits.
+mod ways {
+    /// After a match, by one symbol or by a flaw's whole text; the last but one state was after a match, or in a run.
+    pub const FLAWED_MATCHED: u16 = 1;
+    pub const FLAWED_EDITED: u16 = 1 << 1;
+    pub const CLEAN_MATCHED: u16 = 1 << 2;
+    pub const CLEAN_EDITED: u16 = 1 << 3;
+    pub const CUT_FLAWED: u16 = 1 << 4;
+    pub const CUT_CLEAN: u16 = 1 << 5;
+    /// One symbol matched (in rows of symbols, where there are no flaws).
+    pub const AFTER_MATCH: u16 = 1;
+    pub const AFTER_EDIT: u16 = 1 << 1;
+    /// In a run: the ways past a flaw as above, then edits.
+    pub const RUN_FLAWED: u16 = 1 << 8;
+    pub const RUN_CLEAN: u16 = 1 << 9;
+    pub const RUN_CUT_FLAWED: u16 = 1 << 10;
+    pub const RUN_CUT_CLEAN: u16 = 1 << 11;
+    pub const INSERT: u16 = 1 << 12;
+    pub const INSERT_FIRST: u16 = 1 << 13;
+    pub const DELETE: u16 = 1 << 14;
+    pub const DELETE_FIRST: u16 = 1 << 15;
+    pub const MATCHED: u16 = 0x00ff;
+}
 
 /// A row of the table, after one symbol of the chain or behind a flaw.
 #[derive(Debug, Clone, Copy)]
-enum Row<T> {
+enum Row {
     Start,
-    Symbol { symbol: T, before: usize, piece: usize, offset: usize, place: Place },
+    Symbol { before: usize, piece: usize, offset: usize, place: Place },
     Behind { flaw: usize, before: usize, clean: usize, flawed: usize, lengths: [usize; 2] },
 }
 
 /// The table while it grows.
 struct Table<'a, T> {
     output: &'a [T],
-    rows: Vec<Row<T>>,
+    /// The price of a run.
+    run: u64,
+    rows: Vec<Row>,
     /// (rows, output + 1): what leads to each cell.
-    from: Vec<u8>,
-    /// The least distance of the whole output in any row, and the first and the last row with it.
-    nearest: (u64, usize, usize),
+    from: Vec<u16>,
+    /// The least cost of the whole output in any row, the first row with it, and whether a match is last there.
+    nearest: (u64, usize, bool),
 }
 
 impl<'a, T: Copy + PartialEq> Table<'a, T> {
     /// The table with its first row, and the costs of that.
-    fn new(output: &'a [T]) -> (Self, Vec<u64>) {
-        let costs: Vec<u64> = (0..=output.len() as u64).map(|at| at * EDIT).collect();
-        let mut from = vec![INSERT; costs.len()];
-        from[0] = 0;
-        (Self { output, rows: vec![Row::Start], from, nearest: (output.len() as u64, 0, 0) }, costs)
+    fn new(output: &'a [T], run: u64) -> (Self, Costs) {
+        let edited: Vec<u64> =
+            (0..=output.len() as u64).map(|at| if at == 0 { NEVER } else { at * EDIT + run }).collect();
+        let matched = (0..=output.len()).map(|at| if at == 0 { 0 } else { NEVER }).collect();
+        let from = (0..=output.len()).map(|at| match at {
+            0 => 0,
+            1 => ways::INSERT_FIRST,
+            _ => ways::INSERT,
+        });
+        let costs = Costs { matched, edited };
+        let nearest = (costs.least(output.len()), 0, output.is_empty());
+        (Self { output, run, rows: vec![Row::Start], from: from.collect(), nearest }, costs)
     }
 
     /// Reads one symbol of the chain: the number of its row and its costs, from those of the row before.
-    fn symbol(&mut self, symbol: T, costs: &[u64], row: Row<T>) -> (usize, Vec<u64>) {
-        let mut next = Vec::with_capacity(costs.len());
-        next.push(costs[0] + EDIT);
-        self.from.push(DELETE);
-        for (at, &read) in self.output.iter().enumerate() {
-            let diagonal = costs[at] + if read == symbol { 0 } else { EDIT };
-            let (cost, ways) = least([(diagonal, DIAGONAL), (costs[at + 1] + EDIT, DELETE), (next[at] + EDIT, INSERT)]);
-            next.push(cost);
-            self.from.push(ways);
+    fn symbol(&mut self, symbol: T, costs: &Costs, row: Row) -> (usize, Costs) {
+        let n = self.output.len() + 1;
+        let mut next = Costs { matched: Vec::with_capacity(n), edited: Vec::with_capacity(n) };
+        for at in 0..n {
+            let is_match = at > 0 && self.output[at - 1] == symbol;
+            let (matched, match_ways) = match is_match {
+                true => least([(costs.matched[at - 1], ways::AFTER_MATCH), (costs.edited[at - 1], ways::AFTER_EDIT)]),
+                false => (NEVER, 0),
+            };
+            let inserted = match at {
+                0 => [(NEVER, 0), (NEVER, 0)],
+                _ => self.inserted(next.matched[at - 1], next.edited[at - 1]),
+            };
+            let (edited, edit_ways) = least([
+                inserted[0],
+                inserted[1],
+                (costs.edited[at] + EDIT, ways::DELETE),
+                (costs.matched[at] + self.run + EDIT, ways::DELETE_FIRST),
+            ]);
+            next.matched.push(matched);
+            next.edited.push(edited);
+            self.from.push(match_ways | edit_ways);
         }
         let number = self.rows.len();
         self.rows.push(row);
-        let distance = next[self.output.len()] / EDIT;
-        if distance < self.nearest.0 {
-            self.nearest = (distance, number, number);
-        } else if distance == self.nearest.0 {
-            self.nearest.2 = number;
+        let cost = next.least(n - 1);
+        if cost < self.nearest.0 {
+            self.nearest = (cost, number, next.matched[n - 1] == cost);
         }
         (number, next)
     }
 
+    /// The two ways to insert a symbol, from the costs of the cell to the left.
+    fn inserted(&self, matched: u64, edited: u64) -> [(u64, u16); 2] {
+        [(edited + EDIT, ways::INSERT), (matched + self.run + EDIT, ways::INSERT_FIRST)]
+    }
+
     /// Reads a text of the chain behind a row: the last row's number and costs.
-    fn text(&mut self, text: &[T], first: (usize, Vec<u64>), piece: usize, place: Place) -> (usize, Vec<u64>) {
+    fn text(&mut self, text: &[T], first: (usize, Costs), piece: usize, place: Place) -> (usize, Costs) {
         text.iter().enumerate().fold(first, |(before, costs), (offset, &symbol)| {
-            self.symbol(symbol, &costs, Row::Symbol { symbol, before, piece, offset, place })
+            self.symbol(symbol, &costs, Row::Symbol { before, piece, offset, place })
         })
     }
 
     /// Reads a flaw: either of its texts, whole or cut into.
-    fn flaw(&mut self, number: usize, piece: usize, texts: [&[T]; 2], before: (usize, Vec<u64>)) -> (usize, Vec<u64>) {
+    fn flaw(&mut self, number: usize, piece: usize, texts: [&[T]; 2], before: (usize, Costs)) -> (usize, Costs) {
         let [clean, flawed] = texts;
         let read = |table: &mut Self, text, side| table.text(text, before.clone(), piece, Place::Flaw(number, side));
         let (clean_row, clean_costs) = read(self, clean, Side::Clean);
         let (flawed_row, flawed_costs) = read(self, flawed, Side::Flawed);
-        let mut next: Vec<u64> = Vec::with_capacity(self.output.len() + 1);
-        for at in 0..=self.output.len() {
-            let whole = |text: &[T]| match at.checked_sub(text.len()) {
-                Some(start) if self.output[start..at] == *text => before.1[start],
-                _ => u64::MAX,
+        let n = self.output.len() + 1;
+        let mut next = Costs { matched: Vec::with_capacity(n), edited: Vec::with_capacity(n) };
+        for at in 0..n {
+            // where a whole text begins; an empty one leaves the state as it is
+            let whole = |text: &[T]| at.checked_sub(text.len()).filter(|&start| self.output[start..at] == *text);
+            let matched_by = |text: &[T]| match whole(text) {
+                Some(start) if text.is_empty() => (before.1.matched[start], NEVER),
+                Some(start) => (before.1.matched[start], before.1.edited[start]),
+                None => (NEVER, NEVER),
             };
-            let (cost, ways) = least([
-                (whole(flawed), WHOLE_FLAWED),
-                (whole(clean), WHOLE_CLEAN),
-                (flawed_costs[at] + CUT, CUT_FLAWED),
-                (clean_costs[at] + CUT, CUT_CLEAN),
-                (at.checked_sub(1).map_or(u64::MAX, |left| next[left] + EDIT), INSERT),
+            let run_over = |text: &[T]| if text.is_empty() { before.1.edited[at] } else { NEVER };
+            let ((flawed_a, flawed_b), (clean_a, clean_b)) = (matched_by(flawed), matched_by(clean));
+            let (matched, match_ways) = least([
+                (flawed_a, ways::FLAWED_MATCHED),
+                (flawed_b, ways::FLAWED_EDITED),
+                (clean_a, ways::CLEAN_MATCHED),
+                (clean_b, ways::CLEAN_EDITED),
+                (flawed_costs.matched[at] + CUT, ways::CUT_FLAWED),
+                (clean_costs.matched[at] + CUT, ways::CUT_CLEAN),
             ]);
-            next.push(cost);
-            self.from.push(ways);
+            let inserted = match at {
+                0 => [(NEVER, 0), (NEVER, 0)],
+                _ => self.inserted(next.matched[at - 1], next.edited[at - 1]),
+            };
+            let (edited, edit_ways) = least([
+                (run_over(flawed), ways::RUN_FLAWED),
+                (run_over(clean), ways::RUN_CLEAN),
+                (flawed_costs.edited[at] + CUT, ways::RUN_CUT_FLAWED),
+                (clean_costs.edited[at] + CUT, ways::RUN_CUT_CLEAN),
+                inserted[0],
+                inserted[1],
+            ]);
+            next.matched.push(matched);
+            next.edited.push(edited);
+            self.from.push(match_ways | edit_ways);
         }
         let lengths = [clean.len(), flawed.len()];
         self.rows.push(Row::Behind { flaw: number, before: before.0, clean: clean_row, flawed: flawed_row, lengths });
@@ -177,29 +258,36 @@ impl<'a, T: Copy + PartialEq> Table<'a, T> {
     }
 
     /// The steps that lead to the end of the output in a row.
-    fn trace(&self, mut row: usize) -> Vec<Step> {
+    fn trace(&self, mut row: usize, mut is_matched: bool) -> Vec<Step> {
         let width = self.output.len() + 1;
         let mut at = self.output.len();
         let mut steps = Vec::with_capacity(2 * width);
-        let mut run = 0;
-        loop {
-            let ways = self.from[row * width + at];
-            let way = if ways & run != 0 { run } else { ways & ways.wrapping_neg() };
-            run = way & (INSERT | DELETE);
-            match self.rows[row] {
-                Row::Symbol { symbol, before, place, .. } if way != INSERT => {
-                    let edit = match way {
-                        DELETE => Edit::Delete,
-                        _ if self.output[at - 1] == symbol => Edit::Match,
-                        _ => Edit::Substitute,
-                    };
-                    at -= usize::from(way != DELETE);
-                    steps.push(Step::Symbol { edit, place });
-                    row = before;
+        while !matches!(self.rows[row], Row::Start) || at > 0 {
+            let open = self.from[row * width + at] & if is_matched { ways::MATCHED } else { !ways::MATCHED };
+            let way = open & open.wrapping_neg();
+            let place = match self.rows[row] {
+                Row::Symbol { place, .. } => place,
+                Row::Start | Row::Behind { .. } => Place::Common,
+            };
+            match (self.rows[row], way) {
+                (_, ways::INSERT | ways::INSERT_FIRST) => {
+                    steps.push(Step::Symbol { edit: Edit::Insert, place });
+                    at -= 1;
+                    is_matched = way == ways::INSERT_FIRST;
                 }
-                Row::Behind { flaw, before, clean, flawed, lengths } if way != INSERT => {
-                    let side = if matches!(way, WHOLE_CLEAN | CUT_CLEAN) { Side::Clean } else { Side::Flawed };
-                    let is_whole = matches!(way, WHOLE_CLEAN | WHOLE_FLAWED);
+                (Row::Symbol { before, .. }, ways::DELETE | ways::DELETE_FIRST) => {
+                    steps.push(Step::Symbol { edit: Edit::Delete, place });
+                    row = before;
+                    is_matched = way == ways::DELETE_FIRST;
+                }
+                (Row::Symbol { before, .. }, _) => {
+                    steps.push(Step::Symbol { edit: Edit::Match, place });
+                    row = before;
+                    at -= 1;
+                    is_matched = way == ways::AFTER_MATCH;
+                }
+                (Row::Behind { flaw, before, clean, flawed, lengths }, _) => {
+                    let (side, is_whole) = past(way);
                     steps.push(Step::Passed { flaw, side, is_whole });
                     row = match (is_whole, side) {
                         (true, _) => before,
@@ -211,14 +299,10 @@ impl<'a, T: Copy + PartialEq> Table<'a, T> {
                         let step = Step::Symbol { edit: Edit::Match, place: Place::Flaw(flaw, side) };
                         steps.extend(std::iter::repeat_n(step, length));
                         at -= length;
+                        is_matched &= !matches!(way, ways::FLAWED_EDITED | ways::CLEAN_EDITED);
                     }
                 }
-                _ if at == 0 => break,
-                in_row => {
-                    let place = if let Row::Symbol { place, .. } = in_row { place } else { Place::Common };
-                    steps.push(Step::Symbol { edit: Edit::Insert, place });
-                    at -= 1;
-                }
+                (Row::Start, _) => break,
             }
         }
         steps.reverse();
@@ -243,7 +327,17 @@ impl<'a, T: Copy + PartialEq> Table<'a, T> {
     }
 }
 
-/// Aligns an output with a chain.
+/// Which of a flaw's texts a way takes, and whether it leaves it whole.
+fn past(way: u16) -> (Side, bool) {
+    match way {
+        ways::FLAWED_MATCHED | ways::FLAWED_EDITED | ways::RUN_FLAWED => (Side::Flawed, true),
+        ways::CLEAN_MATCHED | ways::CLEAN_EDITED | ways::RUN_CLEAN => (Side::Clean, true),
+        ways::CUT_FLAWED | ways::RUN_CUT_FLAWED => (Side::Flawed, false),
+        _ => (Side::Clean, false),
+    }
+}
+
+/// Aligns an output with a chain; `run` is the price of a run of edits.
 ///
 /// # Errors
 /// [`QualityError::TooLong`] beyond [`MOST_CELLS`].
@@ -251,12 +345,13 @@ pub(super) fn align<T: Copy + PartialEq>(
     pieces: &[Piece<T>],
     output: &[T],
     end: End,
+    run: u64,
 ) -> Result<Alignment, QualityError> {
     let n_symbols: usize = pieces.iter().map(n_rows).sum();
     if (n_symbols + 1).saturating_mul(output.len() + 1) > MOST_CELLS {
         return Err(QualityError::TooLong { reference: n_symbols, output: output.len() });
     }
-    let (mut table, costs) = Table::new(output);
+    let (mut table, costs) = Table::new(output, run);
     let mut last = (0, costs);
     let mut n_flaws = 0;
     for (number, piece) in pieces.iter().enumerate() {
@@ -268,21 +363,25 @@ pub(super) fn align<T: Copy + PartialEq>(
             }
         };
     }
-    let (distance, row) = match (end, table.nearest) {
-        (End::Whole, _) => (last.1[output.len()] / EDIT, last.0),
-        (End::Cut, (distance, first, _)) if 2 * distance <= output.len() as u64 => (distance, first),
-        (End::Cut, (distance, _, last)) => (distance, last),
-    };
-    let reached = match row == last.0 {
-        true => vec![Reached::Whole; pieces.len()],
-        false => table.reached(row, pieces.len()),
-    };
-    Ok(Alignment { steps: table.trace(row), distance: distance as usize, reached })
+    let (cost, row, is_matched) = table.nearest;
+    if end == End::Cut && row != last.0 {
+        let steps = table.trace(row, is_matched);
+        let n_found = steps.iter().filter(|step| matches!(step, Step::Symbol { edit: Edit::Match, .. })).count();
+        if 2 * n_found >= output.len() {
+            return Ok(Alignment { steps, cost, reached: table.reached(row, pieces.len()) });
+        }
+    }
+    let is_matched = last.1.matched[output.len()] <= last.1.edited[output.len()];
+    let cost = last.1.least(output.len());
+    Ok(Alignment { steps: table.trace(last.0, is_matched), cost, reached: vec![Reached::Whole; pieces.len()] })
 }
 
 /// The least cost and every way to it.
-fn least<const N: usize>(ways: [(u64, u8); N]) -> (u64, u8) {
-    let cost = ways.iter().fold(u64::MAX, |least, (cost, _)| least.min(*cost));
+fn least<const N: usize>(ways: [(u64, u16); N]) -> (u64, u16) {
+    let cost = ways.iter().fold(NEVER, |least, (cost, _)| least.min(*cost));
+    if cost >= NEVER {
+        return (NEVER, 0);
+    }
     (cost, ways.iter().filter(|(other, _)| *other == cost).fold(0, |bits, (_, way)| bits | way))
 }
 

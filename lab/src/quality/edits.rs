@@ -1,9 +1,10 @@
 //! Rows with a reference only: which words an output edits, against which words the reference edits.
 //!
-//! An **edit** is one word of the answer that is deleted, replaced by one word, or preceded by a new one (what grammatical error correction
-//! calls the all-split strategy of ERRANT; Bryant, Felice and Briscoe 2017). Words are those of
-//! [`split_words`](redline_steer::split_words) without white space. Edits come from the alignment of least word edits, chosen as `align`
-//! says; an edit of the output is right when the reference has the same edit at the same place, each counted once.
+//! An **edit** is one word of the answer that is deleted, or one new word before a word of the answer; a replaced word is one of each. That is
+//! finer than the edits of ERRANT (Bryant, Felice and Briscoe 2017), where a phrase is one edit, so a phrase that is half right counts
+//! half. Words are those of [`split_words`](redline_steer::split_words) without white space. Edits come from the alignment with the most
+//! words in common, chosen as `align` says; new words stand where the edited stretch begins. An edit of the output is right when the
+//! reference has the same edit at the same place, each counted once.
 //!
 //! precision = shared / proposed, recall = shared / wanted, F₀.₅ = 1.25·P·R / (0.25·P + R), which weighs precision twice, as M² does
 //! (Dahlmeier and Ng 2012): a corrector that leaves a flaw does less harm than one that makes a new one. Without wrong edits the
@@ -22,14 +23,14 @@ use super::align::{Edit, End, Step, align};
 use super::error::QualityError;
 use super::lattice::Piece;
 
-/// One word edited.
+/// One word deleted, or one inserted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WordEdit {
     /// The word of the answer from which on, counted from 0.
     pub start: usize,
-    /// `start` for an insertion, otherwise the word behind.
+    /// `start` for an insertion, otherwise the word behind the one deleted.
     pub end: usize,
-    /// What stands there in the output; empty for a deletion.
+    /// The new word; empty for a deletion.
     pub text: String,
 }
 
@@ -42,23 +43,31 @@ pub struct WordEdit {
 /// ```
 /// let edits = redline_lab::quality::word_edits("It is dreadful hot.", "It is very hot")?;
 /// let found: Vec<_> = edits.iter().map(|edit| (edit.start, edit.end, edit.text.as_str())).collect();
-/// assert_eq!(found, [(2, 3, "very"), (4, 5, "")]);
+/// assert_eq!(found, [(2, 3, ""), (2, 2, "very"), (4, 5, "")]);
 /// # Ok::<(), redline_lab::quality::QualityError>(())
 /// ```
 pub fn word_edits(from: &str, to: &str) -> Result<Vec<WordEdit>, QualityError> {
     let words = |text| split_words(text).filter(|word| !word.trim().is_empty()).collect::<Vec<&str>>();
     let (from, to) = (words(from), words(to));
-    let steps = align(&[Piece::Common(from)], &to, End::Whole)?.steps;
-    let (mut start, mut read) = (0, 0);
+    let steps = align(&[Piece::Common(from)], &to, End::Whole, 0)?.steps;
+    let (mut at, mut read, mut run) = (0, 0, 0);
     let mut edits = Vec::new();
     for step in steps {
-        let Step::Symbol { edit, .. } = step else { continue };
-        let (n_from, n_to) = (usize::from(edit != Edit::Insert), usize::from(edit != Edit::Delete));
-        if edit != Edit::Match {
-            edits.push(WordEdit { start, end: start + n_from, text: to[read..read + n_to].concat() });
+        match step {
+            Step::Symbol { edit: Edit::Match, .. } => {
+                (at, read) = (at + 1, read + 1);
+                run = at;
+            }
+            Step::Symbol { edit: Edit::Delete, .. } => {
+                edits.push(WordEdit { start: at, end: at + 1, text: String::new() });
+                at += 1;
+            }
+            Step::Symbol { edit: Edit::Insert, .. } => {
+                edits.push(WordEdit { start: run, end: run, text: to[read].to_owned() });
+                read += 1;
+            }
+            Step::Passed { .. } => {}
         }
-        start += n_from;
-        read += n_to;
     }
     Ok(edits)
 }
@@ -192,13 +201,13 @@ mod tests {
 
     #[test]
     fn edits_are_compared_word_by_word() {
-        // wanted: three deletions and two replacements
+        // wanted: three deletions and two replacements, which are two edits each
         let whole = judge("It is 3 eggs.").edits;
-        assert_eq!((whole.proposed, whole.wanted, whole.shared), (5, 5, 5));
+        assert_eq!((whole.proposed, whole.wanted, whole.shared), (7, 7, 7));
         let half = judge("It are 9 eggs.").edits;
-        assert_eq!((half.precision(), half.recall()), (1.0, 0.6));
-        assert_eq!(half.f_half(), 1.25 * 0.6 / 0.85);
-        let other = judge("You fool. It were 3 eggs.").edits;
+        assert_eq!((half.precision(), half.recall()), (1.0, 3.0 / 7.0));
+        assert_eq!(half.f_half(), 1.25 * (3.0 / 7.0) / (0.25 + 3.0 / 7.0));
+        let other = judge("You fool. It were 9 eggs.").edits;
         assert_eq!((other.proposed, other.shared), (2, 1), "another word is another edit");
         let copied = judge("You fool. It are 9 eggs.");
         assert_eq!((copied.edits.precision(), copied.edits.recall(), copied.edits.f_half()), (1.0, 0.0, 0.0));
@@ -243,9 +252,13 @@ mod tests {
                 split_words(text).filter(|word| !word.trim().is_empty()).map(str::to_owned).collect::<Vec<_>>()
             };
             let (mut made, edits) = (words(&from), word_edits(&from, &to).unwrap());
-            for edit in edits.iter().rev() {
-                let new = (!edit.text.is_empty()).then(|| edit.text.clone());
-                made.splice(edit.start..edit.end, new);
+            let deleted = edits.iter().rev().filter(|edit| edit.text.is_empty());
+            let mut at: Vec<Option<String>> = made.drain(..).map(Some).collect();
+            deleted.for_each(|edit| at[edit.start] = None);
+            for (place, word) in at.into_iter().chain([None]).enumerate() {
+                let new = edits.iter().filter(|edit| edit.start == place && !edit.text.is_empty());
+                made.extend(new.map(|edit| edit.text.clone()));
+                made.extend(word);
             }
             prop_assert_eq!(made, words(&to));
             prop_assert_eq!(EditCounts::new(&edits, &edits).f_half(), 1.0);

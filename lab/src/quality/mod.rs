@@ -19,9 +19,9 @@ mod oracle;
 mod oracle_run;
 mod range;
 mod reference_run;
+mod runs;
 mod table;
 mod tally;
-mod touch;
 mod verdict;
 mod verifiable;
 

@@ -7,24 +7,25 @@
 //! - **gain** = 1 − distance(output, clean) / distance(answer, clean): 0 when the answer was copied, 1 for the clean text, below 0 when the
 //!   output is farther from it than the answer was; undefined for an answer without flaws;
 //! - **damage** = the share of the text that clean text and answer have in common which the output deletes or replaces;
-//!   **added** = characters that the output has beyond both texts, over the length of what they have in common.
+//!   **added** = characters that the output has beyond both texts, those that replace others not counted, over the length of what they have in common.
 //!
 //! Distances are Levenshtein distances over Unicode scalar values, of texts without white space at their ends, as in the edit ratio.
 //!
 //! # Finding a flaw's place
 //! The output is aligned with the clean text and the answer at once (the private module `align`): at each flaw either of its texts may stand, and
-//! the reading with the fewest edits counts. Of several such readings the one counts that cuts into fewest flaws, then the one
-//! that keeps a flaw rather than mending it: no mend is claimed which another reading denies. What is written directly
-//! where a flaw was taken out makes it *other* (an insult that was replaced by another insult is not mended), and so does
-//! what makes a mended word or number another one (`10` in `100`).
+//! the cheapest reading counts, where an edit costs one a character and six a run, as readers see few long edits rather than many short ones. Of
+//! several such readings the one counts that cuts into fewest flaws, then the one that keeps a flaw rather than mending it: no mend is
+//! claimed which another reading denies. What is written directly where a flaw was taken out makes it *other* (an insult that was
+//! replaced by another insult is not mended), unless it repeats what stands beside it or replaces sound text; so does what makes a mended word or number
+//! another one (`10` in `100`).
 //!
 //! A sentence that stands twice is mended when the second one is gone; where the first is gone instead, and they are not neighbours, the flaw is
 //! kept and the first counts as damage.
 //!
 //! # Outputs that the limit cut
-//! are compared with as much of the texts as they reach: the beginning they are nearest to, the shortest of several, or the longest where
-//! less than half of the output is found in it. Flaws behind it are **unreached** and no share counts them; lengths, gain and
-//! damage are those of the beginning. A cut output never counts as a copy or as a possible correction.
+//! are compared with as much of the texts as they reach: the beginning that costs least, the shortest of several. Flaws behind it are
+//! **unreached** and no share counts them; lengths, gain and damage are those of the beginning. Where less than half of the output is found in
+//! it, the output is noise or a loop, and is compared with the whole. A cut output never counts as a copy or as a possible correction.
 //!
 //! # Example
 //! ```
@@ -44,10 +45,10 @@
 use redline_steer::levenshtein_distance;
 use serde::{Deserialize, Serialize};
 
-use super::align::{Alignment, Edit, End, Place, Reached, Side, Step, align};
+use super::align::{Alignment, Edit, End, Place, RUN, Reached, Side, Step, align};
 use super::error::QualityError;
 use super::lattice::{Piece, pieces};
-use super::touch::touched;
+use super::runs::{added, touched};
 use crate::data::corrupt::{CorruptedRow, Flaw};
 
 /// What became of a flaw.
@@ -73,7 +74,7 @@ pub struct Judgement {
     pub gain: Option<f64>,
     /// Share of what clean text and answer have in common that the output deletes or replaces; none where they have nothing.
     pub damage: Option<f64>,
-    /// Characters beyond both texts over the length of what these have in common; none where they have nothing.
+    /// Characters beyond both texts, without those that replace others, over the length of what these have in common; none where they have nothing.
     pub added: Option<f64>,
     /// Edits between the output and the nearest combination of mended and kept flaws, over the longer length: 0 for the answer, the clean text
     /// and every correction of some flaws, 1 for a text that has nothing to do with them.
@@ -170,9 +171,10 @@ impl FlawOracle {
         let output = output.trim();
         let symbols: Vec<char> = output.chars().collect();
         let end = if truncated { End::Cut } else { End::Whole };
-        let alignment = align(&self.pieces, &symbols, end)?;
-        let way = way_length(&alignment);
-        let (common, changed, added) = counts(&alignment, &self.pieces);
+        let alignment = align(&self.pieces, &symbols, end, RUN)?;
+        let way = self.way(&alignment);
+        let longer = symbols.len().max(way.chars().count()).max(1);
+        let (common, changed) = counts(&alignment, &self.pieces);
         let share = |part: usize| (common > 0).then(|| part as f64 / common as f64);
         let is_whole = alignment.reached.iter().all(|reached| *reached == Reached::Whole);
         let (clean, answer) = match is_whole {
@@ -186,9 +188,9 @@ impl FlawOracle {
             fates: self.fates(&alignment, &symbols),
             gain: gain(output, &clean, distance),
             damage: share(changed),
-            added: share(added),
-            stray: alignment.distance as f64 / symbols.len().max(way).max(1) as f64,
-            shortfall: ratio(way).map(|ratio| 1.0 - ratio),
+            added: share(added(&alignment.steps)),
+            stray: levenshtein_distance(&way, output) as f64 / longer as f64,
+            shortfall: ratio(way.chars().count()).map(|ratio| 1.0 - ratio),
             clean_kept: self.is_clean().then(|| !truncated && output == self.answer),
             length_ratio,
             net_deletion: length_ratio.map(|ratio| 1.0 - ratio),
@@ -199,13 +201,26 @@ impl FlawOracle {
 
     fn fates(&self, alignment: &Alignment, output: &[char]) -> Vec<Fate> {
         let mut fates = vec![Fate::Unreached; self.flaws.len()];
+        let (mut read, mut begin) = (0, None);
         for step in &alignment.steps {
-            if let Step::Passed { flaw, side, is_whole } = *step {
-                fates[flaw] = match (is_whole, side) {
-                    (false, _) => Fate::Other,
-                    (true, Side::Clean) => Fate::Mended,
-                    (true, Side::Flawed) => Fate::Kept,
-                };
+            match *step {
+                Step::Symbol { edit, place } => {
+                    if place != Place::Common {
+                        begin.get_or_insert(read);
+                    }
+                    read += usize::from(edit != Edit::Delete);
+                }
+                Step::Passed { flaw, side, is_whole } => {
+                    let start = begin.take().unwrap_or(read);
+                    fates[flaw] = match (is_whole, side) {
+                        (true, Side::Clean) => Fate::Mended,
+                        (true, Side::Flawed) => Fate::Kept,
+                        (false, Side::Flawed) if self.still_stands(flaw, &output[start..], &output[..read]) => {
+                            Fate::Kept
+                        }
+                        (false, _) => Fate::Other,
+                    };
+                }
             }
         }
         for flaw in touched(&alignment.steps, output) {
@@ -216,6 +231,19 @@ impl FlawOracle {
             }
         }
         fates
+    }
+
+    /// Whether a sentence that was put in stands in the output from or up to its place. An alignment may well take its stop and blank for those of
+    /// the sentence beside it, when that one is gone.
+    fn still_stands(&self, flaw: usize, from: &[char], up_to: &[char]) -> bool {
+        let Flaw { start, end, text, .. } = &self.flaws[flaw];
+        let sentence: Vec<char> = text.trim().chars().collect();
+        let is_blank = |symbol: &&char| symbol.is_whitespace();
+        let n_before = from.iter().take_while(is_blank).count();
+        let n_behind = up_to.iter().rev().take_while(is_blank).count();
+        start == end
+            && !sentence.is_empty()
+            && (from[n_before..].starts_with(&sentence) || up_to[..up_to.len() - n_behind].ends_with(&sentence))
     }
 
     /// The beginnings of clean text and answer that an output reaches.
@@ -238,6 +266,30 @@ impl FlawOracle {
         (clean, answer)
     }
 
+    /// The combination of mended and kept flaws that an output was aligned with, as far as it goes.
+    fn way(&self, alignment: &Alignment) -> String {
+        let passed = alignment.steps.iter().filter_map(|step| match step {
+            Step::Passed { side, .. } => Some(*side),
+            Step::Symbol { .. } => None,
+        });
+        let mut sides = passed;
+        let mut way = String::new();
+        for (piece, reached) in self.pieces.iter().zip(&alignment.reached) {
+            let (text, n) = match (piece, *reached) {
+                (Piece::Common(text), Reached::Whole) => (text, text.len()),
+                (Piece::Common(text), Reached::Part(n, _)) => (text, n),
+                (Piece::Flaw { clean, flawed }, Reached::Whole) => match sides.next() {
+                    Some(Side::Flawed) => (flawed, flawed.len()),
+                    _ => (clean, clean.len()),
+                },
+                (Piece::Flaw { clean, .. }, Reached::Part(n, Side::Clean)) => (clean, n),
+                (Piece::Flaw { flawed, .. }, Reached::Part(n, Side::Flawed)) => (flawed, n),
+            };
+            way.extend(&text[..n]);
+        }
+        way
+    }
+
     fn closest(&self, output: &str) -> Option<Closest> {
         let similarity = |(text, gain): &(String, f64)| {
             let length = text.chars().count().max(output.chars().count()).max(1);
@@ -255,25 +307,15 @@ fn gain(text: &str, clean: &str, distance: usize) -> Option<f64> {
     (distance > 0).then(|| 1.0 - levenshtein_distance(text, clean) as f64 / distance as f64)
 }
 
-/// Length of the combination of mended and kept flaws that the output was aligned with.
-fn way_length(alignment: &Alignment) -> usize {
-    let is_read = |step: &&Step| matches!(step, Step::Symbol { edit, .. } if *edit != Edit::Insert);
-    alignment.steps.iter().filter(is_read).count()
-}
-
-/// Symbols of the common text that were reached, those that the output changes, and those that it adds.
-fn counts(alignment: &Alignment, pieces: &[Piece<char>]) -> (usize, usize, usize) {
+/// Symbols of the common text that were reached, and those of them that the output lacks.
+fn counts(alignment: &Alignment, pieces: &[Piece<char>]) -> (usize, usize) {
     let common = pieces.iter().zip(&alignment.reached).map(|(piece, reached)| match (piece, reached) {
         (Piece::Common(text), Reached::Whole) => text.len(),
         (Piece::Common(_), Reached::Part(n, _)) => *n,
         (Piece::Flaw { .. }, _) => 0,
     });
-    let n_steps = |of: fn(Edit) -> bool| {
-        let is_one = |step: &&Step| matches!(step, Step::Symbol { edit, place: Place::Common } if of(*edit));
-        alignment.steps.iter().filter(is_one).count()
-    };
-    let changed = n_steps(|edit| matches!(edit, Edit::Delete | Edit::Substitute));
-    (common.sum(), changed, n_steps(|edit| edit == Edit::Insert))
+    let is_changed = |step: &&Step| matches!(step, Step::Symbol { edit: Edit::Delete, place: Place::Common });
+    (common.sum(), alignment.steps.iter().filter(is_changed).count())
 }
 
 #[cfg(test)]

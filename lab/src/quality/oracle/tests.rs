@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::align::CUT;
 use super::*;
 use crate::data::corrupt::{CorruptOptions, Corruptor, FlawKind, MAX_STRICTNESS, MIN_STRICTNESS};
 
@@ -92,6 +93,30 @@ fn a_repeated_sentence_is_mended_when_one_of_two_neighbours_is_gone() {
     let apart = FlawOracle::new(&row("Ab cd. Ef gh.", &[(FlawKind::RepeatedSentence, 13, 13, " Ab cd.")])).unwrap();
     let first_gone = apart.judge("Ef gh. Ab cd.", false).unwrap();
     assert_eq!((first_gone.fates, first_gone.damage), (vec![Fate::Kept], Some(7.0 / 13.0)));
+}
+
+/// Each of these was judged wrongly by the fewest edits of single characters.
+#[test]
+fn unlike_sentences_are_not_matched_letter_by_letter() {
+    let clean = "A visit of 2 days is fine. Book tickets before the trip, since queues are long. Go for a walk along the river.";
+    let book = "Book tickets before the trip, since queues are long. ";
+    let end = clean.len();
+    let twice = [
+        (FlawKind::RepeatedSentence, 80, 80, book),
+        (FlawKind::Insult, end, end, " What a silly thing to ask, you idiot."),
+    ];
+    let oracle = FlawOracle::new(&row(clean, &twice)).unwrap();
+    // the sentence behind the repeated one is gone
+    let gone = format!("A visit of 2 days is fine. {book}{}", book.trim());
+    assert_eq!(fates(&oracle, &gone), [Fate::Kept, Fate::Mended]);
+    // it stands there three times, where the insult was
+    let thrice = [(FlawKind::RepeatedSentence, end, end, " Go for a walk along the river."), twice[1]];
+    let oracle = FlawOracle::new(&row(clean, &thrice)).unwrap();
+    assert_eq!(
+        fates(&oracle, &format!("{clean}{}", " Go for a walk along the river.".repeat(2))),
+        [Fate::Kept, Fate::Mended]
+    );
+    assert_eq!(fates(&oracle, &format!("{clean} Go for a walk. What a thing to ask!")), [Fate::Other, Fate::Other]);
 }
 
 #[test]
@@ -217,10 +242,83 @@ fn copy_clean_text_and_every_correction_are_judged_right() {
     }
 }
 
+/// A part of a text that is matched as a whole, or a single symbol that may be deleted.
+struct Atom {
+    text: Vec<char>,
+    can_go: bool,
+}
+
+/// Every way to read a row: at each flaw either text, as one atom or symbol by symbol at the price of a cut.
+fn readings(pieces: &[Piece<char>]) -> Vec<(u64, Vec<Atom>)> {
+    let symbols =
+        |text: &[char]| text.iter().map(|&symbol| Atom { text: vec![symbol], can_go: true }).collect::<Vec<_>>();
+    let n_flaws = pieces.iter().filter(|piece| matches!(piece, Piece::Flaw { .. })).count() as u32;
+    let reading = |mut choice: usize| {
+        let (mut price, mut atoms) = (0, Vec::new());
+        for piece in pieces {
+            match piece {
+                Piece::Common(text) => atoms.extend(symbols(text)),
+                Piece::Flaw { clean, flawed } => {
+                    let text = if choice & 1 == 0 { clean } else { flawed };
+                    if choice & 2 == 0 {
+                        atoms.push(Atom { text: text.clone(), can_go: false });
+                    } else {
+                        price += CUT;
+                        atoms.extend(symbols(text));
+                    }
+                    choice >>= 2;
+                }
+            }
+        }
+        (price, atoms)
+    };
+    (0..4_usize.pow(n_flaws)).map(reading).collect()
+}
+
+/// The cost of turning atoms into an output, by the recurrence as it is written down: from `atoms[i..]` and `output[j..]`, in a run or not.
+fn plain_cost(atoms: &[Atom], output: &[char]) -> u64 {
+    const NEVER: u64 = 1 << 40;
+    let mut cost = vec![vec![[NEVER; 2]; output.len() + 1]; atoms.len() + 1];
+    for i in (0..=atoms.len()).rev() {
+        for j in (0..=output.len()).rev() {
+            for in_run in [0, 1] {
+                let open = if in_run == 1 { 0 } else { RUN };
+                let atom = atoms.get(i);
+                let end = (i == atoms.len() && j == output.len()).then_some(0);
+                let deleted = atom.filter(|atom| atom.can_go).map(|_| 1 + open + cost[i + 1][j][1]);
+                let inserted = (j < output.len()).then(|| 1 + open + cost[i][j + 1][1]);
+                let matched = atom.filter(|atom| output[j..].starts_with(&atom.text)).map(|atom| {
+                    let after = if atom.text.is_empty() { in_run } else { 0 };
+                    cost[i + 1][j + atom.text.len()][after]
+                });
+                let least = [end, deleted, inserted, matched].into_iter().flatten().min();
+                cost[i][j][in_run] = least.unwrap_or(NEVER);
+            }
+        }
+    }
+    cost[0][0][0]
+}
+
+/// Edits and runs of edits of an alignment.
+fn cost_of(steps: &[Step]) -> u64 {
+    let edits: Vec<bool> = steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::Symbol { edit, .. } => Some(*edit != Edit::Match),
+            Step::Passed { .. } => None,
+        })
+        .collect();
+    let runs = edits.chunk_by(|a, b| a == b).filter(|group| group[0]);
+    let n_cut = steps.iter().filter(|step| matches!(step, Step::Passed { is_whole: false, .. })).count();
+    runs.map(|run| run.len() as u64 + RUN).sum::<u64>() + CUT * n_cut as u64
+}
+
 proptest! {
-    /// The table for all ways at once against one distance for each way.
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// One table for all readings against a table for each.
     #[test]
-    fn the_distance_is_the_least_over_all_ways(
+    fn the_cost_is_the_least_over_all_readings(
         number in any::<u64>(),
         clean in "[a-c][a-e ,]{0,30}\\. [A-C][a-e ]{0,20}[.!]",
         output in "[a-eA-C .,!Ü]{0,60}",
@@ -228,6 +326,7 @@ proptest! {
         n_new in 0usize..12,
     ) {
         let Some(row) = corrupted(1, number, &clean) else { return Ok(()) };
+        prop_assume!(row.flaws.len() <= 4);
         let oracle = FlawOracle::new(&row).unwrap();
         let ways = ways(&row);
         // an output that has something to do with the row
@@ -238,17 +337,16 @@ proptest! {
         let near: String = near.into_iter().collect();
         for text in [&output, &near] {
             let symbols: Vec<char> = text.trim().chars().collect();
-            let alignment = align(&oracle.pieces, &symbols, End::Whole).unwrap();
-            let least = ways.iter().map(|(_, way)| levenshtein_distance(way.trim(), text.trim())).min().unwrap();
-            prop_assert_eq!(alignment.distance, least);
-            let n_edits = alignment.steps.iter().filter(|step| {
-                matches!(step, Step::Symbol { edit: Edit::Substitute | Edit::Delete | Edit::Insert, .. })
-            });
-            prop_assert_eq!(n_edits.count(), least, "the steps are as many edits as the distance says");
+            let alignment = align(&oracle.pieces, &symbols, End::Whole, RUN).unwrap();
+            let readings = readings(&oracle.pieces);
+            let least = readings.iter().map(|(price, atoms)| price + plain_cost(atoms, &symbols)).min().unwrap();
+            prop_assert_eq!(alignment.cost, least);
+            prop_assert_eq!(cost_of(&alignment.steps), least, "the steps cost what they are said to");
             let n_passed = alignment.steps.iter().filter(|step| matches!(step, Step::Passed { .. })).count();
             prop_assert_eq!(n_passed, row.flaws.len());
             let judged = oracle.judge(text, false).unwrap();
             prop_assert!(judged.damage.is_none_or(|damage| (0.0..=1.0).contains(&damage)));
+            prop_assert!((0.0..=1.0).contains(&judged.stray));
             prop_assert_eq!(&oracle.judge(text, false).unwrap(), &judged, "the same texts are judged the same");
         }
     }

@@ -1,4 +1,5 @@
-//! What was written directly at a flaw's place: it is part of what became of the flaw, though it belongs to neither of its texts.
+//! Runs of edits: what an output adds, and what was written directly at a flaw's place, which is part of what became of the flaw though it
+//! belongs to neither of its texts.
 
 use std::ops::Range;
 
@@ -19,16 +20,18 @@ struct Symbol {
     way: usize,
 }
 
-/// A run of symbols inserted outside of the flaws' texts.
-#[derive(Debug, Clone, Copy)]
+/// A run of edits.
+#[derive(Debug, Clone)]
 struct Run {
-    /// Where it stands in the output.
-    start: usize,
-    end: usize,
-    /// Where it can stand on the way at the same cost.
+    /// What it inserts, in the output.
+    read: Range<usize>,
+    /// Where it stands on the way: what it deletes, and as far as it can stand to either side at the same cost.
+    way: Range<usize>,
     least: usize,
-    way: usize,
     most: usize,
+    /// Symbols deleted and inserted outside of flaws.
+    deleted: usize,
+    inserted: usize,
 }
 
 /// A flaw that was passed: its text in the output and on the way.
@@ -39,11 +42,18 @@ struct Passed {
     way: Range<usize>,
 }
 
+/// Symbols that the output has beyond all texts: of each run, by how much it inserts more than it deletes outside of flaws.
+pub(super) fn added(steps: &[Step]) -> usize {
+    let (symbols, _) = walk(steps);
+    runs(&symbols, &[]).iter().map(|run| run.inserted.saturating_sub(run.deleted)).sum()
+}
+
 /// The flaws at whose place something more was written: next to an empty text anything, next to a word what makes it another word.
 pub(super) fn touched(steps: &[Step], output: &[char]) -> Vec<usize> {
     let (symbols, passed) = walk(steps);
     let mut runs = runs(&symbols, output);
-    runs.retain(|run| !repeats(run, output));
+    // what replaces sound text, or says again what stands beside it, has nothing to do with a flaw there
+    runs.retain(|run| run.inserted > 2 * run.deleted && !repeats(run, output));
     let is_touched = |flaw: &&Passed| {
         runs.iter().any(|run| match flaw.way.is_empty() {
             true => (run.least..=run.most).contains(&flaw.way.start),
@@ -78,41 +88,46 @@ fn walk(steps: &[Step]) -> (Vec<Symbol>, Vec<Passed>) {
     (symbols, passed)
 }
 
-/// The runs of insertions outside of flaws.
+/// The runs of edits. Without the output they are not moved.
 fn runs(symbols: &[Symbol], output: &[char]) -> Vec<Run> {
-    let is_inserted = |symbol: &Symbol| symbol.is_common && symbol.edit == Edit::Insert;
-    let groups = symbols.chunk_by(|a, b| is_inserted(a) == is_inserted(b));
-    let mut at = 0;
+    let is_match = |symbol: &Symbol| symbol.edit == Edit::Match;
+    let mut behind = 0;
     let mut found = Vec::new();
-    for group in groups {
-        let (first, behind) = (at, at + group.len());
-        at = behind;
-        let Some(Symbol { read: start, way, .. }) = group.first().copied().filter(is_inserted) else { continue };
-        let length = group.len();
-        let is_match = |symbol: &&Symbol| symbol.edit == Edit::Match;
-        let left = symbols[..first].iter().rev().take(FARTHEST_MOVE).take_while(is_match);
-        let left = left.take_while(|symbol| output[symbol.read] == output[symbol.read + length]).count();
-        let right = symbols[behind..].iter().take(FARTHEST_MOVE).take_while(is_match);
-        let right = right.take_while(|symbol| output[symbol.read] == output[symbol.read - length]).count();
-        found.push(Run { start, end: start + length, least: way - left, way, most: way + right });
+    for group in symbols.chunk_by(|a, b| is_match(a) == is_match(b)) {
+        let first = behind;
+        behind += group.len();
+        let (Some(start), Some(end)) = (group.first().filter(|start| !is_match(start)), group.last()) else { continue };
+        let n = |edit: Edit| group.iter().filter(|symbol| symbol.edit == edit && symbol.is_common).count();
+        let (deleted, inserted) = (n(Edit::Delete), n(Edit::Insert));
+        let read = start.read..end.read + usize::from(end.edit == Edit::Insert);
+        let way = start.way..end.way + usize::from(end.edit == Edit::Delete);
+        let (mut least, mut most) = (way.start, way.end);
+        if inserted == group.len() {
+            let is_alike = |a: usize, b: usize| output.get(a).is_some_and(|symbol| output.get(b) == Some(symbol));
+            let left = symbols[..first].iter().rev().take(FARTHEST_MOVE).take_while(|symbol| is_match(symbol));
+            least -= left.take_while(|symbol| is_alike(symbol.read, symbol.read + inserted)).count();
+            let right = symbols[behind..].iter().take(FARTHEST_MOVE).take_while(|symbol| is_match(symbol));
+            most += right.take_while(|symbol| is_alike(symbol.read, symbol.read - inserted)).count();
+        }
+        found.push(Run { read, way, least, most, deleted, inserted });
     }
     found
 }
 
-/// Whether the run says again what stands directly before or behind it: such a repetition has nothing to do with a flaw between the two.
+/// Whether the run says again what stands directly before or behind it.
 fn repeats(run: &Run, output: &[char]) -> bool {
-    let inserted = &output[run.start..run.end];
+    let inserted = &output[run.read.clone()];
     inserted.len() > FARTHEST_MOVE
-        && (output[run.end..].starts_with(inserted) || output[..run.start].ends_with(inserted))
+        && (output[run.read.end..].starts_with(inserted) || output[..run.read.start].ends_with(inserted))
 }
 
 /// Whether the run makes the flaw's text part of a longer word or number.
 fn goes_on(run: &Run, flaw: &Passed, output: &[char]) -> bool {
     let text = &output[flaw.read.clone()];
-    let inserted = &output[run.start..run.end];
+    let inserted = &output[run.read.clone()];
     let is_word = |symbol: Option<&char>| symbol.is_some_and(|symbol| symbol.is_alphanumeric());
-    let before = run.way == flaw.way.start && run.end == flaw.read.start;
-    let behind = run.way == flaw.way.end && run.start == flaw.read.end;
+    let before = run.way.end == flaw.way.start && run.read.end == flaw.read.start;
+    let behind = run.way.start == flaw.way.end && run.read.start == flaw.read.end;
     before && is_word(text.first()) && is_part_of_word(inserted.iter().rev().copied())
         || behind && is_word(text.last()) && is_part_of_word(inserted.iter().copied())
 }
