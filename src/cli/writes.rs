@@ -104,7 +104,7 @@ fn unmarked<const N: usize>(names: [&str; N]) -> [Named; N] {
 pub fn reproduced() -> Vec<Named> {
     let mut named = vec![Named::mark("settings.json", Kind::Json("redline.settings.v1"))];
     named.push(Named::new("index.html", Kind::Page));
-    named.extend(unmarked(["summary.json", "vector.safetensors", "vector.gguf", "shuffled.jsonl"]));
+    named.extend(unmarked(["summary.json", "vector.safetensors", "vector.gguf", "shuffled.jsonl", "first-order.json"]));
     named.extend(unmarked([
         "layers.jsonl",
         "scans.jsonl",

@@ -91,6 +91,11 @@ fn as_text(run: &Reproduction) -> String {
             slopes(controls.shuffled.iter().map(|line| line.slope)),
         ));
     }
+    let first = &reading.first_order;
+    text.push_str(&format!(
+        "\n  propensity slope to first order, {} pairs: {:.3} nats; among 10,000 directions each, isotropic p = {:.4}, covariance-matched p = {:.4}, shuffled labels p = {:.4}",
+        first.n_pairs, first.slope, first.places.isotropic.p, first.places.covariance_matched.p, first.places.shuffled.p,
+    ));
     let propensity = &results.propensity;
     text.push_str(&format!(
         "\n  propensity slope on {} pairs at {:?}, nats: correction {:.3}, random |95 %| {:.3} of {}, shuffled {}",

@@ -40,6 +40,7 @@ const RUNS: [(&str, Kind, &[&str]); 2] = [
             "vector.safetensors",
             "vector.gguf",
             "shuffled.jsonl",
+            "first-order.json",
             "layers.jsonl",
             "scans.jsonl",
             "propensity.jsonl",

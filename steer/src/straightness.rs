@@ -11,7 +11,7 @@ use redline_probe::stats::{Interval, Resamples, check_finite, f_tail, mean};
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{BootstrapOptions, check_sweep, means};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::line_fit::{LineFit, fit_line};
 
 /// How straight a sweep is.

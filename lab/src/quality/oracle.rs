@@ -150,6 +150,11 @@ impl FlawOracle {
         &self.flaws
     }
 
+    /// Distance of the answer from the clean text, in characters.
+    pub fn distance(&self) -> usize {
+        self.distance
+    }
+
     /// Whether the answer has no flaw.
     pub fn is_clean(&self) -> bool {
         self.flaws.is_empty()

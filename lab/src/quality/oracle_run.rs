@@ -29,6 +29,8 @@ pub struct OracleRun {
     pub unchanged: Vec<Judgement>,
     /// The flaws of each row.
     pub flaws: Vec<Vec<Flaw>>,
+    /// Distance of the answer of each row from its clean text, in characters.
+    pub distances: Vec<usize>,
     /// Whether a row has the same output at all coefficients.
     pub unmoved: Vec<bool>,
 }
@@ -38,8 +40,11 @@ pub struct OracleRun {
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Measure {
-    /// [`Judgement::gain`].
+    /// [`Judgement::gain`], weighed by the distance of the row's answer from its clean text over the mean of these distances: the mean over
+    /// rows is the gain of all rows together.
     Gain,
+    /// [`Judgement::gain`] as it is. A row with a single wrong letter can have any value below 0.
+    RowGain,
     /// Share of the row's flaws that were mended.
     Mended,
     /// Share of the row's flaws of severity 5 that were mended.
@@ -76,9 +81,10 @@ pub struct OracleLine {
     pub n: usize,
     /// Rows with flaws.
     pub n_flawed: usize,
-    /// Mean gain over rows with flaws.
+    /// Gain of all rows with flaws together: 1 − Σ distance(output, clean) / Σ distance(answer, clean). A mean of the rows' own gains would
+    /// be ruled by answers with a single wrong letter.
     pub gain: Option<f64>,
-    /// Its median: a single loop can have any gain below 0.
+    /// Median of the rows' own gains.
     pub gain_median: Option<f64>,
     /// Flaws that the outputs reached.
     pub flaws: FlawCounts,
@@ -142,6 +148,7 @@ impl OracleRun {
         Ok(Self {
             unchanged: oracles.values().map(FlawOracle::unchanged).collect::<Result<_, _>>()?,
             flaws: oracles.values().map(|oracle| oracle.flaws().to_vec()).collect(),
+            distances: oracles.values().map(FlawOracle::distance).collect(),
             unmoved: grid.rows.iter().map(|row| n_outputs(row) == 1).collect(),
             grid,
         })
@@ -162,9 +169,17 @@ impl OracleRun {
         self.line(&self.unchanged.iter().collect::<Vec<_>>())
     }
 
-    /// Share of rows with the same output at all coefficients.
+    /// Share of rows with flaws whose output is the same at all coefficients. Clean answers should not move.
     pub fn unmoved_share(&self) -> Option<f64> {
-        share_true(&self.unmoved)
+        let flawed = self.unmoved.iter().zip(&self.flaws).filter(|(_, flaws)| !flaws.is_empty());
+        share_true(&flawed.map(|(unmoved, _)| *unmoved).collect::<Vec<_>>())
+    }
+
+    /// What a row's own gain counts in the gain of all rows together.
+    fn weights(&self) -> Vec<f64> {
+        let flawed: Vec<f64> = self.distances.iter().filter(|distance| **distance > 0).map(|&d| d as f64).collect();
+        let mean = mean(&flawed).unwrap_or(1.0);
+        self.distances.iter().map(|&distance| distance as f64 / mean).collect()
     }
 
     /// One figure of each output.
@@ -172,10 +187,11 @@ impl OracleRun {
     /// # Shapes
     /// (rows, coefficients); nothing where the figure is undefined, for a whole row or for a cut output.
     pub fn matrix(&self, measure: Measure) -> Vec<Vec<Option<f64>>> {
-        let row = |(cells, flaws): (&Vec<OracleCell>, &Vec<Flaw>)| {
-            cells.iter().map(|cell| cell.figure(measure, flaws)).collect()
+        let row = |((cells, flaws), weight): ((&Vec<OracleCell>, &Vec<Flaw>), f64)| match measure {
+            Measure::Gain => cells.iter().map(|cell| cell.judgement.gain.map(|gain| weight * gain)).collect(),
+            _ => cells.iter().map(|cell| cell.figure(measure, flaws)).collect(),
         };
-        self.grid.cells.iter().zip(&self.flaws).map(row).collect()
+        self.grid.cells.iter().zip(&self.flaws).zip(self.weights()).map(row).collect()
     }
 
     fn line(&self, judgements: &[&Judgement]) -> OracleLine {
@@ -189,6 +205,10 @@ impl OracleRun {
             of_rows.filter_map(|(judgement, _)| figure(judgement)).collect()
         };
         let gains = of(Rows::Flawed, &|judged| judged.gain);
+        let weighed = judgements.iter().zip(&self.distances);
+        let weighed = weighed.filter_map(|(judged, &distance)| Some((judged.gain? * distance as f64, distance as f64)));
+        let (gained, distance) =
+            weighed.fold((0.0, 0.0), |(gained, sum), (one, distance)| (gained + one, sum + distance));
         let closest =
             |figure: fn(&super::Closest) -> f64| mean(&of(Rows::Flawed, &|judged| judged.closest.as_ref().map(figure)));
         let tally = Tally::new(self.flaws.iter().map(Vec::as_slice).zip(judgements.iter().copied()));
@@ -196,7 +216,7 @@ impl OracleRun {
             coefficient: None,
             n: judgements.len(),
             n_flawed: is_flawed.iter().filter(|flawed| **flawed).count(),
-            gain: mean(&gains),
+            gain: (distance > 0.0).then(|| gained / distance),
             gain_median: median(&gains),
             flaws: tally.counts(),
             mended: tally.shares(Fate::Mended),
@@ -245,7 +265,7 @@ impl OracleCell {
     fn figure(&self, measure: Measure, flaws: &[Flaw]) -> Option<f64> {
         let judged = &self.judgement;
         match measure {
-            Measure::Gain => judged.gain,
+            Measure::Gain | Measure::RowGain => judged.gain,
             Measure::Mended => judged.mended_share(flaws, None),
             Measure::HarmfulMended => judged.mended_share(flaws, Some(FlawGroup::Harmful)),
             Measure::HelpfulMended => judged.mended_share(flaws, Some(FlawGroup::Helpful)),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::edits::{EditCounts, ReferenceJudgement};
 use super::error::QualityError;
 use super::grid::{Grid, Sample};
-use super::mean::mean;
+use super::mean::{mean, share_true};
 use super::verifiable::Checked;
 
 /// All outputs of a sweep over rows with references, judged.
@@ -96,6 +96,12 @@ impl ReferenceRun {
             unmoved: grid.cells.iter().map(|cells| cells.iter().all(|cell| cell.output == 0)).collect(),
             grid,
         })
+    }
+
+    /// Share of rows whose answer is not their reference and whose output is the same at all coefficients.
+    pub fn unmoved_share(&self) -> Option<f64> {
+        let open = self.unmoved.iter().zip(&self.unchanged).filter(|(_, unchanged)| unchanged.clean_kept.is_none());
+        share_true(&open.map(|(unmoved, _)| *unmoved).collect::<Vec<_>>())
     }
 
     /// The line of each coefficient.

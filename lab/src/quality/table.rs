@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use super::grid::Grid;
-use super::mean::share_true;
 use super::oracle_run::{OracleLine, OracleRun};
 use super::reference_run::{CheckedLine, ReferenceLine, ReferenceRun};
 use super::verifiable::Checked;
@@ -22,7 +21,7 @@ pub struct QualityTable {
     pub verifiable: Vec<CheckedLine>,
     /// What the answers are like when nothing is done.
     pub unchanged: Unchanged,
-    /// Share of rows with the same output at all coefficients.
+    /// Share of rows with the same output at all coefficients, among those whose answers have something to correct.
     pub unmoved: Option<f64>,
 }
 
@@ -44,12 +43,7 @@ impl QualityTable {
         reference: Option<&ReferenceRun>,
         verifiable: Option<&Grid<Checked>>,
     ) -> Self {
-        let unmoved: Vec<bool> = oracle
-            .into_iter()
-            .flat_map(|run| &run.unmoved)
-            .chain(reference.into_iter().flat_map(|run| &run.unmoved))
-            .copied()
-            .collect();
+        let unmoved = oracle.and_then(OracleRun::unmoved_share).or(reference.and_then(ReferenceRun::unmoved_share));
         Self {
             oracle: oracle.map(OracleRun::lines).unwrap_or_default(),
             reference: reference.map(ReferenceRun::lines).unwrap_or_default(),
@@ -58,7 +52,7 @@ impl QualityTable {
                 oracle: oracle.map(OracleRun::unchanged_line),
                 reference: reference.map(ReferenceRun::unchanged_line),
             },
-            unmoved: share_true(&unmoved),
+            unmoved,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use redline_model::Qac;
 use redline_model::sampling::SamplingOptions;
+use redline_probe::ContrastPair;
 use redline_steer::controls::random_like;
 use redline_steer::{
     Arm, CORRECTION, ControlVector, NamedVector, Operator, Propensity, PropensityOptions, SweepLog, SweepOptions,
@@ -16,7 +17,7 @@ use crate::experiment::{Swept, sweep_logged, sweep_prompts};
 use crate::observer::Observer;
 
 /// Tokens from the first difference on that propensity is measured over.
-const PROPENSITY_TOKENS: usize = 32;
+pub(super) const PROPENSITY_TOKENS: usize = 32;
 /// Pairs whose texts part within as many tokens are measured first: tokens before that cost time and cancel out.
 const PROPENSITY_LEAD: usize = 32;
 
@@ -155,6 +156,14 @@ impl Run<'_> {
         Ok(vectors)
     }
 
+    /// The pairs that propensity is measured on: those whose texts part early first.
+    pub(super) fn propensity_pairs(&self, triples: &[(usize, &Qac)]) -> Result<Vec<ContrastPair>> {
+        let mut pairs = self.pair_builder()?.pairs(triples.iter().copied())?.pairs;
+        pairs.sort_by_key(|pair| pair.first_difference > PROPENSITY_LEAD);
+        pairs.truncate(self.options.control_prompts.max(1));
+        Ok(pairs)
+    }
+
     fn propensities(
         &self,
         triples: &[(usize, &Qac)],
@@ -165,10 +174,7 @@ impl Run<'_> {
         if let Some(found) = self.folder.read_lines("propensity.jsonl")? {
             return Ok(found);
         }
-        let builder = self.pair_builder()?;
-        let mut pairs = builder.pairs(triples.iter().copied())?.pairs;
-        pairs.sort_by_key(|pair| pair.first_difference > PROPENSITY_LEAD);
-        pairs.truncate(self.options.control_prompts.max(1));
+        let pairs = self.propensity_pairs(triples)?;
         let plain: Vec<&ControlVector> = vectors.iter().map(|named| &named.vector).collect();
         let options =
             PropensityOptions { range: self.options.range, operator: Operator::Add, max_tokens: PROPENSITY_TOKENS };

@@ -20,6 +20,7 @@
 //! ```
 
 mod choice;
+mod first_order;
 mod folder;
 mod generation;
 mod options;
@@ -32,6 +33,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+pub use first_order::{FirstOrder, FirstOrderPlaces};
 pub use folder::Folder;
 pub use generation::SweepStage;
 pub use options::{ReproduceOptions, check_coherence_bound, check_line, check_new_tokens};
@@ -55,10 +57,11 @@ const INSTRUCTIONS: [(&str, &str); 2] = [
 ];
 
 /// Files that an experiment leaves in its folder, `settings.json` and `summary.json` besides.
-pub const FILES: [&str; 11] = [
+pub const FILES: [&str; 12] = [
     "vector.safetensors",
     "vector.gguf",
     "shuffled.jsonl",
+    "first-order.json",
     "layers.jsonl",
     "scans.jsonl",
     "sweep.jsonl",
@@ -114,9 +117,9 @@ pub fn reproduce(
     let settings = options.settings(aligner, rows, &layers);
     let folder = Folder::open(folder, &settings, observer)?;
     let run = Run { aligner, rows, options, folder: &folder, layers: &layers };
-    let reading = run.read(&choice.pairs, observer)?;
+    let reading = run.read(&choice, observer)?;
     let sweeps = run.generate(&reading, &choice.prompts, observer)?;
-    let results = run.analyse(&sweeps)?;
+    let results = run.analyse(&reading, &sweeps)?;
     let done = Reproduction { settings, options: options.clone(), layers, reading, sweeps, results, folder };
     done.folder.write_json("summary.json", &done.summary())?;
     Ok(done)

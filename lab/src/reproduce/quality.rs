@@ -9,12 +9,14 @@ use redline_steer::{
 use serde::{Deserialize, Serialize};
 
 use super::Run;
+use super::first_order::FirstOrder;
 use super::generation::SweepStage;
 use crate::data::corrupt::CorruptedRow;
 use crate::error::Result;
-use crate::experiment::{ControlSlopes, NullPlaces};
+use crate::experiment::NullPlaces;
 use crate::quality::{
-    Evidence, Measure, OracleRun, QualityRange, QualityTable, ReferenceRun, Sample, Verdict, quality_range, verdicts,
+    Evidence, LEVEL, Measure, OracleRun, QualityRange, QualityTable, ReferenceRun, Sample, Verdict, quality_range,
+    verdicts,
 };
 
 /// What the outputs are worth.
@@ -63,7 +65,7 @@ impl Run<'_> {
         &self,
         sweeps: &SweepStage,
         per_prompt_ratios: &[Vec<f64>],
-        controls: Option<&ControlSlopes>,
+        first_order: &FirstOrder,
     ) -> Result<QualityResults> {
         let bootstrap = BootstrapOptions { seed: self.options.seed, ..BootstrapOptions::default() };
         let judged = self.judged(&sweeps.rows, &sweeps.clean_rows)?;
@@ -72,10 +74,10 @@ impl Run<'_> {
         let (nearness, change) = estimates(&coefficients, &matrix, &bootstrap)?;
         let slope = self.quality_slope(sweeps, &judged, &coefficients, &matrix, &bootstrap)?;
         let table = judged.table();
-        // edit ratio, too, must stand out among shuffled directions: the larger p counts
-        let of_ratio = controls.and_then(|controls| controls.places.shuffled).map(|place| place.p);
-        let of_quality = slope.places.and_then(|places| places.shuffled).map(|place| place.p);
-        let shuffled_p = of_ratio.into_iter().chain(of_quality).reduce(f64::max);
+        // generated nulls count where there are enough of them for p to fall below the level at all
+        let generated = slope.places.and_then(|places| places.shuffled).filter(|place| place.can_reach(LEVEL));
+        let places = [Some(first_order.places.shuffled), generated];
+        let shuffled_p = places.into_iter().flatten().map(|place| place.p).reduce(f64::max);
         let evidence = Evidence { shuffled_p, ..Evidence::default() };
         let enough = coefficients.len() >= 3 && per_prompt_ratios.len() >= 2;
         let straight = || straightness(&coefficients, per_prompt_ratios, &bootstrap);

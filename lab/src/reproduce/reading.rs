@@ -10,6 +10,8 @@ use redline_steer::{ControlVector, reading_control_vector};
 use serde::{Deserialize, Serialize};
 
 use super::Run;
+use super::choice::Choice;
+use super::first_order::FirstOrder;
 use crate::error::Result;
 use crate::experiment::{extract, scan_pair, skipped_in_words};
 use crate::observer::Observer;
@@ -19,6 +21,9 @@ pub(super) const VECTOR_FILE: &str = "vector.safetensors";
 
 /// The shuffled directions, one a line.
 pub(super) const SHUFFLED_FILE: &str = "shuffled.jsonl";
+
+/// The direction among nulls to first order.
+pub(super) const FIRST_ORDER_FILE: &str = "first-order.json";
 
 /// A direction as a line of JSON: what one unit of coefficient adds, by layer.
 #[derive(Serialize, Deserialize)]
@@ -38,15 +43,17 @@ pub struct ReadingStage {
     pub control: ControlVector,
     /// Mean differences of the same pairs with exchanged labels, of the same norms.
     pub shuffled: Vec<ControlVector>,
+    /// The direction among ten thousand nulls, to first order.
+    pub first_order: FirstOrder,
 }
 
 impl Run<'_> {
     /// Extracts the vector and scans an example pair, or reads what is there.
-    pub(super) fn read(&self, rows: &[usize], observer: &mut dyn Observer) -> Result<ReadingStage> {
+    pub(super) fn read(&self, choice: &Choice, observer: &mut dyn Observer) -> Result<ReadingStage> {
         if let Some(there) = self.reading_there()? {
             return Ok(there);
         }
-        let triples = self.rows.at(rows);
+        let triples = self.rows.at(&choice.pairs);
         let (model, template) = (&self.aligner.model, &self.aligner.template);
         let extracted = extract(model, template, &triples, &self.options.extraction, &mut |done, total| {
             observer.progress("reading pairs", done, total)
@@ -67,32 +74,36 @@ impl Run<'_> {
             .map(|i| shuffled_like(&control, &extracted.train, seed(i)))
             .collect::<redline_steer::Result<Vec<_>>>()?;
 
+        let first_order = self.first_order(&control, &extracted.train, &choice.prompts, observer)?;
+
         let architecture = &model.decoder.config().architecture;
         write_control_vector(&self.folder.file("vector.gguf"), &control, architecture)?;
         self.folder.write_lines("layers.jsonl", &extracted.report)?;
         self.folder.write_lines("scans.jsonl", &scans.iter().map(ScanLine::new).collect::<Vec<_>>())?;
         let lines = shuffled.iter().map(|vector| DirectionLine { layers: vector.layers.clone() });
         self.folder.write_lines(SHUFFLED_FILE, &lines.collect::<Vec<_>>())?;
+        self.folder.write_json(FIRST_ORDER_FILE, &first_order)?;
         // last: its presence says that the stage is complete
         extracted.reading.save(&self.folder.file(VECTOR_FILE))?;
-        Ok(ReadingStage { reading: extracted.reading, report: extracted.report, scans, control, shuffled })
+        Ok(ReadingStage { reading: extracted.reading, report: extracted.report, scans, control, shuffled, first_order })
     }
 
     /// What an earlier run left of this stage, where that is all of it.
     fn reading_there(&self) -> Result<Option<ReadingStage>> {
         let file = self.folder.file(VECTOR_FILE);
-        let (true, Some(report), Some(scans), Some(lines)) = (
+        let (true, Some(report), Some(scans), Some(lines), Some(first_order)) = (
             file.exists(),
             self.folder.read_lines("layers.jsonl")?,
             self.folder.read_lines("scans.jsonl")?,
             self.folder.read_lines::<DirectionLine>(SHUFFLED_FILE)?,
+            self.folder.read_json(FIRST_ORDER_FILE)?,
         ) else {
             return Ok(None);
         };
         let reading = Reading::load(&file)?;
         let shuffled = lines.into_iter().map(|line| ControlVector::new(line.layers));
         let shuffled = shuffled.collect::<redline_steer::Result<Vec<_>>>()?;
-        Ok(Some(ReadingStage { control: self.control(&reading)?, reading, report, scans, shuffled }))
+        Ok(Some(ReadingStage { control: self.control(&reading)?, reading, report, scans, shuffled, first_order }))
     }
 
     /// What one unit of coefficient adds.

@@ -4,6 +4,7 @@ use redline_steer::{BootstrapOptions, CORRECTION, EditRatioVariant};
 
 use super::generation::SweepStage;
 use super::quality::QualityResults;
+use super::reading::ReadingStage;
 use super::{INSTRUCTIONS, Run};
 use crate::error::Result;
 use crate::experiment::{ControlSlopes, PropensitySlopes, SweepAnalysis, analyse, propensity_slopes, random_slopes};
@@ -27,7 +28,7 @@ pub struct Results {
 
 impl Run<'_> {
     /// Fits the line and the controls.
-    pub(super) fn analyse(&self, sweeps: &SweepStage) -> Result<Results> {
+    pub(super) fn analyse(&self, reading: &ReadingStage, sweeps: &SweepStage) -> Result<Results> {
         let bootstrap = BootstrapOptions { seed: self.options.seed, ..BootstrapOptions::default() };
         let variant = EditRatioVariant::Char;
         let bound = self.options.coherence_bound;
@@ -45,7 +46,7 @@ impl Run<'_> {
         });
         let propensity =
             propensity_slopes(&sweeps.propensities, &sweeps.propensity_vectors, &sweeps.propensity_arms, &far)?;
-        let quality = self.judge(sweeps, &analysis.per_prompt, controls.as_ref())?;
+        let quality = self.judge(sweeps, &analysis.per_prompt, &reading.first_order)?;
         Ok(Results { quality, analysis, controls, clean, prompting: prompting.collect(), propensity })
     }
 }

@@ -34,6 +34,8 @@ impl Reproduction {
                 "edit_ratio": self.results.controls.as_ref().map(|controls| controls.places),
                 "quality": quality.slope.places,
                 "propensity": self.results.propensity.places,
+            "first_order": self.reading.first_order,
+                "first_order": self.reading.first_order,
             },
             "coefficients": at(&|c| json!(c.coefficient)),
             "mean_edit_ratio": at(&|c| json!(c.mean_edit_ratio)),
