@@ -1,7 +1,7 @@
 //! A sweep in the terminal: a line a coefficient, then the fitted line.
 
-use redline::experiment::SweepAnalysis;
-use redline::report::{Table, coefficient_cells};
+use redline::experiment::{SweepAnalysis, SweepQuality};
+use redline::report::{Table, coefficient_cells, quality_cells};
 use redline::steer::{Interval, SweepFit};
 
 use crate::output;
@@ -43,4 +43,17 @@ fn describe(label: &str, fit: Option<&SweepFit>) -> String {
 
 fn show_interval(interval: &Interval) -> String {
     format!("[{:.3}, {:.3}]", interval.low, interval.high)
+}
+
+/// Whether a sweep corrects: a line a coefficient, and the verdicts.
+pub fn quality_text(quality: &SweepQuality) -> String {
+    let Table { header, rows } = quality_cells(quality);
+    let header: Vec<&str> = header.iter().map(String::as_str).collect();
+    let n =
+        quality.table.oracle.first().map(|line| line.n_flawed).or(quality.table.reference.first().map(|line| line.n));
+    let mut text = format!("does it correct? ({} answers)\n{}\n", n.unwrap_or_default(), output::table(&header, &rows));
+    for verdict in &quality.verdicts {
+        text.push_str(&format!("\n{}\n  docs/when-steering-fails.md#{}", verdict.sentence, verdict.anchor));
+    }
+    text
 }

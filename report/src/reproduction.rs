@@ -28,7 +28,7 @@ pub fn draw(run: &Reproduction) -> Result<SweepPlot, PlotError> {
     }
     let figure = sweep_plot(&results.analysis, &run.options.unit.to_string(), controls, results.prompting.clone());
     write_both(&figure, &run.folder.file("sweep"))?;
-    write_both(&quality_curves(&results.quality, &run.options.unit.to_string()), &run.folder.file("quality"))?;
+    write_both(&quality_curves(&results.quality.quality, &run.options.unit.to_string()), &run.folder.file("quality"))?;
     if let Some(slopes) = slope_plot(&results.analysis, results.controls.as_ref()) {
         write_both(&slopes, &run.folder.file("slopes"))?;
     }
@@ -54,8 +54,8 @@ pub fn page(run: &Reproduction, rows: &Rows, figure: SweepPlot, program: Setting
     report.findings = findings(reading, results, &unit);
     report.slopes =
         slope_plot(analysis, results.controls.as_ref()).map(|plot| SlopesPart { plot, rows: analysis.prompts.clone() });
-    report.quality = Some(QualityPart::new(&results.quality));
-    report.curves = vec![quality_curves(&results.quality, &unit)];
+    report.quality = Some(QualityPart::new(&results.quality.quality));
+    report.curves = vec![quality_curves(&results.quality.quality, &unit)];
     report.sweep = Some(SweepPart::new(analysis, figure, coefficient_cells(analysis)));
     report.examples = Examples::of_sweep(&run.sweeps.rows, analysis, &unit, |row| rows.triples.get(row));
     let n_held_out = reading.report.first().map_or(0, |layer| layer.n_pairs);

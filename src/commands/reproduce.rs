@@ -7,7 +7,7 @@ use redline::lab::reproduce::{QualityResults, Reproduction, reproduce};
 use redline::model::Error as ModelError;
 use redline::probe::LayerReading;
 use redline::probe::stats::NullPlace;
-use redline::report::{SettingsGroup, Table, quality_cells};
+use redline::report::SettingsGroup;
 use redline::reproduction::{draw, page};
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ use crate::cli::ReproduceArgs;
 use crate::cli::writes::reproduced;
 use crate::observer::Shown;
 use crate::outputs::make_folder;
-use crate::sweep_words::{coefficient_table, fit_lines};
+use crate::sweep_words::{coefficient_table, fit_lines, quality_text};
 use crate::{models, output, provenance, rows};
 
 pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
@@ -74,7 +74,8 @@ fn as_text(run: &Reproduction) -> String {
             output::number(best.pair_accuracy.as_ref().map(|estimate| estimate.value)),
         ));
     }
-    text.push_str(&quality_text(&results.quality, &results.analysis.prompts));
+    text.push_str(&quality_text(&results.quality.quality));
+    text.push_str(&nulls_text(&results.quality));
     text.push_str("\n\nhow much changes\n");
     text.push_str(&coefficient_table(&results.analysis));
     text.push('\n');
@@ -121,27 +122,36 @@ fn auroc(reading: &LayerReading) -> f64 {
     reading.auroc.as_ref().map_or(0.0, |estimate| estimate.value)
 }
 
-/// The verdicts, and a line a coefficient.
-fn quality_text(quality: &QualityResults, prompts: &[usize]) -> String {
-    let Table { header, rows } = quality_cells(quality);
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut text = format!("does it correct? ({} flawed answers)\n{}\n", prompts.len(), output::table(&header, &rows));
-    for verdict in &quality.verdicts {
-        text.push_str(&format!("\n{}\n  docs/when-steering-fails.md#{}", verdict.sentence, verdict.anchor));
-    }
-    let places = quality.slope.places;
+/// Nulls, straightness and limits of the dial.
+fn nulls_text(results: &QualityResults) -> String {
+    let QualityResults { quality, nulls, straightness, attainable_share } = results;
     let place = |name: &str, place: Option<NullPlace>| match place {
-        Some(at) => format!("{name}: p = {:.3} of {}", at.p, at.n_nulls),
-        None => format!("{name}: none"),
+        Some(at) => format!("{name} p = {:.3} of {}", at.p, at.n_nulls),
+        None => format!("{name} none"),
     };
-    text.push_str(&format!(
-        "\n\nslope of {} {:.4}; on the controls' prompts {}; among nulls there, {}, {}",
-        quality.slope.measure,
-        quality.slope.slope.value,
-        output::number(quality.slope.on_control_prompts),
-        place("random", places.and_then(|places| places.random)),
-        place("shuffled labels", places.and_then(|places| places.shuffled)),
-    ));
+    let mut text = format!(
+        "\n\nslope of the {} {:.4}; on the controls' prompts {}; its place among nulls there: {}, {}",
+        quality.measure,
+        quality.slope.value,
+        output::number(nulls.slope),
+        place("random", nulls.places.and_then(|places| places.random)),
+        place("shuffled labels", nulls.places.and_then(|places| places.shuffled)),
+    );
+    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+    if let Some(unmoved) = quality.table.unmoved {
+        text.push_str(&format!("\n{} of the prompts have one output at all coefficients", percent(unmoved)));
+    }
+    if let Some(share) = attainable_share {
+        let share = percent(*share);
+        text.push_str(&format!(
+            "\nthe edit ratio covers {share} of the range that the rows' possible corrections span"
+        ));
+    }
+    if let Some(line_share) = straightness.as_ref().and_then(|found| found.line_share) {
+        let fit = straightness.as_ref().and_then(|found| found.lack_of_fit);
+        let fit = fit.map_or_else(String::new, |fit| format!("; lack of fit p = {:.3}", fit.p));
+        text.push_str(&format!("\na line explains {} of what a monotone curve does{fit}", percent(line_share)));
+    }
     text
 }
 

@@ -7,6 +7,7 @@ mod compare;
 mod control_runs;
 mod depth;
 mod extraction;
+mod judged;
 mod layers;
 mod limits;
 mod logged;
@@ -22,6 +23,8 @@ pub use depth::Depth;
 pub use extraction::{
     Extracted, ExtractionSettings, SCAN_COPY, SCAN_CORRECTION, extract, scan_pair, scan_text, skipped_in_words,
 };
+pub(crate) use judged::Judged;
+pub use judged::{SweepQuality, judge_sweep};
 pub use layers::LayerSpec;
 pub use limits::{SlopeDependence, best_fit, slope_dependences};
 pub use logged::{Swept, sweep_logged, sweep_prompts};

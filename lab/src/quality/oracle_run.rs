@@ -112,7 +112,7 @@ pub struct OracleLine {
     pub net_deletion: Option<f64>,
     /// Mean similarity to the nearest possible correction, over rows with flaws.
     pub closest_similarity: Option<f64>,
-    /// Mean gain that those corrections have.
+    /// Gain that those corrections have, all rows together.
     pub closest_gain: Option<f64>,
     /// Share of rows with flaws whose output is a possible correction, character for character.
     pub exact_possible: Option<f64>,
@@ -209,8 +209,10 @@ impl OracleRun {
         let weighed = weighed.filter_map(|(judged, &distance)| Some((judged.gain? * distance as f64, distance as f64)));
         let (gained, distance) =
             weighed.fold((0.0, 0.0), |(gained, sum), (one, distance)| (gained + one, sum + distance));
-        let closest =
-            |figure: fn(&super::Closest) -> f64| mean(&of(Rows::Flawed, &|judged| judged.closest.as_ref().map(figure)));
+        let closest = of(Rows::Flawed, &|judged| judged.closest.as_ref().map(|closest| closest.similarity));
+        let possible = judgements.iter().zip(&self.distances);
+        let possible = possible.filter_map(|(judged, &d)| Some((judged.closest?.gain * d as f64, d as f64)));
+        let (reached, of_all) = possible.fold((0.0, 0.0), |(reached, all), (one, d)| (reached + one, all + d));
         let tally = Tally::new(self.flaws.iter().map(Vec::as_slice).zip(judgements.iter().copied()));
         OracleLine {
             coefficient: None,
@@ -230,8 +232,8 @@ impl OracleRun {
             clean_kept: mean(&of(Rows::Clean, &|judged| judged.clean_kept.map(zero_or_one))),
             length_ratio: mean(&of(Rows::All, &|judged| judged.length_ratio)),
             net_deletion: mean(&of(Rows::All, &|judged| judged.net_deletion)),
-            closest_similarity: closest(|closest| closest.similarity),
-            closest_gain: closest(|closest| closest.gain),
+            closest_similarity: mean(&closest),
+            closest_gain: (of_all > 0.0).then(|| reached / of_all),
             exact_possible: mean(&of(Rows::Flawed, &|judged| Some(zero_or_one(judged.is_exact())))),
             truncated: mean(&of(Rows::All, &|judged| Some(zero_or_one(judged.truncated)))),
             nll: None,

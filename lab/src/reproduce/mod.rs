@@ -37,7 +37,7 @@ pub use first_order::{FirstOrder, FirstOrderPlaces};
 pub use folder::Folder;
 pub use generation::SweepStage;
 pub use options::{ReproduceOptions, check_coherence_bound, check_line, check_new_tokens};
-pub use quality::{QualityResults, QualitySlope};
+pub use quality::{QualityNulls, QualityResults};
 pub use reading::{ReadingStage, ScanLine};
 
 /// Most directions from exchanged labels.

@@ -11,7 +11,8 @@ use crate::experiment::CoefficientSummary;
 impl Reproduction {
     /// The whole result as it stands in `summary.json`.
     pub fn summary(&self) -> Value {
-        let (analysis, quality) = (&self.results.analysis, &self.results.quality);
+        let (analysis, quality) = (&self.results.analysis, &self.results.quality.quality);
+        let of_quality = &self.results.quality;
         let at = |value: &dyn Fn(&CoefficientSummary) -> Value| {
             analysis.coefficients.iter().map(value).collect::<Vec<Value>>()
         };
@@ -26,13 +27,13 @@ impl Reproduction {
             "reference": lines(json!(quality.table.reference), &quality.nearness, &quality.change),
             "unchanged": quality.table.unchanged,
             "quality_range": quality.range,
-            "quality_slope": quality.slope,
-            "straightness": quality.straightness,
-            "unmoved_share": quality.unmoved_share,
-            "attainable_share": quality.attainable_share,
+            "quality_slope": { "measure": quality.measure, "slope": quality.slope, "nulls": of_quality.nulls },
+            "straightness": of_quality.straightness,
+            "unmoved_share": quality.table.unmoved,
+            "attainable_share": of_quality.attainable_share,
             "nulls": {
                 "edit_ratio": self.results.controls.as_ref().map(|controls| controls.places),
-                "quality": quality.slope.places,
+                "quality": of_quality.nulls.places,
                 "propensity": self.results.propensity.places,
             "first_order": self.reading.first_order,
                 "first_order": self.reading.first_order,

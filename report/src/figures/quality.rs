@@ -1,13 +1,13 @@
 //! Quality against coefficient, as curves.
 
+use redline_lab::experiment::SweepQuality;
 use redline_lab::quality::{OracleLine, ReferenceLine};
-use redline_lab::reproduce::QualityResults;
 
 use crate::plot::{Curve, CurvePanel, Curves};
 
 /// Gain, what is mended, and what is damaged, against the coefficient; with a reference only, likeness and edits. `unit` names the unit of
 /// the coefficient.
-pub fn quality_curves(quality: &QualityResults, unit: &str) -> Curves {
+pub fn quality_curves(quality: &SweepQuality, unit: &str) -> Curves {
     let table = &quality.table;
     let panels = match table.oracle.is_empty() {
         false => oracle_panels(&table.oracle),
@@ -29,7 +29,7 @@ fn oracle_panels(lines: &[OracleLine]) -> Vec<CurvePanel> {
         let points = lines.iter().filter_map(|line| Some((line.coefficient?, of(line)?)));
         Curve::new(name, points.collect())
     };
-    let gain = vec![curve("gain", &|line| line.gain), curve("best possible", &|line| line.closest_gain)];
+    let gain = vec![curve("gain", &|line| line.gain), curve("closest possible correction", &|line| line.closest_gain)];
     let mended = vec![
         curve("harmful flaws", &|line| line.mended.harmful),
         curve("helpful flaws", &|line| line.mended.helpful),

@@ -1,7 +1,7 @@
 //! Quality against coefficient, as a table of texts.
 
+use redline_lab::experiment::SweepQuality;
 use redline_lab::quality::{OracleLine, ReferenceLine};
-use redline_lab::reproduce::QualityResults;
 use redline_probe::stats::Estimate;
 use serde::Serialize;
 
@@ -28,8 +28,8 @@ pub struct VerdictLine {
 }
 
 impl QualityPart {
-    /// The quality of an experiment.
-    pub fn new(quality: &QualityResults) -> Self {
+    /// The quality of a sweep.
+    pub fn new(quality: &SweepQuality) -> Self {
         let note = match quality.table.oracle.is_empty() {
             true => {
                 "Likeness to the reference, and the edits of the outputs against its edits. The unchanged answer is the line to beat."
@@ -47,7 +47,7 @@ impl QualityPart {
 }
 
 /// A line a coefficient, the unchanged answers first.
-pub fn quality_cells(quality: &QualityResults) -> Table {
+pub fn quality_cells(quality: &SweepQuality) -> Table {
     let table = &quality.table;
     let estimates = || quality.nearness.iter();
     let header = match table.oracle.is_empty() {
