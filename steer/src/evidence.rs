@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use redline_probe::stats::{Estimate, NullPlace, SignTest, check_finite, mean};
+use redline_probe::stats::{MeanEstimate, NullPlace, SignTest, check_finite, mean};
 use serde::{Deserialize, Serialize};
 
-use crate::bootstrap::{BootstrapOptions, bootstrap_sweep, check_sweep};
+use crate::bootstrap::{BootstrapOptions, check_sweep, prompt_slopes};
 use crate::error::{Error, Result};
 
 /// A slope, how sure it is, and what is to be compared with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SlopeEvidence {
-    /// Slope of the means on the coefficient, with its paired bootstrap interval over prompts.
-    pub slope: Estimate,
+    /// Slope of the means on the coefficient, which is the mean of the prompts' own slopes, with its paired bootstrap interval over
+    /// prompts; too few prompts have none.
+    pub slope: MeanEstimate,
     /// Its two-sided place among the slopes of null directions on the same prompts.
     pub place: NullPlace,
     /// Sign test of the prompts' own slopes: for few prompts, where an interval says little.
@@ -25,19 +26,16 @@ pub struct SlopeEvidence {
 /// `per_prompt` is (prompts, coefficients).
 ///
 /// # Errors
-/// Those of [`bootstrap_sweep`]; [`Error::NotFinite`] for a null slope.
+/// Those of [`prompt_slopes`]; [`Error::NotFinite`] for a null slope.
 pub fn slope_evidence(
     coefficients: &[f64],
     per_prompt: &[Vec<f64>],
     null_slopes: &[f64],
     options: &BootstrapOptions,
 ) -> Result<SlopeEvidence> {
-    let fit = bootstrap_sweep(coefficients, per_prompt, options)?;
-    Ok(SlopeEvidence {
-        slope: Estimate { value: fit.line.slope, interval: Some(fit.slope_interval) },
-        place: NullPlace::among(fit.line.slope, null_slopes)?,
-        signs: SignTest::of(&fit.prompt_slopes)?,
-    })
+    let slopes = prompt_slopes(coefficients, per_prompt)?;
+    let slope = MeanEstimate::of(&slopes, options.n_resamples, options.seed)?;
+    Ok(SlopeEvidence { slope, place: NullPlace::among(slope.value, null_slopes)?, signs: SignTest::of(&slopes)? })
 }
 
 /// Share of prompts whose measure spans at most `bound` over all coefficients: the dial does not move them.
@@ -113,6 +111,7 @@ fn span(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bootstrap::bootstrap_sweep;
 
     #[test]
     fn a_slope_is_weighed_against_nulls() {
@@ -121,7 +120,15 @@ mod tests {
         let found = slope_evidence(&[0.0, 1.0], &per_prompt, &nulls, &BootstrapOptions::default()).unwrap();
         assert!(found.place.n_as_large == 0 && found.place.p == 0.05);
         assert!(found.signs.n_positive == 8 && (found.signs.p - 2.0 / 256.0).abs() < 1e-12);
-        assert!(found.slope.interval.unwrap().contains(found.slope.value));
+        let fit = bootstrap_sweep(&[0.0, 1.0], &per_prompt, &BootstrapOptions::default()).unwrap();
+        let interval = found.slope.spread.interval().unwrap();
+        assert!(
+            (found.slope.value - fit.line.slope).abs() < 1e-12,
+            "a sweep's slope is the mean of its prompts' slopes"
+        );
+        assert!((interval.low - fit.slope_interval.low).abs() < 1e-12, "the same draws");
+        let few = slope_evidence(&[0.0, 1.0], &per_prompt[..3], &nulls, &BootstrapOptions::default()).unwrap();
+        assert_eq!(few.slope.spread.interval(), None);
     }
 
     #[test]

@@ -87,7 +87,7 @@ pub fn straightness(coefficients: &[f64], per_prompt: &[Vec<f64>], options: &Boo
 /// violators (Ayer et al. 1955; Best and Chakravarti 1990).
 ///
 /// # Errors
-/// [`Error::NotFinite`].
+/// [`Error::NotFinite`](crate::Error::NotFinite).
 ///
 /// # Example
 /// ```
@@ -162,6 +162,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::Error;
 
     const X: [f64; 5] = [-1.0, -0.5, 0.0, 0.5, 1.0];
 
