@@ -1,6 +1,6 @@
 //! Data: reading and cleaning question–answer files, putting graded flaws into clean answers, and a corpus made from facts.
 //!
-//! [`readers`] finds out what a file holds, [`filter`] removes what is of no use, [`separate`] keeps parts apart; [`scramble`] makes texts to copy; [`corrupt`] turns
+//! [`readers`] finds out what a file holds, [`filter`] removes what is of no use, [`separate`] keeps parts apart by question, [`apart`] by fact and phrase ([`shared`] counts); [`scramble`] makes texts to copy; [`corrupt`] turns
 //! clean answers into training triples with a hidden strictness, and [`synth`] writes the clean answers themselves.
 //!
 //! # Example
@@ -15,6 +15,7 @@
 //! # Ok::<(), redline_lab::data::DataError>(())
 //! ```
 
+pub mod apart;
 pub mod corrupt;
 mod error;
 pub mod filter;
@@ -26,6 +27,7 @@ pub mod readers;
 mod row;
 pub mod scramble;
 pub mod separate;
+pub mod shared;
 pub mod synth;
 mod turns;
 mod write;

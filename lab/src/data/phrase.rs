@@ -3,7 +3,7 @@
 //! `{a|b}` is one of the alternatives (they may nest, and may be empty), `[name]` a value, `[^name]` the value with a capital.
 //! Where an empty choice leaves a double space, or a space before a stop, that space is dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use redline_model::random::Random;
 
@@ -75,6 +75,25 @@ impl Phrase {
                 }
             }
         }
+    }
+
+    /// Whether it can stand for this text; a value for anything. White space is of no account, since an expansion moves it.
+    pub fn says(&self, text: &str) -> bool {
+        let symbols: Vec<char> = text.chars().filter(|symbol| !symbol.is_whitespace()).collect();
+        self.ends(&symbols, &BTreeSet::from([0])).contains(&symbols.len())
+    }
+
+    /// Where the phrase can end in a text, from each of some places.
+    fn ends(&self, text: &[char], starts: &BTreeSet<usize>) -> BTreeSet<usize> {
+        self.parts.iter().fold(starts.clone(), |starts, part| match part {
+            Part::Text(plain) => {
+                let plain: Vec<char> = plain.chars().filter(|symbol| !symbol.is_whitespace()).collect();
+                let is_there = |start: &&usize| text[**start..].starts_with(&plain);
+                starts.iter().filter(is_there).map(|start| start + plain.len()).collect()
+            }
+            Part::Value { .. } => starts.first().map(|first| (first + 1..=text.len()).collect()).unwrap_or_default(),
+            Part::Choice(options) => options.iter().flat_map(|option| option.ends(text, &starts)).collect(),
+        })
     }
 
     /// The names of all values it uses.
@@ -165,8 +184,6 @@ fn value(inner: &str) -> Result<Part, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     fn texts(phrase: &str) -> Vec<String> {
@@ -186,6 +203,19 @@ mod tests {
             ["a b c, d e.", "a b c, d.", "a b, d e.", "a b, d.", "a c, d e.", "a c, d.", "a, d e.", "a, d."]
         );
         assert_eq!(Phrase::parse("{a[y]|[x]} [^z]").unwrap().names(), ["y", "x", "z"]);
+    }
+
+    #[test]
+    fn a_phrase_says_its_texts_and_no_others() {
+        for phrase in ["a {b|c{|d}}[x]. [^x]", "a {|b} {c|}, d {|e}.", "{a|ab}{b|}c", ""] {
+            let parsed = Phrase::parse(phrase).unwrap();
+            assert!(texts(phrase).iter().all(|text| parsed.says(text)), "{phrase}");
+        }
+        let phrase = Phrase::parse("a {|b} {c|}, d {|e}.").unwrap();
+        for other in ["a, d e", "a b c d.", "a c b, d.", "", "x a, d."] {
+            assert!(!phrase.says(other), "{other}");
+        }
+        assert!(!Phrase::parse("[x].").unwrap().says("."), "a value is not nothing");
     }
 
     #[test]

@@ -70,6 +70,12 @@ pub enum QualityError {
         /// The coefficient.
         coefficient: f64,
     },
+    /// A group of rows is empty.
+    #[error("there are no rows with {what}, which the mix of traffic asks for")]
+    NoRows {
+        /// What they have.
+        what: &'static str,
+    },
     /// Nothing was written without steering.
     #[error("coefficient 0, which the others are compared with, is not among the coefficients")]
     NoBaseline,
@@ -86,6 +92,7 @@ impl QualityError {
             Self::NoRow { .. } => "give the file of rows that the sweep was made on",
             Self::Coefficient { .. } => "make the sweep anew",
             Self::Twice { .. } => "give the rows of one vector at a time",
+            Self::NoRows { .. } => "sweep such rows too, or set clean-share to 0 or 1",
             Self::NoBaseline => "sweep with 0 among the coefficients",
         })
     }

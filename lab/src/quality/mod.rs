@@ -7,7 +7,8 @@
 //! | a result that can be checked | [`Checked`] | right answers that stay right, wrong ones that become right |
 //!
 //! Over a sweep, [`OracleRun`], [`ReferenceRun`] and [`check_solutions`] judge every output (a [`Grid`] of rows × coefficients, for paired resampling), and
-//! [`QualityTable`] is what they amount to.
+//! [`QualityTable`] is what they amount to. From it come the [range in which texts stay whole](quality_range), [verdicts] and, with prices
+//! ([`Utility`]), the coefficient that is best for somebody.
 
 mod align;
 mod edits;
@@ -22,6 +23,7 @@ mod reference_run;
 mod runs;
 mod table;
 mod tally;
+mod utility;
 mod verdict;
 mod verifiable;
 
@@ -35,6 +37,7 @@ pub use range::{Bounded, QualityBounds, QualityRange, RangeEnd, quality_range};
 pub use reference_run::{CheckedLine, ReferenceCell, ReferenceLine, ReferenceRun, check_solutions};
 pub use table::{QualityTable, Unchanged};
 pub use tally::{FateShares, FlawCounts, FlawGroup};
+pub use utility::{CLEAN_SHARE, Choice, CoefficientUtility, Utility, UtilityError, UtilityTable};
 pub use verdict::{
     CLEAN_LOST, DAMAGED, DELETED, Evidence, LEAST_LIKENESS, LEAST_RISE, LEVEL, UNMOVED, Verdict, VerdictKind, verdicts,
 };

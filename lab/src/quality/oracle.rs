@@ -19,8 +19,8 @@
 //! replaced by another insult is not mended), unless it repeats what stands beside it or replaces sound text; so does what makes a mended word or number
 //! another one (`10` in `100`).
 //!
-//! A sentence that stands twice is mended when the second one is gone; where the first is gone instead, and they are not neighbours, the flaw is
-//! kept and the first counts as damage.
+//! A sentence that stands twice is mended when either of the two is gone; where it is the first, and they are not neighbours, that counts as
+//! damage too.
 //!
 //! # Outputs that the limit cut
 //! are compared with as much of the texts as they reach: the beginning that costs least, the shortest of several. Flaws behind it are
@@ -49,7 +49,7 @@ use super::align::{Alignment, Edit, End, Place, RUN, Reached, Side, Step, align}
 use super::error::QualityError;
 use super::lattice::{Piece, pieces};
 use super::runs::{added, touched};
-use crate::data::corrupt::{CorruptedRow, Flaw};
+use crate::data::corrupt::{CorruptedRow, Flaw, FlawKind};
 
 /// What became of a flaw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -228,14 +228,27 @@ impl FlawOracle {
                 }
             }
         }
-        for flaw in touched(&alignment.steps, output) {
+        let flawed: Vec<&str> = self.flaws.iter().map(|flaw| flaw.text.as_str()).collect();
+        for flaw in touched(&alignment.steps, output, &flawed) {
             // a text that was put in and still stands is kept, whatever stands beside it
             let is_put_in = self.flaws[flaw].start == self.flaws[flaw].end;
             if !(is_put_in && fates[flaw] == Fate::Kept) {
                 fates[flaw] = Fate::Other;
             }
         }
+        for (flaw, fate) in self.flaws.iter().zip(&mut fates) {
+            if flaw.kind == FlawKind::RepeatedSentence && *fate == Fate::Kept && !self.is_repeated(&flaw.text, output) {
+                *fate = Fate::Mended;
+            }
+        }
         fates
+    }
+
+    /// Whether a sentence stands more often in the output than in the clean text.
+    fn is_repeated(&self, sentence: &str, output: &[char]) -> bool {
+        let output: String = output.iter().collect();
+        let sentence = sentence.trim();
+        output.matches(sentence).count() > self.clean.matches(sentence).count()
     }
 
     /// Whether a sentence that was put in stands in the output from or up to its place. An alignment may well take its stop and blank for those of

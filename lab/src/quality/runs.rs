@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use redline_steer::levenshtein_distance;
+
 use super::align::{Edit, Place, Step};
 
 /// How far an insertion is moved along the text it repeats: the end of a word, a stop, a blank and the beginning of the next.
@@ -29,6 +31,8 @@ struct Run {
     way: Range<usize>,
     least: usize,
     most: usize,
+    /// Whether it edits a flaw's text too.
+    is_in_flaw: bool,
     /// Symbols deleted and inserted outside of flaws.
     deleted: usize,
     inserted: usize,
@@ -48,19 +52,22 @@ pub(super) fn added(steps: &[Step]) -> usize {
     runs(&symbols, &[]).iter().map(|run| run.inserted.saturating_sub(run.deleted)).sum()
 }
 
-/// The flaws at whose place something more was written: next to an empty text anything, next to a word what makes it another word.
-pub(super) fn touched(steps: &[Step], output: &[char]) -> Vec<usize> {
+/// The flaws at whose place something more was written: next to an empty text anything, next to a word what makes it another word. Of several
+/// empty ones at one place it is the flaw whose text (`flawed`, in their order) is nearest to what was written.
+pub(super) fn touched(steps: &[Step], output: &[char], flawed: &[&str]) -> Vec<usize> {
     let (symbols, passed) = walk(steps);
     let mut runs = runs(&symbols, output);
-    // what replaces sound text, or says again what stands beside it, has nothing to do with a flaw there
-    runs.retain(|run| run.inserted > 2 * run.deleted && !repeats(run, output));
-    let is_touched = |flaw: &&Passed| {
-        runs.iter().any(|run| match flaw.way.is_empty() {
-            true => (run.least..=run.most).contains(&flaw.way.start),
-            false => goes_on(run, flaw, output),
-        })
+    // what belongs to another flaw, replaces sound text, or says again what stands beside it has nothing to do with a flaw there
+    runs.retain(|run| !run.is_in_flaw && run.inserted > 2 * run.deleted && !repeats(run, output));
+    let of_run = |run: &Run| {
+        let inserted: String = output[run.read.clone()].iter().collect();
+        let is_at = |flaw: &&Passed| flaw.way.is_empty() && (run.least..=run.most).contains(&flaw.way.start);
+        let distance = |flaw: &&Passed| levenshtein_distance(flawed.get(flaw.flaw).copied().unwrap_or(""), &inserted);
+        let nearest = passed.iter().filter(is_at).min_by_key(distance);
+        let words = passed.iter().filter(|flaw| !flaw.way.is_empty() && goes_on(run, flaw, output));
+        nearest.into_iter().chain(words).map(|flaw| flaw.flaw).collect::<Vec<usize>>()
     };
-    passed.iter().filter(is_touched).map(|flaw| flaw.flaw).collect()
+    runs.iter().flat_map(of_run).collect()
 }
 
 /// The steps with their places, symbols and flaws apart.
@@ -109,7 +116,8 @@ fn runs(symbols: &[Symbol], output: &[char]) -> Vec<Run> {
             let right = symbols[behind..].iter().take(FARTHEST_MOVE).take_while(|symbol| is_match(symbol));
             most += right.take_while(|symbol| is_alike(symbol.read, symbol.read - inserted)).count();
         }
-        found.push(Run { read, way, least, most, deleted, inserted });
+        let is_in_flaw = group.iter().any(|symbol| !symbol.is_common);
+        found.push(Run { read, way, least, most, is_in_flaw, deleted, inserted });
     }
     found
 }

@@ -31,9 +31,11 @@ mod tests;
 
 pub use flaw::{CorruptedRow, Flaw, FlawKind, MAX_STRICTNESS, MIN_STRICTNESS};
 pub(super) use negation::begins_small;
+pub(super) use sentences::sentences;
 
 use super::error::DataError;
 use super::material::{Lists, read_lists};
+use super::shared::held_out;
 use flaw::mended;
 use place::Draft;
 use redline_model::random::Random;
@@ -41,6 +43,11 @@ use redline_model::random::Random;
 const PHRASES: &str = include_str!("../../../../assets/data/flaws.txt");
 /// Tells these random numbers from those of other uses of the same seed.
 const STREAM: u64 = 0x00c0_44b7;
+
+/// Tells the random numbers of a split from others.
+const SPLIT_STREAM: u64 = 0x00c0_44b8;
+/// The list of words that begin a contradiction.
+const LEADS: &str = "contradiction-lead";
 
 /// How to corrupt.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -78,6 +85,38 @@ impl Corruptor {
         }
         let phrases = read_lists("flaws.txt", PHRASES)?;
         Ok(Self { seed, clean_per_million: (clean_share * 1e6).round() as usize, phrases })
+    }
+
+    /// Parts the phrases that flaws are made of into those to train on and those to hold out, list by list; words that lead in a contradiction are in
+    /// both.
+    ///
+    /// # Errors
+    /// [`DataError::Share`] for a share that leaves a part empty.
+    pub fn split_phrases(&self, held_out_share: f64, seed: u64) -> Result<[Self; 2], DataError> {
+        let mut parts = [self.clone(), self.clone()];
+        for (number, (name, list)) in (0..).zip(&self.phrases).filter(|(_, (name, _))| *name != LEADS) {
+            let places: Vec<usize> = (0..list.len()).collect();
+            let held_out = held_out(&places, held_out_share, &mut Random::of_row(seed, SPLIT_STREAM, number))?;
+            for (part, is_held_out) in parts.iter_mut().zip([false, true]) {
+                let of_part = places.iter().filter(|place| held_out.contains(*place) == is_held_out);
+                part.phrases.insert(name.clone(), of_part.map(|&place| list[place].clone()).collect());
+            }
+        }
+        Ok(parts)
+    }
+
+    /// The name of the phrase that a flaw is made of, such as `insult/3`; none for flaws made of the answer itself (numbers, misspellings, repeated
+    /// or negated sentences) and for texts of another origin. Names are those of this corruptor's phrases.
+    pub fn phrase_of(&self, flaw: &Flaw) -> Option<String> {
+        let lists: &[&str] = match flaw.kind {
+            FlawKind::Boilerplate => &["boilerplate-opening", "boilerplate-closing"],
+            FlawKind::WrongNumber | FlawKind::RepeatedSentence | FlawKind::Misspelling => &[],
+            kind => &[kind.name()],
+        };
+        lists.iter().find_map(|name| {
+            let place = self.phrases.get(*name)?.iter().position(|phrase| phrase.says(&flaw.text))?;
+            Some(format!("{name}/{place}"))
+        })
     }
 
     /// The row with this number, made from a question and a clean answer.

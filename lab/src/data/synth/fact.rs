@@ -12,6 +12,8 @@ use redline_model::random::Random;
 #[derive(Debug, Clone)]
 pub(super) struct Fact {
     pub id: String,
+    /// Name of the block: the table's, whose rows share their phrases, or the fact's own.
+    pub group: String,
     /// How often it is drawn, beside the others.
     pub weight: usize,
     pub questions: Vec<Grouped>,
@@ -105,6 +107,7 @@ pub(super) fn read_facts(block: &Block<'_>, lists: &Lists) -> Result<Vec<Fact>, 
     }
     let mut template = Fact {
         id: id.to_owned(),
+        group: id.to_owned(),
         weight: 1,
         questions: Vec::new(),
         leads: Vec::new(),

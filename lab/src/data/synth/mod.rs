@@ -45,6 +45,7 @@ use super::error::DataError;
 use super::filter::TextRow;
 use super::material::{Lists, blocks, read_list};
 use super::phrase::{Phrase, Values, uncapitalised};
+use super::shared::held_out;
 use fact::{Fact, read_facts};
 use redline_model::random::Random;
 
@@ -62,6 +63,8 @@ const FILES: [(&str, &str); 9] = [
 ];
 /// Tells these random numbers from those of other uses of the same seed.
 const STREAM: u64 = 0x0057_17b5;
+/// Tells the random numbers of a split from others.
+const SPLIT_STREAM: u64 = 0x0057_17b6;
 /// Draws for one text before another fact is tried.
 const DRAWS_PER_FACT: u64 = 30;
 /// Facts tried for one text.
@@ -139,6 +142,27 @@ impl Corpus {
     /// The names of all facts, in the order of the files.
     pub fn fact_ids(&self) -> Vec<&str> {
         self.facts.iter().map(|fact| fact.id.as_str()).collect()
+    }
+
+    /// What a fact shares its phrases with: the name of its table, or its own. None for a fact that is not there.
+    pub fn group_of(&self, fact: &str) -> Option<&str> {
+        self.facts.iter().find(|known| known.id == fact).map(|known| known.group.as_str())
+    }
+
+    /// Parts the facts into those to train on and those to hold out, tables as wholes, since the rows of a table share their phrases.
+    /// Openings, connectors and names are in both.
+    ///
+    /// # Errors
+    /// [`DataError::Share`] for a share that leaves a part empty.
+    pub fn split(&self, held_out_share: f64, seed: u64) -> Result<[Self; 2], DataError> {
+        let mut groups: Vec<&str> = self.facts.iter().map(|fact| fact.group.as_str()).collect();
+        groups.dedup();
+        let held_out = held_out(&groups, held_out_share, &mut Random::of_row(seed, SPLIT_STREAM, 0))?;
+        let part = |is_held_out: bool| {
+            let of_part = |fact: &&Fact| held_out.contains(fact.group.as_str()) == is_held_out;
+            Self { facts: self.facts.iter().filter(of_part).cloned().collect(), lists: self.lists.clone() }
+        };
+        Ok([part(false), part(true)])
     }
 
     /// Writes so many different texts.

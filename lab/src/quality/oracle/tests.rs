@@ -86,13 +86,31 @@ fn an_insertion_at_a_flaw_is_found_wherever_the_alignment_puts_it() {
 }
 
 #[test]
+fn what_is_left_of_one_flaw_is_not_held_against_its_neighbours() {
+    let clean = "China uses one single time.";
+    let end = clean.len();
+    let flaws = [
+        (FlawKind::OffTopic, end, end, " Golf is more fun than it looks."),
+        (FlawKind::Insult, end, end, " Grow up, you pathetic person."),
+        (FlawKind::Contradiction, end, end, " Still, that is only a legend."),
+    ];
+    let oracle = FlawOracle::new(&row(clean, &flaws)).unwrap();
+    let left = format!("{clean} Grow up, youYou,");
+    assert_eq!(fates(&oracle, &left), [Fate::Mended, Fate::Other, Fate::Mended]);
+    // the alignment may not take letters of a sentence that is gone for letters of the insult, which stands
+    let kept = format!("{} Grow up, you pathetic person.", "China uses time.");
+    assert_eq!(fates(&oracle, &kept), [Fate::Mended, Fate::Kept, Fate::Mended]);
+}
+
+#[test]
 fn a_repeated_sentence_is_mended_when_one_of_two_neighbours_is_gone() {
     let repeated = FlawOracle::new(&row("A b. C d.", &[(FlawKind::RepeatedSentence, 5, 5, "A b. ")])).unwrap();
     assert_eq!(fates(&repeated, "A b. C d."), [Fate::Mended]);
     assert_eq!(fates(&repeated, "A b. A b. C d."), [Fate::Kept]);
     let apart = FlawOracle::new(&row("Ab cd. Ef gh.", &[(FlawKind::RepeatedSentence, 13, 13, " Ab cd.")])).unwrap();
     let first_gone = apart.judge("Ef gh. Ab cd.", false).unwrap();
-    assert_eq!((first_gone.fates, first_gone.damage), (vec![Fate::Kept], Some(7.0 / 13.0)));
+    assert_eq!((first_gone.fates, first_gone.damage), (vec![Fate::Mended], Some(7.0 / 13.0)));
+    assert_eq!(fates(&apart, "Ab cd. Ef. Ab cd."), [Fate::Kept]);
 }
 
 /// Each of these was judged wrongly by the fewest edits of single characters.
@@ -116,7 +134,11 @@ fn unlike_sentences_are_not_matched_letter_by_letter() {
         fates(&oracle, &format!("{clean}{}", " Go for a walk along the river.".repeat(2))),
         [Fate::Kept, Fate::Mended]
     );
-    assert_eq!(fates(&oracle, &format!("{clean} Go for a walk. What a thing to ask!")), [Fate::Other, Fate::Other]);
+    assert_eq!(
+        fates(&oracle, &format!("{clean} Go for a walk.")),
+        [Fate::Other, Fate::Mended],
+        "part of the first of the two"
+    );
 }
 
 #[test]
