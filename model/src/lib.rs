@@ -6,12 +6,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod adapter;
-pub mod batch;
 mod cache;
 mod config;
 mod decoder;
 mod device;
-mod draft;
 mod error;
 pub mod files;
 pub mod generate;
@@ -45,6 +43,7 @@ pub use config::{Activation, ModelConfig, RopeScaling, SUPPORTED_ARCHITECTURES};
 pub use decoder::{Chunk, Decoder, Past, Wanted};
 pub use device::device;
 pub use error::{Error, Result};
+pub use generate::batch;
 pub use hook::{Hook, HookPoint, NoHook, Site};
 pub use json_value::parse_settings;
 pub use layers::Kernels;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
-use crate::cache::LeadRows;
+use crate::cache::{Append, ChunkKv, ChunkLines, LeadRows};
 use crate::hook::{TokenLayout, TokenSpan};
 use crate::layers::gradients::Span;
-use crate::layers::{Append, Attention, ChunkKv, ChunkLines, PassRotary, RotaryTables, Rotation};
+use crate::layers::{Attention, PassRotary, RotaryTables, Rotation};
 use crate::{Chunk, Decoder, Error, Past, Result, Wanted};
 
 /// A pass over some rows of its chunks.
@@ -140,20 +140,20 @@ impl Pass {
         &self,
         layer: usize,
         kv: [&Tensor; 2],
-        chunks: &[Chunk<'_>],
+        chunks: &mut [Chunk<'_>],
         attention: &Attention,
     ) -> Result<Vec<(ChunkLines, ChunkKv)>> {
-        let append_chunk = |(chunk, plan): (&Chunk<'_>, &ChunkPlan)| {
+        let append_chunk = |(chunk, plan): (&mut Chunk<'_>, &ChunkPlan)| {
             let lines = ChunkLines { start: plan.start, rows: plan.rows, t: plan.t };
             let lead = plan.lead.as_ref();
             let append = Append { lines, sizes: attention.sizes, rotary: self.rotary(attention.rotation), lead };
-            let past = match &chunk.past {
+            let past = match &mut chunk.past {
                 Past::None { .. } => append.alone(kv)?,
                 Past::Cache(cache) => cache.append_packed(layer, kv, append)?,
             };
             Ok((lines, past))
         };
-        chunks.iter().zip(&self.plans).map(append_chunk).collect()
+        chunks.iter_mut().zip(&self.plans).map(append_chunk).collect()
     }
 
     /// The wanted lines of (n_tokens, width).

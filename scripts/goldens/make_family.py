@@ -5,14 +5,17 @@
     build/goldens-venv/bin/pip install torch transformers==5.24.0 safetensors
     build/goldens-venv/bin/python scripts/goldens/make_family.py smollm3 granite     # writes tests/golden/{smollm3,granite}
     build/goldens-venv/bin/python scripts/goldens/make_family.py llama --out /tmp/golden --like tests/golden/llama
+    build/goldens-venv/bin/python scripts/goldens/make_family.py qwen2 --gradients-only    # of the golden that is there
 
-The folder holds `config.json` and `model.safetensors`, as transformers writes them, and `expected.safetensors`, as
-`redline check --reference` reads it (f32, on the CPU):
+The folder holds `config.json` and `model.safetensors`, as transformers writes them, `expected.safetensors`, as
+`redline check --reference` reads it, and `gradients.safetensors` (all f32, on the CPU):
 
 - `input_ids`, `attention_mask`: three rows of 24, 19 and 11 tokens, padded on the right with 0;
 - `hidden.0` to `hidden.N`: what goes into the first block, and the residual stream after each block, before the final norm;
 - `logits`; `greedy`: the first row and 16 greedy tokens after it, with no token that ends;
-- `steer.vector`, `steer.layer`, `steer.logits`, `steer.greedy`: the same with a random vector added behind the middle block.
+- `steer.vector`, `steer.layer`, `steer.logits`, `steer.greedy`: the same with a random vector added behind the middle block;
+- in `gradients.safetensors`: `loss`, the mean of −ln p over the first row's tokens from the ninth on, and its gradients,
+  `grad.NAME`, by the embedding, the final norm, and norms, keys, output projections of the MLP and biases of the last two blocks.
 
 Weights, tokens and the vector are drawn from `--seed` and the golden's name, so the same versions of torch and transformers write the same bytes.
 Matrices have a standard deviation of 1.6 / sqrt(inputs), norms lie around 1 (Gemma: 0) with 0.1, biases have 0.1, embeddings
@@ -112,6 +115,7 @@ CASES = {
 }
 LENGTHS = [24, 19, 11]
 NEW_TOKENS = 16
+PROMPT_TOKENS = 8
 
 
 def main():
@@ -120,12 +124,17 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("tests/golden"), help="[default: tests/golden]")
     parser.add_argument("--like", type=pathlib.Path, help="a golden to compare the format with")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--gradients-only", action="store_true", help="keep the golden, write its gradients")
     args = parser.parse_args()
     logging.disable_progress_bar()
     for name in args.golden:
         folder = args.out / name
-        write(name, folder, args.seed)
+        if not args.gradients_only:
+            write(name, folder, args.seed)
+        write_gradients(folder)
         print(f"{folder}: {', '.join(sorted(path.name for path in folder.iterdir()))}")
+        for path in folder.glob("*.safetensors"):
+            path.chmod(0o644)
         if args.like:
             compare(folder, args.like)
 
@@ -144,8 +153,6 @@ def write(name, folder, seed):
     (folder / "config.json").write_text(json.dumps(said, indent=1))
     with torch.no_grad():
         save_file(numbers(model, generator), folder / "expected.safetensors")
-    for path in folder.glob("*.safetensors"):
-        path.chmod(0o644)
 
 
 def draw_weights(model, generator):
@@ -197,6 +204,25 @@ def numbers(model, generator):
     tensors["steer.greedy"] = greedy(model, ids[:1])
     hook.remove()
     return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+
+def write_gradients(folder):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    with safe_open(folder / "expected.safetensors", "pt") as file:
+        ids = file.get_tensor("input_ids")[:1]
+    labels = ids.clone()
+    labels[:, :PROMPT_TOKENS] = -100
+    loss = model(ids, labels=labels).loss
+    loss.backward()
+    n = model.config.num_hidden_layers
+    blocks = [f"model.layers.{layer}." for layer in (n - 2, n - 1)]
+    parts = ("norm", "k_proj", "down_proj", ".bias")
+    tensors = {"loss": loss.detach()}
+    for name, parameter in model.named_parameters():
+        is_of_block = any(name.startswith(block) for block in blocks) and any(part in name for part in parts)
+        if is_of_block or name in ("model.embed_tokens.weight", "model.norm.weight"):
+            tensors[f"grad.{name}"] = parameter.grad.contiguous()
+    save_file(tensors, folder / "gradients.safetensors")
 
 
 def rows(vocab_size, generator):

@@ -6,9 +6,10 @@ use candle_core::Tensor;
 
 use super::{Chunk, Past};
 use crate::Result;
+use crate::cache::ChunkKv;
 use crate::hook::{Hook, HookPoint, Site, visit};
 use crate::layers::gradients::Span;
-use crate::layers::{Attention, ChunkKv, HeadSizes, Kernels, Linear, Mlp, RmsNorm, is_plain, scaled, sum};
+use crate::layers::{Attention, HeadSizes, Kernels, Linear, Mlp, RmsNorm, is_plain, scaled, sum};
 use crate::pass::{ChunkPlan, Pass};
 
 #[derive(Debug, Clone)]
@@ -26,7 +27,7 @@ pub(super) struct Block {
 /// What the blocks of one pass have in common.
 pub(super) struct Call<'a, 'c> {
     pub(super) pass: &'a Pass,
-    pub(super) chunks: &'a [Chunk<'c>],
+    pub(super) chunks: &'a mut [Chunk<'c>],
     pub(super) hook: &'a mut dyn Hook,
     pub(super) kernels: Kernels,
 }
@@ -112,9 +113,9 @@ impl Block {
         let want_pattern = hook.wants(pattern_point);
         let [q, k, v] = self.attention.project(x, pass.rotary(self.attention.rotation), *kernels)?;
         let mut outputs = Vec::with_capacity(chunks.len());
-        for (chunk, plan) in chunks.iter().zip(&pass.plans) {
+        for (chunk, plan) in chunks.iter_mut().zip(&pass.plans) {
             let (k, v) = (by_row(&k, plan)?, by_row(&v, plan)?);
-            let kv = match &chunk.past {
+            let kv = match &mut chunk.past {
                 Past::None { .. } => ChunkKv::alone((k, v), plan.t),
                 Past::Cache(cache) => cache.append(layer, &k, &v)?,
             };

@@ -11,7 +11,7 @@ use crate::pass::Pass;
 pub(crate) struct Stepwise<'a> {
     pub(super) decoder: &'a Decoder,
     pub(super) pass: Pass,
-    pub(super) chunks: &'a [Chunk<'a>],
+    pub(super) chunks: &'a mut [Chunk<'a>],
 }
 
 impl Stepwise<'_> {
@@ -26,7 +26,7 @@ impl Stepwise<'_> {
     }
 
     /// The output of a block, of the same shape as its input.
-    pub(crate) fn block(&self, layer: usize, x: &Tensor) -> Result<Tensor> {
+    pub(crate) fn block(&mut self, layer: usize, x: &Tensor) -> Result<Tensor> {
         let Self { decoder, pass, chunks } = self;
         let mut call = Call { pass, chunks, hook: &mut NoHook, kernels: decoder.kernels };
         decoder.blocks[layer].forward(x.clone(), layer, &mut call)

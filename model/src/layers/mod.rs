@@ -17,13 +17,12 @@ pub(crate) mod packed;
 mod rope;
 mod sum;
 
-pub(crate) use attention::{Attention, ChunkKv, HeadSizes};
-pub(crate) use cached_attention::{Append, ChunkLines};
+pub(crate) use attention::{Attention, HeadSizes};
 pub(crate) use linear::Linear;
 pub(crate) use lora::{Dropout, LoraDelta};
 pub(crate) use mlp::Mlp;
 pub(crate) use norm::RmsNorm;
-pub(crate) use rope::{PassRotary, Rope, Ropes, RotaryTables, Rotation};
+pub(crate) use rope::{PassRotary, Rope, Ropes, RotaryTables, Rotation, rotate_head};
 pub(crate) use sum::{scaled, sum};
 
 /// Whether a kernel for f32 on the CPU can run.

@@ -81,8 +81,8 @@ impl PassRotary {
 /// Cosines and sines for the positions of one packed pass: each (n_tokens, rotary_dim / 2).
 #[derive(Debug, Clone)]
 pub(crate) struct RotaryTables {
-    pub(super) cos: Tensor,
-    pub(super) sin: Tensor,
+    pub(crate) cos: Tensor,
+    pub(crate) sin: Tensor,
 }
 
 impl Rope {
@@ -171,7 +171,7 @@ impl RotaryTables {
 }
 
 /// Rotates the halves of a head's first dimensions, as many as there are angles, by the angles times `direction`; scales all.
-pub(super) fn rotate_head(head: &mut [f32], (cos, sin): (&[f32], &[f32]), direction: f32, scale: f32) {
+pub(crate) fn rotate_head(head: &mut [f32], (cos, sin): (&[f32], &[f32]), direction: f32, scale: f32) {
     let (rotated, rest) = head.split_at_mut(2 * cos.len());
     rest.iter_mut().for_each(|x| *x *= scale);
     let (first, second) = rotated.split_at_mut(cos.len());

@@ -15,7 +15,7 @@ pub(super) fn add_gradients(
     sums: &mut GradientSums<'_>,
 ) -> Result<f64> {
     let Task { mut chunks, lines, targets } = Task::new(decoder, examples)?;
-    let pass = decoder.stepwise(&mut chunks)?;
+    let mut pass = decoder.stepwise(&mut chunks)?;
     let embedded = pass.embed()?;
     let mut inputs = vec![embedded.detach()];
     for layer in 0..pass.n_blocks() {

@@ -133,6 +133,20 @@ fn a_gguf_file_comes_back() {
     }
 }
 
+/// For `scripts/check_gguf_families.py`: every golden as a GGUF file, in the folder that `REDLINE_EXPORT` names.
+#[test]
+#[ignore = "writes for another program"]
+fn write_for_llama_cpp() {
+    let folder = PathBuf::from(std::env::var_os("REDLINE_EXPORT").expect("REDLINE_EXPORT names a folder"));
+    for family in goldens() {
+        let (parameters, _) = Parameters::open(&golden_folder(&family), Method::Full, 4).unwrap();
+        let path = folder.join(format!("{family}.gguf"));
+        if check_gguf(&path, &parameters, &tokenizer()).is_ok() {
+            export_gguf(&path, &parameters, &tokenizer(), GgufStored::F16).unwrap();
+        }
+    }
+}
+
 #[test]
 fn parts_of_a_fused_layer_are_refused_without_the_others() {
     let open = |targets: &[&str]| {

@@ -3,6 +3,7 @@
 mod export;
 mod families;
 mod golden;
+mod gradients;
 mod lora;
 mod resume;
 mod speed;

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use crate::draft::CopyDraft;
-use crate::generate::{Drafting, Finish, GenerateOptions, Generated, PREFILL_TOKENS, Prompt};
+use super::draft::CopyDraft;
+use super::{Drafting, Finish, GenerateOptions, Generated, PREFILL_TOKENS, Prompt};
 use crate::hook::{Hook, SHARED_ROW};
 use crate::log_prob::log_softmax;
 use crate::sampling::Sampler;

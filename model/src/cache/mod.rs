@@ -4,13 +4,21 @@
 //! a pass. [`KvCache::freeze`] turns one prefilled row into a [`SharedPrefix`], and [`SharedPrefix::branch`] continues
 //! it in any number of rows without copying or recomputing: one prompt at many coefficients.
 
+mod append;
+mod chunk_kv;
+mod lead_rows;
+
 use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::layers::{Append, ChunkKv};
 use crate::memory::{check_memory, product};
 use crate::{Error, ModelConfig, Result};
+
+pub(crate) use append::{Append, ChunkLines};
+pub(crate) use chunk_kv::ChunkKv;
+use lead_rows::Alike;
+pub(crate) use lead_rows::LeadRows;
 
 /// Keys and values of a stretch of tokens, shared by all rows that continue it.
 #[derive(Debug)]
@@ -67,7 +75,7 @@ impl SharedPrefix {
         let layers = (0..config.n_layers)
             .map(|_| Ok((Tensor::zeros(shape, DType::F32, device)?, Tensor::zeros(shape, DType::F32, device)?)))
             .collect::<Result<Vec<_>>>()?;
-        let alike = Alike { first: vec![0; rows.len()], n_blocks: config.n_layers };
+        let alike = Alike::new(rows.len(), config.n_layers);
         Ok(KvCache { shared: self.clone(), layers, rows, length: 0, capacity: capacity.max(1), alike })
     }
 }
@@ -81,31 +89,6 @@ pub struct KvCache {
     length: usize,
     capacity: usize,
     alike: Alike,
-}
-
-/// Which rows have read the same tokens.
-#[derive(Debug)]
-struct Alike {
-    /// For each row the first that has.
-    first: Vec<usize>,
-    /// Blocks whose keys and values such rows have in common: no hook touched them.
-    n_blocks: usize,
-}
-
-/// One row for all that have read the same.
-#[derive(Debug)]
-pub(crate) struct LeadRows {
-    /// Where each lead row stands in the cache.
-    pub(crate) places: Vec<usize>,
-    /// For each row of the cache its lead row, an index into `places`.
-    pub(crate) of_row: Vec<usize>,
-}
-
-impl LeadRows {
-    /// Every row for itself.
-    pub(crate) fn all(n: usize) -> Self {
-        Self { places: (0..n).collect(), of_row: (0..n).collect() }
-    }
 }
 
 impl KvCache {
@@ -165,18 +148,13 @@ impl KvCache {
             *v = v.index_select(&kept, 0)?;
         }
         self.rows = indices.iter().map(|&index| self.rows[index]).collect();
-        let first =
-            |&index: &usize| indices.iter().position(|&other| self.alike.first[other] == self.alike.first[index]);
-        self.alike.first = indices.iter().filter_map(first).collect();
+        self.alike.keep(indices);
         Ok(())
     }
 
     /// Notes which rows no longer agree after these tokens, the same number for each.
     pub(crate) fn tell_apart(&mut self, tokens: &[u32]) {
-        let t = tokens.len() / self.rows.len().max(1);
-        let own = |row: usize| (self.alike.first[row], &tokens[row * t..][..t]);
-        let first = |row: usize| (0..row).find(|&other| own(other) == own(row)).unwrap_or(row);
-        self.alike.first = (0..self.rows.len()).map(first).collect();
+        self.alike.tell_apart(tokens);
     }
 
     /// Blocks that agree in rows that have read the same, after a pass in which a hook leaves the first `n_blocks` alone.
@@ -187,13 +165,7 @@ impl KvCache {
 
     /// One row for all that agree in the first `n_blocks` blocks; `None` where none agree.
     pub(crate) fn lead_rows(&self, n_blocks: usize) -> Option<LeadRows> {
-        let first = &self.alike.first;
-        let places: Vec<usize> = (0..first.len()).filter(|&row| first[row] == row).collect();
-        if n_blocks > self.alike.n_blocks || places.len() == first.len() {
-            return None;
-        }
-        let of_row = first.iter().map(|first| places.partition_point(|place| place < first)).collect();
-        Some(LeadRows { places, of_row })
+        self.alike.lead_rows(n_blocks)
     }
 
     /// A copy of what the row at this index has read.
@@ -244,7 +216,7 @@ impl KvCache {
 
     /// Writes the new keys and values of a layer, each (rows, kv_heads, t, head_dim), and returns all that the chunk
     /// attends to. [`KvCache::advance`] follows once all layers are done.
-    pub(crate) fn append(&self, layer: usize, k: &Tensor, v: &Tensor) -> Result<ChunkKv> {
+    pub(crate) fn append(&mut self, layer: usize, k: &Tensor, v: &Tensor) -> Result<ChunkKv> {
         let length = self.length + k.dim(2)?;
         let (own_k, own_v) = &self.layers[layer];
         own_k.slice_set(k, 2, self.length)?;
@@ -253,7 +225,7 @@ impl KvCache {
     }
 
     /// [`KvCache::append`] on the CPU, from lines of a packed pass: (n_tokens, kv_heads · head_dim) each, keys unrotated.
-    pub(crate) fn append_packed(&self, layer: usize, kv: [&Tensor; 2], append: Append<'_>) -> Result<ChunkKv> {
+    pub(crate) fn append_packed(&mut self, layer: usize, kv: [&Tensor; 2], append: Append<'_>) -> Result<ChunkKv> {
         append.write(&self.layers[layer], kv, self.length)?;
         Ok(ChunkKv { lead: append.lead.cloned(), ..self.layer(layer, self.length + append.lines.t) })
     }
@@ -275,7 +247,7 @@ mod tests {
 
     #[test]
     fn rows_lead_those_that_have_read_the_same() {
-        let alike = Alike { first: vec![0; 5], n_blocks: 3 };
+        let alike = Alike::new(5, 3);
         let rows = (0..5).collect();
         let mut cache =
             KvCache { shared: SharedPrefix::default(), layers: Vec::new(), rows, length: 0, capacity: 9, alike };

@@ -1,15 +1,7 @@
-//! Batched generation: prompts of any lengths, each continued in any number of rows.
+//! What is asked of a generation, and what comes of it.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use crate::batch::{Batch, OnToken};
-use crate::hook::{Hook, SHARED_ROW};
 use crate::sampling::SamplingOptions;
-use crate::{Chunk, Decoder, Error, Past, ReadText, Result, SharedPrefix, Wanted};
-
-/// Most tokens of one prefill pass; longer prompts are read in pieces, so that memory stays bounded.
-pub const PREFILL_TOKENS: usize = 512;
+use crate::{Error, Result, SharedPrefix};
 
 /// A prompt and the rows that continue it.
 #[derive(Debug, Clone)]
@@ -18,12 +10,12 @@ pub struct Prompt {
     pub tokens: Vec<u32>,
     /// The caller's row ids: one continuation each.
     pub rows: Vec<usize>,
-    /// All tokens but the last, where they were read before; see [`read_prefix`].
+    /// All tokens but the last, where they were read before; see [`super::read_prefix`].
     pub prefix: Option<SharedPrefix>,
     /// Tokens that the output is likely to repeat, the original answer for one: several are then checked a pass. The output
     /// is the same; a pass costs more, so this pays for few rows at a time.
     pub draft: Vec<u32>,
-    /// Those of `rows` whose reading [`generate_and_keep`] hands out.
+    /// Those of `rows` whose reading [`super::generate_and_keep`] hands out.
     pub kept: Vec<usize>,
 }
 
@@ -108,67 +100,4 @@ impl Drafting {
         self.proposed += more.proposed;
         self.accepted += more.accepted;
     }
-}
-
-/// Continues every prompt in its rows and returns them in the order of `prompts` and their `rows`.
-///
-/// `on_token(row, id)` sees every new token as it is chosen and can end its row with `Break`: for streaming, stop
-/// strings, progress. An interrupt is asked for by `Err(Error::Interrupted)`.
-///
-/// # Errors
-/// An empty prompt, a prompt that leaves no room for `max_new_tokens`, options out of range, logits that are not
-/// finite, or whatever a hook or `on_token` returns.
-pub fn generate(
-    decoder: &Decoder,
-    prompts: &[Prompt],
-    options: &GenerateOptions,
-    hook: &mut dyn Hook,
-    on_token: OnToken<'_>,
-) -> Result<Vec<Generated>> {
-    Ok(generate_and_keep(decoder, prompts, options, hook, on_token)?.0)
-}
-
-/// [`generate`], and what each row of [`Prompt::kept`] has read, by row.
-///
-/// # Errors
-/// As [`generate`].
-pub fn generate_and_keep(
-    decoder: &Decoder,
-    prompts: &[Prompt],
-    options: &GenerateOptions,
-    hook: &mut dyn Hook,
-    on_token: OnToken<'_>,
-) -> Result<(Vec<Generated>, HashMap<usize, ReadText>)> {
-    options.check()?;
-    let options = Arc::new(options.clone());
-    let mut batch = Batch::new(usize::MAX);
-    for prompt in prompts {
-        batch.admit(decoder, prompt.clone(), &options)?;
-    }
-    // all prompts first: then every pass writes for as many rows as there are
-    while batch.is_reading() {
-        batch.read(decoder, hook)?;
-    }
-    let (mut by_row, mut kept) = (HashMap::new(), HashMap::new());
-    while !batch.is_empty() {
-        for ended in batch.step(decoder, hook, on_token)? {
-            by_row.insert(ended.row, ended.outcome?);
-            kept.extend(ended.read.map(|read| (ended.row, read)));
-        }
-    }
-    let order = prompts.iter().flat_map(|prompt| prompt.rows.iter());
-    Ok((order.filter_map(|row| by_row.remove(row)).collect(), kept))
-}
-
-/// Reads a prompt once, in pieces, so that any number of rows can continue it.
-///
-/// # Errors
-/// As [`Decoder::forward`].
-pub fn read_prefix(decoder: &Decoder, tokens: &[u32], hook: &mut dyn Hook) -> Result<SharedPrefix> {
-    let mut cache = decoder.cache(vec![SHARED_ROW], tokens.len())?;
-    for piece in tokens.chunks(PREFILL_TOKENS) {
-        let chunk = Chunk { tokens: piece, past: Past::Cache(&mut cache) };
-        decoder.forward(&mut [chunk], hook, &Wanted::Nothing)?;
-    }
-    cache.freeze()
 }
