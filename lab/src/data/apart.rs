@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::corrupt::{CorruptOptions, CorruptedRow, Corruptor};
 use super::error::DataError;
-use redline_model::random::Random;
 use super::shared::{clean_sentences, held_out, held_out_of_each};
 use super::synth::Corpus;
+use redline_model::random::Random;
 
 /// Tells these random numbers from those of other uses of the same seed.
 const STREAM: u64 = 0x000a_9a47;

@@ -24,7 +24,7 @@ use super::oracle::Fate;
 use super::oracle_run::{OracleCell, OracleRun};
 use super::tally::FlawGroup;
 use crate::data::corrupt::Flaw;
-use crate::data::rng::RowRng;
+use redline_model::random::Random;
 
 /// Share of answers that were fine, where nothing else is said: half.
 pub const CLEAN_SHARE: f64 = 0.5;
@@ -225,7 +225,7 @@ impl UtilityTable {
     /// # Errors
     /// [`QualityError::NoOutputs`] without rows or resamples.
     pub fn choose(&self, seed: u64, n_resamples: usize) -> Result<Choice, QualityError> {
-        let draws = (0..n_resamples as u64).map(|number| self.resample(&mut RowRng::new(seed, STREAM, number)));
+        let draws = (0..n_resamples as u64).map(|number| self.resample(&mut Random::of_row(seed, STREAM, number)));
         self.choose_by(draws)
     }
 
@@ -266,7 +266,7 @@ impl UtilityTable {
     }
 
     /// Rows drawn with replacement, flawed and clean ones among themselves.
-    fn resample(&self, rng: &mut RowRng) -> Vec<usize> {
+    fn resample(&self, rng: &mut Random) -> Vec<usize> {
         let mut drawn = Vec::with_capacity(self.rows.len());
         for clean in [false, true] {
             let group: Vec<usize> = (0..self.rows.len()).filter(|&row| self.is_clean[row] == clean).collect();

@@ -6,9 +6,9 @@ use super::VerdictKind::{
 };
 use super::*;
 use crate::data::corrupt::{CorruptOptions, CorruptedRow, Corruptor};
-use crate::data::rng::RowRng;
 use crate::data::synth::Corpus;
 use crate::quality::{OracleRun, ReferenceRun, Sample};
+use redline_model::random::Random;
 
 const COEFFICIENTS: [f64; 5] = [-1.0, -0.5, 0.0, 0.5, 1.0];
 
@@ -74,7 +74,7 @@ fn broken(row: &CorruptedRow, coefficient: f64) -> String {
         return perfect(row, coefficient);
     }
     let mut letters: Vec<char> = row.answer.chars().collect();
-    RowRng::new(1, 2, letters.len() as u64).shuffle(&mut letters);
+    Random::of_row(1, 2, letters.len() as u64).shuffle(&mut letters);
     letters.into_iter().collect()
 }
 

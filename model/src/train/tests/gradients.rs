@@ -64,8 +64,10 @@ fn gradients_through_elementary_operations_equal_pytorch() {
         let example = example(&golden);
         let (parameters, _) = Parameters::open(&golden_folder(&golden), Method::Full, 0).unwrap();
         let decoder = parameters.decoder_in(DType::F32, Kernels::Differentiable, None).unwrap();
-        let store =
-            correction_loss(&decoder, &[&example], 1.0 / example.n_counted() as f64).unwrap().backward().unwrap();
+        let store = correction_loss(&decoder, &[&example], 1.0 / example.n_counted() as f64, &mut crate::NoHook)
+            .unwrap()
+            .backward()
+            .unwrap();
         let own = parameters.trained().iter().filter_map(|parameter| {
             Some((parameter.name.as_str(), store.get(parameter.variable.as_tensor())?.clone()))
         });
