@@ -26,6 +26,7 @@ pub fn figure_4(folder: &Path) -> Result<Reproduction, Box<dyn Error>> {
         coefficients: vec![-1.0, 0.0, 1.0],
         max_new_tokens: 48,
         random_generated: 1,
+        shuffled_generated: 2,
         random_propensity: 2,
         control_prompts: 4,
         ..ReproduceOptions::embedded()

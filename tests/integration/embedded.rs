@@ -70,7 +70,7 @@ fn it_copies_clean_answers_and_mends_flawed_ones() {
 fn reproduce_runs_without_arguments() {
     let folder = tempfile::tempdir().unwrap();
     // fewer prompts than the default, the rest as it is
-    let line = "reproduce --pairs 40 --prompts 24 --control-prompts 4 --random-generated 1 --random-propensity 2";
+    let line = "reproduce --pairs 40 --prompts 24 --control-prompts 4 --random-generated 1 --shuffled-generated 1 --random-propensity 2";
     let summary = json(folder.path(), &words(line));
     assert_eq!(summary["coefficients"].as_array().unwrap().len(), 9);
     assert_eq!(summary["n_prompts"], 24);

@@ -27,7 +27,7 @@ fn the_experiment_is_the_same_by_library_and_by_verb() {
     let folder = tempfile::tempdir().unwrap();
     let [library, verb] = ["library", "verb"].map(|name| folder.path().join(name));
     figure_4::figure_4(&library).unwrap();
-    let words = "reproduce --pairs 48 --prompts 12 --coefficients=-1,0,1 --max-new-tokens 48 --random-generated 1 \
+    let words = "reproduce --pairs 48 --prompts 12 --coefficients=-1,0,1 --max-new-tokens 48 --random-generated 1 --shuffled-generated 2 \
                  --random-propensity 2 --control-prompts 4 --out verb";
     succeed(folder.path(), &words.split_whitespace().collect::<Vec<_>>());
     let summary = |folder: &std::path::Path| std::fs::read_to_string(folder.join("summary.json")).unwrap();

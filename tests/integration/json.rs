@@ -121,8 +121,8 @@ const CASES: [Case; 27] = [
     (
         "reproduce",
         "--model model --template template.txt --data triples.jsonl --pairs 12 --prompts 4 --coefficients -1,0,1 \
-         --max-new-tokens 8 --random-generated 1 --random-propensity 1 --control-prompts 2 --out report",
-        "redline.summary.v1",
+         --max-new-tokens 8 --random-generated 1 --shuffled-generated 1 --random-propensity 1 --control-prompts 2 --out report",
+        "redline.summary.v2",
         &[
             "n_pairs",
             "n_prompts",

@@ -25,7 +25,7 @@ fn train(out: &str) -> String {
 
 fn reproduce(out: &str) -> String {
     format!(
-        "reproduce {MODEL} --pairs 12 --prompts 4 --max-new-tokens 4 --coefficients=-1,0,1 --random-generated 1 \
+        "reproduce {MODEL} --pairs 12 --prompts 4 --max-new-tokens 4 --coefficients=-1,0,1 --random-generated 1 --shuffled-generated 1 \
          --random-propensity 2 --control-prompts 2 --out {out}"
     )
 }

@@ -27,7 +27,7 @@ fn hostile() -> Tiny {
 
 fn reproduce(tiny: &Tiny) -> PathBuf {
     let line = format!(
-        "reproduce {MODEL} --pairs 12 --prompts 6 --coefficients -1,-0.5,0,0.5,1 --max-new-tokens 16 --random-generated 2 \
+        "reproduce {MODEL} --pairs 12 --prompts 6 --coefficients -1,-0.5,0,0.5,1 --max-new-tokens 16 --random-generated 2 --shuffled-generated 1 \
          --random-propensity 2 --control-prompts 3 --out report"
     );
     succeed(tiny.folder(), &words(&line));

@@ -30,12 +30,12 @@ const KEYS: [&str; 13] = [
     "hashes",
     "effect",
 ];
-const FIGURES: [&str; 5] = ["scan-correction", "scan-copy", "layers", "sweep", "slopes"];
+const FIGURES: [&str; 6] = ["scan-correction", "scan-copy", "layers", "quality", "sweep", "slopes"];
 
 fn command(out: &str) -> String {
     format!(
         "reproduce --model model --template template.txt --data triples.jsonl --pairs {PAIRS} --prompts {PROMPTS} \
-         --coefficients -1,-0.5,0,0.5,1 --max-new-tokens 24 --random-generated 2 --random-propensity 3 \
+         --coefficients -1,-0.5,0,0.5,1 --max-new-tokens 24 --random-generated 2 --shuffled-generated 1 --random-propensity 3 \
          --control-prompts 3 --batch-rows 5 --out {out}"
     )
 }
@@ -100,7 +100,8 @@ fn everything_is_there(folder: &Path) {
     assert_eq!(count("sweep.jsonl"), 1 + PROMPTS * COEFFICIENTS.len());
     // 3 prompts × (2 random and 1 shuffled) × the two ends
     assert_eq!(count("controls.jsonl"), 1 + 3 * 3 * 2);
-    assert_eq!(count("clean.jsonl"), 1 + 3 * 3);
+    assert_eq!(count("clean.jsonl"), 1 + 3 * COEFFICIENTS.len());
+    assert_eq!(count("shuffled.jsonl"), 1);
     assert_eq!(count("prompt-copy.jsonl"), 1 + 3);
     assert_eq!(count("prompt-edit.jsonl"), 1 + 3);
     assert_eq!(count("layers.jsonl"), 4);
