@@ -8,6 +8,7 @@ use redline::lab::reproduce::{ReproduceOptions, Reproduction, reproduce};
 use redline::lab::rows::Rows;
 use redline::prelude::*;
 
+/// Runs it in a folder that goes away, and prints the slope.
 pub fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     let run = figure_4(folder.path())?;
