@@ -166,9 +166,9 @@ impl OracleRun {
         self.line(&self.unchanged.iter().collect::<Vec<_>>())
     }
 
-    /// Share of rows with the same output at all coefficients.
-    pub fn unmoved_share(&self) -> Option<f64> {
-        share_true(&self.unmoved)
+    /// Whether each row with flaws has the same output at all coefficients.
+    pub(super) fn unmoved_flawed(&self) -> impl Iterator<Item = bool> {
+        self.unmoved.iter().zip(&self.flaws).filter(|(_, flaws)| !flaws.is_empty()).map(|(unmoved, _)| *unmoved)
     }
 
     /// One figure of each output.

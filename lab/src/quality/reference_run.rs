@@ -108,6 +108,12 @@ impl ReferenceRun {
         self.grid.coefficients.iter().enumerate().map(line).collect()
     }
 
+    /// Whether each row whose answer is not its reference has the same output at all coefficients.
+    pub(super) fn unmoved_flawed(&self) -> impl Iterator<Item = bool> {
+        let rows = self.unmoved.iter().zip(&self.unchanged);
+        rows.filter(|(_, unchanged)| unchanged.clean_kept.is_none()).map(|(unmoved, _)| *unmoved)
+    }
+
     /// The line of the unchanged answers.
     pub fn unchanged_line(&self) -> ReferenceLine {
         line(&self.unchanged.iter().collect::<Vec<_>>())

@@ -22,7 +22,7 @@ pub struct QualityTable {
     pub verifiable: Vec<CheckedLine>,
     /// What the answers are like when nothing is done.
     pub unchanged: Unchanged,
-    /// Share of rows with the same output at all coefficients.
+    /// Share of rows with the same output at all coefficients, among those that have something to correct: answers that are fine should stay.
     pub unmoved: Option<f64>,
 }
 
@@ -44,12 +44,9 @@ impl QualityTable {
         reference: Option<&ReferenceRun>,
         verifiable: Option<&Grid<Checked>>,
     ) -> Self {
-        let unmoved: Vec<bool> = oracle
-            .into_iter()
-            .flat_map(|run| &run.unmoved)
-            .chain(reference.into_iter().flat_map(|run| &run.unmoved))
-            .copied()
-            .collect();
+        let by_oracle = oracle.into_iter().flat_map(OracleRun::unmoved_flawed);
+        let unmoved: Vec<bool> =
+            by_oracle.chain(reference.into_iter().flat_map(ReferenceRun::unmoved_flawed)).collect();
         Self {
             oracle: oracle.map(OracleRun::lines).unwrap_or_default(),
             reference: reference.map(ReferenceRun::lines).unwrap_or_default(),
@@ -114,8 +111,10 @@ mod tests {
         assert_eq!(mended.mended.kind[&FlawKind::Boilerplate], boilerplate);
         assert_eq!(copied.flaws.all, rows.iter().map(|row| row.flaws.len()).sum::<usize>());
         assert_eq!(copied.flaws.severity.values().sum::<usize>(), copied.flaws.all);
-        let same = rows.iter().enumerate().filter(|(number, row)| number % 3 == 0 || row.is_clean()).count();
-        assert_eq!(table.unmoved, Some(same as f64 / 30.0));
+        assert_eq!(
+            table.unmoved,
+            Some(flawed().filter(|(number, _)| number % 3 == 0).count() as f64 / n_flawed as f64)
+        );
         let unchanged = table.unchanged.oracle.unwrap();
         assert_eq!((unchanged.coefficient, unchanged.gain, unchanged.kept.all), (None, Some(0.0), Some(1.0)));
     }

@@ -44,7 +44,7 @@ pub enum VerdictKind {
     MovesAwayFromReference,
     /// It changes what was fine.
     DamagesCleanText,
-    /// Most outputs are the same at all coefficients.
+    /// Most prompts with something to correct have the same output at all coefficients.
     MostPromptsDoNotMove,
     /// Shuffled directions do as much.
     NotDistinguishableFromShuffled,
@@ -233,7 +233,10 @@ impl Ends {
 
 fn does_not_move(table: &QualityTable) -> Option<Verdict> {
     let unmoved = table.unmoved.filter(|unmoved| *unmoved > UNMOVED)?;
-    let sentence = format!("{:.0} % of the prompts have the same output at all coefficients.", 100.0 * unmoved);
+    let sentence = format!(
+        "{:.0} % of the prompts with something to correct have the same output at all coefficients.",
+        100.0 * unmoved
+    );
     Some(verdict(VerdictKind::MostPromptsDoNotMove, unmoved, UNMOVED, sentence))
 }
 
