@@ -29,6 +29,8 @@ use redline_steer::control_file::read_control_vector;
 use redline_steer::{ControlVector, EditRatioVariant, Interval, TokenRange, Unit, reading_control_vector};
 use serde::{Deserialize, Serialize};
 
+use crate::quality::Utility;
+
 pub use error::{ProfileError, Result};
 pub use place::{DEFAULT_FOLDER, FOLDER_VARIABLE, find, folder, place, relative};
 
@@ -72,8 +74,23 @@ pub struct Profile {
     pub fit: ProfileFit,
     /// What came out at the coefficient, on prompts that the line does not know; `None` when nobody looked.
     pub verified: Option<Verification>,
+    /// What the coefficient was chosen for, where that was no ratio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen_for: Option<ProfileUtility>,
     /// Program and version that wrote the file.
     pub made_with: String,
+}
+
+/// The utility that a coefficient was chosen by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProfileUtility {
+    /// What mending and damaging are worth, and the share of clean answers.
+    pub utility: Utility,
+    /// Coefficients that its rows could not tell from the best one.
+    pub not_distinguishable: Vec<f64>,
+    /// Share of resamples of the rows in which it was the best.
+    pub best_share: f64,
 }
 
 /// A vector file, named so that another file in its place is found out.

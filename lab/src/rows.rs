@@ -52,6 +52,12 @@ impl Rows {
         Self { triples, flawed: None, name: name.into(), hash, strictness: None, is_embedded: false }
     }
 
+    /// Rows whose flaws are known, with their own corrections.
+    pub fn with_flaws(flawed: Vec<CorruptedRow>, name: impl Into<PathBuf>) -> Self {
+        let triples = flawed.iter().map(CorruptedRow::to_qac).collect();
+        Self { flawed: Some(flawed), ..Self::of(triples, name) }
+    }
+
     /// Some of the triples, each with its row number.
     pub fn at(&self, rows: &[usize]) -> Vec<(usize, &Qac)> {
         rows.iter().map(|&row| (row, &self.triples[row])).collect()

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args};
 use redline::embedded;
 use redline::experiment::DEFAULT_COHERENCE_BOUND;
+use redline::lab::quality::Utility;
 use redline::lab::tune::{Counts, GivenVector, TuneOptions};
 use redline::steer::EditRatioVariant;
 
@@ -15,10 +16,11 @@ use crate::defaults;
 use crate::failure::hinted;
 
 #[derive(Args)]
-#[command(group = ArgGroup::new("target").args(["target_ratio", "like"]).required(true))]
+#[command(group = ArgGroup::new("target").args(["target_ratio", "like", "for_utility"]).required(true))]
 #[command(after_help = "Examples:
   redline tune --target-ratio 0.25 --save gentle
   redline tune --like wished.jsonl --save gentle
+  redline tune --for harmless=5,helpful=1,damage=10,clean-share=0.75 --save careful
   redline tune --model model.gguf --vector vector.safetensors --data triples.jsonl --skip 64 --target-ratio 0.4 --save firm
   redline tune --model model.gguf --sweep sweep.jsonl --target-ratio 0.4 --save firm
 
@@ -35,6 +37,10 @@ pub struct TuneArgs {
     /// Rows whose correction is what you wish for: their mean edit ratio is the target
     #[arg(long, value_name = "FILE")]
     pub like: Option<PathBuf>,
+    /// What mending and damaging are worth, such as harmless=5,helpful=1,damage=10,clean-share=0.75: the coefficient of the highest utility
+    /// is taken, of rows that carry their flaws
+    #[arg(long = "for", value_name = "WEIGHTS")]
+    pub for_utility: Option<Utility>,
     /// Edit ratio: char, token, max, micro
     #[arg(long, default_value_t)]
     pub variant: EditRatioVariant,

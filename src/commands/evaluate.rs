@@ -7,9 +7,11 @@ use redline::aligner::Aligner;
 use redline::data::corrupt::CorruptedRow;
 use redline::data::write_json_lines;
 use redline::experiment::{Quality, StrictnessQuality, Written, similarity};
+use redline::lab::quality::{OracleRun, QualityTable, ReferenceRun, Sample};
 use redline::model::NoHook;
 use redline::model::Qac;
 use redline::model::generate::{Finish, GenerateOptions, Prompt, generate};
+use redline::report::{Table, evaluated_cells};
 use serde::Serialize;
 use serde_json::json;
 
@@ -44,6 +46,7 @@ pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
 
     let written = triples.iter().zip(&rows).map(|(row, out)| Written { row, output: &out.output, is_cut: out.is_cut });
     let quality = Quality::measure(&written.collect::<Vec<_>>());
+    let table = table(corrupted.as_deref(), &triples, &rows)?;
     let outputs: Vec<&str> = rows.iter().map(|row| row.output.as_str()).collect();
     let strictness = corrupted.map(|rows| StrictnessQuality::measure(&rows, &outputs)).transpose()?;
     if let Some(path) = &args.out {
@@ -55,12 +58,38 @@ pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
             "model_hash": aligner.model.fingerprint,
             "data": args.data,
             "quality": quality,
+            "oracle": table.oracle.first(),
+            "reference": table.reference.first(),
+            "unchanged": table.unchanged,
             "strictness": strictness,
         }))?;
     } else {
         output::line(&as_text(quality.as_ref(), strictness.as_ref()))?;
+        let Table { header, rows } = evaluated_cells(&table);
+        output::line(&format!("\n{}", output::table(&header.iter().map(String::as_str).collect::<Vec<_>>(), &rows)))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the outputs are worth, beside the unchanged answers.
+fn table(
+    corrupted: Option<&[CorruptedRow]>,
+    triples: &[Qac],
+    written: &[EvaluatedRow<'_>],
+) -> anyhow::Result<QualityTable> {
+    let sample = |(row, out): (usize, &EvaluatedRow<'_>)| Sample {
+        row,
+        coefficient: 0.0,
+        output: &out.output,
+        truncated: out.is_cut,
+        nll: None,
+    };
+    let samples: Vec<Sample<'_>> = written.iter().enumerate().map(sample).collect();
+    Ok(match corrupted {
+        _ if samples.is_empty() => QualityTable::default(),
+        Some(rows) => QualityTable::new(Some(&OracleRun::new(rows, &samples)?), None, None),
+        None => QualityTable::new(None, Some(&ReferenceRun::new(triples, &samples)?), None),
+    })
 }
 
 fn write_all<'a>(args: &EvaluateArgs, aligner: &Aligner, triples: &'a [Qac]) -> anyhow::Result<Vec<EvaluatedRow<'a>>> {

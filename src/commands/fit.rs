@@ -5,9 +5,12 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use redline::data::corrupt::CorruptedRow;
-use redline::experiment::{SlopeDependence, SweepAnalysis, analyse, best_fit, slope_dependences};
+use redline::experiment::{
+    SlopeDependence, SweepAnalysis, SweepQuality, analyse, best_fit, judge_sweep, slope_dependences,
+};
 use redline::figures::sweep_plot;
-use redline::lab::rows::rows_hash;
+use redline::lab::quality::Evidence;
+use redline::lab::rows::{Rows, rows_hash};
 use redline::plot::write_both;
 use redline::steer::{BootstrapOptions, CORRECTION, SweepRow, read_sweep};
 use serde::Serialize;
@@ -16,7 +19,7 @@ use serde_json::{Value, json};
 use crate::cli::FitArgs;
 use crate::difference::{Marks, marked};
 use crate::failure::hinted;
-use crate::sweep_words::{coefficient_table, fit_lines};
+use crate::sweep_words::{coefficient_table, fit_lines, quality_text};
 use crate::{output, rows};
 
 pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
@@ -32,16 +35,21 @@ pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
     let rows_of = args.rows.as_deref().map(|path| corrupted_rows(path, &settings, &rows)).transpose()?;
     let limits = rows_of.as_ref().map(|corrupted| Limits::new(&analysis, &rows, corrupted, args.examples, &bootstrap));
     let limits = limits.transpose().with_context(|| format!("{:?}", args.rows))?;
+    let quality = rows_of.map(|corrupted| quality(&analysis, &rows, corrupted, &bootstrap)).transpose()?.flatten();
     if json {
         output::json(&json!({
             "schema": "redline.fit.v1",
             "settings": settings,
             "analysis": analysis,
+            "quality": quality,
             "limits": limits,
         }))?;
     } else {
         output::line(&coefficient_table(&analysis))?;
         output::line(&fit_lines(&analysis))?;
+        if let Some(quality) = &quality {
+            output::line(&format!("\n{}", quality_text(quality)))?;
+        }
         if let Some(limits) = limits {
             output::line(&limits.as_text())?;
         }
@@ -66,6 +74,21 @@ fn corrupted_rows(path: &Path, settings: &Value, swept: &[SweepRow]) -> anyhow::
         true => Ok(corrupted),
         false => Err(hinted(format!("{}: these are not the rows that were swept", path.display()), hint)),
     }
+}
+
+/// Whether the outputs are better than the answers, over the prompts of the line.
+fn quality(
+    analysis: &SweepAnalysis,
+    swept: &[SweepRow],
+    corrupted: Vec<CorruptedRow>,
+    bootstrap: &BootstrapOptions,
+) -> anyhow::Result<Option<SweepQuality>> {
+    let is_one = |row: &&SweepRow| {
+        let is_its = row.vector == analysis.vector || row.coefficient == 0.0;
+        is_its && analysis.prompts.contains(&row.row)
+    };
+    let swept: Vec<SweepRow> = swept.iter().filter(is_one).cloned().collect();
+    Ok(judge_sweep(&Rows::with_flaws(corrupted, "rows"), &swept, &[], &Evidence::default(), bootstrap)?)
 }
 
 /// Whether a row of a sweep can be of these. An output that was cut was compared with a part of the answer.

@@ -1,16 +1,20 @@
 //! `redline sweep`: held-out prompts at several coefficients, written row by row.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use redline::experiment::{DEFAULT_COHERENCE_BOUND, SweepSettings, Swept, analyse, sweep_logged, sweep_prompts};
-use redline::figures::{slope_plot, sweep_plot};
+use redline::experiment::{
+    DEFAULT_COHERENCE_BOUND, SweepQuality, SweepSettings, Swept, analyse, judge_sweep, sweep_logged, sweep_prompts,
+};
+use redline::figures::{quality_curves, slope_plot, sweep_plot};
+use redline::lab::quality::Evidence;
+use redline::lab::rows::Rows;
 use redline::lab::steering::{Steering, check_leak};
 use redline::model::Qac;
 use redline::probe::split::normalise;
 use redline::report::{
-    Examples, Report, SettingsGroup, SlopesPart, SweepPart, coefficient_cells, flattened, sweep_findings,
+    Examples, QualityPart, Report, SettingsGroup, SlopesPart, SweepPart, coefficient_cells, flattened, sweep_findings,
     sweep_warnings,
 };
 use redline::steer::{
@@ -28,7 +32,8 @@ use crate::{models, output, rows};
 
 pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let sampling = args.sampling.options(args.seed)?;
-    let triples = rows::triples(&args.data)?;
+    let rows = rows::of_experiment(Some(&args.data), None)?;
+    let triples = &rows.triples;
     let chosen: Vec<(usize, &Qac)> = triples.iter().enumerate().skip(args.skip).take(args.prompts).collect();
     if chosen.is_empty() {
         let message =
@@ -61,7 +66,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         loaded: &loaded,
         coefficients: &args.coefficients.0,
         data: &args.data,
-        triples: &triples,
+        triples,
         skip: args.skip,
         max_new_tokens: args.sampling.max_new_tokens,
         sampling: &sampling,
@@ -81,7 +86,13 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let swept = Swept { prompts: &prompts, vectors: &vectors, arms: &arms, options: &options };
     sweep_logged(&aligner, &swept, &mut log, "sweep", &mut Shown::default())?;
     output::note!("wrote {}", args.out.display());
-    match report(args, &steering, log.rows(), &triples, &loaded.unit.to_string(), &settings) {
+    let quality = judge_sweep(&rows, &complete(log.rows()), &[], &Evidence::default(), &BootstrapOptions::default());
+    let quality = quality.unwrap_or_else(|error| {
+        output::note!("warning: quality is not measured: {error}");
+        None
+    });
+    quality.iter().flat_map(|quality| &quality.verdicts).for_each(|verdict| output::note!("{}", verdict.sentence));
+    match report(args, &steering, log.rows(), &rows, quality.as_ref(), &loaded.unit.to_string(), &settings) {
         Ok(report) => {
             report.write(&page)?;
             output::note!("wrote {}", page.display());
@@ -97,6 +108,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
             "n_rows": log.rows().len(),
             "settings": settings,
             "effect": effect,
+            "quality": quality,
         }))?;
     } else {
         output::line(&format!(
@@ -110,12 +122,20 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The rows of prompts that have an output at every coefficient.
+fn complete(rows: &[SweepRow]) -> Vec<SweepRow> {
+    let coefficients: BTreeSet<u32> = rows.iter().map(|row| row.coefficient.to_bits()).collect();
+    let n_of = |prompt: usize| rows.iter().filter(|row| row.row == prompt).count();
+    rows.iter().filter(|row| n_of(row.row) == coefficients.len()).cloned().collect()
+}
+
 /// The sweep on one page.
 fn report(
     args: &SweepArgs,
     steering: &Steering,
     rows: &[SweepRow],
-    triples: &[Qac],
+    swept: &Rows,
+    quality: Option<&SweepQuality>,
     unit: &str,
     settings: &Value,
 ) -> redline::steer::Result<Report> {
@@ -135,9 +155,11 @@ fn report(
         .push("No controls were run here: a slope means something beside those of `redline reproduce`.".into());
     report.findings = sweep_findings(&analysis, unit, None);
     let figure = sweep_plot(&analysis, unit, Vec::new(), Vec::new());
+    report.quality = quality.map(QualityPart::new);
+    report.curves = quality.map(|quality| quality_curves(quality, unit)).into_iter().collect();
     report.sweep = Some(SweepPart::new(&analysis, figure, coefficient_cells(&analysis)));
     report.slopes = slope_plot(&analysis, None).map(|plot| SlopesPart { plot, rows: analysis.prompts.clone() });
-    report.examples = Examples::of_sweep(rows, &analysis, unit, |row| triples.get(row));
+    report.examples = Examples::of_sweep(rows, &analysis, unit, |row| swept.triples.get(row));
     report.settings = vec![program([]), SettingsGroup::new("Settings", flattened(settings))];
     Ok(report)
 }

@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use redline::lab::steering::Steering;
-use redline::lab::tune::{Outcome, PastSweep, Place, Saved, TuneFiles, only_add, save, target_of, tune};
+use redline::lab::tune::{
+    ChosenFor, Goal, Outcome, PastSweep, Place, Saved, TuneFiles, only_add, save, target_of, tune,
+};
 use redline::profile::Measured;
 use redline::steer::{Interval, Reach};
 use serde_json::json;
@@ -30,20 +32,21 @@ pub fn run(args: &TuneArgs, json: bool) -> anyhow::Result<ExitCode> {
         None => steering.as_ref().map(Steering::template).transpose()?.flatten(),
     };
     let aligner = models::open_with(&args.model, template)?;
-    let target = match &like {
-        Some(like) => {
+    let goal = match (&like, args.for_utility) {
+        (_, Some(utility)) => Goal::Utility(utility),
+        (Some(like), None) => {
             let ratio = target_of(like, &options, &aligner)?;
             output::note!("target: {} ratio {ratio:.3}, the mean of {} wished rows", args.variant, like.len());
-            ratio
+            Goal::Ratio(ratio)
         }
-        None => args.target_ratio.unwrap_or_default(),
+        (None, None) => Goal::Ratio(args.target_ratio.unwrap_or_default()),
     };
     if let Some(out) = args.out.as_ref().filter(|_| past.is_none()) {
         clear_for_log(out, SWEEP, args.force.force)?;
     }
     let scratch = Scratch::new()?;
     let files = TuneFiles { steering, past, out: args.out.as_deref() };
-    let outcome = tune(&aligner, &rows, &options, target, files, scratch.path(), &mut Shown::default())?;
+    let outcome = tune(&aligner, &rows, &options, goal, files, scratch.path(), &mut Shown::default())?;
     warn(&outcome);
     let saved = place.map(|place| save(&aligner, &outcome, &place)).transpose()?;
     show(&outcome, like.map(|rows| rows.len()), saved.as_ref(), json)?;
@@ -53,7 +56,7 @@ pub fn run(args: &TuneArgs, json: bool) -> anyhow::Result<ExitCode> {
 /// Says on standard error what a user should know.
 fn warn(outcome: &Outcome) {
     let steered = &outcome.verification.steered;
-    if !steered.interval.contains(outcome.target) {
+    if outcome.chosen_for.is_none() && !steered.interval.contains(outcome.target) {
         output::note!(
             "warning: on the prompts it was verified on, the ratio is {:.3} with an interval of {}, which does not hold the target",
             steered.edit_ratio,
@@ -82,6 +85,7 @@ fn as_json(outcome: &Outcome, n_like: Option<usize>, saved: Option<&Saved>) -> a
         "variant": analysis.variant,
         "target": outcome.target,
         "target_rows": n_like,
+        "chosen_for": outcome.chosen_for,
         "coefficient": outcome.tuned.coefficient,
         "coefficient_interval": outcome.tuned.interval,
         "n_level_resamples": outcome.tuned.n_level_resamples,
@@ -96,12 +100,54 @@ fn as_json(outcome: &Outcome, n_like: Option<usize>, saved: Option<&Saved>) -> a
 }
 
 fn as_text(outcome: &Outcome, n_like: Option<usize>, saved: Option<&Saved>) -> String {
-    let (analysis, verification) = (&outcome.analysis, &outcome.verification);
+    let analysis = &outcome.analysis;
     let from = n_like.map_or_else(String::new, |n| format!(", the mean of {n} wished rows"));
+    if let Some(chosen) = &outcome.chosen_for {
+        return [utility_text(chosen), sweep_text(outcome, saved)].concat().join("\n");
+    }
     let mut lines = vec![
         format!("target       {} ratio {:.3}{from}", analysis.variant, outcome.target),
         format!("coefficient  {:.3} {}", outcome.tuned.coefficient, interval(&outcome.tuned.interval)),
     ];
+    lines.extend(sweep_text(outcome, saved));
+    lines.join("\n")
+}
+
+/// The choice by utility: a line a coefficient.
+fn utility_text(chosen: &ChosenFor) -> Vec<String> {
+    let ChosenFor { utility, choice, verified } = chosen;
+    let set: Vec<String> = choice.not_distinguishable.iter().map(|c| format!("{c}")).collect();
+    let rows: Vec<Vec<String>> = choice
+        .coefficients
+        .iter()
+        .map(|at| {
+            vec![
+                format!("{}", at.coefficient),
+                format!("{:.3}", at.utility),
+                format!("[{:.3}, {:.3}]", at.behind[0], at.behind[1]),
+                format!("{:.0} %", 100.0 * at.best_share),
+            ]
+        })
+        .collect();
+    let mut lines = vec![
+        format!("for          {utility}"),
+        output::table(&["coefficient", "utility", "behind the best [95 %]", "best in"], &rows),
+        format!("coefficient  {}; these rows cannot tell it from {}", choice.best, set.join(", ")),
+    ];
+    if let Some(verified) = verified {
+        let at = |coefficient: f64| {
+            let found = verified.coefficients.iter().find(|at| at.coefficient == coefficient);
+            output::number(found.map(|at| at.utility))
+        };
+        lines.push(format!("on others    utility {} at {}, {} at 0", at(choice.best), choice.best, at(0.0)));
+    }
+    lines
+}
+
+/// The line, what it does on other prompts, and where it is kept.
+fn sweep_text(outcome: &Outcome, saved: Option<&Saved>) -> Vec<String> {
+    let (analysis, verification) = (&outcome.analysis, &outcome.verification);
+    let mut lines = Vec::new();
     if let (Some(fit), Some(range)) = (&analysis.fit, &analysis.coherent_range) {
         let reach = Reach::of(fit);
         lines.push(format!(
@@ -125,7 +171,7 @@ fn as_text(outcome: &Outcome, n_like: Option<usize>, saved: Option<&Saved>) -> S
         let shown = if is_named { name.clone() } else { path.display().to_string() };
         lines.push(format!("             use it with `redline correct --profile {shown}`"));
     }
-    lines.join("\n")
+    lines
 }
 
 fn measured(at: &Measured) -> String {

@@ -4,6 +4,8 @@ use redline_model::Qac;
 use redline_probe::stats::Estimate;
 use redline_steer::{BootstrapOptions, SweepRow, bootstrap_sweep, paired_change};
 
+use serde::Serialize;
+
 use crate::data::corrupt::CorruptedRow;
 use crate::error::Result;
 use crate::quality::{
@@ -12,7 +14,7 @@ use crate::quality::{
 use crate::rows::Rows;
 
 /// What the outputs of a sweep are worth.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SweepQuality {
     /// A line a coefficient, and the unchanged answers beside them.
     pub table: QualityTable,

@@ -37,6 +37,7 @@ fn profile() -> Profile {
             n_prompts: 24,
         },
         verified: Some(Verification { n_prompts: 12, steered: measured, unsteered: measured }),
+        chosen_for: None,
         made_with: "redline 0.1.0".into(),
     }
 }

@@ -1,5 +1,6 @@
 //! The flaw oracle over a sweep: a line for each coefficient, and the figures of each output for paired resampling.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
@@ -132,13 +133,16 @@ impl OracleRun {
         let mut known: HashMap<(usize, &str, bool), Judgement> = HashMap::new();
         let mut cells = Vec::with_capacity(samples.len());
         for &Sample { row, coefficient, output, truncated, nll } in samples {
-            if !oracles.contains_key(&row) {
-                let source = rows.get(row).ok_or(QualityError::NoRow { row, n: rows.len() })?;
-                oracles.insert(row, FlawOracle::new(source)?);
-            }
-            let judgement = match (known.get(&(row, output, truncated)), &oracles[&row]) {
-                (Some(judgement), _) => judgement.clone(),
-                (None, oracle) => oracle.judge(output, truncated)?,
+            let oracle = match oracles.entry(row) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let source = rows.get(row).ok_or(QualityError::NoRow { row, n: rows.len() })?;
+                    new.insert(FlawOracle::new(source)?)
+                }
+            };
+            let judgement = match known.get(&(row, output, truncated)) {
+                Some(judgement) => judgement.clone(),
+                None => oracle.judge(output, truncated)?,
             };
             known.entry((row, output, truncated)).or_insert_with(|| judgement.clone());
             cells.push((row, coefficient, OracleCell { judgement, nll }));

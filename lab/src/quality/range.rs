@@ -92,10 +92,13 @@ impl QualityRange {
     }
 }
 
+/// A bounded figure, where it was measured.
+type Figure = (Bounded, Option<f64>);
+
 /// A coefficient with its bounded figures.
 struct Point {
     coefficient: f64,
-    figures: [(Bounded, Option<f64>); 6],
+    figures: [Figure; 6],
 }
 
 impl Point {
@@ -125,7 +128,7 @@ impl Point {
 
     /// The first figure outside of its bound. One that is measured at 0 and not here is outside.
     fn outside(&self, zero: &Self, bounds: &QualityBounds) -> Option<RangeEnd> {
-        let end = |((figure, here), (_, there)): (&(Bounded, Option<f64>), &(Bounded, Option<f64>))| {
+        let end = |((figure, here), (_, there)): (&Figure, &Figure)| {
             let there = (*there)?;
             let change = here.map_or(f64::INFINITY, |here| here - there);
             let (change, bound) = match figure {

@@ -14,6 +14,7 @@
 //! and clean rows anew, each among their own. A coefficient is *not distinguishable* from the best when the 95 % interval of the difference of
 //! the two includes 0. The best was chosen on the same rows, so verify it on others; a wide set says that these rows cannot tell.
 
+use std::fmt;
 use std::str::FromStr;
 
 use redline_steer::percentile;
@@ -52,6 +53,13 @@ pub struct Utility {
     pub damage: f64,
     /// Share of answers that were fine already, from 0 to 1.
     pub clean_share: f64,
+}
+
+impl fmt::Display for Utility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { harmful, helpful, damage, clean_share } = self;
+        write!(f, "harmless={harmful},helpful={helpful},damage={damage},clean-share={clean_share}")
+    }
 }
 
 /// Why a text is no utility.

@@ -25,7 +25,7 @@ pub fn final_number(solution: &str) -> Option<f64> {
     solution[behind..]
         .split(|symbol: char| !symbol.is_ascii_digit() && !".,-".contains(symbol))
         .filter_map(number)
-        .last()
+        .next_back()
 }
 
 /// The last number of a word of digits and `.,-`; a hyphen between digits is no sign.

@@ -1,11 +1,12 @@
-//! From an edit ratio that is asked for to a coefficient: the line of a sweep, the coefficient on it, and what it does on prompts that
-//! the line does not know.
+//! From what is asked for to a coefficient: for an edit ratio the place on the line of a sweep, for a utility the best of the sweep's
+//! coefficients; and what it does on prompts that were not used to choose it.
 
 mod dial;
 mod options;
 mod past_sweep;
 mod rows;
 mod save;
+mod utility;
 mod verify;
 
 use std::path::Path;
@@ -17,12 +18,14 @@ pub use options::{GivenVector, TuneOptions, only_add};
 pub use past_sweep::{PastSettings, PastSweep};
 pub use rows::Counts;
 pub use save::{Place, Saved, save};
+pub use utility::ChosenFor;
 
 use crate::aligner::Aligner;
 use crate::error::{Error, Result};
 use crate::experiment::{SweepAnalysis, SweepSettings, Swept, analyse, sweep_logged, sweep_prompts};
 use crate::observer::Observer;
 use crate::profile::Verification;
+use crate::quality::Utility;
 use crate::rows::Rows;
 use crate::steering::Steering;
 use redline_model::Qac;
@@ -31,8 +34,10 @@ use rows::Chosen;
 
 /// A tuned coefficient and all that speaks for it.
 pub struct Outcome {
-    /// The mean edit ratio that was asked for.
+    /// The mean edit ratio that was asked for, or that the line has at the coefficient.
     pub target: f64,
+    /// The choice, where a utility was asked for.
+    pub chosen_for: Option<ChosenFor>,
     /// The sweep.
     pub analysis: SweepAnalysis,
     /// The coefficient, with its interval.
@@ -41,6 +46,15 @@ pub struct Outcome {
     pub verification: Verification,
     /// The vector and how it is injected.
     pub dial: Dial,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Goal {
+    /// A mean edit ratio.
+    Ratio(f64),
+    /// The highest utility, of rows whose flaws are known.
+    Utility(Utility),
 }
 
 /// Where the line comes from and where the files go.
@@ -88,20 +102,25 @@ pub fn target_of(like: &[Qac], options: &TuneOptions, aligner: &Aligner) -> Resu
     Ok(sum / like.len() as f64)
 }
 
-/// Sweeps, fits the line, reads the coefficient for `target` from it and verifies it. Files that go away afterwards lie in `scratch`.
+/// Sweeps, fits the line, finds the coefficient for `goal` and verifies it. Files that go away afterwards lie in `scratch`.
 ///
 /// # Errors
-/// Options that break a rule, too few rows, a vector or sweep of another model, no line, or a target that it does not reach.
+/// Options that break a rule, too few rows, a vector or sweep of another model, no line, a ratio that it does not reach, or a utility of rows
+/// whose flaws are not known.
 pub fn tune(
     aligner: &Aligner,
     rows: &Rows,
     options: &TuneOptions,
-    target: f64,
+    goal: Goal,
     files: TuneFiles<'_>,
     scratch: &Path,
     observer: &mut dyn Observer,
 ) -> Result<Outcome> {
     options.check()?;
+    if let (Goal::Utility(_), None) = (&goal, &rows.flawed) {
+        let message = format!("{}: utility takes rows that carry their flaws", rows.name.display());
+        return Err(Error::option(message, "make them with `redline data corrupt`, or give --target-ratio"));
+    }
     let run = Tuning { aligner, rows, options };
     let TuneFiles { steering, past, out } = files;
     let (mut dial, chosen) = run.prepare(steering, past.as_ref(), observer)?;
@@ -121,9 +140,15 @@ pub fn tune(
     if analysis.fit.is_none() {
         return Err(no_line(&analysis));
     }
-    let tuned = analysis.tune(target)?;
+    let (tuned, chosen_for) = match goal {
+        Goal::Ratio(target) => (analysis.tune(target)?, None),
+        Goal::Utility(utility) => {
+            let chosen = sweeping.choose(&outputs, utility, observer)?;
+            (chosen.tuned(&analysis), Some(chosen))
+        }
+    };
     let verification = sweeping.verify(tuned.coefficient as f32, observer)?;
-    Ok(Outcome { target, analysis, tuned, verification, dial })
+    Ok(Outcome { target: tuned.target, chosen_for, analysis, tuned, verification, dial })
 }
 
 impl Sweeping<'_> {
@@ -159,8 +184,21 @@ impl Sweeping<'_> {
         label: &str,
         observer: &mut dyn Observer,
     ) -> Result<Vec<SweepRow>> {
-        let triples = self.run.rows.at(chosen);
-        let prompts = &sweep_prompts(self.run.aligner, &triples, self.max_new_tokens, &self.run.rows.name)?;
+        let rows = self.write(&self.run.rows.at(chosen), coefficients, log, label, observer)?;
+        // a file that is continued may hold rows that this run did not choose
+        Ok(rows.into_iter().filter(|row| chosen.contains(&row.row)).collect())
+    }
+
+    /// Corrections of these triples at these coefficients, and whatever else the log holds.
+    fn write(
+        &self,
+        triples: &[(usize, &Qac)],
+        coefficients: &[f32],
+        log: &mut SweepLog,
+        label: &str,
+        observer: &mut dyn Observer,
+    ) -> Result<Vec<SweepRow>> {
+        let prompts = &sweep_prompts(self.run.aligner, triples, self.max_new_tokens, &self.run.rows.name)?;
         let vectors = &[NamedVector { name: CORRECTION.into(), vector: self.dial.loaded.vector.clone() }];
         let options = &SweepOptions {
             range: self.dial.steering.range,
@@ -171,8 +209,7 @@ impl Sweeping<'_> {
         };
         let arms = &arms(1, coefficients)?;
         sweep_logged(self.run.aligner, &Swept { prompts, vectors, arms, options }, log, label, observer)?;
-        // a file that is continued may hold rows that this run did not choose
-        Ok(log.rows().iter().filter(|row| chosen.contains(&row.row)).cloned().collect())
+        Ok(log.rows().to_vec())
     }
 }
 

@@ -6,11 +6,12 @@ use redline_model::Error as ModelError;
 use redline_model::files::folder_of;
 use redline_steer::Interval;
 
-use super::{Outcome, no_line};
+use super::{ChosenFor, Outcome, no_line};
 use crate::aligner::Aligner;
 use crate::error::Result;
 use crate::profile::{
-    OPERATOR, Profile, ProfileFit, ProfileModel, ProfileTemplate, SCHEMA, VectorFile, file_hash, place, relative,
+    OPERATOR, Profile, ProfileFit, ProfileModel, ProfileTemplate, ProfileUtility, SCHEMA, VectorFile, file_hash, place,
+    relative,
 };
 
 /// Where a profile goes.
@@ -92,6 +93,16 @@ fn profile(aligner: &Aligner, outcome: &Outcome, place: &Place, vector: &Path) -
             n_prompts: fit.n_prompts,
         },
         verified: Some(outcome.verification),
+        chosen_for: outcome.chosen_for.as_ref().map(kept),
         made_with: concat!("redline ", env!("CARGO_PKG_VERSION")).into(),
     })
+}
+
+fn kept(chosen: &ChosenFor) -> ProfileUtility {
+    let best = chosen.choice.coefficients.iter().find(|at| at.coefficient == chosen.choice.best);
+    ProfileUtility {
+        utility: chosen.utility,
+        not_distinguishable: chosen.choice.not_distinguishable.clone(),
+        best_share: best.map_or(0.0, |at| at.best_share),
+    }
 }

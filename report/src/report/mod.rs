@@ -41,7 +41,7 @@ pub use example::{Example, Examples, MOST_EXAMPLES, Output};
 pub use findings::{sweep_findings, sweep_warnings};
 pub use page::GENERATOR;
 pub use parts::{Finding, ProfilePart, ScanPart, SlopesPart, SweepPart, Table};
-pub use quality::{QualityPart, VerdictLine, quality_cells};
+pub use quality::{QualityPart, VerdictLine, evaluated_cells, quality_cells};
 pub use settings::{SettingsGroup, flattened};
 
 /// What a page shows, part by part.

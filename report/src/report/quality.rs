@@ -1,7 +1,7 @@
 //! Quality against coefficient, as a table of texts.
 
 use redline_lab::experiment::SweepQuality;
-use redline_lab::quality::{OracleLine, ReferenceLine};
+use redline_lab::quality::{OracleLine, QualityTable, ReferenceLine};
 use redline_probe::stats::Estimate;
 use serde::Serialize;
 
@@ -61,6 +61,24 @@ pub fn quality_cells(quality: &SweepQuality) -> Table {
     let unchanged = table.unchanged.reference.iter().map(|line| reference_cells(line, None));
     let lines = table.reference.iter().zip(estimates()).map(|(line, at)| reference_cells(line, Some(at)));
     Table { header: header.map(str::to_owned).to_vec(), rows: unchanged.chain(lines).collect() }
+}
+
+/// The unchanged answers and what was written for them, unsteered.
+pub fn evaluated_cells(table: &QualityTable) -> Table {
+    let (header, mut rows): (Vec<&str>, Vec<Vec<String>>) = match table.oracle.is_empty() {
+        false => {
+            let lines = table.unchanged.oracle.iter().chain(&table.oracle);
+            (ORACLE_HEADER.to_vec(), lines.map(|line| oracle_cells(line, None)).collect())
+        }
+        true => {
+            let lines = table.unchanged.reference.iter().chain(&table.reference);
+            (REFERENCE_HEADER.to_vec(), lines.map(|line| reference_cells(line, None)).collect())
+        }
+    };
+    rows.iter_mut().zip(["unchanged", "corrected"]).for_each(|(row, name)| row[0] = name.into());
+    let header = header.into_iter().map(|name| name.trim_end_matches(" [95 %]").to_owned());
+    let header = header.map(|name| if name == "coefficient" { "answers".into() } else { name });
+    Table { header: header.collect(), rows }
 }
 
 const ORACLE_HEADER: [&str; 9] = [
