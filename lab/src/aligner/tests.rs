@@ -9,12 +9,12 @@ use crate::experiment::{ExtractionSettings, LayerSpec};
 fn builders_chain_from_triples_to_a_coefficient() {
     let aligner = Aligner::embedded().unwrap();
     let triples = embedded::triples().unwrap();
-    let (pairs, prompts) = (&triples[..48], &triples[48..64]);
+    let (pairs, prompts) = (&triples[..48], &triples[48..96]);
     assert_eq!(shared_questions(pairs, prompts), Vec::<String>::new());
     let extracted = aligner.extract().method(Method::MeanDiff).scaling(Scaling::None).run(pairs).unwrap();
     let vector = extracted.control_vector(&LayerSpec::All, Unit::Gap).unwrap();
     let sweep = aligner.sweep(&vector).coefficients(&[-2.0, 0.0, 2.0]).max_new_tokens(48).run(prompts).unwrap();
-    assert_eq!(sweep.rows.len(), 48);
+    assert_eq!(sweep.rows.len(), 144);
     let fit = sweep.analyse().unwrap().fit.unwrap();
     let tuned = sweep.tune(fit.line.at(0.5)).unwrap();
     assert!((tuned.coefficient - 0.5).abs() < 1e-9, "{tuned:?}");

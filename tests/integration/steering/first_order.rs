@@ -123,7 +123,6 @@ fn the_dial_inside_stands_out_among_thousands_of_nulls() {
     let spreads = [&isotropic, &matched, &shuffled].map(|slopes| spread(slopes));
     let p = [&isotropic, &matched, &shuffled].map(|slopes| NullPlace::among(slope, slopes).unwrap().p);
     let what = format!("slope {slope}, spreads {spreads:?}, p {p:?}");
-    eprintln!("{what}");
     assert!(p[0] < 0.01 && p[2] < 0.05, "{what}");
     assert!(spreads[1] > 2.0 * spreads[0] && spreads[2] > 2.0 * spreads[0], "isotropic nulls are the weakest: {what}");
 }
