@@ -2,7 +2,8 @@
 //!
 //! Measures of output: [`EditRatios`] (how much of an answer was rewritten) and [`repetition_rate`] (whether it loops;
 //! a loop inflates the edit ratio, so the two are read together). Measures of a sweep over coefficients: [`fit_line`],
-//! [`spearman`], [`bootstrap_sweep`] for intervals over prompts, [`coherent_range`], and [`tune`] for the way back from a ratio to a coefficient.
+//! [`spearman`], [`bootstrap_sweep`] for intervals over prompts, [`paired_change`] against coefficient 0, [`straightness()`], [`slope_evidence`] for a slope's
+//! place among nulls, which [`propensity_gradients`] gives by the thousand, [`coherent_range`], and [`tune`] for the way back from a ratio to a coefficient.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -1,4 +1,5 @@
 use redline_model::Site;
+use redline_probe::{Method, Scaling};
 use redline_steer::Unit;
 
 use super::*;
@@ -8,12 +9,12 @@ use crate::experiment::{ExtractionSettings, LayerSpec};
 fn builders_chain_from_triples_to_a_coefficient() {
     let aligner = Aligner::embedded().unwrap();
     let triples = embedded::triples().unwrap();
-    let (pairs, prompts) = (&triples[..48], &triples[48..60]);
+    let (pairs, prompts) = (&triples[..48], &triples[48..96]);
     assert_eq!(shared_questions(pairs, prompts), Vec::<String>::new());
-    let extracted = aligner.extract().seed(1).run(pairs).unwrap();
+    let extracted = aligner.extract().method(Method::MeanDiff).scaling(Scaling::None).run(pairs).unwrap();
     let vector = extracted.control_vector(&LayerSpec::All, Unit::Gap).unwrap();
-    let sweep = aligner.sweep(&vector).coefficients(&[-1.0, 0.0, 1.0]).max_new_tokens(48).run(prompts).unwrap();
-    assert_eq!(sweep.rows.len(), 36);
+    let sweep = aligner.sweep(&vector).coefficients(&[-2.0, 0.0, 2.0]).max_new_tokens(48).run(prompts).unwrap();
+    assert_eq!(sweep.rows.len(), 144);
     let fit = sweep.analyse().unwrap().fit.unwrap();
     let tuned = sweep.tune(fit.line.at(0.5)).unwrap();
     assert!((tuned.coefficient - 0.5).abs() < 1e-9, "{tuned:?}");
@@ -23,8 +24,8 @@ fn builders_chain_from_triples_to_a_coefficient() {
 
     // the sweep's output is what correcting alone writes
     let qac = &prompts[0];
-    let alone = aligner.correct().steered(&vector, 1.0).max_new_tokens(48).run(&qac.question, &qac.answer).unwrap();
-    let swept = sweep.rows.iter().find(|row| row.row == 0 && row.coefficient == 1.0).unwrap();
+    let alone = aligner.correct().steered(&vector, 2.0).max_new_tokens(48).run(&qac.question, &qac.answer).unwrap();
+    let swept = sweep.rows.iter().find(|row| row.row == 0 && row.coefficient == 2.0).unwrap();
     assert_eq!(alone, swept.output.trim());
 }
 

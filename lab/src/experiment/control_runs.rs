@@ -94,7 +94,7 @@ fn control_line(
             found.and_then(|row| row.ratios.ratio(variant))
         };
         let values: Option<Vec<f64>> = prompts.iter().map(value).collect();
-        mean(values?.into_iter())
+        mean(values?)
     };
     match coefficients.iter().map(mean_at).collect::<Option<Vec<f64>>>() {
         Some(mean_edit_ratio) => {

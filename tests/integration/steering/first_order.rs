@@ -1,8 +1,14 @@
 //! Propensity to first order: the gradient of one backward pass against what small coefficients do.
 
-use redline::model::Site;
-use redline::probe::{ContrastPair, PairBuilder, PairDesign};
-use redline::steer::{Arm, Error, Operator, PropensityGradient, PropensityOptions, propensity, propensity_gradients};
+use redline::experiment::{ExtractionSettings, extract};
+use redline::model::{Qac, Site};
+use redline::probe::stats::NullPlace;
+use redline::probe::{ContrastPair, ExtractOptions, Method, PairBuilder, PairDesign, Scaling};
+use redline::steer::controls::{Null, null_slopes};
+use redline::steer::{
+    Arm, Error, Operator, PropensityGradient, PropensityOptions, Unit, propensity, propensity_gradients,
+    reading_control_vector,
+};
 
 use super::*;
 
@@ -82,4 +88,41 @@ fn other_operators_are_refused() {
     let clamp = PropensityOptions { operator: Operator::Clamp, ..options(TokenRange::All) };
     let refused = propensity_gradients(&model.decoder, &[], &like, &clamp, &mut |_, _| Ok(()));
     assert!(matches!(refused, Err(Error::OperatorNotLinear { .. })));
+}
+
+#[test]
+fn the_dial_inside_stands_out_among_thousands_of_nulls() {
+    let model = embedded::model().unwrap();
+    let template = AlignerTemplate::by_name_or_file(embedded::TEMPLATE).unwrap();
+    let rows = embedded::rows().unwrap();
+    let flawed = rows.iter().enumerate().filter(|(_, row)| row.answer != row.clean).take(80);
+    let mended = flawed.map(|(i, row)| {
+        let (question, answer, correction) = (row.question.clone(), row.answer.clone(), row.clean.clone());
+        (i, Qac { question, answer, correction })
+    });
+    let mended: Vec<(usize, Qac)> = mended.collect();
+    let triples: Vec<(usize, &Qac)> = mended.iter().map(|(i, qac)| (*i, qac)).collect();
+    let method = ExtractOptions { method: Method::MeanDiff, scaling: Scaling::None, ..ExtractOptions::default() };
+    let settings = ExtractionSettings { extract: method, calibration_pairs: 0, ..ExtractionSettings::default() };
+    let found = extract(&model, &template, &triples, &settings, &mut |_, _| Ok(())).unwrap();
+    let vector = reading_control_vector(&found.reading, &[0, 1, 2, 3], Unit::Gap).unwrap();
+    let pairs = &found.held_out[..8];
+    let options = PropensityOptions { max_tokens: 32, ..options(TokenRange::Output) };
+    let gradients = propensity_gradients(&model.decoder, pairs, &vector, &options, &mut |_, _| Ok(())).unwrap();
+    let gradient = PropensityGradient::mean(&gradients).unwrap();
+    let slope = gradient.slope(&vector).unwrap();
+
+    let arms = [-0.1, 0.1].map(|coefficient| Arm { vector: 0, coefficient });
+    let exact = propensity(&model.decoder, pairs, &[&vector], &arms, &options, &mut |_, _| Ok(())).unwrap();
+    let exact = exact.chunks(2).map(|two| (two[1].total() - two[0].total()) / 0.2).sum::<f64>() / 8.0;
+    assert!((slope - exact).abs() < 0.1 * exact.abs(), "{slope}, measured {exact}");
+
+    let nulls = |null| null_slopes(null, (&vector, &found.train), &gradient, 2000, 0).unwrap();
+    let spread = |slopes: &[f64]| (slopes.iter().map(|slope| slope * slope).sum::<f64>() / 2000.0).sqrt();
+    let [isotropic, matched, shuffled] = [Null::Isotropic, Null::CovarianceMatched, Null::Shuffled].map(nulls);
+    let spreads = [&isotropic, &matched, &shuffled].map(|slopes| spread(slopes));
+    let p = [&isotropic, &matched, &shuffled].map(|slopes| NullPlace::among(slope, slopes).unwrap().p);
+    let what = format!("slope {slope}, spreads {spreads:?}, p {p:?}");
+    assert!(p[0] < 0.01 && p[2] < 0.05, "{what}");
+    assert!(spreads[1] > 2.0 * spreads[0] && spreads[2] > 2.0 * spreads[0], "isotropic nulls are the weakest: {what}");
 }

@@ -24,7 +24,7 @@ fn coefficient_zero_is_no_hook_bit_for_bit() {
 #[test]
 fn coefficient_zero_writes_what_the_unsteered_model_writes() {
     let (decoder, prompts) = (decoder(), prompts());
-    let v = vector(1, 2.0);
+    let v = vector(1, 4.0);
     for prompt in prompts {
         let plain = greedy(&decoder, &[Prompt::new(prompt.clone(), vec![0])], 20, true, &mut NoHook);
         let mut inject = injection(&decoder, &[&v], TokenRange::Output, prompt.len(), &[(0, 0, 0.0), (1, 0, 1.0)]);
