@@ -77,14 +77,11 @@ fn table(
     triples: &[Qac],
     written: &[EvaluatedRow<'_>],
 ) -> anyhow::Result<QualityTable> {
-    let sample = |(row, out): (usize, &EvaluatedRow<'_>)| Sample {
-        row,
-        coefficient: 0.0,
-        output: &out.output,
-        truncated: out.is_cut,
-        nll: None,
-    };
-    let samples: Vec<Sample<'_>> = written.iter().enumerate().map(sample).collect();
+    let samples: Vec<Sample<'_>> = written
+        .iter()
+        .enumerate()
+        .map(|(row, out)| Sample { row, coefficient: 0.0, output: &out.output, truncated: out.is_cut, nll: None })
+        .collect();
     Ok(match corrupted {
         _ if samples.is_empty() => QualityTable::default(),
         Some(rows) => QualityTable::new(Some(&OracleRun::new(rows, &samples)?), None, None),
