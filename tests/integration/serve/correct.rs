@@ -268,6 +268,7 @@ fn write_profile(folder: &std::path::Path) {
             n_prompts: 24,
         },
         verified: None,
+        chosen_for: None,
         made_with: "a test".into(),
     };
     profile.save(&folder.join("gentle.json")).unwrap();
