@@ -21,7 +21,8 @@ pub fn draw(run: &Reproduction) -> Result<SweepPlot, PlotError> {
     }
     write_both(&layer_profile(&run.reading.report), &run.folder.file("layers"))?;
     let results = &run.results;
-    let mut controls = results.controls.as_ref().map_or_else(Vec::new, control_curves);
+    let curves = |controls| control_curves(controls, &results.analysis);
+    let mut controls = results.controls.as_ref().map_or_else(Vec::new, curves);
     if let Some(clean) = &results.clean {
         let points = clean.coefficients.iter().map(|at| (at.coefficient, at.mean_edit_ratio)).collect();
         controls.push(Control { name: "clean answers".into(), kind: ControlKind::Clean, points });

@@ -155,12 +155,15 @@ pub fn slope_plot(analysis: &SweepAnalysis, controls: Option<&ControlSlopes>) ->
     })
 }
 
-/// Controls as curves of a sweep plot.
-pub fn control_curves(controls: &ControlSlopes) -> Vec<Control> {
-    let curve = |line: &ControlLine, name: &str, kind| Control {
-        name: name.into(),
-        kind,
-        points: controls.coefficients.iter().copied().zip(line.mean_edit_ratio.iter().copied()).collect(),
+/// Controls as curves of a sweep plot. They ran on some of its prompts, so what is drawn is their change against coefficient 0 on these,
+/// from the curve's own value there: unsteered, all are the same model.
+pub fn control_curves(controls: &ControlSlopes, analysis: &SweepAnalysis) -> Vec<Control> {
+    let unsteered = analysis.coefficients.iter().find(|at| at.coefficient == 0.0).map(|at| at.mean_edit_ratio);
+    let zero = controls.coefficients.iter().position(|coefficient| *coefficient == 0.0);
+    let curve = |line: &ControlLine, name: &str, kind| {
+        let shift = zero.zip(unsteered).map_or(0.0, |(zero, unsteered)| unsteered - line.mean_edit_ratio[zero]);
+        let ratios = line.mean_edit_ratio.iter().map(|ratio| ratio + shift);
+        Control { name: name.into(), kind, points: controls.coefficients.iter().copied().zip(ratios).collect() }
     };
     let random = controls.random.iter().map(|line| curve(line, "random directions", ControlKind::Random));
     let shuffled = controls.shuffled.iter().map(|line| curve(line, "shuffled labels", ControlKind::Shuffled));

@@ -42,9 +42,17 @@ pub(super) fn entries(plot: &SweepPlot, y: &Axis) -> Vec<Entry> {
 
 fn control_entries(plot: &SweepPlot) -> Vec<Entry> {
     let mut entries = Vec::new();
-    for control in plot.controls.iter().filter(|c| c.kind != ControlKind::Random) {
+    let named = || plot.controls.iter().filter(|c| c.kind != ControlKind::Random);
+    let mut said: Vec<&str> = Vec::new();
+    for control in named() {
+        if said.contains(&control.name.as_str()) {
+            continue;
+        }
+        said.push(&control.name);
         let (color, marker) = control_look(control.kind);
-        entries.push(Entry::new(Key::Series(color, marker), plain(&control.name)));
+        let n = named().filter(|other| other.name == control.name).count();
+        let text = if n > 1 { format!("{} ({n})", control.name) } else { control.name.clone() };
+        entries.push(Entry::new(Key::Series(color, marker), plain(&text)));
     }
     let n_random = plot.controls.iter().filter(|c| c.kind == ControlKind::Random).count();
     if n_random > 0 {
