@@ -119,7 +119,7 @@ impl ModelConfig {
         let [vocab_size, hidden_size, intermediate_size, n_layers, n_heads] = sizes;
         let head_dim = hidden_size / n_heads.max(1);
         Self {
-            architecture: "llama".into(),
+            architecture: Family::LLAMA.name.into(),
             vocab_size,
             hidden_size,
             intermediate_size,
