@@ -4,8 +4,9 @@
     pip install torch transformers safetensors
     python scripts/make_reference.py MODEL_FOLDER expected.safetensors [--text "..."] [--new-tokens 16]
 
-The file holds input_ids, hidden.N (hidden.0 = what goes into the first block, hidden.N = residual stream after N blocks, before the final
-norm), logits, the greedy continuation of the text, and the same with a seeded vector added to one block's output.
+The file holds input_ids, hidden.N (hidden.0 = what goes into the first block, hidden.N = residual stream after N blocks,
+before the final norm), logits, the greedy continuation of the text, and the same with a seeded vector added to one block's
+output.
 """
 
 import argparse

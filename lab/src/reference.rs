@@ -1,7 +1,7 @@
 //! A model against reference numbers: hidden states, logits, steered logits and greedy tokens of another program.
 //!
 //! The reference is one safetensors file: `input_ids` and, where rows are padded, `attention_mask`, both
-//! (rows, length) int64; `hidden.0` = embedding output and `hidden.N` = residual stream after N blocks, before the
+//! (rows, length) int64; `hidden.0` = what goes into the first block and `hidden.N` = residual stream after N blocks, before the
 //! final norm, (rows, length, hidden); `logits` (rows, length, vocabulary); `greedy` = the first row and its greedy
 //! continuation; `steer.vector` (hidden) added to the output of block `steer.layer` (from 0) at every position, with
 //! `steer.logits` and `steer.greedy`. All but `input_ids` may be missing. `scripts/make_reference.py` writes one with

@@ -154,11 +154,45 @@ impl TokenLayout {
 /// Reads or replaces activations during a forward pass.
 ///
 /// A hook is an argument of the pass: nothing is registered, so nothing has to be removed.
+///
+/// # Example
+/// The residual stream behind the first block, pushed away from 0:
+/// ```
+/// use candle_core::Tensor;
+/// use redline_model::hook::TokenLayout;
+/// use redline_model::train::Parameters;
+/// use redline_model::{Chunk, Hook, HookPoint, ModelConfig, NoHook, Past, Result, Wanted};
+///
+/// struct Double;
+///
+/// impl Hook for Double {
+///     fn wants(&self, point: HookPoint) -> bool {
+///         point == HookPoint::resid_post(0)
+///     }
+///
+///     fn on(&mut self, _: HookPoint, x: &Tensor, _: &TokenLayout) -> Result<Option<Tensor>> {
+///         Ok(Some((x * 2.0)?))
+///     }
+/// }
+///
+/// let decoder = Parameters::from_scratch(ModelConfig::llama([320, 32, 64, 2, 4], 256), 7)?.inference_decoder()?;
+/// let mut last_states = |hook: &mut dyn Hook| -> Result<Vec<f32>> {
+///     let mut chunks = [Chunk { tokens: &[3, 1, 4], past: Past::None { row: 0 } }];
+///     let states = decoder.forward(&mut chunks, hook, &Wanted::LastOfRow)?;
+///     Ok(states.map_or(Ok(Vec::new()), |states| states.flatten_all()?.to_vec1())?)
+/// };
+/// assert_ne!(last_states(&mut Double)?, last_states(&mut NoHook)?);
+/// # Ok::<(), redline_model::Error>(())
+/// ```
 pub trait Hook {
     /// Whether [`Hook::on`] shall be called at `point`; a site nobody asked for costs nothing.
     fn wants(&self, point: HookPoint) -> bool;
 
     /// Sees the activation at `point`; `None` leaves it unchanged, `Some` replaces it.
+    ///
+    /// # Shapes
+    /// `x`: (n_tokens, hidden_size), a line a token of `layout`; at [`Site::AttnZ`] (n_tokens, n_heads, head_dim), at
+    /// [`Site::AttnPattern`] (rows, n_heads, new tokens, positions) of one chunk, which is read-only. What replaces it has the same shape.
     ///
     /// # Errors
     /// Any error ends the pass.

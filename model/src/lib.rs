@@ -2,6 +2,26 @@
 //!
 //! One generic [`Decoder`] runs every supported family. A forward pass takes its cache and its hooks as arguments, so
 //! weights are never mutated and no hook has to be removed. Tokens of all rows travel packed, without padding.
+//!
+//! # Example
+//! A prompt, continued in two rows. [`Model::load`] opens a folder or a GGUF file; here the weights are random:
+//! ```
+//! use std::ops::ControlFlow;
+//!
+//! use redline_model::generate::{GenerateOptions, Prompt, generate};
+//! use redline_model::train::Parameters;
+//! use redline_model::{ModelConfig, NoHook};
+//!
+//! // vocabulary, width, inner width, blocks, heads; positions
+//! let config = ModelConfig::llama([320, 32, 64, 2, 4], 256);
+//! let decoder = Parameters::from_scratch(config, 7)?.inference_decoder()?;
+//! let options = GenerateOptions { max_new_tokens: 5, ..GenerateOptions::default() };
+//! let prompt = Prompt::new(vec![3, 1, 4, 1, 5], vec![0, 1]);
+//! let rows = generate(&decoder, &[prompt], &options, &mut NoHook, &mut |_, _| Ok(ControlFlow::Continue(())))?;
+//! assert_eq!(rows[0].tokens.len(), 5);
+//! assert_eq!(rows[0].tokens, rows[1].tokens, "the most likely token is always taken");
+//! # Ok::<(), redline_model::Error>(())
+//! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

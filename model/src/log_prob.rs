@@ -25,8 +25,25 @@ pub struct Continuation<'a> {
     pub rows: &'a [usize],
 }
 
-/// Natural logarithm of the probability of every token of every continuation, `[continuation][row][token]`, in one
-/// pass.
+/// Natural logarithm of the probability of every token of every continuation, in one pass.
+///
+/// # Shapes
+/// `[continuation][row][token]`
+///
+/// # Example
+/// ```
+/// use redline_model::generate::read_prefix;
+/// use redline_model::train::Parameters;
+/// use redline_model::{Continuation, ModelConfig, NoHook, log_probs};
+///
+/// let decoder = Parameters::from_scratch(ModelConfig::llama([320, 32, 64, 2, 4], 256), 7)?.inference_decoder()?;
+/// let prefix = read_prefix(&decoder, &[3, 1, 4], &mut NoHook)?;
+/// let text = Continuation { prefix: &prefix, last_prompt_token: 1, tokens: &[5, 9], rows: &[0] };
+/// let found = log_probs(&decoder, &[text], &mut NoHook)?;
+/// assert_eq!(found[0][0].len(), 2);
+/// assert!(found[0][0].iter().all(|log_prob| *log_prob < 0.0));
+/// # Ok::<(), redline_model::Error>(())
+/// ```
 ///
 /// # Errors
 /// An empty continuation, more positions than the context, logits that are not finite, or whatever a hook returns.

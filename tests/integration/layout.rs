@@ -97,6 +97,22 @@ fn sources() -> BTreeMap<String, String> {
     found
 }
 
+/// Facts about a family stand in its row; tokenizers have names of their own, some of which sound alike.
+#[test]
+fn one_place_names_families() {
+    let named = |code: &str| {
+        let mut families = redline::model::SUPPORTED_ARCHITECTURES.iter();
+        families.find(|family| code.contains(&format!("\"{family}\""))).copied()
+    };
+    let sources = sources();
+    assert_eq!(named(&sources["model/src/config/family/table.rs"]), Some("llama"), "the table is searched too");
+    for (path, code) in sources {
+        if !path.starts_with("model/src/config/family/") && !path.starts_with("model/src/tokenizer/") {
+            assert_eq!(named(&code), None, "{path} names a family: ask for a fact of its row");
+        }
+    }
+}
+
 #[test]
 fn every_file_belongs_to_a_module() {
     let sources = sources();

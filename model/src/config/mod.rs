@@ -73,7 +73,7 @@ pub struct ModelConfig {
     /// Base of the rotary frequencies of layers with a window, which are not stretched; `None`: as the others.
     pub local_rope_theta: Option<f32>,
     /// Layers, from 0, that leave queries and keys unrotated: attention there knows no positions (NoPE, Kazemnejad et al. 2023).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unrotated_layers: Vec<usize>,
     /// Positions a layer attends to, its own included; `None`: all before it. One entry a layer.
     pub windows: Vec<Option<usize>>,
@@ -98,14 +98,14 @@ pub struct ModelConfig {
     /// Factor of the attention scores.
     pub attention_scale: f32,
     /// Factor of the outputs of attention and MLP as they are added to the residual stream.
-    #[serde(default = "one")]
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub residual_scale: f32,
     /// Attention scores s become cap · tanh(s / cap).
     pub attention_softcap: Option<f32>,
     /// Logits likewise.
     pub logit_softcap: Option<f32>,
     /// What logits are divided by, before they are capped.
-    #[serde(default = "one")]
+    #[serde(default = "one", skip_serializing_if = "is_one")]
     pub logit_divisor: f32,
     /// End-of-sequence ids named by the configuration.
     pub eos_token_ids: Vec<u32>,
@@ -119,7 +119,7 @@ impl ModelConfig {
         let [vocab_size, hidden_size, intermediate_size, n_layers, n_heads] = sizes;
         let head_dim = hidden_size / n_heads.max(1);
         Self {
-            architecture: "llama".into(),
+            architecture: Family::LLAMA.name.into(),
             vocab_size,
             hidden_size,
             intermediate_size,
@@ -235,6 +235,11 @@ impl ModelConfig {
 /// What a configuration without a factor means.
 fn one() -> f32 {
     1.0
+}
+
+/// Whether a factor changes nothing: then it is not written, so that files from before there was one stay as they are.
+fn is_one(factor: &f32) -> bool {
+    *factor == 1.0
 }
 
 /// 1 / √width

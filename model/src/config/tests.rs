@@ -254,6 +254,19 @@ fn absent_keys_have_the_defaults_of_their_family() {
     assert_eq!((granite.attention_scale, granite.residual_scale, granite.logit_divisor), (1.0, 1.0, 1.0));
 }
 
+/// Checkpoints compare configurations as they are written.
+#[test]
+fn what_changes_nothing_is_not_written() {
+    let plain = ModelConfig::llama([310, 32, 64, 2, 4], 256);
+    let value = serde_json::to_value(&plain).unwrap();
+    for key in ["unrotated_layers", "residual_scale", "logit_divisor"] {
+        assert_eq!(value.get(key), None, "{key}");
+    }
+    assert_eq!(serde_json::from_value::<ModelConfig>(value).unwrap(), plain);
+    let other = ModelConfig { unrotated_layers: vec![1], residual_scale: 0.5, logit_divisor: 2.0, ..plain };
+    assert_eq!(serde_json::from_value::<ModelConfig>(serde_json::to_value(&other).unwrap()).unwrap(), other);
+}
+
 #[test]
 fn layers_that_do_not_rotate_are_named_by_a_list_or_an_interval() {
     let place = Place(tempfile::tempdir().unwrap());

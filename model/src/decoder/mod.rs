@@ -72,7 +72,7 @@ pub enum Wanted {
 }
 
 impl Decoder {
-    /// Reads all weights.
+    /// Reads all weights. [`crate::Model::load`] opens a folder or a file, with its tokenizer.
     ///
     /// # Errors
     /// A tensor that is missing, damaged or of another shape than the configuration implies.
@@ -184,8 +184,30 @@ impl Decoder {
         KvCache::new(&self.config, rows, capacity, &self.device)
     }
 
-    /// Reads the chunks in one pass and returns the normalised final states of the wanted lines,
-    /// (n_wanted, hidden_size), or `None` when nothing is wanted.
+    /// Reads the chunks in one pass and returns the normalised final states of the wanted lines, or `None` when nothing is wanted.
+    ///
+    /// # Shapes
+    /// The lines of all chunks are packed: rows · tokens of the first chunk, row after row, then those of the second.
+    /// Returns (n_wanted, hidden_size).
+    ///
+    /// # Example
+    /// A row read in two pieces through a cache gives what one piece gives, to the last bit:
+    /// ```
+    /// use redline_model::train::Parameters;
+    /// use redline_model::{Chunk, ModelConfig, NoHook, Past, Result, Wanted};
+    ///
+    /// let decoder = Parameters::from_scratch(ModelConfig::llama([320, 32, 64, 2, 4], 256), 7)?.inference_decoder()?;
+    /// let read = |tokens: &[u32], past: Past<'_>| -> Result<Vec<f32>> {
+    ///     let states = decoder.forward(&mut [Chunk { tokens, past }], &mut NoHook, &Wanted::LastOfRow)?;
+    ///     Ok(states.map_or(Ok(Vec::new()), |states| decoder.logits(&states)?.flatten_all()?.to_vec1())?)
+    /// };
+    /// let mut cache = decoder.cache(vec![0], 4)?;
+    /// read(&[3, 1], Past::Cache(&mut cache))?;
+    /// let pieces = read(&[4, 1], Past::Cache(&mut cache))?;
+    /// assert_eq!(pieces, read(&[3, 1, 4, 1], Past::None { row: 0 })?);
+    /// assert_eq!(pieces.len(), decoder.config().vocab_size);
+    /// # Ok::<(), redline_model::Error>(())
+    /// ```
     ///
     /// With [`Kernels::Fused`] on the CPU a token's state has the same bits whatever the rows beside it, the pieces in which its past was read, and
     /// the number of threads, unless a hook wants attention patterns or a matrix has inputs that are no multiple of 16.
@@ -263,7 +285,10 @@ impl Decoder {
         Ok(Stepwise { decoder: self, pass, chunks })
     }
 
-    /// Logits of normalised final states: (n, hidden_size) → (n, vocab_size).
+    /// Logits of normalised final states.
+    ///
+    /// # Shapes
+    /// (n, hidden_size) → (n, vocab_size)
     ///
     /// # Errors
     /// As the tensor library reports.

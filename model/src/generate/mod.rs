@@ -1,4 +1,7 @@
 //! Batched generation: prompts of any lengths, each continued in any number of rows.
+//!
+//! [`generate`] takes all prompts at once and returns when all rows have ended; a [`batch::Batch`] takes rows in and gives them up between two
+//! passes. The example at the crate's root generates.
 
 pub mod batch;
 mod draft;

@@ -204,6 +204,9 @@ impl GgufFile {
 
     /// A tensor as it is stored, quantised or not, on the CPU.
     ///
+    /// # Shapes
+    /// As [`GgufTensorInfo::dims`]: a matrix is (out, in).
+    ///
     /// # Errors
     /// [`Error::TensorMissing`], [`Error::UnsupportedType`].
     pub fn qtensor(&self, name: &str) -> Result<QTensor> {
@@ -214,6 +217,9 @@ impl GgufFile {
     }
 
     /// A tensor as f32 on the CPU, dequantised where it has to be.
+    ///
+    /// # Shapes
+    /// As [`GgufTensorInfo::dims`]: a matrix is (out, in).
     ///
     /// # Errors
     /// [`Error::TensorMissing`], [`Error::UnsupportedType`].

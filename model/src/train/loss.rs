@@ -68,6 +68,9 @@ impl<'a> Task<'a> {
 
 /// The sum of −ln p over the counted tokens of the examples, times `scale`: one differentiable number, also by what `hook` adds.
 ///
+/// # Shapes
+/// A scalar, ().
+///
 /// # Errors
 /// No examples, or as [`Decoder::forward`].
 pub fn correction_loss(decoder: &Decoder, examples: &[&Example], scale: f64, hook: &mut dyn Hook) -> Result<Tensor> {

@@ -240,6 +240,9 @@ impl Parameters {
 
     /// The model's tensors by their Hugging Face names, with deltas merged in.
     ///
+    /// # Shapes
+    /// Linear layers (out, in), their biases (out), norms (width), the embedding (vocab_size, hidden_size).
+    ///
     /// # Errors
     /// As the tensor library reports.
     pub fn merged(&self) -> Result<BTreeMap<String, Tensor>> {

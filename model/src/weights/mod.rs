@@ -69,6 +69,9 @@ impl Weights {
 
     /// Reads a tensor by its Hugging Face name.
     ///
+    /// # Shapes
+    /// `expected`, which a linear layer has as (out, in). Of a matrix that the file fuses with others, only its own rows.
+    ///
     /// # Errors
     /// The tensor is missing, has another shape than `expected`, has a type that cannot be read, or holds a value that
     /// is not finite.

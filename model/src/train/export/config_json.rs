@@ -19,7 +19,7 @@ pub(super) fn config_json(
     let config = parameters.config();
     let mut value = match &parameters.base().config {
         Some(base) => kept(base.clone()),
-        None => made(path, config, tokenizer)?,
+        None => made(path, parameters, tokenizer)?,
     };
     value["architectures"] = json!([family(config).config.class_name]);
     value["dtype"] = json!(stored.name());
@@ -43,7 +43,8 @@ fn family(config: &ModelConfig) -> &'static Family {
     windowed.and_then(Family::named).unwrap_or(own)
 }
 
-fn made(path: &Path, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<Value> {
+fn made(path: &Path, parameters: &Parameters, tokenizer: &Tokenizer) -> Result<Value> {
+    let config = parameters.config();
     let family = family(config);
     check(path, config, family)?;
     let rope = rope_parameters(path, config)?;
@@ -64,6 +65,8 @@ fn made(path: &Path, config: &ModelConfig, tokenizer: &Tokenizer) -> Result<Valu
         "max_position_embeddings": config.context,
         "bos_token_id": tokenizer.bos_id(),
         "eos_token_id": eos,
+        // said where there is none: some families have an id by default, which a small vocabulary lacks
+        "pad_token_id": pad_id(parameters, tokenizer),
         "initializer_range": 0.02,
     });
     let (activation, names) = family.config.activation;
