@@ -42,6 +42,9 @@ model=models/SmolLM2-135M-Instruct.Q4_1.gguf
 [ $# -gt 0 ] || set -- "$root"/notebooks/*.ipynb
 EVCXR_TMPDIR=${EVCXR_TMPDIR:-${XDG_CACHE_HOME:-$HOME/.cache}/redline/notebooks}
 export EVCXR_TMPDIR
+# cells are linked with the standard library of the compiler, which does not lie where the system looks
+LD_LIBRARY_PATH=$(rustc --print target-libdir)${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+export LD_LIBRARY_PATH
 mkdir -p "$EVCXR_TMPDIR"
 cp "$root/Cargo.lock" "$EVCXR_TMPDIR/Cargo.lock" # the same dependencies as everywhere else
 [ -n "$out" ] || out=$(mktemp -d)
