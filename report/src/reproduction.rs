@@ -1,6 +1,6 @@
 //! Figures and page of a whole experiment.
 
-use redline_lab::experiment::SweepAnalysis;
+use redline_lab::experiment::{SweepAnalysis, SweepQuality};
 use redline_lab::reproduce::{ReadingStage, Reproduction, Results};
 use redline_lab::rows::Rows;
 
@@ -67,7 +67,8 @@ pub fn page(run: &Reproduction, rows: &Rows, figure: SweepPlot, program: Setting
 }
 
 fn findings(reading: &ReadingStage, results: &Results, unit: &str) -> Vec<Finding> {
-    let mut findings = sweep_findings(&results.analysis, unit, results.controls.as_ref());
+    let mut findings: Vec<Finding> = quality_finding(&results.quality.quality).into_iter().collect();
+    findings.extend(sweep_findings(&results.analysis, unit, results.controls.as_ref()));
     let auroc = reading.report.iter().filter_map(|layer| Some((layer.layer, layer.auroc?)));
     if let Some((layer, auroc)) = auroc.rev().max_by(|a, b| a.1.value.total_cmp(&b.1.value)) {
         let interval =
@@ -79,6 +80,21 @@ fn findings(reading: &ReadingStage, results: &Results, unit: &str) -> Vec<Findin
         findings.push(Finding::new("clean answers, edit ratio", ends(clean), "they should stay copies, near 0"));
     }
     findings
+}
+
+/// Gain, or likeness to the reference, from end to end.
+fn quality_finding(quality: &SweepQuality) -> Option<Finding> {
+    let (first, last) = (quality.nearness.first()?, quality.nearness.last()?);
+    let (name, note) = match quality.measure {
+        "gain" => ("gain from end to end", "0 copies the answers, 1 is the clean texts".to_owned()),
+        _ => {
+            let unchanged = quality.table.unchanged.reference.as_ref().and_then(|line| line.similarity);
+            let unchanged =
+                unchanged.map_or_else(String::new, |likeness| format!("; the unchanged answers have {likeness:.3}"));
+            ("likeness to the reference", format!("from end to end{unchanged}"))
+        }
+    };
+    Some(Finding::new(name, format!("{:.3} → {:.3}", first.value, last.value), note))
 }
 
 fn ends(analysis: &SweepAnalysis) -> String {
