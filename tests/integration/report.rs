@@ -177,9 +177,9 @@ fn a_browser_shows_every_report() {
     };
     let tiny = hostile();
     let pages = [
-        (reproduce(&tiny), "sweep,examples,slopes,layers,scans,settings"),
+        (reproduce(&tiny), "quality,sweep,examples,slopes,layers,scans,settings"),
         (scan(&tiny), "examples,scans,settings"),
-        (sweep(&tiny, ""), "sweep,examples,slopes,settings"),
+        (sweep(&tiny, ""), "quality,sweep,examples,slopes,settings"),
         (train(&tiny), "examples,training,settings"),
     ];
     for (page, parts) in pages {

@@ -57,10 +57,10 @@ function slopesFigure(slopes) {
     dots(slopes.slopes, box.top + rowHeight / 2, slope => colour(slope < 0 ? "vermilion" : "blue"), "circle", i => `row ${slopes.rows[i]}`);
     dots(random, box.top + 1.5 * rowHeight, colour("random"), "square", i => `random direction ${i}`);
     if (slopes.mean) {
-      const { value, lower, upper } = slopes.mean, y = box.top + rowHeight / 2;
-      nodes.push(shape("line", { x1: X(lower), x2: X(upper), y1: y, y2: y, stroke: colour("ink"), "stroke-width": 3 }));
+      const { value } = slopes.mean, y = box.top + rowHeight / 2;
+      nodes.push(shape("line", { x1: X(lower(slopes.mean)), x2: X(upper(slopes.mean)), y1: y, y2: y, stroke: colour("ink"), "stroke-width": 3 }));
       nodes.push(marker("diamond", X(value), y, 6, { fill: colour("ink") }));
-      values.push({ x: X(value), y, text: `mean slope: ${withInterval(value, lower, upper, 4)}` });
+      values.push({ x: X(value), y, text: `mean slope: ${shown(slopes.mean, 4)}` });
     }
     if (random.length) {
       const limit = X(slopes.random.percentile_95);

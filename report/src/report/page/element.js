@@ -31,6 +31,13 @@ const short = value => (value === null ? "–" : String(Number(value.toFixed(3))
 // A value with its interval.
 const withInterval = (value, low, high, digits = 3) => `${number(value, digits)} [${number(low, digits)}, ${number(high, digits)}]`;
 
+// The ends of an estimate's interval; the value itself where it has none.
+const lower = estimate => estimate.interval?.low ?? estimate.value;
+const upper = estimate => estimate.interval?.high ?? estimate.value;
+
+// An estimate with its interval.
+const shown = (estimate, digits = 3) => (estimate.interval ? withInterval(estimate.value, lower(estimate), upper(estimate), digits) : number(estimate.value, digits));
+
 // A table of texts with a header, which scrolls in itself where it is wide.
 function table(header, rows) {
   const cells = (name, texts) => element("tr", {}, texts.map(text => element(name, {}, text)));

@@ -15,7 +15,7 @@ function sweepFigure(sweep, chosen) {
   const { points, prompts, line, coherent, controls, levels, coherence } = sweep;
   const at = line ? x => line.intercept + line.slope.value * x : null;
   const everything = [
-    ...points.flatMap(({ mean }) => [mean.value, mean.lower, mean.upper]), ...(line ? line.range.map(at) : []),
+    ...points.flatMap(({ mean }) => [mean.value, lower(mean), upper(mean)]), ...(line ? line.range.map(at) : []),
     ...(line ? line.band.flatMap(([, low, high]) => [low, high]) : []), ...controls.flatMap(control => control.points.map(point => point[1])),
     ...levels.map(level => level[1]), ...withoutOutliers(prompts.flat()),
   ];
@@ -58,9 +58,9 @@ function sweepFigure(sweep, chosen) {
       nodes.push(shape("path", { class: "line", d: path(line.range.map(px => [X(px), Y(at(px))])), stroke: colour("vermilion"), "stroke-width": 3 }));
     }
     for (const { coefficient, mean } of points) {
-      const px = X(coefficient), ends = { x1: px, x2: px, y1: Y(mean.lower), y2: Y(mean.upper) };
+      const px = X(coefficient), ends = { x1: px, x2: px, y1: Y(lower(mean)), y2: Y(upper(mean)) };
       nodes.push(shape("line", { ...ends, stroke: colour("blue"), "stroke-width": 2 }), shape("circle", { cx: px, cy: Y(mean.value), r: 5.5, fill: colour("blue"), class: "mean" }));
-      values.push({ x: px, y: Y(mean.value), text: `mean at ${short(coefficient)}: ${withInterval(mean.value, mean.lower, mean.upper)}` });
+      values.push({ x: px, y: Y(mean.value), text: `mean at ${short(coefficient)}: ${shown(mean)}` });
     }
     const bottom = coherence ? costs(width, box, x, points, coherence, coherent, range, nodes, values) : box.bottom;
     return { height: bottom + 46, nodes: nodes.flat(), values };
@@ -104,7 +104,7 @@ function sweepKeys({ n_prompts: n, prompts, line, coherent, controls, levels, co
   keys.push([lineKey("blue", null, "2 3"), "the prompt shown below"]);
   if (beyond) keys.push([[marker("triangle", 13, 6, 4, { fill: colour("blue") })], `prompt values beyond the axis: ${beyond}`]);
   if (line) {
-    keys.push([lineKey("vermilion"), `line: slope ${withInterval(line.slope.value, line.slope.lower, line.slope.upper, 4)}, R² ${number(line.r_squared, 3)}`]);
+    keys.push([lineKey("vermilion"), `line: slope ${shown(line.slope, 4)}, R² ${number(line.r_squared, 3)}`]);
     keys.push([areaKey("vermilion", 0.3), "its band, 95 %"]);
   }
   if (coherent) keys.push([areaKey("green", 0.3), `coherent range ${short(coherent.low)} … ${short(coherent.high)}`]);
