@@ -199,7 +199,8 @@ impl Decoder {
     /// let decoder = Parameters::from_scratch(ModelConfig::llama([320, 32, 64, 2, 4], 256), 7)?.inference_decoder()?;
     /// let read = |tokens: &[u32], past: Past<'_>| -> Result<Vec<f32>> {
     ///     let states = decoder.forward(&mut [Chunk { tokens, past }], &mut NoHook, &Wanted::LastOfRow)?;
-    ///     Ok(states.map_or(Ok(Vec::new()), |states| decoder.logits(&states)?.flatten_all()?.to_vec1())?)
+    ///     let Some(states) = states else { return Ok(Vec::new()) };
+    ///     Ok(decoder.logits(&states)?.flatten_all()?.to_vec1()?)
     /// };
     /// let mut cache = decoder.cache(vec![0], 4)?;
     /// read(&[3, 1], Past::Cache(&mut cache))?;

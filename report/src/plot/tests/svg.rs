@@ -1,5 +1,5 @@
 use super::samples::{self, estimate};
-use crate::plot::{Heatmap, Plot, PlotError, SweepPlot, svg_string};
+use crate::plot::{Control, Heatmap, Plot, PlotError, SweepPlot, svg_string};
 
 /// The texts of an SVG document with the row they stand at.
 fn texts(svg: &str) -> Vec<(f64, String)> {
@@ -134,8 +134,11 @@ fn a_line_fitted_beyond_the_sweep_is_not_bent() {
 fn a_long_legend_makes_room_for_itself() {
     let mut plot = samples::sweep(&[-1.0, 0.0, 1.0]);
     let (_, height) = plot.size();
-    for _ in 0..12 {
-        plot.controls.push(plot.controls[0].clone());
+    // controls of one name share a line
+    plot.controls.extend(vec![plot.controls[0].clone(); 12]);
+    assert!(plot.size().1 < height + 40);
+    for i in 0..12 {
+        plot.controls.push(Control { name: format!("control {i}"), ..plot.controls[0].clone() });
     }
     assert!(plot.size().1 > height + 200);
 }
