@@ -1,4 +1,4 @@
-//! Correcting answers: one way to write ([`write`]), and an Aligner with its vector, which counts what was done to rows
+//! Correcting answers: one way to write ([`write()`]), and an Aligner with its vector, which counts what was done to rows
 //! ([`Corrector`]).
 
 mod corrector;

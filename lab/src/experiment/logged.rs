@@ -49,7 +49,7 @@ pub fn sweep_prompts(
 /// Sweeps the prompts that the file does not hold yet; its rows are those of all prompts afterwards. `label` names the stage.
 ///
 /// # Errors
-/// Those of [`redline_steer::sweep`], or the file cannot be written.
+/// Those of [`redline_steer::sweep()`], or the file cannot be written.
 pub fn sweep_logged(
     aligner: &Aligner,
     swept: &Swept<'_>,

@@ -36,7 +36,7 @@ pub struct GenerateOptions {
     /// Ids that end a row; the id itself is not part of the output.
     pub stop_ids: Vec<u32>,
     /// Whether all of a prompt but its last token is read once for all its rows (or was, as [`Prompt::prefix`]). Right when no hook distinguishes the
-    /// rows on those tokens; a hook sees them under [`SHARED_ROW`].
+    /// rows on those tokens; a hook sees them under [`SHARED_ROW`](crate::hook::SHARED_ROW).
     pub share_prompt: bool,
 }
 
