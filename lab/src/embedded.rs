@@ -11,8 +11,10 @@ use redline_model::{Adapter, Model, Qac, Result};
 use redline_probe::Method;
 use redline_probe::split::normalise;
 
+use crate::built_in::EMBEDDED_STRICTNESS;
 use crate::data::DataError;
 use crate::data::corrupt::CorruptedRow;
+use crate::rows::at_strictness;
 
 /// The weights with their tokenizer: GGUF, Q8_0.
 pub const MODEL: &[u8] = include_bytes!("../../assets/aligner/redline-tiny.gguf");
@@ -82,8 +84,7 @@ pub fn rows() -> std::result::Result<Vec<CorruptedRow>, DataError> {
 /// ```
 pub fn triples() -> std::result::Result<Vec<Qac>, DataError> {
     let mut seen = std::collections::HashSet::new();
-    let triple = |row: &CorruptedRow| Ok(Qac { correction: row.correction_at(1)?, ..row.to_qac() });
-    let mut triples = rows()?.iter().map(triple).collect::<std::result::Result<Vec<Qac>, DataError>>()?;
+    let mut triples = at_strictness(&rows()?, EMBEDDED_STRICTNESS)?;
     triples.retain(|qac| qac.answer.trim() != qac.correction.trim() && seen.insert(normalise(&qac.question)));
     Ok(triples)
 }

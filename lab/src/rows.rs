@@ -58,6 +58,16 @@ impl Rows {
         Self { flawed: Some(flawed), ..Self::of(triples, name) }
     }
 
+    /// Some of the rows with an answer that is clean already: the clean text where flaws are known, else the correction.
+    pub fn clean_at(&self, rows: &[usize]) -> Vec<Qac> {
+        let clean = |row: usize| match &self.flawed {
+            Some(flawed) => flawed[row].clean.clone(),
+            None => self.triples[row].correction.clone(),
+        };
+        let triple = |&row: &usize| Qac { answer: clean(row), correction: clean(row), ..self.triples[row].clone() };
+        rows.iter().map(triple).collect()
+    }
+
     /// Some of the triples, each with its row number.
     pub fn at(&self, rows: &[usize]) -> Vec<(usize, &Qac)> {
         rows.iter().map(|&row| (row, &self.triples[row])).collect()

@@ -15,9 +15,6 @@ use crate::defaults;
 
 use super::numbers::{MOST_BATCH_ROWS, MOST_RANDOM, MOST_ROWS, MOST_TOKENS, count};
 
-/// Longest output, in tokens, of the rows inside the program.
-const MOST_EMBEDDED_TOKENS: usize = 160;
-
 /// Random and shuffled directions of a quick run.
 const QUICK_NULLS: [usize; 2] = [5, 2];
 
@@ -104,8 +101,6 @@ impl ReproduceArgs {
             (None, Some(BuiltIn::Embedded)) => ReproduceOptions::embedded(),
             (None, _) => ReproduceOptions::embedded_rows(model),
         };
-        // outputs of the rows inside the program are longer
-        let max_new_tokens = if self.data.is_some() { suited.max_new_tokens } else { MOST_EMBEDDED_TOKENS };
         let nulls = if self.quick { QUICK_NULLS } else { [suited.random_generated, suited.shuffled_generated] };
         Ok(ReproduceOptions {
             n_pairs: self.pairs.unwrap_or(suited.n_pairs),
@@ -116,7 +111,7 @@ impl ReproduceArgs {
             layers: defaults::layers(&self.model, &self.layers),
             unit: self.unit,
             range: defaults::range(&self.model, self.range),
-            max_new_tokens: self.max_new_tokens.unwrap_or(max_new_tokens),
+            max_new_tokens: self.max_new_tokens.unwrap_or(suited.max_new_tokens),
             coherence_bound: self.coherence_bound,
             random_generated: self.random_generated.unwrap_or(nulls[0]),
             shuffled_generated: self.shuffled_generated.unwrap_or(nulls[1]),

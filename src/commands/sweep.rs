@@ -1,6 +1,6 @@
 //! `redline sweep`: held-out prompts at several coefficients, written row by row.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -86,7 +86,9 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let swept = Swept { prompts: &prompts, vectors: &vectors, arms: &arms, options: &options };
     sweep_logged(&aligner, &swept, &mut log, "sweep", &mut Shown::default())?;
     output::note!("wrote {}", args.out.display());
-    let quality = judge_sweep(&rows, &complete(log.rows()), &[], &Evidence::default(), &BootstrapOptions::default());
+    let complete = log.complete_rows(arms.len());
+    let complete: Vec<SweepRow> = log.rows().iter().filter(|row| complete.contains(&row.row)).cloned().collect();
+    let quality = judge_sweep(&rows, &complete, &[], &Evidence::default(), &BootstrapOptions::default());
     let quality = quality.unwrap_or_else(|error| {
         output::note!("warning: quality is not measured: {error}");
         None
@@ -120,13 +122,6 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The rows of prompts that have an output at every coefficient.
-fn complete(rows: &[SweepRow]) -> Vec<SweepRow> {
-    let coefficients: BTreeSet<u32> = rows.iter().map(|row| row.coefficient.to_bits()).collect();
-    let n_of = |prompt: usize| rows.iter().filter(|row| row.row == prompt).count();
-    rows.iter().filter(|row| n_of(row.row) == coefficients.len()).cloned().collect()
 }
 
 /// The sweep on one page.

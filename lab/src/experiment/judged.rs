@@ -3,7 +3,6 @@
 use redline_model::Qac;
 use redline_probe::stats::Estimate;
 use redline_steer::{BootstrapOptions, SweepRow, bootstrap_sweep, paired_change};
-
 use serde::Serialize;
 
 use crate::data::corrupt::CorruptedRow;
@@ -83,10 +82,12 @@ impl Judged {
     /// Judges outputs for the answers of rows, and for their clean texts.
     pub(crate) fn new(rows: &Rows, swept: &[SweepRow], clean: &[SweepRow]) -> Result<Self> {
         // clean texts stand behind the answers, under numbers of their own
-        let offset = rows.triples.len();
+        let (offset, no_clean) = (rows.triples.len(), clean.is_empty());
         let clean = clean.iter().map(|row| Sample { row: offset + row.row, ..Sample::from(row) });
         let samples: Vec<Sample<'_>> = swept.iter().map(Sample::from).chain(clean).collect();
         match &rows.flawed {
+            Some(flawed) if no_clean => Ok(Self::Oracle(OracleRun::new(flawed, &samples)?)),
+            None if no_clean => Ok(Self::Reference(ReferenceRun::new(&rows.triples, &samples)?)),
             Some(flawed) => {
                 let clean = flawed.iter().map(|row| CorruptedRow {
                     answer: row.clean.clone(),

@@ -2,7 +2,7 @@
 
 /// The mean; none of no values.
 pub(super) fn mean(values: &[f64]) -> Option<f64> {
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    redline_probe::stats::mean(values.iter().copied())
 }
 
 /// The median, of an even number the mean of the two in the middle; none of no values.

@@ -66,7 +66,7 @@ impl Run<'_> {
             false => self.logged("controls", &all_prompts[..n_control], &control_vectors, &control_arms, observer)?,
         };
 
-        let clean_triples = self.clean_triples(&rows[..n_control]);
+        let clean_triples = self.rows.clean_at(&rows[..n_control]);
         let clean: Vec<(usize, &Qac)> = rows.iter().copied().zip(&clean_triples).collect();
         let clean_rows = self.logged("clean", &self.prompts(&clean)?, &correction, &all_arms, observer)?;
         let prompting_rows = self.prompting(&triples[..n_control], &reading.control, observer)?;

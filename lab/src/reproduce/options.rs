@@ -10,6 +10,9 @@ use crate::error::{Error, Result};
 use crate::experiment::{DEFAULT_COHERENCE_BOUND, ExtractionSettings, LayerSpec};
 use crate::rows::Rows;
 
+/// Longest output, in tokens, of the rows inside the program.
+const MOST_EMBEDDED_TOKENS: usize = 160;
+
 /// Everything that the numbers of an experiment depend on, besides model and rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReproduceOptions {
@@ -53,12 +56,13 @@ impl ReproduceOptions {
 
     /// The Aligner inside the program and the rows inside it.
     pub fn embedded() -> Self {
-        Self { n_pairs: 160, n_prompts: 200, control_prompts: 32, ..Self::for_model(Some(BuiltIn::Embedded)) }
+        let all = Self::embedded_rows(Some(BuiltIn::Embedded));
+        Self { n_pairs: 160, n_prompts: 200, control_prompts: 32, ..all }
     }
 
     /// The rows inside the program, with a model that takes its time.
     pub fn embedded_rows(model: Option<BuiltIn>) -> Self {
-        Self { n_pairs: 96, n_prompts: 32, ..Self::for_model(model) }
+        Self { n_pairs: 96, n_prompts: 32, max_new_tokens: MOST_EMBEDDED_TOKENS, ..Self::for_model(model) }
     }
 
     /// Rows of one's own, with this model.

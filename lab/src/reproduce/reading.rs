@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use redline_model::Qac;
 use redline_probe::{ContrastPair, LatScan, LayerReading, PairBuilder, PairDesign, Reading};
 use redline_steer::control_file::write_control_vector;
 use redline_steer::controls::shuffled_like;
@@ -119,17 +118,6 @@ impl Run<'_> {
     pub(super) fn pair_builder(&self) -> Result<PairBuilder<'_>> {
         let (model, template) = (&self.aligner.model, &self.aligner.template);
         Ok(PairBuilder::new(model, template, PairDesign::Forced, self.options.extraction.max_tokens)?)
-    }
-
-    /// Some of the triples with an answer that is clean already.
-    pub(super) fn clean_triples(&self, rows: &[usize]) -> Vec<Qac> {
-        let clean = |row: usize| match &self.rows.flawed {
-            Some(flawed) => flawed[row].clean.clone(),
-            None => self.rows.triples[row].correction.clone(),
-        };
-        let triple =
-            |&row: &usize| Qac { answer: clean(row), correction: clean(row), ..self.rows.triples[row].clone() };
-        rows.iter().map(triple).collect()
     }
 }
 

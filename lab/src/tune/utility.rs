@@ -79,11 +79,8 @@ impl Sweeping<'_> {
         label: &str,
         observer: &mut dyn Observer,
     ) -> Result<Vec<SweepRow>> {
-        let flawed = self.run.rows.flawed.iter().flatten();
-        let clean: Vec<Qac> = flawed
-            .map(|row| Qac { answer: row.clean.clone(), correction: row.clean.clone(), ..row.to_qac() })
-            .collect();
-        let triples: Vec<(usize, &Qac)> = rows.iter().filter_map(|&row| Some((row, clean.get(row)?))).collect();
+        let clean = self.run.rows.clean_at(rows);
+        let triples: Vec<(usize, &Qac)> = rows.iter().copied().zip(&clean).collect();
         let mut log = SweepLog::open(&self.scratch.join(format!("{label}.jsonl")), &Value::Null)?;
         self.write(&triples, coefficients, &mut log, label, observer)
     }

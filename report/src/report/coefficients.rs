@@ -32,6 +32,6 @@ pub fn coefficient_cells(analysis: &SweepAnalysis) -> Table {
 }
 
 /// A number with three decimals, or a dash.
-fn number(value: Option<f64>) -> String {
+pub(super) fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "–".into(), |value| format!("{value:.3}"))
 }

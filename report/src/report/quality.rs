@@ -6,6 +6,7 @@ use redline_probe::stats::Estimate;
 use serde::Serialize;
 
 use super::Table;
+use super::coefficients::number;
 
 /// Quality: verdicts and a line a coefficient.
 #[derive(Debug, Clone, Serialize)]
@@ -131,10 +132,6 @@ fn estimate(at: &Estimate) -> String {
         Some(interval) => format!("{:.3} [{:.3}, {:.3}]", at.value, interval.low, interval.high),
         None => format!("{:.3}", at.value),
     }
-}
-
-fn number(value: Option<f64>) -> String {
-    value.map_or_else(|| "–".into(), |value| format!("{value:.3}"))
 }
 
 fn percent(share: Option<f64>) -> String {
