@@ -25,6 +25,7 @@ pub mod stack;
 pub mod steering;
 pub mod sweep;
 pub mod train;
+pub mod trained;
 pub mod tune;
 pub mod writes;
 
@@ -43,12 +44,13 @@ pub use extract::ExtractArgs;
 pub use fit::FitArgs;
 pub use layers::LayersArgs;
 pub use model::ModelArgs;
-pub use pairs::PairArgs;
+pub use pairs::{PairArgs, VectorMethod};
 pub use ratio::RatioArgs;
 pub use reproduce::ReproduceArgs;
 pub use sampling::{Coefficients, SamplingArgs};
 pub use scan::ScanArgs;
 pub use sweep::SweepArgs;
+pub use trained::TrainedArgs;
 
 /// The coefficients of the published figure.
 pub const PUBLISHED_COEFFICIENTS: &str = "-1,-0.75,-0.5,-0.25,0,0.25,0.5";

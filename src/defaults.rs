@@ -5,7 +5,7 @@ use redline::experiment::LayerSpec;
 use redline::lab::built_in;
 use redline::steer::TokenRange;
 
-use crate::cli::{Coefficients, ModelArgs, PairArgs};
+use crate::cli::{Coefficients, ModelArgs, PairArgs, VectorMethod};
 
 /// The coefficients given, or those of the model.
 pub fn coefficients(model: &ModelArgs, asked: Option<&Coefficients>) -> Vec<f32> {
@@ -24,6 +24,6 @@ pub fn range(model: &ModelArgs, asked: Option<TokenRange>) -> TokenRange {
 
 /// The method given, or for the two built-in Aligners the one that won on the development questions.
 pub fn pair_args(model: &ModelArgs, asked: &PairArgs) -> PairArgs {
-    let method = asked.method.or(built_in::method(model.built_in()));
+    let method = asked.method.or(built_in::method(model.built_in()).map(VectorMethod::Read));
     PairArgs { method, ..asked.clone() }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use redline_model::gguf::is_gguf;
 use redline_model::{AlignerTemplate, Model, Qac, Site};
 use redline_probe::Reading;
-use redline_probe::artifact::question_hash;
+use redline_probe::artifact::{Training, question_hash};
 use redline_steer::control_file::{read_control_vector, shift_back};
 use redline_steer::{
     ControlVector, Error as SteerError, Gate, Inject, Operator, RowSteering, TokenRange, Unit, reading_control_vector,
@@ -15,6 +15,9 @@ use crate::error::{Error, Result};
 use crate::experiment::LayerSpec;
 use crate::profile::{Profile, find};
 use crate::vector_unit::VectorUnit;
+
+/// Stands for a file where nothing is injected and the coefficient is that of the copy bias alone.
+pub const NO_VECTOR: &str = "none";
 
 /// A vector file, where it is injected, and the profile behind it where there is one.
 #[derive(Debug, Clone)]
@@ -29,6 +32,9 @@ pub struct Steering {
     pub range: TokenRange,
     /// How the vector meets activations.
     pub operator: Operator,
+    /// Nats that a unit of coefficient takes from the logit of the answer's next token (and −1 adds to it); see
+    /// [`CopyBias`](redline_model::generate::CopyBias).
+    pub copy_bias: f32,
     /// Whether a vector made with other weights of the same size is accepted.
     pub any_model: bool,
     /// Whether the GGUF file comes from llama.cpp's own generator, which numbers blocks one too high.
@@ -102,6 +108,7 @@ impl Steering {
             unit,
             range,
             operator: Operator::Add,
+            copy_bias: 0.0,
             any_model: false,
             from_llama_cpp_generator: false,
             profile: None,
@@ -114,6 +121,11 @@ impl Steering {
     /// The profile holds no template.
     pub fn template(&self) -> Result<Option<AlignerTemplate>> {
         Ok(self.profile.as_ref().map(|used| used.profile.aligner_template()).transpose()?)
+    }
+
+    /// The file of the vector, where there is one.
+    pub fn file(&self) -> Option<&PathBuf> {
+        Some(&self.vector).filter(|path| path.as_os_str() != NO_VECTOR)
     }
 
     /// The coefficient of the profile.
@@ -221,13 +233,19 @@ pub struct LoadedVector {
 fn load_vector(steering: &Steering, model: &Model) -> Result<LoadedVector> {
     let path = &steering.vector;
     let config = model.decoder.config();
+    if path.as_os_str() == NO_VECTOR {
+        let layers = [(0, vec![0.0; config.hidden_size])].into();
+        let (vector, unit) = (ControlVector::new(layers)?, VectorUnit::Scaled(steering.unit));
+        return Ok(LoadedVector { vector, unit, questions: Vec::new(), notes: Vec::new() });
+    }
     if !is_gguf(path) {
         let reading = Reading::load(path)?;
         check_reading(&reading, path, model, steering.any_model)?;
-        let layers = steering.layers.resolve(config.n_layers)?;
+        let layers = steering.layers.of_reading(&reading, config.n_layers)?;
         let vector = reading_control_vector(&reading, &layers, steering.unit)?;
+        let notes = reading.provenance.training.as_ref().map(|training| training_notes(training, steering));
         let (unit, questions) = (VectorUnit::Scaled(steering.unit), reading.provenance.questions);
-        return Ok(LoadedVector { vector, unit, questions, notes: Vec::new() });
+        return Ok(LoadedVector { vector, unit, questions, notes: notes.unwrap_or_default() });
     }
     let at = |error: SteerError| Error::at(path.display(), error);
     let file = read_control_vector(path).map_err(at)?;
@@ -251,6 +269,22 @@ fn load_vector(steering: &Steering, model: &Model) -> Result<LoadedVector> {
         notes.push("note: --unit does not apply to GGUF vectors; their scales are part of the tensors".into());
     }
     Ok(LoadedVector { vector, unit: VectorUnit::File, questions: Vec::new(), notes })
+}
+
+/// Where a trained vector is not used as it was trained.
+fn training_notes(training: &Training, steering: &Steering) -> Vec<String> {
+    let (path, mut notes) = (steering.vector.display(), Vec::new());
+    if training.range != steering.range.to_string() {
+        let (trained, used) = (&training.range, steering.range);
+        notes.push(format!("warning: {path} was trained over the positions `{trained}` and is used over `{used}`: give --range {trained}"));
+    }
+    if steering.unit != Unit::Gap {
+        notes.push(format!(
+            "warning: {path} is used in --unit {}; it was trained for coefficients in `gap`",
+            steering.unit
+        ));
+    }
+    notes
 }
 
 /// Refuses a reading vector of another shape, and one of other weights unless they are allowed.

@@ -23,7 +23,9 @@ pub use hash::{file_hash, hash_of};
 pub use pipe::{Input, open_input, read_input};
 pub(crate) use source::Source;
 pub use temporary::{TEMPORARY_MARK, remove_leftovers, remove_leftovers_in};
-pub use writing::{AtomicFile, folder_of, is_stream, is_written_to, open_to_append, resolved, write_atomically};
+pub use writing::{
+    AtomicFile, folder_of, is_stream, is_written_to, open_to_append, remove_if_there, resolved, write_atomically,
+};
 
 /// Most bytes of a file of settings: config.json, generation_config.json, an index of weights.
 pub const MOST_SETTINGS: u64 = 16 << 20;

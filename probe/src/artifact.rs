@@ -58,6 +58,36 @@ pub struct Provenance {
     pub n_pairs: usize,
     /// Hashes of the questions the vector has seen, for leak checks; see [`question_hash`].
     pub questions: Vec<String>,
+    /// How the vector was trained further; absent where it was only read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Training>,
+}
+
+/// How a vector was trained, from the one that `extract` names.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Training {
+    /// What it was trained for.
+    pub goal: String,
+    /// Positions that were steered.
+    pub range: String,
+    /// Rows it was trained on.
+    pub n_rows: usize,
+    /// Rows of other questions that decided which step was taken.
+    pub n_development: usize,
+    /// Steps done.
+    pub n_steps: usize,
+    /// The step that was taken.
+    pub best_step: usize,
+    /// Rows of a step.
+    pub batch_rows: usize,
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Mean loss a token on the development rows before training, in nats.
+    pub start_loss: f64,
+    /// The same of the vector that was taken.
+    pub best_loss: f64,
 }
 
 /// A reading vector with everything that scans and injections need.
@@ -88,6 +118,8 @@ struct LayerNumbers {
     score_std: f64,
     explained_variance_ratio: Option<f64>,
     cosine_to_mean_diff: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    trained_norm: Option<f64>,
 }
 
 /// A short hash of a question after normalisation: the same question has the same hash, and the text stays out.
@@ -111,6 +143,7 @@ impl Reading {
             score_std: vector.score_std,
             explained_variance_ratio: vector.explained_variance_ratio,
             cosine_to_mean_diff: vector.cosine_to_mean_diff,
+            trained_norm: vector.trained_norm,
         };
         let header = Header {
             format: FORMAT.into(),
@@ -182,6 +215,9 @@ impl Reading {
                 if !(numbers.gap.is_finite() && numbers.score_std.is_finite()) {
                     return Err(malformed(path, format!("layer {layer}: gap or score_std is not finite")));
                 }
+                if numbers.trained_norm.is_some_and(|norm| !(norm.is_finite() && norm > 0.0)) {
+                    return Err(malformed(path, format!("layer {layer}: trained_norm is no number above 0")));
+                }
                 Ok(LayerVector {
                     layer,
                     direction,
@@ -190,6 +226,7 @@ impl Reading {
                     score_std: numbers.score_std,
                     explained_variance_ratio: numbers.explained_variance_ratio,
                     cosine_to_mean_diff: numbers.cosine_to_mean_diff,
+                    trained_norm: numbers.trained_norm,
                 })
             })
             .collect::<Result<Vec<_>>>()?;

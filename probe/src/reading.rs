@@ -31,6 +31,9 @@ pub struct LayerVector {
     pub explained_variance_ratio: Option<f64>,
     /// Cosine of the direction with the mean difference.
     pub cosine_to_mean_diff: Option<f64>,
+    /// Length that a unit of coefficient adds along the direction, where the vector was trained to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trained_norm: Option<f64>,
 }
 
 impl LayerVector {
@@ -47,6 +50,7 @@ impl LayerVector {
             score_std: 0.0,
             explained_variance_ratio: direction.explained_variance_ratio,
             cosine_to_mean_diff: direction.cosine_to_mean_diff,
+            trained_norm: None,
         };
         let (positive, negative) = vector.pole_scores(train)?;
         vector.gap = (positive.sum() - negative.sum()) / train.n_pairs() as f64;

@@ -130,6 +130,7 @@ mod tests {
             score_std: 1.0,
             explained_variance_ratio: None,
             cosine_to_mean_diff: None,
+            trained_norm: None,
         }
     }
 

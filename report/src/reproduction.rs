@@ -4,7 +4,10 @@ use redline_lab::experiment::{SweepAnalysis, SweepQuality};
 use redline_lab::reproduce::{ReadingStage, Reproduction, Results};
 use redline_lab::rows::Rows;
 
-use crate::figures::{control_curves, heatmap, layer_profile, quality_curves, scan_title, slope_plot, sweep_plot};
+use crate::figures::{
+    control_curves, heatmap, layer_profile, pareto_curves, phase_heatmap, quality_curves, scan_title, slope_plot,
+    sweep_plot,
+};
 use crate::plot::{Control, ControlKind, PlotError, SweepPlot, write_both};
 use crate::report::{
     Examples, Finding, ProfilePart, QualityPart, Report, ScanPart, SettingsGroup, SlopesPart, SweepPart,
@@ -30,6 +33,13 @@ pub fn draw(run: &Reproduction) -> Result<SweepPlot, PlotError> {
     let figure = sweep_plot(&results.analysis, &run.options.unit.to_string(), controls, results.prompting.clone());
     write_both(&figure, &run.folder.file("sweep"))?;
     write_both(&quality_curves(&results.quality.quality, &run.options.unit.to_string()), &run.folder.file("quality"))?;
+    let quality = &results.quality.quality;
+    if let Some(phases) = &quality.phases {
+        write_both(&phase_heatmap(phases, &run.options.unit.to_string()), &run.folder.file("phases"))?;
+    }
+    if let Some(pareto) = pareto_curves(&quality.table, &results.quality.prompting) {
+        write_both(&pareto, &run.folder.file("pareto"))?;
+    }
     if let Some(slopes) = slope_plot(&results.analysis, results.controls.as_ref()) {
         write_both(&slopes, &run.folder.file("slopes"))?;
     }
@@ -57,6 +67,7 @@ pub fn page(run: &Reproduction, rows: &Rows, figure: SweepPlot, program: Setting
         slope_plot(analysis, results.controls.as_ref()).map(|plot| SlopesPart { plot, rows: analysis.prompts.clone() });
     report.quality = Some(QualityPart::new(&results.quality.quality));
     report.curves = vec![quality_curves(&results.quality.quality, &unit)];
+    report.curves.extend(pareto_curves(&results.quality.quality.table, &results.quality.prompting));
     report.sweep = Some(SweepPart::new(analysis, figure, coefficient_cells(analysis)));
     report.examples = Examples::of_sweep(&run.sweeps.rows, analysis, &unit, |row| rows.triples.get(row));
     let n_held_out = reading.report.first().map_or(0, |layer| layer.n_pairs);

@@ -26,6 +26,8 @@ pub struct Dial {
     pub layers: LayerSpec,
     /// Positions.
     pub range: TokenRange,
+    /// Nats that a unit of coefficient takes from the logit of the answer's next token.
+    pub copy_bias: f32,
     /// The coefficient of requests that give none.
     pub coefficient: f32,
     /// What was measured with it, where something was.
@@ -140,6 +142,8 @@ pub struct Steering {
     pub coefficient: f32,
     /// How the vector meets the activation.
     pub operator: Operator,
+    /// Nats that a unit of coefficient takes from the logit of the answer's next token.
+    pub copy_bias: f32,
     /// Mean edit ratio that a sweep predicts, where one was measured with the same choices.
     pub predicted_ratio: Option<f64>,
 }
@@ -203,7 +207,8 @@ impl Dials {
         let vector = self.ready(dial, layers.as_ref().unwrap_or(&dial.layers))?;
         let measured = dial.measured.filter(|_| layers.is_none() && operator == Operator::Add);
         let predicted_ratio = measured.and_then(|measured| measured.predict(f64::from(coefficient)));
-        Ok(Some(Steering { name: dial.name.clone(), vector, coefficient, operator, predicted_ratio }))
+        let (name, copy_bias) = (dial.name.clone(), dial.copy_bias);
+        Ok(Some(Steering { name, vector, coefficient, operator, copy_bias, predicted_ratio }))
     }
 
     fn ready(&self, dial: &Dial, layers: &LayerSpec) -> Result<Arc<ReadyVector>, DialError> {
@@ -223,7 +228,7 @@ impl Dials {
         let wrong = |error: redline_steer::Error| DialError::Layers { rule: error.to_string() };
         let vector = match (&dial.vector, layers) {
             (DialVector::Reading(reading, unit), layers) => {
-                let layers = layers.resolve(self.config.n_layers).map_err(wrong)?;
+                let layers = layers.of_reading(reading, self.config.n_layers).map_err(wrong)?;
                 reading_control_vector(reading, &layers, *unit)
             }
             (DialVector::Control(vector), LayerSpec::Auto | LayerSpec::All) => Ok(vector.clone()),

@@ -1,8 +1,10 @@
 //! Options of pairs and of the direction that is found in them.
 
+use std::str::FromStr;
+
 use clap::Args;
 use redline::experiment::ExtractionSettings;
-use redline::model::Site;
+use redline::model::{Site, UnknownName};
 use redline::probe::scan::SCAN_TOKENS;
 use redline::probe::{ExtractOptions, Method, PairDesign, ReadAt, Scaling};
 
@@ -22,8 +24,8 @@ pub struct PairArgs {
     #[arg(long, default_value = "resid_post")]
     pub site: String,
     /// How the direction is found
-    #[arg(long, help = format!("How the direction is found: {} [default: pca_diff; mean_diff for `tune`, and for `reproduce` on the embedded Aligner and on smollm2]", Method::NAMES))]
-    pub method: Option<Method>,
+    #[arg(long, help = format!("How the direction is found: {}, or trained from mean_diff [default: pca_diff; mean_diff for `tune`, and for `reproduce` on the embedded Aligner and on smollm2]", Method::NAMES))]
+    pub method: Option<VectorMethod>,
     /// Scaling before PCA: per-dimension (a direction to steer by), per-dimension-filter (one to read by), none
     #[arg(long, default_value_t = ExtractOptions::default().scaling)]
     pub scaling: Scaling,
@@ -45,8 +47,52 @@ pub struct PairArgs {
     pub strictness: Option<u8>,
 }
 
+/// Name of the method that is no reading.
+const TRAINED: &str = "trained";
+
+/// How a vector is found: read from pairs, or trained from the one that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VectorMethod {
+    /// Read from pairs.
+    Read(Method),
+    /// Trained, from the mean difference.
+    Trained,
+}
+
+impl VectorMethod {
+    /// How the vector is read that is used, or that training starts at.
+    fn read(self) -> Method {
+        match self {
+            Self::Read(method) => method,
+            Self::Trained => Method::MeanDiff,
+        }
+    }
+}
+
+impl FromStr for VectorMethod {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            TRAINED => Ok(Self::Trained),
+            _ => name.parse().map(Self::Read).map_err(|error: UnknownName| format!("{error}, {TRAINED}")),
+        }
+    }
+}
+
 impl PairArgs {
-    /// The settings that the pair options stand for.
+    /// The settings of a verb that only reads directions.
+    pub fn reading_settings(&self, seed: u64) -> anyhow::Result<ExtractionSettings> {
+        match self.method {
+            Some(VectorMethod::Trained) => Err(hinted(
+                "--method trained: this command reads directions and trains none",
+                "train one with `redline extract --method trained`, and give its file as --vector where that is taken",
+            )),
+            _ => self.settings(seed),
+        }
+    }
+
+    /// The settings that the pair options stand for; of a vector that is trained, those of its start.
     pub fn settings(&self, seed: u64) -> anyhow::Result<ExtractionSettings> {
         let site: Site = self.site.parse()?;
         if !(self.held_out_share > 0.0 && self.held_out_share < 1.0) {
@@ -58,7 +104,7 @@ impl PairArgs {
             read: self.read.unwrap_or_else(|| ReadAt::default_for(self.design)),
             site: site.to_string(),
             extract: ExtractOptions {
-                method: self.method.unwrap_or(ExtractOptions::default().method),
+                method: self.method.map_or(ExtractOptions::default().method, VectorMethod::read),
                 scaling: self.scaling,
                 mirrored: !self.no_mirror,
                 seed,

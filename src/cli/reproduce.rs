@@ -6,11 +6,12 @@ use clap::Args;
 use redline::experiment::{DEFAULT_COHERENCE_BOUND, LayerSpec};
 use redline::lab::built_in::BuiltIn;
 use redline::lab::reproduce::{MOST_SHUFFLED, ReproduceOptions};
+use redline::lab::rows::Rows;
 use redline::steer::{TokenRange, Unit};
 
 use super::Coefficients;
 use super::ModelArgs;
-use super::PairArgs;
+use super::{PairArgs, TrainedArgs};
 use crate::defaults;
 
 use super::numbers::{MOST_BATCH_ROWS, MOST_RANDOM, MOST_ROWS, MOST_TOKENS, count};
@@ -54,6 +55,8 @@ pub struct ReproduceArgs {
     pub seed: u64,
     #[command(flatten)]
     pub pair: PairArgs,
+    #[command(flatten)]
+    pub trained: TrainedArgs,
     /// Layers to inject: auto, all, 8-25 or 3,5,7; auto is all for the Aligner inside the program
     #[arg(long, default_value_t)]
     pub layers: LayerSpec,
@@ -94,13 +97,14 @@ pub struct ReproduceArgs {
 
 impl ReproduceArgs {
     /// What is asked for, and for the rest what suits model and rows.
-    pub fn options(&self) -> anyhow::Result<ReproduceOptions> {
+    pub fn options(&self, rows: &Rows) -> anyhow::Result<ReproduceOptions> {
         let model = self.model.built_in();
         let suited = match (&self.data, model) {
             (Some(_), _) => ReproduceOptions::for_model(model),
             (None, Some(BuiltIn::Embedded)) => ReproduceOptions::embedded(),
             (None, _) => ReproduceOptions::embedded_rows(model),
         };
+        let range = defaults::range(&self.model, self.range);
         let nulls = if self.quick { QUICK_NULLS } else { [suited.random_generated, suited.shuffled_generated] };
         Ok(ReproduceOptions {
             n_pairs: self.pairs.unwrap_or(suited.n_pairs),
@@ -108,9 +112,10 @@ impl ReproduceArgs {
             coefficients: defaults::coefficients(&self.model, self.coefficients.as_ref()),
             seed: self.seed,
             extraction: defaults::pair_args(&self.model, &self.pair).settings(self.seed)?,
+            trained: self.trained.settings(&self.pair, rows.flawed.is_some(), range, self.seed),
             layers: defaults::layers(&self.model, &self.layers),
             unit: self.unit,
-            range: defaults::range(&self.model, self.range),
+            range,
             max_new_tokens: self.max_new_tokens.unwrap_or(suited.max_new_tokens),
             coherence_bound: self.coherence_bound,
             random_generated: self.random_generated.unwrap_or(nulls[0]),

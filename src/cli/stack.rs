@@ -9,8 +9,8 @@ use super::ModelArgs;
 use super::steering::SteeringArgs;
 
 /// What can be said of an Aligner.
-const KEYS: [&str; 9] =
-    ["adapter", "template", "profile", "vector", "coefficient", "layers", "unit", "range", "operator"];
+const KEYS: [&str; 10] =
+    ["adapter", "template", "profile", "vector", "coefficient", "layers", "unit", "range", "operator", "copy-bias"];
 
 /// One Aligner of several: `MODEL[,KEY=VALUE]…`.
 #[derive(Clone, Default)]
@@ -56,6 +56,7 @@ impl AlignerSpec {
             "layers" => self.steering.layers = Some(value.replace('+', ",").parse()?),
             "unit" => self.steering.unit = Some(value.parse().map_err(unknown)?),
             "range" => self.steering.range = Some(value.parse().map_err(told)?),
+            "copy-bias" => self.steering.copy_bias = super::steering::copy_bias(value)?,
             "operator" => self.steering.operator = value.parse().map_err(unknown)?,
             _ => return Err(format!("known are {}", KEYS.join(", "))),
         }
@@ -66,8 +67,8 @@ impl AlignerSpec {
 #[derive(Args)]
 pub struct StackArgs {
     /// Another Aligner: embedded, smollm2, a folder or a file, with ,KEY=VALUE for adapter, template, profile, vector,
-    /// coefficient, layers (3+5+7), unit, range, operator; each corrects what the one before wrote
-    #[arg(long, value_name = "MODEL[,KEY=VALUE]", conflicts_with_all = ["model", "adapter", "template", "vector", "profile", "coefficient", "layers", "unit", "range", "operator", "any_model", "from_llama_cpp_generator", "also", "gate"])]
+    /// coefficient, layers (3+5+7), unit, range, operator, copy-bias; each corrects what the one before wrote
+    #[arg(long, value_name = "MODEL[,KEY=VALUE]", conflicts_with_all = ["model", "adapter", "template", "vector", "profile", "coefficient", "layers", "unit", "range", "operator", "copy_bias", "any_model", "from_llama_cpp_generator", "also", "gate"])]
     pub aligner: Vec<AlignerSpec>,
     /// Base URL of an OpenAI-compatible server that answers rows without answer
     #[arg(long, value_name = "URL", conflicts_with = "upstream_model")]

@@ -1,15 +1,19 @@
 //! Arguments of the verbs that steer: a vector, or a profile that names one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use redline::experiment::LayerSpec;
 use redline::lab::steering::{Steering, UsedProfile};
+use redline::probe::Reading;
 use redline::steer::{Operator, TokenRange, Unit};
+
+/// Largest copy bias: beyond it nothing but the answer's next token is ever chosen.
+const MOST_COPY_BIAS: f32 = 1000.0;
 
 #[derive(Args, Clone, Default)]
 pub struct SteeringArgs {
-    /// Reading vector (.safetensors) or control vector (.gguf)
+    /// Reading vector (.safetensors) or control vector (.gguf); `none` steers by --copy-bias alone
     #[arg(long, value_name = "FILE")]
     pub vector: Option<PathBuf>,
     /// Steering profile that `redline tune --save` wrote, by name or path; options given beside it take its values' place
@@ -27,12 +31,26 @@ pub struct SteeringArgs {
     /// How the vector meets activations
     #[arg(long, default_value_t, help = format!("How the vector meets activations: {}; add is a dial", Operator::NAMES))]
     pub operator: Operator,
+    /// Nats that a unit of coefficient takes from the logit of the answer's next token: a dial without a vector, or beside one
+    #[arg(long, value_name = "NATS", default_value_t = 0.0, value_parser = copy_bias)]
+    pub copy_bias: f32,
     /// Accept a vector or profile made with other weights of the same size
     #[arg(long)]
     pub any_model: bool,
     /// The GGUF file comes from llama.cpp's own generator, which numbers blocks one too high
     #[arg(long)]
     pub from_llama_cpp_generator: bool,
+}
+
+/// Reads a number of nats.
+pub fn copy_bias(text: &str) -> Result<f32, String> {
+    let number = text.parse::<f32>().ok().filter(|nats| (0.0..=MOST_COPY_BIAS).contains(nats));
+    number.ok_or_else(|| format!("give nats from 0 to {MOST_COPY_BIAS}"))
+}
+
+/// The positions that a vector was trained over, where the file can be read and says so.
+pub fn trained_range(vector: &Path) -> Option<TokenRange> {
+    Reading::load(vector).ok()?.provenance.training?.range.parse().ok()
 }
 
 impl SteeringArgs {
@@ -43,12 +61,15 @@ impl SteeringArgs {
         let Some(vector) = self.vector.clone().or(of_profile) else { return Ok(None) };
         let known = profile.as_ref().map(UsedProfile::profile);
         let layers = self.layers.clone().or(known.map(|known| LayerSpec::List(known.layers.clone())));
+        let range = self.range.or(known.map(|known| known.range)).or_else(|| trained_range(&vector));
+        let range = range.unwrap_or_default();
         Ok(Some(Steering {
             vector,
             layers: layers.unwrap_or_default(),
             unit: self.unit.or(known.and_then(|known| known.unit.parse().ok())).unwrap_or_default(),
-            range: self.range.or(known.map(|known| known.range)).unwrap_or_default(),
+            range,
             operator: self.operator,
+            copy_bias: self.copy_bias,
             any_model: self.any_model,
             from_llama_cpp_generator: self.from_llama_cpp_generator,
             profile,

@@ -11,7 +11,7 @@ use redline::steer::EditRatioVariant;
 
 use super::numbers::{MOST_BATCH_ROWS, MOST_ROWS, count};
 use super::steering::SteeringArgs;
-use super::{Coefficients, ModelArgs, PairArgs, SamplingArgs};
+use super::{Coefficients, ModelArgs, PairArgs, SamplingArgs, VectorMethod};
 use crate::defaults;
 use crate::failure::hinted;
 
@@ -100,7 +100,7 @@ impl TuneArgs {
         }
         let suited = Counts::suited(are_embedded, self.model.built_in());
         let prompts = self.prompts.unwrap_or(suited.prompts);
-        let method = self.pair.method.or(Some(embedded::METHOD));
+        let method = self.pair.method.or(Some(VectorMethod::Read(embedded::METHOD)));
         Ok(TuneOptions {
             counts: Counts {
                 pairs: self.pairs.unwrap_or(suited.pairs),

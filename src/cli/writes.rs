@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use redline::experiment::{SCAN_COPY, SCAN_CORRECTION};
+use redline::lab::reproduce;
 use redline::profile;
 use redline::steer::sweep_log;
 
@@ -33,8 +34,10 @@ pub fn of(command: &Command, reads: Vec<PathBuf>) -> anyhow::Result<RunFiles> {
         Command::Layers(args) => (vec![folder(&args.out, layers())], args.force),
         Command::Compare(args) => (optional(&args.out, Kind::Json("redline.compare.v1")), args.force),
         Command::Extract(args) => {
-            let vector = Output::file(&args.out, Kind::Reading);
-            ([vec![vector], optional(&args.gguf, Kind::ControlVector)].concat(), args.force)
+            let mut writes = vec![Output::file(&args.out, Kind::Reading)];
+            writes.extend(optional(&args.gguf, Kind::ControlVector));
+            writes.extend(args.trains().then(|| log(&args.checkpoint(), Kind::Checkpoint)));
+            (writes, args.force)
         }
         Command::Sweep(args) => (vec![log(&args.out, SWEEP), Output::file(sweep_report(args), Kind::Page)], args.force),
         Command::Fit(args) => {
@@ -104,18 +107,10 @@ fn unmarked<const N: usize>(names: [&str; N]) -> [Named; N] {
 pub fn reproduced() -> Vec<Named> {
     let mut named = vec![Named::mark("settings.json", Kind::Json("redline.settings.v1"))];
     named.push(Named::new("index.html", Kind::Page));
-    named.extend(unmarked(["summary.json", "vector.safetensors", "vector.gguf", "shuffled.jsonl", "first-order.json"]));
-    named.extend(unmarked([
-        "layers.jsonl",
-        "scans.jsonl",
-        "propensity.jsonl",
-        "sweep.jsonl",
-        "controls.jsonl",
-        "clean.jsonl",
-    ]));
-    named.extend(unmarked(["prompt-copy.jsonl", "prompt-edit.jsonl"]));
+    named.extend(unmarked(["summary.json"]));
+    named.extend(unmarked(reproduce::FILES));
     let scans = [SCAN_CORRECTION, SCAN_COPY].map(|label| format!("scan-{label}"));
-    let stems = scans.iter().map(String::as_str).chain(["layers", "quality", "sweep", "slopes"]);
+    let stems = scans.iter().map(String::as_str).chain(["layers", "quality", "phases", "pareto", "sweep", "slopes"]);
     named.extend(stems.flat_map(pictures));
     named
 }

@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::rows::read_triples;
 
 pub fn run(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let settings = args.pair.settings(args.seed)?;
+    let settings = args.pair.reading_settings(args.seed)?;
     let coefficients = args.coefficients.0.clone();
     if !coefficients.contains(&0.0) {
         return Err(SteerError::NoBaseline { n: coefficients.len() }.into());

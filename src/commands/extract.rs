@@ -3,34 +3,50 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use redline::experiment::{extract, skipped_in_words};
-use redline::model::Qac;
+use redline::experiment::{TrainingPlan, extract, skipped_in_words, train_extracted};
+use redline::lab::observer::Observer;
+use redline::model::files::remove_if_there;
 use redline::probe::LayerReading;
 use redline::steer::control_file::write_control_vector;
 use redline::steer::reading_control_vector;
 use serde_json::json;
 
 use crate::cli::ExtractArgs;
+use crate::defaults;
 use crate::models;
+use crate::observer::Shown;
 use crate::output;
-use crate::progress::Progress;
-use crate::rows::read_triples;
+use crate::rows::of_experiment;
 
 pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
     let settings = args.pair.settings(args.seed)?;
-    let triples = read_triples(&args.data, args.pair.strictness)?;
+    let rows = of_experiment(Some(&args.data), args.pair.strictness)?;
     let aligner = models::open(&args.model)?;
     let n_layers = aligner.model.decoder.config().n_layers;
     let layers = args.layers.resolve(n_layers)?;
-    let triples: Vec<(usize, &Qac)> = triples.iter().enumerate().take(args.pairs).collect();
+    let numbers: Vec<usize> = (0..rows.triples.len().min(args.pairs)).collect();
 
-    let mut progress = Progress::new("reading pairs", triples.len());
-    let extracted =
-        extract(&aligner.model, &aligner.template, &triples, &settings, &mut |done, total| progress.set(done, total));
-    let extracted = extracted.with_context(|| args.data.display().to_string())?;
-    progress.finish();
+    let mut observer = Shown::default();
+    let triples = rows.at(&numbers);
+    let mut extracted = extract(&aligner.model, &aligner.template, &triples, &settings, &mut |done, total| {
+        observer.progress("reading pairs", done, total)
+    })
+    .with_context(|| args.data.display().to_string())?;
+    observer.end("reading pairs");
+    let range = defaults::range(&args.model, args.range);
+    let trained = args.trained.settings(&args.pair, rows.flawed.is_some(), range, args.seed);
+    let checkpoint = args.checkpoint();
+    if let Some(trained) = &trained {
+        let plan =
+            TrainingPlan { aligner: &aligner, rows: &rows, numbers: &numbers, layers: &layers, settings: trained };
+        extracted = train_extracted(&plan, extracted, Some(&checkpoint), &mut observer)?;
+    }
 
     extracted.reading.save(&args.out)?;
+    if trained.is_some() {
+        // the vector is safe now
+        remove_if_there(&checkpoint)?;
+    }
     if let Some(path) = &args.gguf {
         let vector = reading_control_vector(&extracted.reading, &layers, args.unit)?;
         write_control_vector(path, &vector, &aligner.model.decoder.config().architecture)?;
@@ -44,6 +60,7 @@ pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
             "schema": "redline.extract.v1",
             "vector": args.out,
             "settings": settings,
+            "trained": trained,
             "provenance": extracted.reading.provenance,
             "n_skipped": extracted.skipped.len(),
             "warnings": extracted.warnings,

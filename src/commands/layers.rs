@@ -19,7 +19,7 @@ use crate::progress::Progress;
 use crate::rows::read_triples;
 
 pub fn run(args: &LayersArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let settings = args.pair.settings(args.seed)?;
+    let settings = args.pair.reading_settings(args.seed)?;
     if args.tokens > 200 || args.around > 100 {
         let message = format!("--tokens is {}, --around is {}", args.tokens, args.around);
         return Err(hinted(message, "give at most 200 tokens and 100 places around the first difference"));

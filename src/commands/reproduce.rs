@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use redline::lab::reproduce::{QualityResults, Reproduction, reproduce};
+use redline::lab::reproduce::{QualityResults, Reproduction, UtilityNulls, reproduce};
 use redline::model::Error as ModelError;
 use redline::probe::LayerReading;
 use redline::probe::stats::NullPlace;
@@ -19,7 +19,8 @@ use crate::sweep_words::{coefficient_table, fit_lines, quality_text};
 use crate::{models, output, provenance, rows};
 
 pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let options = args.options()?;
+    let rows = rows::of_experiment(args.data.as_deref(), args.pair.strictness)?;
+    let options = args.options(&rows)?;
     options.check()?;
     if args.quick {
         let (random, shuffled) = (options.random_generated, options.shuffled_generated);
@@ -27,7 +28,6 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
             "quick: {random} random and {shuffled} shuffled directions generate; a p value of 0.05 takes 19 (those to first order are all there)"
         );
     }
-    let rows = rows::of_experiment(args.data.as_deref(), args.pair.strictness)?;
     let aligner = models::open(&args.model)?;
     make_folder(&args.out)?;
     clear(&args.out)?;
@@ -130,7 +130,7 @@ fn auroc(reading: &LayerReading) -> f64 {
 
 /// Nulls, straightness and limits of the dial.
 fn nulls_text(results: &QualityResults) -> String {
-    let QualityResults { quality, nulls, straightness, attainable_share } = results;
+    let QualityResults { quality, nulls, straightness, attainable_share, prompting } = results;
     let place = |name: &str, place: Option<NullPlace>| match place {
         Some(at) => format!("{name} p = {:.3} of {}", at.p, at.n_nulls),
         None => format!("{name} none"),
@@ -143,6 +143,17 @@ fn nulls_text(results: &QualityResults) -> String {
         place("random", nulls.places.and_then(|places| places.random)),
         place("shuffled labels", nulls.places.and_then(|places| places.shuffled)),
     );
+    if let Some(UtilityNulls { utility, gained, places, .. }) = &nulls.utility {
+        text.push_str(&format!(
+            "\nits best coefficient there is worth {gained:.3} more than 0 ({utility}): {}, {}",
+            place("random", places.random),
+            place("shuffled labels", places.shuffled),
+        ));
+    }
+    for (name, line) in prompting {
+        let gain = output::number(line.gain);
+        text.push_str(&format!("\n{name}, unsteered: gain {gain}, damage {}", output::number(line.damage)));
+    }
     let percent = |share: f64| format!("{:.0} %", 100.0 * share);
     if let Some(unmoved) = quality.table.unmoved {
         text.push_str(&format!("\n{} of the prompts have one output at all coefficients", percent(unmoved)));

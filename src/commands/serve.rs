@@ -247,13 +247,14 @@ fn profile_dial(args: &ServeArgs, path: &Path, profile: &Profile, aligner: &Alig
         Err(_) => DialVector::Control(Steering::by(&file, LayerSpec::Auto, Unit::Gap).load(&aligner.model)?.vector),
     };
     let ProfileFit { variant, slope, intercept, coherent_range, .. } = profile.fit;
-    let as_tuned = args.layers.is_none() && args.range.is_none() && args.unit.is_none();
+    let as_tuned = args.copy_bias == 0.0 && args.layers.is_none() && args.range.is_none() && args.unit.is_none();
     let measured = MeasuredDial { coherent_range: [coherent_range.low, coherent_range.high], intercept, slope };
     Ok(Dial {
         name: profile.name.clone(),
         vector,
         layers: args.layers.clone().unwrap_or_else(|| LayerSpec::List(profile.layers.clone())),
         range: args.range.unwrap_or(profile.range),
+        copy_bias: args.copy_bias,
         coefficient: args.coefficient.unwrap_or(profile.coefficient),
         // replies tell this ratio
         measured: (as_tuned && variant == EditRatioVariant::Char).then_some(measured),
@@ -265,8 +266,14 @@ fn unit(args: &ServeArgs) -> Unit {
 }
 
 fn dial(args: &ServeArgs, name: String, vector: DialVector, layers: LayerSpec) -> Dial {
-    let range = defaults::range(&args.model, args.range);
-    Dial { name, vector, layers, range, coefficient: args.coefficient.unwrap_or(0.0), measured: None }
+    let trained = match &vector {
+        DialVector::Reading(reading, _) => reading.provenance.training.as_ref(),
+        DialVector::Control(_) => None,
+    };
+    let trained_over = trained.and_then(|training| training.range.parse().ok());
+    let range = defaults::range(&args.model, args.range.or(trained_over));
+    let (copy_bias, coefficient) = (args.copy_bias, args.coefficient.unwrap_or(0.0));
+    Dial { name, vector, layers, range, copy_bias, coefficient, measured: None }
 }
 
 /// The direction of the Aligner inside the program.

@@ -79,6 +79,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let options = SweepOptions {
         range: steering.range,
         operator: steering.operator,
+        copy_bias: steering.copy_bias,
         max_new_tokens: args.sampling.max_new_tokens,
         sampling,
         batch_rows: args.batch_rows,

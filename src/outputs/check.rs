@@ -29,29 +29,19 @@ const MODEL_FILES: [&str; 15] = [
 ];
 
 /// Files of the folders of runs, by the file that marks such a folder: other verbs write files of the same names and kinds, but not these.
-const RUNS: [(&str, Kind, &[&str]); 2] = [
+const RUNS: [(&str, Kind, &[&str], &[&str]); 2] = [
     (
         "settings.json",
         Kind::Json("redline.settings.v1"),
-        &[
-            "settings.json",
-            "index.html",
-            "summary.json",
-            "vector.safetensors",
-            "vector.gguf",
-            "shuffled.jsonl",
-            "first-order.json",
-            "layers.jsonl",
-            "scans.jsonl",
-            "propensity.jsonl",
-            "sweep.jsonl",
-            "controls.jsonl",
-            "clean.jsonl",
-            "prompt-copy.jsonl",
-            "prompt-edit.jsonl",
-        ],
+        &["settings.json", "index.html", "summary.json"],
+        &redline::lab::reproduce::FILES,
     ),
-    ("train.jsonl", Kind::TrainLog, &["train.jsonl", "outputs.jsonl", "settings.json", "summary.json", "index.html"]),
+    (
+        "train.jsonl",
+        Kind::TrainLog,
+        &["train.jsonl", "outputs.jsonl", "settings.json", "summary.json", "index.html"],
+        &[],
+    ),
 ];
 
 /// A file or folder that would be written, of any output.
@@ -228,8 +218,9 @@ fn is_part_of_model(target: &Target, folder: &Path) -> bool {
 fn is_of_run(path: &Path) -> bool {
     let Ok(path) = resolved(path) else { return false };
     let name = path.file_name().unwrap_or_default();
-    RUNS.iter()
-        .any(|(mark, kind, names)| names.iter().any(|known| name == *known) && kind.is(&folder_of(&path).join(mark)))
+    RUNS.iter().any(|(mark, kind, names, more)| {
+        names.iter().chain(*more).any(|known| name == *known) && kind.is(&folder_of(&path).join(mark))
+    })
 }
 
 /// Refuses to replace a file of another kind, unless it is asked for.

@@ -29,6 +29,8 @@ pub enum Kind {
     TrainLog,
     /// A reading vector.
     Reading,
+    /// A training that has not ended.
+    Checkpoint,
     /// A control vector.
     ControlVector,
     /// A model as GGUF.
@@ -49,6 +51,7 @@ impl Kind {
             Self::Json(_) | Self::Lines(_) | Self::LinesWith(_) => "result of this verb",
             Self::TrainLog => "log of a training run",
             Self::Reading => "reading vector",
+            Self::Checkpoint => "training that was stopped",
             Self::ControlVector => "control vector of Redline",
             Self::Gguf => "model that Redline wrote",
             Self::Page => "report",
@@ -85,6 +88,9 @@ impl Kind {
         let is_gguf = || head.starts_with(b"GGUF") && holds(redline::model::gguf::MADE_BY);
         match self {
             Self::Reading => head.get(8..).is_some_and(|json| json.starts_with(b"{\"__metadata__\":{\"redline\":")),
+            Self::Checkpoint => {
+                head.get(8..).is_some_and(|json| json.starts_with(b"{\"__metadata__\":{\"redline_checkpoint\":"))
+            }
             Self::ControlVector => is_gguf() && holds("controlvector"),
             Self::Gguf => is_gguf() && !holds("controlvector"),
             Self::Page => holds(redline::report::GENERATOR),

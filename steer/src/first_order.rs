@@ -8,16 +8,15 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Tensor, Var};
-use redline_model::hook::{HookPoint, TokenLayout};
 use redline_model::train::Example;
 use redline_model::train::loss::correction_loss;
-use redline_model::{Decoder, Hook, Kernels};
+use redline_model::{Decoder, Kernels};
 use redline_probe::ContrastPair;
 use serde::{Deserialize, Serialize};
 
 use crate::propensity::text_limit;
-use crate::{ControlVector, Error, PropensityOptions, Result, TokenRange};
+use crate::trained::{SteeredRow, Variables};
+use crate::{ControlVector, Error, PropensityOptions, Result};
 
 /// Derivative of the propensity by what is added at each layer, in nats a unit.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -102,10 +101,11 @@ fn pair_gradient(
     for (output, sign) in [(&pair.positive.output, -1.0), (&pair.negative.output, 1.0)] {
         let tokens = [prompt.as_slice(), &output[..text_limit(pair, output, options)]].concat();
         let example = Example { row: 0, tokens, prompt_len: prompt.len() };
-        let mut offsets = Offsets::new(like, options.range, prompt.len(), decoder.device())?;
-        let loss = correction_loss(decoder, &[&example], sign, &mut offsets)?;
+        let offsets = Variables::zeros(like, options.range, decoder.device())?;
+        let row = SteeredRow { coefficient: 1.0, prompt_len: prompt.len() };
+        let loss = correction_loss(decoder, &[&example], sign, &mut offsets.hook([(0, row)].into()))?;
         let store = loss.backward().map_err(redline_model::Error::from)?;
-        for (&layer, offset) in &offsets.variables {
+        for (layer, offset) in offsets.iter() {
             let width = offset.dims()[1];
             let sum = layers.entry(layer).or_insert_with(|| vec![0.0; width]);
             let Some(gradient) = store.get(offset) else { continue };
@@ -115,41 +115,6 @@ fn pair_gradient(
         }
     }
     Ok(PropensityGradient { layers })
-}
-
-/// Adds a variable that is 0 at every layer, over a range of positions of one row.
-struct Offsets {
-    variables: BTreeMap<usize, Var>, // (1, width)
-    site: redline_model::Site,
-    range: TokenRange,
-    prompt_len: usize,
-}
-
-impl Offsets {
-    fn new(like: &ControlVector, range: TokenRange, prompt_len: usize, device: &Device) -> Result<Self> {
-        let zero = |(&layer, values): (&usize, &Vec<f32>)| {
-            let variable = Var::zeros((1, values.len()), candle_core::DType::F32, device);
-            Ok((layer, variable.map_err(redline_model::Error::from)?))
-        };
-        let variables = like.layers.iter().map(zero).collect::<Result<_>>()?;
-        Ok(Self { variables, site: like.site, range, prompt_len })
-    }
-}
-
-impl Hook for Offsets {
-    fn wants(&self, point: HookPoint) -> bool {
-        matches!(point, HookPoint::Block { layer, site } if site == self.site && self.variables.contains_key(&layer))
-    }
-
-    fn on(&mut self, point: HookPoint, x: &Tensor, layout: &TokenLayout) -> redline_model::Result<Option<Tensor>> {
-        let HookPoint::Block { layer, .. } = point else { return Ok(None) };
-        let Some(variable) = self.variables.get(&layer) else { return Ok(None) };
-        let positions = layout.spans.iter().flat_map(|span| span.position..span.position + span.len);
-        let steered = positions.map(|position| f32::from(u8::from(self.range.contains(position, self.prompt_len))));
-        let steered = Tensor::from_vec(steered.collect(), (layout.n_tokens(), 1), x.device())?;
-        let added = steered.matmul(variable)?; // (n_tokens, width)
-        Ok(Some((x + added.reshape(x.shape())?)?))
-    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ mod repetition;
 mod straightness;
 pub mod sweep;
 pub mod sweep_log;
+pub mod trained;
 mod tune;
 mod unit;
 

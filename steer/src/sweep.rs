@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use redline_model::generate::{Finish, GenerateOptions, Generated, Prompt, generate_and_keep, read_prefix};
+use redline_model::generate::{CopyBias, Finish, GenerateOptions, Generated, Prompt, generate_and_keep, read_prefix};
 use redline_model::sampling::SamplingOptions;
 use redline_model::{Decoder, NoHook, ReadText, SharedPrefix, Tokenizer, log_probs_of_texts};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,8 @@ pub struct SweepOptions {
     pub range: TokenRange,
     /// How vectors meet activations.
     pub operator: Operator,
+    /// Nats that a unit of coefficient takes from the logit of the answer's next token (and −1 adds to it): the copy bias; 0 for none.
+    pub copy_bias: f32,
     /// Longest output, in tokens.
     pub max_new_tokens: usize,
     /// How tokens are chosen; greedy by default.
@@ -114,7 +116,7 @@ pub fn sweep(
         run.batch(batch, &mut inject, observer)?;
         edits += inject.effect().values().map(|effect| effect.edits).sum::<u64>();
     }
-    let steers = arms.iter().any(|arm| arm.coefficient != 0.0);
+    let steers = options.copy_bias == 0.0 && arms.iter().any(|arm| arm.coefficient != 0.0);
     if steers && !prompts.is_empty() && edits == 0 {
         return Err(Error::NoEffect { range: options.range.to_string() });
     }
@@ -148,7 +150,8 @@ impl Run<'_> {
             // an unsteered row reads its output as the measures do
             let unsteered = rows.iter().zip(self.arms).find(|(_, arm)| arm.coefficient == 0.0);
             let kept = unsteered.map(|(&row, _)| row).into_iter().collect();
-            prompts.push(Prompt { prefix: Some(prefix), kept, ..Prompt::new(prompt.tokens.clone(), rows) });
+            let copy_bias = self.copy_bias(prompt)?;
+            prompts.push(Prompt { prefix: Some(prefix), copy_bias, kept, ..Prompt::new(prompt.tokens.clone(), rows) });
         }
         let options = GenerateOptions {
             max_new_tokens: self.options.max_new_tokens,
@@ -168,6 +171,15 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// By how much the answer's copying is favoured under each arm.
+    fn copy_bias(&self, prompt: &SweepPrompt) -> Result<Option<CopyBias>> {
+        if self.options.copy_bias == 0.0 {
+            return Ok(None);
+        }
+        let strengths = self.arms.iter().map(|arm| -arm.coefficient * self.options.copy_bias).collect();
+        Ok(Some(CopyBias { text: self.tokenizer.encode_text(prompt.answer.trim())?, strengths }))
     }
 
     /// The rows of one prompt.

@@ -11,8 +11,8 @@ use crate::{ControlVector, Error, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unit {
-    /// The mean gap between the poles, divided by the number of injected layers: c = 1 adds about one step from copy
-    /// to correction in total, for any model.
+    /// A step from copy to correction, for any model. Of a vector that was read: the mean gap between the poles, divided by the number of
+    /// injected layers, so that c = 1 adds one such step in total. Of a vector that was trained: what it was trained to add at c = 1.
     #[default]
     Gap,
     /// The standard deviation of the training scores.
@@ -33,7 +33,7 @@ pub fn control_vector(reading: &[LayerVector], layers: &[usize], unit: Unit) -> 
     let scaled = |&layer: &usize| {
         let vector = reading.iter().find(|vector| vector.layer == layer).ok_or(Error::LayerNotRead { layer })?;
         let scale = match unit {
-            Unit::Gap => vector.gap / layers.len() as f64,
+            Unit::Gap => vector.trained_norm.unwrap_or(vector.gap / layers.len() as f64),
             Unit::Std => vector.score_std,
             Unit::Unit => 1.0,
         };
@@ -63,6 +63,7 @@ mod tests {
             score_std: 3.0,
             explained_variance_ratio: None,
             cosine_to_mean_diff: None,
+            trained_norm: None,
         };
         vec![vector(0, 1.0), vector(1, 2.0), vector(2, 4.0)]
     }

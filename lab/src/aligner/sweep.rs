@@ -45,6 +45,7 @@ impl<'a> SweepRun<'a> {
         let options = SweepOptions {
             range: TokenRange::default(),
             operator: Operator::Add,
+            copy_bias: 0.0,
             max_new_tokens: 128,
             sampling: SamplingOptions::default(),
             batch_rows: 48,

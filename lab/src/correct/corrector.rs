@@ -117,14 +117,14 @@ impl Corrector {
                 let (inject, more_notes) = steering.gated_injection(model, &options.more)?;
                 notes = more_notes;
                 let (range, operator, more) = (steering.range, steering.operator, options.more.clone());
-                Some(Injection { inject, range, operator, coefficient, more })
+                Some(Injection { inject, range, operator, coefficient, copy_bias: steering.copy_bias, more })
             }
         };
         let reading = match options.with_scan {
             true => Some(reading(options.steering.as_ref(), &aligner)?),
             false => None,
         };
-        let paths = options.steering.iter().map(|steering| &steering.vector).chain(options.more.paths());
+        let paths = options.steering.iter().filter_map(Steering::file).chain(options.more.paths());
         let hashed = |path: &PathBuf| Ok([path.display().to_string(), file_hash(path)?]);
         let files = paths.map(hashed).collect::<Result<_>>()?;
         let (edited_layers, drafting) = (BTreeSet::new(), Drafting::default());

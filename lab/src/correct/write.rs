@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use redline_model::NoHook;
-use redline_model::generate::{Drafting, Finish, GenerateOptions, Generated, Prompt, generate};
+use redline_model::generate::{CopyBias, Drafting, Finish, GenerateOptions, Generated, Prompt, generate};
 use redline_model::sampling::SamplingOptions;
 use redline_steer::{Inject, Operator, TokenRange};
 
@@ -49,6 +49,8 @@ pub struct Injection {
     pub operator: Operator,
     /// Strength of the first vector.
     pub coefficient: f32,
+    /// Nats that a unit of coefficient takes from the logit of the answer's next token.
+    pub copy_bias: f32,
     /// The strengths of the others.
     pub more: MoreVectors,
 }
@@ -103,7 +105,14 @@ pub fn write(
         let draft = if options.drafts { aligner.draft(one.answer, asked.len())? } else { Vec::new() };
         places.push(outcomes.len());
         outcomes.push(None);
-        prompts.push(Prompt { draft, ..Prompt::new(tokens, vec![one.row]) });
+        let copy_bias = match &injection {
+            Some(by) if by.copy_bias != 0.0 => {
+                let text = tokenizer.encode_text(one.answer.trim())?;
+                Some(CopyBias { text, strengths: vec![-by.coefficient * by.copy_bias] })
+            }
+            _ => None,
+        };
+        prompts.push(Prompt { draft, copy_bias, ..Prompt::new(tokens, vec![one.row]) });
     }
     let generate_options = GenerateOptions {
         max_new_tokens: options.max_new_tokens,

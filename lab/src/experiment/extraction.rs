@@ -1,13 +1,13 @@
 //! From triples to a reading vector with its held-out report and calibration.
 
 use redline_model::{AlignerTemplate, Model, Qac, Site};
-use redline_probe::artifact::question_hash;
+use redline_probe::artifact::{Training, question_hash};
 use redline_probe::reading::ReportOptions;
 use redline_probe::split::{PartSizes, split_by_question};
 use redline_probe::{
-    Calibration, CaptureOptions, ContrastPair, ExtractOptions, LatScan, LayerPairs, LayerReading, PairBuilder,
-    PairDesign, Provenance, ReadAt, Reading, Skip, TokenText, Warning, capture_pairs, capture_tokens,
-    extract_directions, fit_layers, report_layers,
+    Calibration, CaptureOptions, ContrastPair, ExtractOptions, LatScan, LayerDirection, LayerPairs, LayerReading,
+    LayerVector, PairBuilder, PairDesign, Provenance, ReadAt, Reading, Skip, TokenActivations, TokenText, Warning,
+    capture_pairs, capture_tokens, extract_directions, fit_layers, report_layers,
 };
 use redline_steer::Result;
 use serde::{Deserialize, Serialize};
@@ -65,10 +65,17 @@ pub struct Extracted {
     pub warnings: Vec<Warning>,
     /// Activations of the training pairs.
     pub train: Vec<LayerPairs>,
+    /// Activations of the held-out pairs.
+    held_out_layers: Vec<LayerPairs>,
+    /// Activations that calibrate scans.
+    calibration_texts: Vec<TokenActivations>,
     /// Held-out pairs, whose texts make example scans.
     pub held_out: Vec<ContrastPair>,
     /// Triples that gave no pair.
     pub skipped: Vec<(usize, Skip)>,
+    /// Longest prompt with output, in tokens.
+    pub(super) max_tokens: usize,
+    seed: u64,
 }
 
 /// Pairs, split by question.
@@ -141,10 +148,8 @@ pub fn extract(
     let vectors = fit_layers(&extraction.directions, &train.layers)?;
     let report =
         report_layers(&vectors, &held_out.layers, &ReportOptions { seed: settings.seed, ..ReportOptions::default() })?;
-    let calibration = match train.tokens.is_empty() {
-        true => None,
-        false => Some(Calibration::fit(&vectors, train.tokens.iter().flatten())?),
-    };
+    let calibration_texts: Vec<TokenActivations> = train.tokens.into_iter().flatten().collect();
+    let calibration = calibrated(&vectors, &calibration_texts)?;
     let provenance = Provenance {
         model_hash: model.fingerprint.clone(),
         model_name: model.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
@@ -159,15 +164,64 @@ pub fn extract(
         extract: settings.extract,
         n_pairs: train.read.len(),
         questions: questions.iter().map(|question| question_hash(question)).collect(),
+        training: None,
     };
     Ok(Extracted {
         reading: Reading { layers: vectors, calibration, provenance },
         report,
         warnings: extraction.warnings,
         train: train.layers,
+        held_out_layers: held_out.layers,
+        calibration_texts,
         held_out: held_out_pairs,
         skipped,
+        max_tokens: settings.max_tokens,
+        seed: settings.seed,
     })
+}
+
+/// Scores of the calibration texts; none without any.
+fn calibrated(vectors: &[LayerVector], texts: &[TokenActivations]) -> Result<Option<Calibration>> {
+    Ok(if texts.is_empty() { None } else { Some(Calibration::fit(vectors, texts)?) })
+}
+
+impl Extracted {
+    /// The same pairs along trained directions, each with the length that it was trained to add; `seen` are hashes of the questions they were
+    /// trained on.
+    pub(super) fn along(
+        self,
+        directions: &[(LayerDirection, f64)],
+        seen: Vec<String>,
+        training: Training,
+    ) -> Result<Self> {
+        let of_layers = |all: Vec<LayerPairs>| -> Vec<LayerPairs> {
+            let is_trained =
+                |pairs: &LayerPairs| directions.iter().any(|(direction, _)| direction.layer == pairs.layer());
+            all.into_iter().filter(is_trained).collect()
+        };
+        let (train, held_out_layers) = (of_layers(self.train), of_layers(self.held_out_layers));
+        let fit = |((direction, norm), pairs): (&(LayerDirection, f64), &LayerPairs)| {
+            Ok(LayerVector { trained_norm: Some(*norm), ..LayerVector::fit(direction, pairs)? })
+        };
+        let layers = directions.iter().zip(&train).map(fit).collect::<redline_probe::Result<Vec<_>>>()?;
+        let options = ReportOptions { seed: self.seed, ..ReportOptions::default() };
+        let report = report_layers(&layers, &held_out_layers, &options)?;
+        let is_trained = |layer: usize| layers.iter().any(|vector| vector.layer == layer);
+        let kept: Vec<bool> = self.reading.layers.iter().map(|vector| is_trained(vector.layer)).collect();
+        let of_token = |token: Vec<Vec<f32>>| -> Vec<Vec<f32>> {
+            token.into_iter().zip(&kept).filter_map(|(layer, kept)| kept.then_some(layer)).collect()
+        };
+        let of_text = |text: TokenActivations| -> TokenActivations { text.into_iter().map(of_token).collect() };
+        let calibration_texts: Vec<TokenActivations> = self.calibration_texts.into_iter().map(of_text).collect();
+        let calibration = calibrated(&layers, &calibration_texts)?;
+        let mut provenance = Provenance { training: Some(training), ..self.reading.provenance };
+        provenance.questions.extend(seen);
+        provenance.questions.sort();
+        provenance.questions.dedup();
+        let reading = Reading { layers, calibration, provenance };
+        // what is doubtful about the directions that were read says nothing about trained ones
+        Ok(Self { reading, report, warnings: Vec::new(), train, held_out_layers, calibration_texts, ..self })
+    }
 }
 
 /// Label of the scan of a correction.

@@ -8,9 +8,15 @@ use serde::Serialize;
 use crate::data::corrupt::CorruptedRow;
 use crate::error::Result;
 use crate::quality::{
-    Evidence, Measure, OracleRun, QualityRange, QualityTable, ReferenceRun, Sample, Verdict, quality_range, verdicts,
+    Evidence, Measure, OracleRun, PhaseDiagram, QualityRange, QualityTable, ReferenceRun, Sample, Verdict,
+    quality_range, verdicts,
 };
 use crate::rows::Rows;
+
+/// What mending all harmful flaws is worth where nobody has said it.
+const HARMFUL: f64 = 5.0;
+/// What mending all helpful flaws is worth then.
+const HELPFUL: f64 = 1.0;
 
 /// What the outputs of a sweep are worth.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -31,6 +37,9 @@ pub struct SweepQuality {
     pub range: QualityRange,
     /// What it all amounts to.
     pub verdicts: Vec<Verdict>,
+    /// Which coefficient is best for whom; where flawed and clean answers with known flaws were swept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub phases: Option<PhaseDiagram>,
 }
 
 /// Judges the outputs of a sweep; `clean` are those for the clean texts of the same rows, where they were swept as well. `None` without
@@ -60,6 +69,7 @@ pub fn judge_sweep(
     let means = fit.mean_ratio.iter().zip(&fit.mean_ratio_interval);
     let paired = paired_change(&coefficients, &matrix, bootstrap)?;
     let table = judged.table();
+    let phases = judged.phases(bootstrap.seed)?;
     Ok(Some(SweepQuality {
         nearness: means.map(|(&value, &interval)| Estimate { value, interval: Some(interval) }).collect(),
         change: paired.change.iter().map(|at| Estimate { value: at.value, interval: at.spread.interval() }).collect(),
@@ -69,6 +79,7 @@ pub fn judge_sweep(
         verdicts: verdicts(&table, evidence)?,
         coefficients,
         table,
+        phases,
     }))
 }
 
@@ -103,6 +114,14 @@ impl Judged {
                 let all: Vec<Qac> = rows.triples.iter().cloned().chain(clean).collect();
                 Ok(Self::Reference(ReferenceRun::new(&all, &samples)?))
             }
+        }
+    }
+
+    /// Which coefficient is best for whom, where flawed and clean answers with known flaws were judged.
+    fn phases(&self, seed: u64) -> Result<Option<PhaseDiagram>> {
+        match self {
+            Self::Oracle(run) => Ok(PhaseDiagram::new(run, HARMFUL, HELPFUL, seed)?),
+            Self::Reference(_) => Ok(None),
         }
     }
 

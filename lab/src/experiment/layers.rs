@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use redline_probe::Reading;
 use redline_steer::{Error, Result};
 
 /// A choice of layers that does not yet know the model.
@@ -36,6 +37,19 @@ impl LayerSpec {
                 Some(&layer) => Err(Error::NoSuchLayer { layer, n_layers }),
                 None => Ok(layers.clone()),
             },
+        }
+    }
+}
+
+impl LayerSpec {
+    /// The layers to inject of a vector: where they are left open, those that it was trained for, of a vector that was trained.
+    ///
+    /// # Errors
+    /// A layer the model does not have.
+    pub fn of_reading(&self, reading: &Reading, n_layers: usize) -> Result<Vec<usize>> {
+        match (self, &reading.provenance.training) {
+            (Self::Auto | Self::All, Some(_)) => Ok(reading.layers.iter().map(|vector| vector.layer).collect()),
+            _ => self.resolve(n_layers),
         }
     }
 }

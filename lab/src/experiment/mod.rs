@@ -14,6 +14,7 @@ mod logged;
 mod profile;
 mod quality;
 mod sweep_settings;
+mod trained;
 mod training;
 
 pub use analysis::{CoefficientSummary, DEFAULT_COHERENCE_BOUND, SweepAnalysis, analyse};
@@ -31,6 +32,7 @@ pub use logged::{Swept, sweep_logged, sweep_prompts};
 pub use profile::{LayerProfiles, MIN_PAIRS, PlaceProfile, places, profile_layers};
 pub use quality::{Quality, StrictnessQuality, Written, similarity};
 pub use sweep_settings::SweepSettings;
+pub use trained::{Goal, TrainedSettings, TrainingPlan, train_extracted};
 pub use training::{EvaluationRecord, StepRecord, TrainingRecord};
 
 /// Where long work reports `(done, total)`; an error from it ends the work.

@@ -35,7 +35,7 @@ pub struct SweepSettings<'a> {
 impl SweepSettings<'_> {
     /// The settings as they stand in the first line of a sweep file.
     pub fn to_json(&self) -> Value {
-        json!({
+        let mut settings = json!({
             "model_hash": self.aligner.model.fingerprint,
             "numerics": self.aligner.model.decoder.numerics(),
             "template": self.aligner.template.source(),
@@ -50,6 +50,10 @@ impl SweepSettings<'_> {
             "skip": self.skip,
             "max_new_tokens": self.max_new_tokens,
             "sampling": self.sampling,
-        })
+        });
+        if self.steering.copy_bias != 0.0 {
+            settings["copy_bias"] = self.steering.copy_bias.into();
+        }
+        settings
     }
 }

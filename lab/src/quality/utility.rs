@@ -223,6 +223,11 @@ impl UtilityTable {
         })
     }
 
+    /// The coefficients, rising.
+    pub fn coefficients(&self) -> &[f64] {
+        &self.coefficients
+    }
+
     /// U at each coefficient.
     pub fn utilities(&self) -> Vec<f64> {
         self.mean_over(&(0..self.rows.len()).collect::<Vec<_>>())

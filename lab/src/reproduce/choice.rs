@@ -16,6 +16,8 @@ pub(super) struct Choice {
     pub(super) pairs: Vec<usize>,
     /// For the sweep: other questions, one row each.
     pub(super) prompts: Vec<usize>,
+    /// For a vector that is trained: every row with another question than those of the sweep, clean answers among them.
+    pub(super) training: Vec<usize>,
 }
 
 impl Choice {
@@ -33,8 +35,17 @@ impl Choice {
             Error::option(message, "lower --pairs or --prompts, or give more rows; equal questions count once")
         })?;
         let numbers = |part: &[usize]| part.iter().map(|&index| usable[index]).collect::<Vec<usize>>();
-        Ok(Self { pairs: numbers(&parts[0]), prompts: numbers(&first_of_question(&keys, &parts[1])) })
+        let prompts = numbers(&first_of_question(&keys, &parts[1]));
+        let training = other_questions(rows, &prompts);
+        Ok(Self { pairs: numbers(&parts[0]), prompts, training })
     }
+}
+
+/// Rows with another question than these have.
+fn other_questions(rows: &Rows, taken: &[usize]) -> Vec<usize> {
+    let question = |row: usize| normalise(&rows.triples[row].question);
+    let taken: HashSet<String> = taken.iter().map(|&row| question(row)).collect();
+    (0..rows.triples.len()).filter(|&row| !taken.contains(&question(row))).collect()
 }
 
 /// One row of each question: intervals take prompts to be independent.

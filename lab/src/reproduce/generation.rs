@@ -109,6 +109,7 @@ impl Run<'_> {
         let options = &SweepOptions {
             operator: Operator::Add,
             range: self.options.range,
+            copy_bias: 0.0,
             max_new_tokens: self.options.max_new_tokens,
             sampling: SamplingOptions { seed: self.options.seed, ..SamplingOptions::default() },
             batch_rows: self.options.batch_rows,

@@ -37,7 +37,7 @@ pub use first_order::{FirstOrder, FirstOrderPlaces};
 pub use folder::Folder;
 pub use generation::SweepStage;
 pub use options::{ReproduceOptions, check_coherence_bound, check_line, check_new_tokens};
-pub use quality::{QualityNulls, QualityResults};
+pub use quality::{QualityNulls, QualityResults, UtilityNulls};
 pub use reading::{ReadingStage, ScanLine};
 
 /// Most directions from exchanged labels.
@@ -57,7 +57,8 @@ const INSTRUCTIONS: [(&str, &str); 2] = [
 ];
 
 /// Files that an experiment leaves in its folder, `settings.json` and `summary.json` besides.
-pub const FILES: [&str; 12] = [
+pub const FILES: [&str; 13] = [
+    "training.checkpoint",
     "vector.safetensors",
     "vector.gguf",
     "shuffled.jsonl",

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::aligner::Aligner;
 use crate::built_in::{self, BuiltIn};
 use crate::error::{Error, Result};
-use crate::experiment::{DEFAULT_COHERENCE_BOUND, ExtractionSettings, LayerSpec};
+use crate::experiment::{DEFAULT_COHERENCE_BOUND, ExtractionSettings, LayerSpec, TrainedSettings};
 use crate::rows::Rows;
 
 /// Longest output, in tokens, of the rows inside the program.
@@ -26,6 +26,8 @@ pub struct ReproduceOptions {
     pub seed: u64,
     /// How the direction is found.
     pub extraction: ExtractionSettings,
+    /// How it is trained further, where it is.
+    pub trained: Option<TrainedSettings>,
     /// Layers to inject.
     pub layers: LayerSpec,
     /// Unit of the coefficient.
@@ -76,6 +78,7 @@ impl ReproduceOptions {
             coefficients: built_in::coefficients(model).to_vec(),
             seed: 0,
             extraction,
+            trained: None,
             layers: built_in::layers(model, &LayerSpec::Auto),
             unit: Unit::default(),
             range: built_in::range(model),
@@ -144,6 +147,7 @@ impl ReproduceOptions {
             "coefficients": self.coefficients,
             "seed": self.seed,
             "extraction": self.extraction,
+            "trained": self.trained,
             "layers": layers,
             "unit": self.unit,
             "range": self.range.to_string(),

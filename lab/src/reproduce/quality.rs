@@ -5,12 +5,15 @@ use redline_steer::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Run;
 use super::first_order::FirstOrder;
 use super::generation::SweepStage;
+use super::{INSTRUCTIONS, Run};
 use crate::error::{Error, Result};
 use crate::experiment::{Judged, NullPlaces, SweepQuality, judge_sweep};
-use crate::quality::{Evidence, LEVEL};
+use crate::quality::{Evidence, LEVEL, OracleLine, Utility, UtilityTable};
+
+/// What mending and damaging are worth where nulls are compared; their prompts are all flawed.
+const PRICES: Utility = Utility { harmful: 5.0, helpful: 1.0, damage: 10.0, clean_share: 0.0 };
 
 /// What the outputs are worth, beside nulls and limits.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +22,8 @@ pub struct QualityResults {
     pub quality: SweepQuality,
     /// Its slope among those of null directions.
     pub nulls: QualityNulls,
+    /// Unsteered outputs with an instruction in the prompt, by the name of the instruction; where flaws are known.
+    pub prompting: Vec<(String, OracleLine)>,
     /// How straight the line of edit ratios is; `None` with fewer than three coefficients or two prompts.
     pub straightness: Option<Straightness>,
     /// Range of the mean edit ratio over the range that the rows' own possible corrections span; `None` where flaws are not known.
@@ -36,6 +41,23 @@ pub struct QualityNulls {
     pub shuffled: Vec<f64>,
     /// Its two-sided places among them.
     pub places: Option<NullPlaces>,
+    /// What the best coefficient is worth, beside the best ones of null directions; `None` where flaws are not known.
+    pub utility: Option<UtilityNulls>,
+}
+
+/// Utility of the best of the controls' coefficients less that of 0, on their prompts, which are all flawed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UtilityNulls {
+    /// The prices.
+    pub utility: Utility,
+    /// Along the direction.
+    pub gained: f64,
+    /// Along isotropic directions.
+    pub random: Vec<f64>,
+    /// Along directions from exchanged labels.
+    pub shuffled: Vec<f64>,
+    /// Its places among them.
+    pub places: NullPlaces,
 }
 
 impl Run<'_> {
@@ -65,25 +87,54 @@ impl Run<'_> {
         Ok(QualityResults {
             straightness: enough.then(straight).transpose()?,
             attainable_share: self.attainable_share(sweeps, per_prompt_ratios)?,
+            prompting: self.prompting_quality(sweeps)?,
             quality,
             nulls,
         })
     }
 
-    fn quality_nulls(&self, sweeps: &SweepStage) -> Result<QualityNulls> {
-        let ends: Vec<f64> = self.options.end_coefficients().into_iter().map(f64::from).collect();
-        let (mut random, mut shuffled) = (Vec::new(), Vec::new());
-        for named in &sweeps.control_vectors {
-            let Some(slope) = self.slope_of(sweeps, &named.name, &ends)? else { continue };
-            if named.name.starts_with("random") { random.push(slope) } else { shuffled.push(slope) }
+    /// What asking in the prompt does to quality.
+    fn prompting_quality(&self, sweeps: &SweepStage) -> Result<Vec<(String, OracleLine)>> {
+        let mut found = Vec::new();
+        for (name, _) in INSTRUCTIONS {
+            let of_name = sweeps.prompting_rows.iter().filter(|row| row.vector == name);
+            let rows: Vec<SweepRow> = of_name.cloned().collect();
+            if rows.is_empty() {
+                continue;
+            }
+            if let Judged::Oracle(run) = Judged::new(self.rows, &rows, &[])? {
+                found.extend(run.lines().into_iter().map(|line| (name.to_owned(), line)));
+            }
         }
-        let slope = self.slope_of(sweeps, CORRECTION, &ends)?;
-        let places = slope.map(|slope| NullPlaces::of(slope, &random, &shuffled)).transpose()?;
-        Ok(QualityNulls { slope, random, shuffled, places })
+        Ok(found)
     }
 
-    /// The slope of the mean nearness along a vector, on the prompts and coefficients of the controls.
-    fn slope_of(&self, sweeps: &SweepStage, vector: &str, ends: &[f64]) -> Result<Option<f64>> {
+    fn quality_nulls(&self, sweeps: &SweepStage) -> Result<QualityNulls> {
+        let ends: Vec<f64> = self.options.end_coefficients().into_iter().map(f64::from).collect();
+        let (mut random, mut shuffled, mut gained) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
+        for named in &sweeps.control_vectors {
+            let Some((slope, worth)) = self.effect_of(sweeps, &named.name, &ends)? else { continue };
+            let is_random = named.name.starts_with("random");
+            gained[usize::from(!is_random)].extend(worth);
+            if is_random { random.push(slope) } else { shuffled.push(slope) }
+        }
+        let effect = self.effect_of(sweeps, CORRECTION, &ends)?;
+        let slope = effect.map(|(slope, _)| slope);
+        let places = slope.map(|slope| NullPlaces::of(slope, &random, &shuffled)).transpose()?;
+        let utility = match effect.and_then(|(_, worth)| worth) {
+            None => None,
+            Some(own) => {
+                let places = NullPlaces::of(own, &gained[0], &gained[1])?;
+                let [random, shuffled] = gained;
+                Some(UtilityNulls { utility: PRICES, gained: own, random, shuffled, places })
+            }
+        };
+        Ok(QualityNulls { slope, random, shuffled, places, utility })
+    }
+
+    /// The slope of the mean nearness along a vector, on the prompts and coefficients of the controls, and what its best coefficient there
+    /// is worth where flaws are known.
+    fn effect_of(&self, sweeps: &SweepStage, vector: &str, ends: &[f64]) -> Result<Option<(f64, Option<f64>)>> {
         let is_one = |row: &&SweepRow| {
             let coefficient = f64::from(row.coefficient);
             let is_its = row.vector == vector || (coefficient == 0.0 && row.vector == CORRECTION);
@@ -94,12 +145,17 @@ impl Run<'_> {
         if rows.is_empty() {
             return Ok(None);
         }
-        let matrix = Judged::new(self.rows, &rows, &[])?.nearness();
+        let judged = Judged::new(self.rows, &rows, &[])?;
+        let matrix = judged.nearness();
         if matrix.is_empty() {
             return Ok(None);
         }
         let means: Vec<f64> = (0..ends.len()).map(|at| mean_at(&matrix, at)).collect();
-        Ok(Some(fit_line(ends, &means)?.slope))
+        let worth = match &judged {
+            Judged::Oracle(run) => Some(gained_utility(&UtilityTable::new(run, &PRICES)?)),
+            Judged::Reference(_) => None,
+        };
+        Ok(Some((fit_line(ends, &means)?.slope, worth)))
     }
 
     fn attainable_share(&self, sweeps: &SweepStage, per_prompt: &[Vec<f64>]) -> Result<Option<f64>> {
@@ -118,6 +174,14 @@ impl Run<'_> {
         let means: Vec<f64> = (0..n).map(|at| mean_at(per_prompt, at)).collect();
         Ok(attained_share(&means, &possible).ok())
     }
+}
+
+/// The highest utility less that of coefficient 0.
+fn gained_utility(table: &UtilityTable) -> f64 {
+    let utilities = table.utilities();
+    let unsteered = table.coefficients().iter().position(|coefficient| *coefficient == 0.0);
+    let unsteered = unsteered.map_or(f64::NAN, |at| utilities[at]);
+    utilities.iter().fold(0.0, |best: f64, utility| best.max(utility - unsteered))
 }
 
 fn mean_at(matrix: &[Vec<f64>], at: usize) -> f64 {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use redline_model::files::remove_if_there;
 use redline_probe::{ContrastPair, LatScan, LayerReading, PairBuilder, PairDesign, Reading};
 use redline_steer::control_file::write_control_vector;
 use redline_steer::controls::shuffled_like;
@@ -12,11 +13,14 @@ use super::Run;
 use super::choice::Choice;
 use super::first_order::FirstOrder;
 use crate::error::Result;
-use crate::experiment::{extract, scan_pair, skipped_in_words};
+use crate::experiment::{TrainingPlan, extract, scan_pair, skipped_in_words, train_extracted};
 use crate::observer::Observer;
 
 /// The direction, calibrated; written last, so that its presence says that the stage is complete.
 pub(super) const VECTOR_FILE: &str = "vector.safetensors";
+
+/// State of the training of a vector while it runs.
+pub(super) const TRAINING_FILE: &str = "training.checkpoint";
 
 /// The shuffled directions, one a line.
 pub(super) const SHUFFLED_FILE: &str = "shuffled.jsonl";
@@ -54,10 +58,15 @@ impl Run<'_> {
         }
         let triples = self.rows.at(&choice.pairs);
         let (model, template) = (&self.aligner.model, &self.aligner.template);
-        let extracted = extract(model, template, &triples, &self.options.extraction, &mut |done, total| {
+        let mut extracted = extract(model, template, &triples, &self.options.extraction, &mut |done, total| {
             observer.progress("reading pairs", done, total)
         })?;
         observer.end("reading pairs");
+        if let Some(settings) = &self.options.trained {
+            let (aligner, rows, layers) = (self.aligner, self.rows, self.layers);
+            let plan = TrainingPlan { aligner, rows, numbers: &choice.training, layers, settings };
+            extracted = train_extracted(&plan, extracted, Some(&self.folder.file(TRAINING_FILE)), observer)?;
+        }
         extracted.warnings.iter().for_each(|warning| observer.note(&format!("warning: {warning}")));
         skipped_in_words(&extracted.skipped).iter().for_each(|note| observer.note(note));
         let scans = match extracted.held_out.first() {
@@ -84,6 +93,7 @@ impl Run<'_> {
         self.folder.write_json(FIRST_ORDER_FILE, &first_order)?;
         // last: its presence says that the stage is complete
         extracted.reading.save(&self.folder.file(VECTOR_FILE))?;
+        remove_if_there(&self.folder.file(TRAINING_FILE))?;
         Ok(ReadingStage { reading: extracted.reading, report: extracted.report, scans, control, shuffled, first_order })
     }
 

@@ -28,6 +28,8 @@ impl Reproduction {
             "unchanged": quality.table.unchanged,
             "quality_range": quality.range,
             "quality_slope": { "measure": quality.measure, "slope": quality.slope, "nulls": of_quality.nulls },
+            "phases": quality.phases,
+            "prompting_quality": of_quality.prompting.iter().cloned().collect::<BTreeMap<_, _>>(),
             "straightness": of_quality.straightness,
             "unmoved_share": quality.table.unmoved,
             "attainable_share": of_quality.attainable_share,

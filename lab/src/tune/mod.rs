@@ -203,6 +203,7 @@ impl Sweeping<'_> {
         let options = &SweepOptions {
             range: self.dial.steering.range,
             operator: Operator::Add,
+            copy_bias: self.dial.steering.copy_bias,
             max_new_tokens: self.max_new_tokens,
             sampling: self.sampling.clone(),
             batch_rows: self.run.options.batch_rows,

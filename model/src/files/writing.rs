@@ -216,6 +216,17 @@ fn take_rights_of(_old: &Path, _file: &File) -> io::Result<()> {
     Ok(())
 }
 
+/// Removes a file that has served; none need be there.
+///
+/// # Errors
+/// [`Error::Io`] where it is there and stays.
+pub fn remove_if_there(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, error)),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

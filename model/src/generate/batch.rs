@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::copy_bias::RowBias;
 use super::draft::CopyDraft;
 use super::{Drafting, Finish, GenerateOptions, Generated, PREFILL_TOKENS, Prompt};
 use crate::hook::{Hook, SHARED_ROW};
@@ -189,7 +190,7 @@ impl Batch {
             rest = after;
             rows.extend(group.lines(own));
         }
-        let choose = |(row, logits, drafted): (&mut Row, &[f32], &[u32])| row.choose(logits, drafted);
+        let choose = |line: Line<'_>| line.row.choose(line.logits, line.drafted, line.stop_ids);
         rows.into_par_iter().map(choose).collect()
     }
 }
@@ -293,9 +294,24 @@ struct Row {
     context: Vec<u32>,
     prompt_len: usize,
     draft: Option<CopyDraft>,
+    bias: Option<RowBias>,
     drafting: Drafting,
     /// Log-probabilities of the output, of a row that is kept.
     log_probs: Option<Vec<f32>>,
+}
+
+/// A row with its logits after each pending token, what of those is drafted, and what ends it.
+struct Line<'a> {
+    row: &'a mut Row,
+    logits: &'a [f32],
+    drafted: &'a [u32],
+    stop_ids: &'a [u32],
+}
+
+/// The copy bias of a row of a prompt.
+fn bias_of(prompt: &Prompt, id: usize) -> Option<RowBias> {
+    let index = prompt.rows.iter().position(|row| *row == id)?;
+    RowBias::new(prompt.copy_bias.as_ref()?, index)
 }
 
 impl Group {
@@ -305,7 +321,8 @@ impl Group {
             sampler: Sampler::new(&options.sampling, id),
             context: prompt.tokens.clone(),
             prompt_len: prompt.tokens.len(),
-            draft: (!prompt.draft.is_empty()).then(|| CopyDraft::new(prompt.draft.clone())),
+            draft: (!prompt.draft.is_empty()).then(|| CopyDraft::new(&prompt.draft)),
+            bias: bias_of(prompt, id),
             drafting: Drafting::default(),
             log_probs: prompt.kept.contains(&id).then(Vec::new),
         };
@@ -330,12 +347,18 @@ impl Group {
         }
     }
 
-    /// Each row, its logits after each pending token, and what of those is drafted.
-    fn lines<'a>(&'a mut self, logits: &'a [f32]) -> impl Iterator<Item = (&'a mut Row, &'a [f32], &'a [u32])> {
+    fn lines<'a>(&'a mut self, logits: &'a [f32]) -> impl Iterator<Item = Line<'a>> {
         let n_rows = self.rows.len();
         let logits = logits.chunks(logits.len() / n_rows);
         let pending = self.pending.chunks(self.pending.len() / n_rows);
-        self.rows.iter_mut().zip(logits).zip(pending).map(|((row, logits), pending)| (row, logits, &pending[1..]))
+        let stop_ids = &self.options.stop_ids;
+        let line = move |((row, logits), pending): ((&'a mut Row, &'a [f32]), &'a [u32])| Line {
+            row,
+            logits,
+            drafted: &pending[1..],
+            stop_ids,
+        };
+        self.rows.iter_mut().zip(logits).zip(pending).map(line)
     }
 
     /// Takes the tokens that were chosen for each row.
@@ -385,12 +408,15 @@ impl Row {
     }
 
     /// Chooses a token from the logits of the last one, and another for each that was drafted rightly.
-    fn choose(&mut self, logits: &[f32], drafted: &[u32]) -> Result<Vec<u32>> {
+    fn choose(&mut self, logits: &[f32], drafted: &[u32], stop_ids: &[u32]) -> Result<Vec<u32>> {
         let before = self.context.len();
+        let mut bias = self.bias.clone();
         for (i, logits) in logits.chunks(logits.len() / (drafted.len() + 1)).enumerate() {
-            let id = self.sampler.choose(logits, &self.context)?;
+            let biased = bias.as_ref().map_or(logits.into(), |bias| bias.apply(logits, stop_ids));
+            let id = self.sampler.choose(&biased, &self.context)?;
             self.log_probs.iter_mut().for_each(|log_probs| log_probs.push(log_softmax(logits, id)));
             self.context.push(id);
+            bias.iter_mut().for_each(|bias| bias.follow(&self.context[self.prompt_len..]));
             if drafted.get(i) != Some(&id) {
                 break;
             }
@@ -430,6 +456,9 @@ impl Row {
         self.context.push(id);
         if let Some(draft) = &mut self.draft {
             draft.follow(&self.context[self.prompt_len..]);
+        }
+        if let Some(bias) = &mut self.bias {
+            bias.follow(&self.context[self.prompt_len..]);
         }
         if on_token(self.id, id)?.is_break() {
             return Ok(Some(Finish::Stopped));

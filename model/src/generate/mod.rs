@@ -4,7 +4,9 @@
 //! passes. The example at the crate's root generates.
 
 pub mod batch;
+mod copy_bias;
 mod draft;
+mod place;
 mod prefix;
 mod request;
 
@@ -15,6 +17,7 @@ use crate::hook::Hook;
 use crate::{Decoder, ReadText, Result};
 
 use batch::{Batch, OnToken};
+pub use copy_bias::CopyBias;
 pub use prefix::{PREFILL_TOKENS, read_prefix};
 pub use request::{Drafting, Finish, GenerateOptions, Generated, Prompt};
 

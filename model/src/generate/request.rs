@@ -1,5 +1,6 @@
 //! What is asked of a generation, and what comes of it.
 
+use super::CopyBias;
 use crate::sampling::SamplingOptions;
 use crate::{Error, Result, SharedPrefix};
 
@@ -15,6 +16,8 @@ pub struct Prompt {
     /// Tokens that the output is likely to repeat, the original answer for one: several are then checked a pass. The output
     /// is the same; a pass costs more, so this pays for few rows at a time.
     pub draft: Vec<u32>,
+    /// By how much the copying of a text is favoured; nothing unless told otherwise.
+    pub copy_bias: Option<CopyBias>,
     /// Those of `rows` whose reading [`super::generate_and_keep`] hands out.
     pub kept: Vec<usize>,
 }
@@ -22,7 +25,7 @@ pub struct Prompt {
 impl Prompt {
     /// A prompt that was not read yet.
     pub fn new(tokens: Vec<u32>, rows: Vec<usize>) -> Self {
-        Self { tokens, rows, prefix: None, draft: Vec::new(), kept: Vec::new() }
+        Self { tokens, rows, prefix: None, draft: Vec::new(), copy_bias: None, kept: Vec::new() }
     }
 }
 

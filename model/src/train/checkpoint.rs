@@ -13,11 +13,13 @@ use std::path::Path;
 use candle_core::{Device, Tensor};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::bytes::{decode, encode, tensor_bytes};
 use super::optimizer::Moments;
+use super::parameters::Parameter;
 use super::{AdamW, Method, Parameters, TrainOptions};
 use crate::files::write_atomically;
 use crate::weights::SafetensorsFile;
@@ -64,20 +66,34 @@ pub struct State {
 struct Header {
     version: u32,
     settings: Value,
-    state: State,
+    state: Value,
 }
 
-/// Writes a checkpoint.
+/// Writes a checkpoint of a run.
 ///
 /// # Errors
 /// [`Error::Io`], such as a full disk: the file under that name stays what it was.
 pub fn save(path: &Path, parameters: &Parameters, optimizer: &AdamW, settings: &Settings, state: &State) -> Result<()> {
+    save_to(path, parameters.trained(), optimizer.moments(), settings, state)
+}
+
+/// Writes a checkpoint of whatever is trained, with settings and a state of its own.
+///
+/// # Errors
+/// As [`save`].
+pub fn save_to(
+    path: &Path,
+    parameters: &[Parameter],
+    moments: &[Moments],
+    settings: &impl Serialize,
+    state: &impl Serialize,
+) -> Result<()> {
     let json = |source| Error::MalformedLine { path: path.into(), line: 0, source };
-    let settings = serde_json::to_value(settings).map_err(json)?;
-    let header = Header { version: VERSION, settings, state: state.clone() };
-    let header = serde_json::to_string(&header).map_err(json)?;
+    let value = |of: serde_json::Result<Value>| of.map_err(json);
+    let (settings, state) = (value(serde_json::to_value(settings))?, value(serde_json::to_value(state))?);
+    let header = serde_json::to_string(&Header { version: VERSION, settings, state }).map_err(json)?;
     let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
-    for (parameter, moments) in parameters.trained().iter().zip(optimizer.moments()) {
+    for (parameter, moments) in parameters.iter().zip(moments) {
         let (name, shape) = (&parameter.name, parameter.variable.dims().to_vec());
         tensors.push((format!("parameter.{name}"), shape.clone(), tensor_bytes(&parameter.variable)?));
         tensors.push((format!("first_moment.{name}"), shape.clone(), encode(&moments.first, f32::to_le_bytes)));
@@ -98,6 +114,19 @@ pub fn save(path: &Path, parameters: &Parameters, optimizer: &AdamW, settings: &
 /// # Errors
 /// [`Error::CheckpointMismatch`] when it belongs to another run; [`Error::Truncated`] or [`Error::Malformed`] when it is damaged.
 pub fn load(path: &Path, parameters: &Parameters, settings: &Settings) -> Result<(AdamW, State)> {
+    let (moments, state): (_, State) = load_from(path, parameters.trained(), settings)?;
+    Ok((AdamW::resume(parameters.trained(), settings.options.optimizer, moments, state.step)?, state))
+}
+
+/// Reads what [`save_to`] wrote into the parameters and returns their moments and the state.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_from<S: DeserializeOwned>(
+    path: &Path,
+    parameters: &[Parameter],
+    settings: &impl Serialize,
+) -> Result<(Vec<Moments>, S)> {
     let file = SafetensorsFile::open(path)?;
     let header = read_header(path, &file)?;
     let expected =
@@ -105,20 +134,20 @@ pub fn load(path: &Path, parameters: &Parameters, settings: &Settings) -> Result
     if let Some((field, got, expected)) = first_difference("", &header.settings, &expected) {
         return Err(Error::CheckpointMismatch { path: path.into(), field, got, expected });
     }
-    let mut moments = Vec::with_capacity(parameters.trained().len());
-    let mut values = Vec::with_capacity(parameters.trained().len());
-    for parameter in parameters.trained() {
+    let state = state_of(path, header.state)?;
+    let mut moments = Vec::with_capacity(parameters.len());
+    let mut values = Vec::with_capacity(parameters.len());
+    for parameter in parameters {
         let shape = parameter.variable.dims();
         let read = |part: &str| read_tensor(path, &file, &format!("{part}.{}", parameter.name), shape);
         values.push(Tensor::from_vec(read("parameter")?, shape, &Device::Cpu)?);
         moments.push(Moments { first: read("first_moment")?, second: read("second_moment")? });
     }
     // only now, when all of it was read
-    for (parameter, value) in parameters.trained().iter().zip(&values) {
+    for (parameter, value) in parameters.iter().zip(&values) {
         parameter.variable.set(value)?;
     }
-    let optimizer = AdamW::resume(parameters, settings.options.optimizer, moments, header.state.step)?;
-    Ok((optimizer, header.state))
+    Ok((moments, state))
 }
 
 /// Reads only the trained parameters of a checkpoint of this model, whatever its run's options were: the best ones, to export.
@@ -142,7 +171,11 @@ pub fn load_parameters(path: &Path, parameters: &Parameters) -> Result<State> {
         values.push(Tensor::from_vec(read, shape, &Device::Cpu)?);
     }
     parameters.trained().iter().zip(&values).try_for_each(|(parameter, value)| parameter.variable.set(value))?;
-    Ok(header.state)
+    state_of(path, header.state)
+}
+
+fn state_of<S: DeserializeOwned>(path: &Path, state: Value) -> Result<S> {
+    serde_json::from_value(state).map_err(|error| malformed(path, format!("its state cannot be read: {error}")))
 }
 
 fn read_header(path: &Path, file: &SafetensorsFile) -> Result<Header> {

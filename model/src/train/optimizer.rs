@@ -9,8 +9,9 @@ use candle_core::{CpuStorage, InplaceOp1, Layout, Tensor};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::Gradients;
 use super::bytes::tensor_values;
-use super::{Gradients, Parameters};
+use super::parameters::Parameter;
 use crate::{Error, Result};
 
 /// Elements that one task updates.
@@ -108,23 +109,23 @@ pub struct AdamW {
 
 impl AdamW {
     /// No updates yet.
-    pub fn new(parameters: &Parameters, options: AdamWOptions) -> Self {
+    pub fn new(parameters: &[Parameter], options: AdamWOptions) -> Self {
         let zero = |n: usize| Moments { first: vec![0.0; n], second: vec![0.0; n] };
-        let moments = parameters.trained().iter().map(|p| zero(p.variable.elem_count())).collect();
+        let moments = parameters.iter().map(|p| zero(p.variable.elem_count())).collect();
         Self { options, moments, n_updates: 0 }
     }
 
-    /// Goes on from saved moments, one for each trained parameter and of its size.
+    /// Goes on from saved moments, one for each parameter and of its size.
     ///
     /// # Errors
     /// [`Error::Request`] when they are not.
     pub fn resume(
-        parameters: &Parameters,
+        parameters: &[Parameter],
         options: AdamWOptions,
         moments: Vec<Moments>,
         n_updates: usize,
     ) -> Result<Self> {
-        let sizes = parameters.trained().iter().map(|p| p.variable.elem_count());
+        let sizes = parameters.iter().map(|p| p.variable.elem_count());
         let given = moments.iter().map(|m| (m.first.len(), m.second.len()));
         match sizes.clone().map(|n| (n, n)).eq(given) {
             true => Ok(Self { options, moments, n_updates }),
@@ -146,18 +147,16 @@ impl AdamW {
         self.n_updates
     }
 
-    /// Updates every trained parameter in place. `norm` is that of the gradients, which are clipped by it.
+    /// Updates every parameter in place. `norm` is that of the gradients, which are clipped by it.
     ///
     /// # Errors
     /// As the tensor library reports.
-    pub fn update(&mut self, parameters: &Parameters, gradients: &Gradients, norm: f64, rate: f64) -> Result<()> {
+    pub fn update(&mut self, parameters: &[Parameter], gradients: &Gradients, norm: f64, rate: f64) -> Result<()> {
         self.n_updates += 1;
         let t = self.n_updates as i32;
         let options = &self.options;
         let clip = options.max_gradient_norm.map_or(1.0, |max| (max / (norm + 1e-6)).min(1.0));
-        for ((parameter, gradient), moments) in
-            parameters.trained().iter().zip(&gradients.tensors).zip(&mut self.moments)
-        {
+        for ((parameter, gradient), moments) in parameters.iter().zip(&gradients.tensors).zip(&mut self.moments) {
             let shape = parameter.variable.dims();
             let decays = options.decay_group.contains(&parameter.name, shape);
             let update = Update {

@@ -189,7 +189,7 @@ impl<'a> Trainer<'a> {
         let last = run.checkpoints.map(|folder| folder.join("last.checkpoint"));
         let (optimizer, state) = match last.filter(|path| run.resume && path.exists()) {
             Some(path) => checkpoint::load(&path, parameters, &settings)?,
-            None => (AdamW::new(parameters, options.optimizer), State::default()),
+            None => (AdamW::new(parameters.trained(), options.optimizer), State::default()),
         };
         let max_loss = options.explosion_factor * (parameters.config().vocab_size as f64).ln();
         Ok(Self { run, plan, held_out, settings, optimizer, state, max_loss })
@@ -228,7 +228,7 @@ impl<'a> Trainer<'a> {
             return Err(Error::TrainingDiverged { step, loss: result.loss, gradient_norm, rows });
         }
         let learning_rate = options.schedule.rate(step, n_steps);
-        self.optimizer.update(parameters, &result.gradients, gradient_norm, learning_rate)?;
+        self.optimizer.update(parameters.trained(), &result.gradients, gradient_norm, learning_rate)?;
         self.state.step += 1;
         self.state.n_tokens += n_tokens as u64;
         let tokens_per_second = n_tokens as f64 / started.elapsed().as_secs_f64().max(1e-9);

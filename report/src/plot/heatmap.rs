@@ -41,6 +41,12 @@ pub struct Heatmap {
     pub unit: String,
     /// Name of the horizontal axis.
     pub x_label: String,
+    /// Name of the vertical axis, and a shorter one for where it does not fit.
+    pub y_label: [String; 2],
+    /// Cells that are hatched over their colour, as rows of columns; none where it is empty.
+    pub hatched: Vec<Vec<bool>>,
+    /// What hatching over a colour says.
+    pub hatched_note: String,
     /// What the lower and the upper end of the colour scale mean.
     pub poles: [String; 2],
     /// Colour map.
@@ -67,6 +73,9 @@ impl Heatmap {
             quantity: "score".to_owned(),
             unit: "z".to_owned(),
             x_label: "output token".to_owned(),
+            y_label: ["layer (block number, from 0)".to_owned(), "layer".to_owned()],
+            hatched: Vec::new(),
+            hatched_note: String::new(),
             poles: ["copy".to_owned(), "correction".to_owned()],
             colors: HeatmapColors::default(),
         }
@@ -101,6 +110,9 @@ impl Heatmap {
             notes.push("no cell lies beyond".to_owned());
         }
         notes.push(format!("+ and − from ±{} on", short(f64::from(self.clip) / 3.0)));
+        if self.hatched.iter().flatten().any(|hatched| *hatched) {
+            notes.push(self.hatched_note.clone());
+        }
         if counts.missing > 0 {
             notes.push(format!("{} cells missing (hatched)", counts.missing));
         }

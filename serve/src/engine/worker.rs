@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use redline_model::batch::{Batch, Ended};
-use redline_model::generate::{GenerateOptions, Generated, PREFILL_TOKENS, Prompt};
+use redline_model::generate::{CopyBias, GenerateOptions, Generated, PREFILL_TOKENS, Prompt};
 use redline_model::{Chunk, Decoder, Past, Tokenizer, TrimmedStream, Wanted};
 use redline_steer::LayerEffect;
 use tokio::sync::mpsc::UnboundedSender;
@@ -108,7 +108,10 @@ impl<'a> Worker<'a> {
         let Task::Write { draft, max_new_tokens, steering } = job.task else { return Ok(()) };
         let n_prompt_tokens = job.prompt.len();
         let leaves_prompt = steering.as_ref().is_none_or(|steering| steering.vector.range.leaves_prompt());
-        if let Some(steering) = steering.filter(|steering| steering.coefficient != 0.0) {
+        let steering = steering.filter(|steering| steering.coefficient != 0.0);
+        let bias = steering.as_ref().map_or(0.0, |steering| -steering.coefficient * steering.copy_bias);
+        let copy_bias = (bias != 0.0).then(|| CopyBias { text: draft.clone(), strengths: vec![bias] });
+        if let Some(steering) = steering {
             self.hooks.steer(self.decoder, row, n_prompt_tokens, &steering).map_err(failed)?;
         }
         let scanned = job.scan.as_ref().map(|_| Vec::new());
@@ -121,7 +124,7 @@ impl<'a> Worker<'a> {
             share_prompt: leaves_prompt,
             ..GenerateOptions::default()
         };
-        let prompt = Prompt { draft, ..Prompt::new(job.prompt, vec![row]) };
+        let prompt = Prompt { draft, copy_bias, ..Prompt::new(job.prompt, vec![row]) };
         self.batch.admit(self.decoder, prompt, &Arc::new(options)).map_err(failed)?;
         let stream = TrimmedStream::new(self.tokenizer);
         let (events, started) = (job.events, Instant::now());

@@ -127,6 +127,7 @@ fn reading(layer: usize, centre: f32) -> LayerVector {
         score_std: 1.0,
         explained_variance_ratio: None,
         cosine_to_mean_diff: None,
+        trained_norm: None,
     }
 }
 

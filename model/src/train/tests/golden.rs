@@ -57,7 +57,7 @@ fn loss_gradients_and_one_step_equal_pytorch() {
             max_gradient_norm: None,
             ..AdamWOptions::default()
         };
-        AdamW::new(&parameters, options).update(&parameters, &result.gradients, norm, 1e-3).unwrap();
+        AdamW::new(parameters.trained(), options).update(parameters.trained(), &result.gradients, norm, 1e-3).unwrap();
         let mut n_compared = 0;
         for (parameter, gradient) in parameters.trained().iter().zip(&result.gradients.tensors) {
             let name = &parameter.name;
@@ -86,13 +86,13 @@ fn ten_losses_equal_pytorch() {
     let (parameters, _) = Parameters::open(&golden_folder("llama"), Method::Full, 0).unwrap();
     let options = AdamWOptions { weight_decay: 0.1, ..AdamWOptions::default() };
     let schedule = Schedule { learning_rate: 3e-3, shape: ScheduleShape::Cosine, rise_share: 0.2 };
-    let mut optimizer = AdamW::new(&parameters, options);
+    let mut optimizer = AdamW::new(parameters.trained(), options);
     for step in 0..10 {
         let result = batch_loss(&parameters, &batch, GradientOptions::default(), None).unwrap();
         let norm = result.gradients.norm().unwrap();
         assert!((result.loss - losses[step]).abs() < 1e-3, "step {step}: loss {} {}", result.loss, losses[step]);
         assert!((norm / norms[step] - 1.0).abs() < 1e-3, "step {step}: norm {norm} {}", norms[step]);
-        optimizer.update(&parameters, &result.gradients, norm, schedule.rate(step, 10)).unwrap();
+        optimizer.update(parameters.trained(), &result.gradients, norm, schedule.rate(step, 10)).unwrap();
     }
     assert!(losses[9] < 0.5 * losses[0]);
 }
@@ -156,13 +156,14 @@ fn small_updates_are_not_lost_in_bf16() {
     let batch: Vec<&Example> = examples.iter().collect();
     let losses = |precision: Precision| -> Vec<f64> {
         let (parameters, _) = Parameters::open(&golden_folder("llama"), Method::Full, 0).unwrap();
-        let mut optimizer = AdamW::new(&parameters, AdamWOptions { weight_decay: 0.0, ..AdamWOptions::default() });
+        let mut optimizer =
+            AdamW::new(parameters.trained(), AdamWOptions { weight_decay: 0.0, ..AdamWOptions::default() });
         let step = |_| {
             let options = GradientOptions { precision, ..Default::default() };
             let result = batch_loss(&parameters, &batch, options, None).unwrap();
             let norm = result.gradients.norm().unwrap();
             // weights are about 0.02 to 0.1, whose bf16 neighbours lie 1e-4 or more away
-            optimizer.update(&parameters, &result.gradients, norm, 2e-5).unwrap();
+            optimizer.update(parameters.trained(), &result.gradients, norm, 2e-5).unwrap();
             result.loss
         };
         (0..60).map(step).collect()

@@ -27,13 +27,13 @@ fn tokens_per_second() {
     let examples: Vec<Example> = (0..32).map(example).collect();
     let batch: Vec<&Example> = examples.iter().collect();
     let n_tokens: usize = batch.iter().map(|example| example.tokens.len()).sum();
-    let mut optimizer = AdamW::new(&parameters, AdamWOptions::default());
+    let mut optimizer = AdamW::new(parameters.trained(), AdamWOptions::default());
     for _ in 0..8 {
         let started = Instant::now();
         let result = batch_loss(&parameters, &batch, GradientOptions::default(), None).unwrap();
         let gradients = started.elapsed().as_secs_f64();
         let norm = result.gradients.norm().unwrap();
-        optimizer.update(&parameters, &result.gradients, norm, 1e-3).unwrap();
+        optimizer.update(parameters.trained(), &result.gradients, norm, 1e-3).unwrap();
         let all = started.elapsed().as_secs_f64();
         println!(
             "{:.0} tokens/s; loss and gradients {gradients:.3} s, update {:.3} s",

@@ -68,6 +68,9 @@ impl Heatmap {
                 }
                 let color = self.colors.color(f64::from(value / self.clip));
                 canvas.fill_rect(cell, color.to_rgba())?;
+                if self.hatched.get(row).and_then(|row| row.get(column)).is_some_and(|hatched| *hatched) {
+                    draw_hatching(canvas, cell)?;
+                }
                 if self.is_signed(value) && cell.width().min(cell.height()) >= SIGNED_CELL {
                     draw_sign(canvas, cell, value, if luminance(color) < 0.4 { WHITE } else { INK })?;
                 }
@@ -101,9 +104,9 @@ impl Heatmap {
         }
         let (middle_x, middle_y) = map.middle();
         let style = Lettering::new(TEXT, INK).across(HPos::Center);
-        let name = "layer (block number, from 0)";
-        let name = if text_width(name, TEXT) <= map.height() { name } else { "layer" };
-        canvas.text(name, (26.0, middle_y), style.upward())?;
+        let [name, short] = self.y_label.each_ref().map(|name| plain(name));
+        let name = if text_width(&name, TEXT) <= map.height() { name } else { short };
+        canvas.text(&name, (26.0, middle_y), style.upward())?;
         let name = fit_text(&plain(&self.x_label), TEXT, layout.width - 40.0);
         canvas.text(&name, (middle_x, map.bottom + layout.tokens + 30.0), style)
     }
@@ -177,6 +180,10 @@ fn draw_sign<DB: DrawingBackend>(canvas: &Canvas<DB>, cell: Rect, value: f32, in
 
 fn draw_missing<DB: DrawingBackend>(canvas: &Canvas<DB>, cell: Rect) -> DrawResult<DB> {
     canvas.fill_rect(cell, MISSING.to_rgba())?;
+    draw_hatching(canvas, cell)
+}
+
+fn draw_hatching<DB: DrawingBackend>(canvas: &Canvas<DB>, cell: Rect) -> DrawResult<DB> {
     let (width, height) = (cell.width(), cell.height());
     let mut offset = 6.0;
     while offset < width + height {
