@@ -9,6 +9,7 @@ pub mod evaluate;
 pub mod extract;
 pub mod files;
 pub mod fit;
+pub mod domain;
 pub mod gate;
 pub mod inspect;
 pub mod layers;
