@@ -308,7 +308,8 @@ impl Correction {
         }
         for part in rest {
             whole.exact_copy &= part.exact_copy;
-            whole.domain = whole.domain.map(|domain| part.domain.map_or(domain, |part| domain.worse(part))).or(part.domain);
+            whole.domain =
+                whole.domain.map(|domain| part.domain.map_or(domain, |part| domain.worse(part))).or(part.domain);
             whole.truncated |= part.truncated;
             whole.steered.activations += part.steered.activations;
             whole.steered.layers = whole.steered.layers.max(part.steered.layers);

@@ -154,7 +154,8 @@ fn write_all<'a>(
         for generated in written {
             let output = tokenizer.decode(&generated.tokens, true)?;
             let Qac { question, answer, correction } = &triples[generated.row];
-            let standing = domain.map(|domain| standing(domain, aligner, &prompts[generated.row], answer)).transpose()?;
+            let standing =
+                domain.map(|domain| standing(domain, aligner, &prompts[generated.row], answer)).transpose()?;
             rows[generated.row] = Some(EvaluatedRow {
                 question,
                 answer,

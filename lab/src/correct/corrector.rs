@@ -260,12 +260,19 @@ impl Corrector {
         for ((place, _), part) in apart.parts().into_iter().zip(&written) {
             let standing = part.as_ref().ok().and_then(|part| part.standing);
             let before = standings[place];
-            standings[place] = before.map_or(standing, |before| Some(standing.map_or(before, |part| before.worse(part))));
+            standings[place] =
+                before.map_or(standing, |before| Some(standing.map_or(before, |part| before.worse(part))));
         }
         let part = |corrected: Corrected| PartCorrection { text: corrected.text, truncated: corrected.truncated };
         let joined = apart.joined(written.into_iter().map(|one| one.map(part)).collect());
         let whole = |(one, standing): (std::result::Result<Joined, String>, _)| {
-            let of = |one: Joined| Corrected { text: one.text, truncated: one.truncated, scan: None, kept: one.kept, standing };
+            let of = |one: Joined| Corrected {
+                text: one.text,
+                truncated: one.truncated,
+                scan: None,
+                kept: one.kept,
+                standing,
+            };
             one.map(of)
         };
         Ok(joined.into_iter().zip(standings).map(whole).collect())

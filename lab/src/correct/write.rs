@@ -40,7 +40,13 @@ pub struct WriteOptions {
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { max_new_tokens: 256, sampling: SamplingOptions::default(), drafts: true, domain: None, outside: Outside::default() }
+        Self {
+            max_new_tokens: 256,
+            sampling: SamplingOptions::default(),
+            drafts: true,
+            domain: None,
+            outside: Outside::default(),
+        }
     }
 }
 

@@ -44,7 +44,8 @@ pub fn calibrate<'a>(
     let each = (1.0 + PASSES) / 2.0;
     let limits = limit_of(costs, each).zip(limit_of(lengths, each)).filter(|_| n_rows >= LEAST_ROWS);
     let Some(((most_cost, passes), (most_tokens, _))) = limits else {
-        let message = format!("{n_rows} answers to different questions can be judged, {LEAST_ROWS} are needed to calibrate");
+        let message =
+            format!("{n_rows} answers to different questions can be judged, {LEAST_ROWS} are needed to calibrate");
         return Err(Error::option(message, "give more rows of the kind that the Aligner was trained on"));
     };
     Ok(Domain {

@@ -112,7 +112,12 @@ impl Domain {
     ///
     /// # Errors
     /// A given domain of another Aligner, or answers that shall be left as they are where nothing is known.
-    pub fn of(aligner: &Aligner, given: Option<&Self>, profile: Option<&Self>, outside: Outside) -> Result<Option<Self>> {
+    pub fn of(
+        aligner: &Aligner,
+        given: Option<&Self>,
+        profile: Option<&Self>,
+        outside: Outside,
+    ) -> Result<Option<Self>> {
         if outside == Outside::Correct {
             return Ok(None);
         }

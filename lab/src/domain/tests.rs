@@ -117,7 +117,10 @@ fn a_domain_is_of_one_aligner_and_template() {
     }
     assert_eq!(Domain::of(&aligner, None, Some(&own), Outside::Warn).unwrap(), Some(own));
     // nothing is known of it by another template
-    let other = Aligner::new(embedded::model().unwrap(), redline_model::AlignerTemplate::by_name_or_file("aligner-2b").unwrap());
+    let other = Aligner::new(
+        embedded::model().unwrap(),
+        redline_model::AlignerTemplate::by_name_or_file("aligner-2b").unwrap(),
+    );
     assert_eq!(Domain::of(&other, None, None, Outside::Warn).unwrap(), None);
     assert!(Domain::of(&other, None, None, Outside::Copy).unwrap_err().to_string().contains("--outside copy"));
 }

@@ -59,7 +59,8 @@ pub fn run(args: &CorrectArgs, rows: &[Row], json: bool) -> anyhow::Result<ExitC
     answers.expect(rows[done..].iter().filter(|row| row.is_open()).count());
     let n_failed = file.as_ref().map_or(0, OutFile::n_failed);
     let is_live = args.question.is_some() && !args.diff && !json && aligners.len() == 1 && !is_apart(args);
-    let mut stack = Stack { args, aligners, answers, n_failed, first_error: None, is_live, outside: OutsideCount::default() };
+    let mut stack =
+        Stack { args, aligners, answers, n_failed, first_error: None, is_live, outside: OutsideCount::default() };
     let mut progress = Progress::from("correcting", done, rows.len());
     for (batch, part) in rows[done..].chunks(args.batch_rows.max(1)).enumerate() {
         let first = done + batch * args.batch_rows.max(1);

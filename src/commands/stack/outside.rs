@@ -31,12 +31,20 @@ impl OutsideCount {
         let Some(worst) = self.worst else { return };
         let figure = worst.in_words();
         let whole = match (is_one, self.n_copied) {
-            (true, 0) => "this answer is outside of what the Aligner knows, and its correction may damage it".to_owned(),
+            (true, 0) => {
+                "this answer is outside of what the Aligner knows, and its correction may damage it".to_owned()
+            }
             (true, _) => "this answer is outside of what the Aligner knows, and was not corrected".to_owned(),
             (false, 0) => {
-                format!("{} of {} answers are outside of what the Aligner knows, and may be damaged", self.n, self.n_judged)
+                format!(
+                    "{} of {} answers are outside of what the Aligner knows, and may be damaged",
+                    self.n, self.n_judged
+                )
             }
-            (false, n) => format!("{} of {} answers are outside of what the Aligner knows; {n} hold text that was left as it was", self.n, self.n_judged),
+            (false, n) => format!(
+                "{} of {} answers are outside of what the Aligner knows; {n} hold text that was left as it was",
+                self.n, self.n_judged
+            ),
         };
         let which = if is_one || self.n == 1 { "" } else { "; of the farthest, " };
         let colon = if which.is_empty() { ": " } else { "" };
