@@ -13,10 +13,10 @@ fn domain() -> Domain {
     }
 }
 
-/// A good answer of the embedded rows, that the Aligner inside the program was trained for, and prose of another kind.
+/// A good solution of a sum, as people write it elsewhere.
 const ELSEWHERE: [&str; 2] = [
-    "Write a haiku about a keyboard.",
-    "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich; grep -rn 'foo' src/*.rs | xargs wc -l >> out.txt",
+    "A baker fills 12 trays with 9 rolls each and sells 5/6 of them. How many are left?",
+    "The baker has 12*9=108 rolls.\nHe sells 108*5/6=90 rolls.\nSo 108-90=18 rolls are left.\nA: 18",
 ];
 
 #[test]
@@ -96,7 +96,7 @@ fn the_aligner_inside_knows_its_own_texts_and_no_others() {
     let inside = rows.iter().take(20).filter(|row| !standing(&row.question, &row.answer).unwrap().outside).count();
     assert!(inside >= 19, "{inside}");
     let elsewhere = standing(ELSEWHERE[0], ELSEWHERE[1]).unwrap();
-    assert!(elsewhere.outside && elsewhere.copied && elsewhere.cost > 1.0, "{elsewhere:?}");
+    assert!(elsewhere.outside && elsewhere.copied && elsewhere.cost > 0.1, "{elsewhere:?}");
     assert_eq!(standing("Capital of France?", "Paris."), None, "too short to tell");
 }
 

@@ -8,7 +8,7 @@ use super::{FLAWED, QUESTION, chat_body};
 
 /// Of a kind that the Aligner inside the program was not trained on.
 const UNKNOWN: &str =
-    "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich und essen dabei Schnitzel mit Kraut.";
+    "The baker has 12*9=108 rolls.\nHe sells 108*5/6=90 rolls.\nSo 108-90=18 rolls are left.\nA: 18";
 
 /// Text and extension of a streamed chat reply.
 fn streamed(server: &Server, answer: &str) -> (String, Value) {
