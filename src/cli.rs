@@ -5,6 +5,7 @@ pub mod compare;
 pub mod completions;
 pub mod correct;
 pub mod data;
+pub mod domain;
 pub mod evaluate;
 pub mod extract;
 pub mod files;

@@ -40,6 +40,10 @@ pub const SMOLLM2_ADAPTER: [&[u8]; 2] = [
     include_bytes!("../../assets/smollm2/adapter/adapter_model.safetensors"),
 ];
 
+/// What the two know, as `redline check --domain-out` wrote it; `docs/when-steering-fails.md` has the commands.
+pub const DOMAINS: [&str; 2] =
+    [include_str!("../../assets/aligner/domain.json"), include_str!("../../assets/smollm2/domain.json")];
+
 /// The adapter of the Aligner on SmolLM2.
 ///
 /// # Errors

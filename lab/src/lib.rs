@@ -8,6 +8,7 @@ pub mod chat;
 pub mod conversation;
 pub mod correct;
 pub mod data;
+pub mod domain;
 pub mod embedded;
 pub mod experiment;
 pub mod form;

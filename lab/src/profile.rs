@@ -29,6 +29,7 @@ use redline_steer::control_file::read_control_vector;
 use redline_steer::{ControlVector, EditRatioVariant, Interval, TokenRange, Unit, reading_control_vector};
 use serde::{Deserialize, Serialize};
 
+use crate::domain::Domain;
 use crate::quality::Utility;
 
 pub use error::{ProfileError, Result};
@@ -77,6 +78,9 @@ pub struct Profile {
     /// What the coefficient was chosen for, where that was no ratio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen_for: Option<ProfileUtility>,
+    /// What answers the model knows, by the rows that the profile was tuned on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<Domain>,
     /// Program and version that wrote the file.
     pub made_with: String,
 }

@@ -11,6 +11,7 @@ use super::error::ApiError;
 use super::options::FailMode;
 use super::state::Service;
 use super::stop_texts::StopTexts;
+use redline_lab::domain::Standing;
 use redline_lab::form::{Form, Piece, Plan, PlanError, Prose, PutBack, Reasoning};
 use redline_steer::{MOST_STEPS, comparison_steps, levenshtein_distance};
 
@@ -259,6 +260,11 @@ impl Answer {
         if end.corrections.is_empty() && end.reason.is_none() {
             end.reason = Some(ENDS_BEFORE.into());
         }
+        if let Some(standing) = end.all_copied() {
+            end.reason = Some(format!("the answer is outside of what the Aligner knows: {}", standing.in_words()));
+            end.is_uncorrected = true;
+            self.service.metrics.uncorrected();
+        }
         if (end.stopped || end.truncated) && !end.corrections.is_empty() {
             end.cut_ratio = cut_ratio(end.answer.clone(), end.text.clone()).await?;
         }
@@ -318,6 +324,17 @@ impl End {
         [sum(|correction| correction.usage.prompt_tokens), sum(|correction| correction.usage.completion_tokens)]
     }
 
+    /// How all of it stands, where all of it was left as it is.
+    fn all_copied(&self) -> Option<Standing> {
+        let is_copied = |correction: &Correction| correction.domain.is_some_and(|standing| standing.copied);
+        self.domain().filter(|_| self.corrections.iter().all(is_copied))
+    }
+
+    /// How it stands to what the Aligner knows: its part farthest outside.
+    fn domain(&self) -> Option<Standing> {
+        self.corrections.iter().filter_map(|correction| correction.domain).reduce(Standing::worse)
+    }
+
     pub(super) fn status(&self) -> &'static str {
         match () {
             () if self.is_uncorrected => "uncorrected",
@@ -350,6 +367,7 @@ impl End {
             fields.insert("reason".into(), reason.as_str().into());
         }
         fields.insert("answer".into(), self.answer.as_str().into());
+        self.domain().into_iter().for_each(|domain| drop(fields.insert("domain".into(), json!(domain))));
         if !self.kept.is_empty() {
             fields.insert("kept".into(), json!(self.kept));
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use redline_lab::domain::Standing;
 use redline_lab::form::{Prose, PutBack};
 use redline_model::RenderedPrompt;
 use redline_model::generate::Finish;
@@ -50,6 +51,8 @@ pub(super) struct Pending {
     predicted_ratio: Option<f64>,
     layers: Option<Vec<usize>>,
     columns: Vec<ScanColumn>,
+    /// How the answer stands to what the Aligner knows.
+    standing: Option<Standing>,
     /// The part of an answer that is corrected.
     prose: Option<Prose>,
 }
@@ -77,6 +80,9 @@ pub(super) struct Correction {
     pub(super) usage: Usage,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) scan: Option<Scan>,
+    /// How the answer stands to what the Aligner knows, where that was checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) domain: Option<Standing>,
     /// The part of an answer that it is of, corrected; the measures are of that.
     #[serde(skip)]
     pub(super) put_back: Option<PutBack>,
@@ -147,6 +153,7 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
         predicted_ratio,
         layers,
         columns: Vec::new(),
+        standing: None,
         prose: None,
     })
 }
@@ -198,7 +205,7 @@ pub(super) async fn scan(
             Event::Column(column) => columns.push(column),
             Event::Done(_) => return Ok(Scan { layers, columns }),
             Event::Failed(error) => return Err(error.into()),
-            Event::Text(_) => {}
+            Event::Text(_) | Event::Standing(_) => {}
         }
     }
 }
@@ -206,8 +213,18 @@ pub(super) async fn scan(
 impl Pending {
     /// The next step; nothing comes after `Done` or an error.
     pub(super) async fn next(&mut self) -> Result<Step, ApiError> {
-        match next(&self.service, &mut self.events, self.deadline).await? {
+        let mut event = next(&self.service, &mut self.events, self.deadline).await?;
+        if let Event::Standing(standing) = event {
+            self.standing = Some(standing);
+            if standing.copied {
+                return Ok(Step::Text(self.answer.trim().to_owned()));
+            }
+            event = next(&self.service, &mut self.events, self.deadline).await?;
+        }
+        match event {
             Event::Text(text) => Ok(Step::Text(text)),
+            // it comes once, and first
+            Event::Standing(_) => Err(EngineError::Broken { reason: "an answer was judged twice".into() }.into()),
             Event::Column(column) => {
                 self.columns.push(column.clone());
                 Ok(Step::Column(column))
@@ -232,8 +249,12 @@ impl Pending {
         self.finish().await
     }
 
-    async fn measure(&mut self, written: Written) -> Result<Correction, ApiError> {
+    async fn measure(&mut self, mut written: Written) -> Result<Correction, ApiError> {
         let answer = std::mem::take(&mut self.answer);
+        let is_copied = self.standing.is_some_and(|standing| standing.copied);
+        if is_copied {
+            answer.trim().clone_into(&mut written.text);
+        }
         let n_chars = answer.trim().chars().count();
         let (correction, prose) = (written.text.clone(), self.prose.take());
         let measured = tokio::task::spawn_blocking(move || {
@@ -244,7 +265,9 @@ impl Pending {
         let (ratios, put_back) = measured.await.map_err(|error| broken(&error))?;
         // only an empty answer has no ratio, and those are refused
         let edit_ratio = ratios.char.unwrap_or_default();
-        self.service.metrics.corrected(edit_ratio, ratios.exact_copy);
+        if !is_copied {
+            self.service.metrics.corrected(edit_ratio, ratios.exact_copy);
+        }
         let scan = self.layers.take().map(|layers| Scan { layers, columns: std::mem::take(&mut self.columns) });
         Ok(Correction {
             correction: written.text,
@@ -267,6 +290,7 @@ impl Pending {
                 total_tokens: written.n_prompt_tokens + written.n_tokens,
             },
             scan,
+            domain: self.standing,
             put_back,
             n_chars,
         })
@@ -284,6 +308,8 @@ impl Correction {
         }
         for part in rest {
             whole.exact_copy &= part.exact_copy;
+            whole.domain =
+                whole.domain.map(|domain| part.domain.map_or(domain, |part| domain.worse(part))).or(part.domain);
             whole.truncated |= part.truncated;
             whole.steered.activations += part.steered.activations;
             whole.steered.layers = whole.steered.layers.max(part.steered.layers);

@@ -93,6 +93,7 @@ impl Service {
     pub fn worker(&self) -> redline_model::Result<Worker<'_>> {
         let model = &self.aligner.model;
         let (rows, drafted) = (self.options.most_rows.max(1), self.options.most_drafted);
-        Ok(Worker::new(&model.decoder, model.tokenizer()?, &self.queue, &self.metrics, rows, drafted))
+        let worker = Worker::new(&model.decoder, model.tokenizer()?, &self.queue, &self.metrics, rows, drafted);
+        Ok(worker.checking(self.options.domain.as_ref(), self.options.outside))
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::access;
 use super::engine::Written;
+use redline_lab::domain::Standing;
 
 /// Upper bounds of times, in seconds.
 const SECONDS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
@@ -38,6 +39,8 @@ pub struct Metrics {
     copies: AtomicU64,
     uncorrected: AtomicU64,
     skipped: AtomicU64,
+    outside: AtomicU64,
+    outside_copied: AtomicU64,
     cancelled: AtomicU64,
     refused: AtomicU64,
     /// Bits of an f64: a moving mean of the seconds a correction takes.
@@ -69,6 +72,8 @@ impl Default for Metrics {
             copies: zero(),
             uncorrected: zero(),
             skipped: zero(),
+            outside: zero(),
+            outside_copied: zero(),
             cancelled: zero(),
             refused: zero(),
             mean_seconds: zero(),
@@ -149,6 +154,12 @@ impl Metrics {
         access::correction(access::Correction::Uncorrected);
     }
 
+    /// An answer was checked against what the Aligner knows.
+    pub(super) fn judged(&self, standing: &Standing) {
+        self.outside.fetch_add(standing.outside.into(), Ordering::Relaxed);
+        self.outside_copied.fetch_add(standing.copied.into(), Ordering::Relaxed);
+    }
+
     pub(super) fn skipped(&self) {
         self.skipped.fetch_add(1, Ordering::Relaxed);
         access::correction(access::Correction::Skipped);
@@ -190,6 +201,13 @@ impl Metrics {
             ("redline_exact_copies_total", "counter", "Corrections equal to the answer.", get(&self.copies)),
             ("redline_uncorrected_total", "counter", "Answers passed on uncorrected.", get(&self.uncorrected)),
             ("redline_skipped_total", "counter", "Answers with nothing to correct.", get(&self.skipped)),
+            (
+                "redline_outside_total",
+                "counter",
+                "Answers, or parts of answers, outside of what the Aligner knows.",
+                get(&self.outside),
+            ),
+            ("redline_outside_copied_total", "counter", "Those of them left as they are.", get(&self.outside_copied)),
             ("redline_cancelled_total", "counter", "Corrections whose clients left.", get(&self.cancelled)),
             ("redline_refused_total", "counter", "Requests refused with 429.", get(&self.refused)),
         ] {

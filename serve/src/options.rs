@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 
 use super::auth::ApiKeys;
+use redline_lab::domain::{Domain, Outside};
 use redline_lab::form::Reasoning;
 
 /// What a client gets when the Aligner fails.
@@ -27,6 +28,10 @@ pub struct ServeOptions {
     pub fail: FailMode,
     /// What happens to reasoning; where none is given, it is kept only where what is unseen may pass.
     pub reasoning: Option<Reasoning>,
+    /// What the Aligner knows; without it answers are not checked against that.
+    pub domain: Option<Domain>,
+    /// What happens to answers outside of it.
+    pub outside: Outside,
     /// Keys of clients; without one, everyone may ask.
     pub keys: ApiKeys,
     /// Names under which it is reached besides the loopback ones; empty where it listens on another address than
@@ -62,6 +67,8 @@ impl Default for ServeOptions {
             address: ([127, 0, 0, 1], 8080).into(),
             fail: FailMode::Closed,
             reasoning: None,
+            domain: None,
+            outside: Outside::Warn,
             keys: ApiKeys::default(),
             hosts: Vec::new(),
             origins: Vec::new(),

@@ -30,6 +30,8 @@ pub struct CorrectArgs {
     pub coefficient: Option<f32>,
     #[command(flatten)]
     pub gate: super::gate::GateArgs,
+    #[command(flatten)]
+    pub domain: super::domain::DomainArgs,
     /// The question
     #[arg(long)]
     pub question: Option<String>,

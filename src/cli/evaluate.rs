@@ -11,6 +11,7 @@ use super::numbers::{MOST_BATCH_ROWS, MOST_ROWS, MOST_TOKENS, count};
 #[command(after_help = "Examples:
   redline evaluate --model aligner/model --data held-out.jsonl --prompts 500
   redline evaluate --model aligner/model --data held-out.jsonl --json --out outputs.jsonl
+  redline evaluate --model smollm2 --data elsewhere.jsonl --domain domain.json
 
 Rows of `redline data synth` and `corrupt` carry their flaws: their outputs are also compared with the correction at each
 strictness.")]
@@ -29,6 +30,10 @@ pub struct EvaluateArgs {
     /// Rows decoded together; fewer need less memory
     #[arg(long, default_value_t = 48, value_parser = count(1, MOST_BATCH_ROWS))]
     pub batch_rows: usize,
+    /// What the Aligner knows, as `redline check --domain-out` wrote it: good answers that stay are counted inside and outside of it [default:
+    /// what comes with an Aligner of the project]
+    #[arg(long, value_name = "FILE")]
+    pub domain: Option<PathBuf>,
     /// Write every output (JSON Lines)
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,

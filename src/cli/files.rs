@@ -13,7 +13,7 @@ use super::command;
 use crate::models::model_folders;
 
 /// Options that name what is written: verb and name. Every other option that takes a path names what is read.
-pub const OUTPUTS: [(&str, &str); 22] = [
+pub const OUTPUTS: [(&str, &str); 23] = [
     ("reproduce", "out"),
     ("scan", "out"),
     ("scan", "report"),
@@ -33,6 +33,7 @@ pub const OUTPUTS: [(&str, &str); 22] = [
     ("ablate-warmup", "out"),
     ("ablate-warmup", "gguf"),
     ("evaluate", "out"),
+    ("check", "domain_out"),
     ("data", "out"),
     ("data", "held_out"),
     ("man", "out"),

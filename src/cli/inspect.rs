@@ -28,6 +28,7 @@ pub struct InspectArgs {
   redline check model.gguf
   redline check model.gguf vector.safetensors --data triples.jsonl
   redline check model/ --reference expected.safetensors
+  redline check model/ --data held-out.jsonl --domain-out domain.json
 
 Without a reference the model tests itself: coefficient 0 = no hook, cached = read at once, batched = alone, fast = plain
 kernels, texts come back from tokens, the template is the likeliest one, good answers are copied and flawed ones are not; and
@@ -69,6 +70,12 @@ pub struct CheckArgs {
     /// Triples to use, half of them with a clean answer where there are such
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(2..=1000))]
     pub prompts: u16,
+    /// Tell what answers this Aligner knows by all rows of --data, which shall be of the kind that it was trained on, and write that: the
+    /// domain that correct, evaluate and serve take; nothing else is tested then
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["vector", "reference"])]
+    pub domain_out: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: super::files::ForceArgs,
 }
 
 impl CheckArgs {

@@ -127,6 +127,8 @@ pub struct ServeArgs {
     /// What a client gets when the Aligner fails
     #[arg(long, value_enum, default_value_t)]
     pub fail: FailName,
+    #[command(flatten)]
+    pub domain: super::domain::DomainArgs,
     /// What happens to the upstream model's reasoning: reasoning fields and parts, and <think> in the text
     #[arg(long, value_enum, default_value_t)]
     pub reasoning: ReasoningName,

@@ -57,6 +57,7 @@ pub fn of(command: &Command, reads: Vec<PathBuf>) -> anyhow::Result<RunFiles> {
         }
         Command::Train(args) => (train(args), args.force),
         Command::AblateWarmup(args) => (ablate(args), args.train.force),
+        Command::Check(args) => (optional(&args.domain_out, Kind::Json(redline::lab::domain::SCHEMA)), args.force),
         Command::Evaluate(args) => (optional(&args.out, EVALUATED), args.force),
         Command::Data(command) => data(command),
         Command::Man(args) => {
@@ -68,7 +69,6 @@ pub fn of(command: &Command, reads: Vec<PathBuf>) -> anyhow::Result<RunFiles> {
         | Command::Ratio(_)
         | Command::Inspect(_)
         | Command::Perplexity(_)
-        | Command::Check(_)
         | Command::Completions(_) => return Ok(RunFiles { reads, ..RunFiles::default() }),
     };
     Ok(RunFiles { reads, writes, force: force.force })

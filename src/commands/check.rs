@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use redline::embedded;
+use redline::lab::domain::{Domain, calibrate};
 use redline::lab::rows::at_strictness;
 use redline::model::Qac;
 use redline::reference::{Comparison, compare};
@@ -14,6 +15,7 @@ use crate::cli::inspect::CheckArgs;
 use crate::failure::hinted;
 use crate::models;
 use crate::models::open_model;
+use crate::observer::Shown;
 use crate::output;
 use crate::progress::Progress;
 use crate::rows;
@@ -22,8 +24,35 @@ use redline::lab::steering::Steering;
 pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
     match &args.reference {
         Some(reference) => against(args, reference, json),
-        None => alone(args, json),
+        None => match &args.domain_out {
+            Some(out) => calibrated(args, out, json),
+            None => alone(args, json),
+        },
     }
+}
+
+/// Tells what answers the Aligner knows, and writes it.
+fn calibrated(args: &CheckArgs, out: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let triples = match &args.data {
+        Some(path) => rows::triples(path)?,
+        None => at_strictness(&embedded::rows()?, 1)?,
+    };
+    let aligner = models::open(&args.model_args())?;
+    let rows = triples.iter().map(|qac| (qac.question.as_str(), qac.answer.as_str()));
+    let domain = calibrate(&aligner, rows, &mut Shown::default())?;
+    domain.save(out)?;
+    if json {
+        output::json(&json!(domain))?;
+    } else {
+        let Domain { most_cost, most_tokens, passes, n_rows, .. } = domain;
+        output::line(&format!(
+            "at most {most_cost:.4} nats and {most_tokens} tokens, from {n_rows} answers; at least {:.1} % of others of their kind pass by \
+             expectation\n{}",
+            100.0 * passes,
+            out.display()
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn alone(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {

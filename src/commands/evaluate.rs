@@ -7,6 +7,7 @@ use redline::aligner::Aligner;
 use redline::data::corrupt::CorruptedRow;
 use redline::data::write_json_lines;
 use redline::experiment::{Quality, StrictnessQuality, Written, similarity};
+use redline::lab::domain::{Domain, Kept, KeptByDomain, Outside, Standing};
 use redline::lab::quality::{OracleRun, QualityTable, ReferenceRun, Sample};
 use redline::model::NoHook;
 use redline::model::Qac;
@@ -29,6 +30,9 @@ struct EvaluatedRow<'a> {
     output: String,
     similarity: f64,
     is_cut: bool,
+    /// How the answer stands to what the Aligner knows, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<Standing>,
 }
 
 pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
@@ -42,7 +46,10 @@ pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
     };
     triples.truncate(args.prompts);
     let aligner = models::open(&args.model)?;
-    let rows = write_all(args, &aligner, &triples)?;
+    let given = args.domain.as_deref().map(Domain::load).transpose()?;
+    let domain = Domain::of(&aligner, given.as_ref(), None, Outside::Warn)?;
+    let rows = write_all(args, &aligner, domain.as_ref(), &triples)?;
+    let kept = domain.as_ref().map(|_| kept(&rows));
 
     let written = triples.iter().zip(&rows).map(|(row, out)| Written { row, output: &out.output, is_cut: out.is_cut });
     let quality = Quality::measure(&written.collect::<Vec<_>>());
@@ -62,9 +69,13 @@ pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
             "reference": table.reference.first(),
             "unchanged": table.unchanged,
             "strictness": strictness,
+            "domain": domain.as_ref().map(|domain| {
+                json!({ "most_cost": domain.most_cost, "most_tokens": domain.most_tokens, "answers": kept })
+            }),
         }))?;
     } else {
         output::line(&as_text(quality.as_ref(), strictness.as_ref()))?;
+        kept.iter().zip(&domain).try_for_each(|(kept, domain)| output::line(&kept_in_words(kept, domain)))?;
         let Table { header, rows } = evaluated_cells(&table);
         output::line(&format!("\n{}", output::table(&header.iter().map(String::as_str).collect::<Vec<_>>(), &rows)))?;
     }
@@ -89,7 +100,35 @@ fn table(
     })
 }
 
-fn write_all<'a>(args: &EvaluateArgs, aligner: &Aligner, triples: &'a [Qac]) -> anyhow::Result<Vec<EvaluatedRow<'a>>> {
+/// Good answers that stay as they are, inside and outside of what the Aligner knows.
+fn kept(rows: &[EvaluatedRow<'_>]) -> KeptByDomain {
+    let mut kept = KeptByDomain::default();
+    for row in rows {
+        let answer = row.answer.trim();
+        kept.add(row.domain, answer == row.correction.trim(), answer == row.output.trim());
+    }
+    kept
+}
+
+fn kept_in_words(kept: &KeptByDomain, domain: &Domain) -> String {
+    let line = |name: &str, Kept { n, n_clean, n_kept }: Kept| {
+        format!("{name:<36} {n}; of {n_clean} good answers {n_kept} stay as they are")
+    };
+    let mut lines = vec![
+        format!("limits of what it knows              {:.4} nats, {} tokens", domain.most_cost, domain.most_tokens),
+        line("inside of them", kept.inside),
+        line("outside", kept.outside),
+    ];
+    lines.extend((kept.not_judged.n > 0).then(|| line("too short to tell", kept.not_judged)));
+    lines.join("\n")
+}
+
+fn write_all<'a>(
+    args: &EvaluateArgs,
+    aligner: &Aligner,
+    domain: Option<&Domain>,
+    triples: &'a [Qac],
+) -> anyhow::Result<Vec<EvaluatedRow<'a>>> {
     let prompt = |(row, qac): (usize, &Qac)| {
         let origin = format!("{}: row {row}", args.data.display());
         aligner.prompt_with_room([&qac.question, &qac.answer], args.max_new_tokens, &origin)
@@ -115,6 +154,8 @@ fn write_all<'a>(args: &EvaluateArgs, aligner: &Aligner, triples: &'a [Qac]) -> 
         for generated in written {
             let output = tokenizer.decode(&generated.tokens, true)?;
             let Qac { question, answer, correction } = &triples[generated.row];
+            let standing =
+                domain.map(|domain| standing(domain, aligner, &prompts[generated.row], answer)).transpose()?;
             rows[generated.row] = Some(EvaluatedRow {
                 question,
                 answer,
@@ -122,12 +163,19 @@ fn write_all<'a>(args: &EvaluateArgs, aligner: &Aligner, triples: &'a [Qac]) -> 
                 similarity: similarity(&output, correction),
                 output,
                 is_cut: generated.finish == Finish::Length,
+                domain: standing.flatten(),
             });
         }
         progress.set(batch * args.batch_rows.max(1) + part.len(), prompts.len())?;
     }
     progress.finish();
     Ok(rows.into_iter().flatten().collect())
+}
+
+/// How an answer stands to what the Aligner knows.
+fn standing(domain: &Domain, aligner: &Aligner, prompt: &[u32], answer: &str) -> anyhow::Result<Option<Standing>> {
+    let answer = aligner.tokenizer()?.encode_text(answer.trim())?;
+    Ok(domain.judge(&aligner.model.decoder, prompt, &answer, Outside::Warn)?.map(|judged| judged.standing))
 }
 
 fn as_text(quality: Option<&Quality>, strictness: Option<&StrictnessQuality>) -> String {

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, Uri};
 use redline::aligner::Aligner;
 use redline::embedded;
 use redline::experiment::LayerSpec;
+use redline::lab::domain::Domain;
 use redline::model::Qac;
 use redline::model::gguf::is_gguf;
 use redline::probe::Reading;
@@ -65,6 +66,10 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let served =
         Dials::new(files, config.clone()).map_err(|error| hinted(error.to_string(), "choose other --layers"))?;
     let name = aligner.model.path.file_stem().map_or("aligner".into(), |name| name.to_string_lossy().into_owned());
+    let of_profile = profiles.first().and_then(|(_, profile)| profile.domain.as_ref());
+    let (given, outside) = (args.domain.given()?, args.domain.outside);
+    let domain = Domain::of(&aligner, given.as_ref(), of_profile, outside)?;
+    let options = ServeOptions { domain, outside, ..options };
     let service = Arc::new(Service::new(name, aligner, options, upstream));
     let log = Arc::new(log);
     let server = runtime.spawn(listen(service.clone(), listener, stopped(log.clone())));

@@ -13,6 +13,7 @@ mod choosing;
 mod cli;
 mod completions;
 mod data;
+mod domain;
 mod embedded;
 mod examples;
 mod families;

@@ -81,17 +81,13 @@ fn rows_without_flaws_train_poles_and_every_goal_trains() {
         })
         .collect();
     fs::write(at.join("plain.jsonl"), plain).unwrap();
-    let extract = |data: &str, more: &str| {
-        words(&format!("extract --data {data} --pairs 40 --layers 1 --out v.safetensors {SHORT} {more}"))
-    };
-    assert_eq!(json(at, &extract("plain.jsonl", ""))["provenance"]["training"]["goal"], "poles");
+    let extract = format!("extract --data plain.jsonl --pairs 40 --layers 1 --out v.safetensors {SHORT}");
+    assert_eq!(json(at, &words(&extract))["provenance"]["training"]["goal"], "poles");
     for goal in ["bipo", "reps"] {
-        assert_eq!(
-            json(at, &extract("plain.jsonl", &format!("--goal {goal}")))["provenance"]["training"]["goal"],
-            goal
-        );
+        let line = format!("{extract} --goal {goal}");
+        assert_eq!(json(at, &words(&line))["provenance"]["training"]["goal"], goal);
     }
-    let refused = run(at, &extract("plain.jsonl", "--goal graded"));
+    let refused = run(at, &words(&format!("{extract} --goal graded")));
     assert!(refused.code == 1 && refused.stderr.contains("graded training takes rows that carry their flaws"));
     assert!(refused.stderr.contains("--goal poles"), "{}", refused.stderr);
 }

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::write::{Asked, Injection, WriteOptions, Wrote, write};
 use crate::aligner::Aligner;
+use crate::domain::{Domain, Standing};
 use crate::error::{Error, Result};
 use crate::experiment::{SCAN_CORRECTION, scan_text};
 use crate::form::{Apart, Joined, PartCorrection};
@@ -33,7 +34,7 @@ pub struct CorrectorOptions {
     pub more: MoreVectors,
     /// Whether each correction is scanned along the vector, which has to be a reading vector then.
     pub with_scan: bool,
-    /// How corrections are written.
+    /// How corrections are written. Where it names no domain, the profile's is taken, then that of an Aligner of the project.
     pub writing: WriteOptions,
 }
 
@@ -87,6 +88,8 @@ pub struct Corrected {
     pub scan: Option<LatScan>,
     /// What stayed as it is, where the answer was taken apart.
     pub kept: Vec<&'static str>,
+    /// How the answer stands to what the Aligner knows, where that was checked; of an answer in parts, the part farthest outside.
+    pub standing: Option<Standing>,
 }
 
 /// What a steered Aligner did to activations.
@@ -109,6 +112,7 @@ impl Corrector {
         let coefficient = options.check()?;
         options.coefficient = Some(coefficient);
         check_room(&aligner, options.writing.max_new_tokens)?;
+        options.writing.domain = domain(&aligner, &options)?;
         let model = &aligner.model;
         let mut notes = Vec::new();
         let injection = match &options.steering {
@@ -140,6 +144,11 @@ impl Corrector {
     /// Name of its model, for results.
     pub fn name(&self) -> String {
         self.aligner.model.path.file_stem().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    }
+
+    /// What it knows, where answers are checked against that.
+    pub fn domain(&self) -> Option<&Domain> {
+        self.options.writing.domain.as_ref()
     }
 
     /// What people should know about how its vectors were read.
@@ -175,6 +184,8 @@ impl Corrector {
             "steering": steering,
             "files": self.files,
             "coefficient": self.coefficient(),
+            "outside": self.options.writing.outside.name(),
+            "domain": self.domain().map(|domain| json!([domain.most_cost, domain.most_tokens])),
         })
     }
 
@@ -222,7 +233,13 @@ impl Corrector {
         failure.map_or(Ok(()), Err)?;
         on_text(&stream.finish().map_err(Error::from)?)?;
         let mut outcomes = self.corrected(&[asked], wrote)?;
-        Ok(outcomes.pop().unwrap_or_else(|| Err(String::new())))
+        let outcome = outcomes.pop().unwrap_or_else(|| Err(String::new()));
+        match &outcome {
+            // nothing was written, so nothing was told
+            Ok(Corrected { text, standing: Some(Standing { copied: true, .. }), .. }) => on_text(text)?,
+            _ => {}
+        }
+        Ok(outcome)
     }
 
     /// Corrects answers part by part: what is no prose stays as it is.
@@ -239,10 +256,26 @@ impl Corrector {
             n_before[place] += 1;
         }
         let written = self.correct(&parts, origin, check)?;
+        let mut standings: Vec<Option<Standing>> = vec![None; asked.len()];
+        for ((place, _), part) in apart.parts().into_iter().zip(&written) {
+            let standing = part.as_ref().ok().and_then(|part| part.standing);
+            let before = standings[place];
+            standings[place] =
+                before.map_or(standing, |before| Some(standing.map_or(before, |part| before.worse(part))));
+        }
         let part = |corrected: Corrected| PartCorrection { text: corrected.text, truncated: corrected.truncated };
         let joined = apart.joined(written.into_iter().map(|one| one.map(part)).collect());
-        let whole = |one: Joined| Corrected { text: one.text, truncated: one.truncated, scan: None, kept: one.kept };
-        Ok(joined.into_iter().map(|one| one.map(whole)).collect())
+        let whole = |(one, standing): (std::result::Result<Joined, String>, _)| {
+            let of = |one: Joined| Corrected {
+                text: one.text,
+                truncated: one.truncated,
+                scan: None,
+                kept: one.kept,
+                standing,
+            };
+            one.map(of)
+        };
+        Ok(joined.into_iter().zip(standings).map(whole).collect())
     }
 
     /// Adds up what was done to rows, and scans them where that is asked for.
@@ -261,7 +294,8 @@ impl Corrector {
         for (one, wrote) in asked.iter().zip(wrote) {
             outcomes.push(match wrote {
                 Ok(wrote) => {
-                    self.n_corrected += 1;
+                    // what is left as it is proves nothing of a vector
+                    self.n_corrected += usize::from(!wrote.standing.is_some_and(|standing| standing.copied));
                     self.drafting.add(wrote.drafting);
                     Ok(self.scanned(one.row, wrote)?)
                 }
@@ -272,14 +306,16 @@ impl Corrector {
     }
 
     fn scanned(&self, row: usize, wrote: Wrote) -> Result<Corrected> {
-        let Wrote { prompt, tokens, text, truncated, .. } = wrote;
+        let Wrote { prompt, tokens, text, truncated, standing, .. } = wrote;
         let scan = |reading: &Reading| {
             let text = TokenText { prompt, output: tokens };
             let n = redline_probe::scan::SCAN_TOKENS.min(text.output.len());
             scan_text(&self.aligner.model, reading, SCAN_CORRECTION, row, &text, n)
         };
-        let scan = self.reading.as_ref().map(scan).transpose()?;
-        Ok(Corrected { text, truncated, scan, kept: Vec::new() })
+        // nothing was written where the answer is left as it is
+        let reading = self.reading.as_ref().filter(|_| !standing.is_some_and(|standing| standing.copied));
+        let scan = reading.map(scan).transpose()?;
+        Ok(Corrected { text, truncated, scan, kept: Vec::new(), standing })
     }
 
     /// What was done to activations so far; `None` where nothing steers, or no row was corrected.
@@ -296,7 +332,7 @@ impl Corrector {
             let counts = gate.counts();
             [gate.layer() as u64, counts.fired, counts.scored]
         });
-        if gate.is_none() && self.n_edits == 0 {
+        if gate.is_none() && self.n_edits == 0 && steering.copy_bias == 0.0 {
             return Err(SteerError::NoEffect { range: steering.range.to_string() }.into());
         }
         Ok(Some(Effect { n_edits: self.n_edits, n_layers: self.edited_layers.len(), gate }))
@@ -325,6 +361,13 @@ fn check_room(aligner: &Aligner, max_new_tokens: usize) -> Result<()> {
             format!("lower --max-new-tokens, to {} or less", context / 2),
         )),
     }
+}
+
+/// What is known of what the Aligner knows: as told, else by the profile, else of an Aligner of the project.
+fn domain(aligner: &Aligner, options: &CorrectorOptions) -> Result<Option<Domain>> {
+    let profile = options.steering.as_ref().and_then(|steering| steering.profile.as_ref());
+    let profile = profile.and_then(|used| used.profile().domain.as_ref());
+    Domain::of(aligner, options.writing.domain.as_ref(), profile, options.writing.outside)
 }
 
 /// The reading vector that scans are made along.

@@ -8,6 +8,7 @@ use redline_model::sampling::SamplingOptions;
 use redline_steer::{Inject, Operator, TokenRange};
 
 use crate::aligner::Aligner;
+use crate::domain::{Domain, Judged, Outside, Standing};
 use crate::error::{Error, Result};
 use crate::steering::MoreVectors;
 
@@ -31,11 +32,21 @@ pub struct WriteOptions {
     pub sampling: SamplingOptions,
     /// Whether the answer is the draft of its correction, where few rows are written together. The output is the same, copies come faster.
     pub drafts: bool,
+    /// What the Aligner knows, where answers are checked against it.
+    pub domain: Option<Domain>,
+    /// What is done with answers outside of that.
+    pub outside: Outside,
 }
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { max_new_tokens: 256, sampling: SamplingOptions::default(), drafts: true }
+        Self {
+            max_new_tokens: 256,
+            sampling: SamplingOptions::default(),
+            drafts: true,
+            domain: None,
+            outside: Outside::default(),
+        }
     }
 }
 
@@ -68,6 +79,8 @@ pub struct Wrote {
     pub truncated: bool,
     /// What drafting did.
     pub drafting: Drafting,
+    /// How the answer stands to what the Aligner knows, where that was checked.
+    pub standing: Option<Standing>,
 }
 
 /// Watches tokens as they are chosen: the row and the token; breaking ends the writing.
@@ -97,13 +110,22 @@ pub fn write(
                 continue;
             }
         };
+        let judged = judge(aligner, one, &tokens, options)?;
+        let standing = judged.as_ref().map(|judged| judged.standing);
+        if standing.is_some_and(|standing| standing.copied) {
+            outcomes.push(Some(Ok(Wrote::copy(one, tokens, standing))));
+            continue;
+        }
         if let Some(by) = &mut injection {
             for term in by.more.terms(by.operator, by.coefficient, tokens.len()) {
                 by.inject.also_steer(one.row, term)?;
             }
         }
         let draft = if options.drafts { aligner.draft(one.answer, asked.len())? } else { Vec::new() };
-        places.push(outcomes.len());
+        // a gate counts what it sees of the prompt, so that the prompt is read again for it
+        let is_shared = injection.as_ref().is_none_or(|by| by.range.leaves_prompt() && by.more.gate.is_none());
+        let prefix = judged.map(|judged| judged.prefix).filter(|_| is_shared);
+        places.push((outcomes.len(), standing));
         outcomes.push(None);
         let copy_bias = match &injection {
             Some(by) if by.copy_bias != 0.0 => {
@@ -112,7 +134,7 @@ pub fn write(
             }
             _ => None,
         };
-        prompts.push(Prompt { draft, copy_bias, ..Prompt::new(tokens, vec![one.row]) });
+        prompts.push(Prompt { draft, prefix, copy_bias, ..Prompt::new(tokens, vec![one.row]) });
     }
     let generate_options = GenerateOptions {
         max_new_tokens: options.max_new_tokens,
@@ -125,8 +147,8 @@ pub fn write(
         Some(by) => generate(decoder, &prompts, &generate_options, &mut by.inject, on_token)?,
         None => generate(decoder, &prompts, &generate_options, &mut NoHook, on_token)?,
     };
-    for ((place, prompt), row) in places.into_iter().zip(prompts).zip(rows) {
-        outcomes[place] = Some(Ok(wrote(aligner, prompt, row)?));
+    for (((place, standing), prompt), row) in places.into_iter().zip(prompts).zip(rows) {
+        outcomes[place] = Some(Ok(Wrote { standing, ..wrote(aligner, prompt, row)? }));
     }
     Ok(outcomes.into_iter().flatten().collect())
 }
@@ -138,5 +160,21 @@ fn wrote(aligner: &Aligner, prompt: Prompt, row: Generated) -> Result<Wrote> {
         truncated: row.finish == Finish::Length,
         drafting: row.drafting,
         tokens: row.tokens,
+        standing: None,
     })
+}
+
+/// How an answer stands to what the Aligner knows, where that is asked for and can be told.
+fn judge(aligner: &Aligner, one: &Asked<'_>, prompt: &[u32], options: &WriteOptions) -> Result<Option<Judged>> {
+    let Some(domain) = options.domain.as_ref().filter(|_| options.outside != Outside::Correct) else { return Ok(None) };
+    let answer = aligner.tokenizer()?.encode_text(one.answer.trim())?;
+    domain.judge(&aligner.model.decoder, prompt, &answer, options.outside)
+}
+
+impl Wrote {
+    /// The answer as it is.
+    fn copy(one: &Asked<'_>, prompt: Vec<u32>, standing: Option<Standing>) -> Self {
+        let (tokens, drafting) = (Vec::new(), Drafting::default());
+        Self { prompt, tokens, text: one.answer.trim().to_owned(), truncated: false, drafting, standing }
+    }
 }

@@ -6,6 +6,8 @@ use redline_model::AlignerTemplate;
 use redline_model::gguf::is_gguf;
 use redline_steer::{Interval, Unit};
 
+use crate::domain::Domain;
+
 use super::{FILE_UNIT, OPERATOR, Profile, ProfileError, Result, SCHEMA};
 
 /// Highest layer number believed; real models have at most some hundreds.
@@ -37,6 +39,9 @@ impl Profile {
         let ascending = self.layers.windows(2).all(|pair| pair[0] < pair[1]);
         if self.layers.is_empty() || !ascending || self.layers.iter().any(|layer| *layer > MAX_LAYER) {
             return refuse("layers", format!("{:?}", self.layers), "ascending layer numbers, at least one");
+        }
+        if let Some(Err(rule)) = self.domain.as_ref().map(Domain::check) {
+            return refuse("domain", rule, "what `redline check --domain-out` writes");
         }
         if self.model.fingerprint.is_empty() {
             return refuse("model.fingerprint", "empty".into(), "the fingerprint of the model");

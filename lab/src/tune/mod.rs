@@ -21,6 +21,7 @@ pub use save::{Place, Saved, save};
 pub use utility::ChosenFor;
 
 use crate::aligner::Aligner;
+use crate::domain::{Domain, LEAST_ROWS, calibrate};
 use crate::error::{Error, Result};
 use crate::experiment::{SweepAnalysis, SweepSettings, Swept, analyse, sweep_logged, sweep_prompts};
 use crate::observer::Observer;
@@ -46,6 +47,8 @@ pub struct Outcome {
     pub verification: Verification,
     /// The vector and how it is injected.
     pub dial: Dial,
+    /// What answers the Aligner knows, by the rows that served; none where they are too few.
+    pub domain: Option<Domain>,
 }
 
 /// What is asked for.
@@ -148,10 +151,23 @@ pub fn tune(
         }
     };
     let verification = sweeping.verify(tuned.coefficient as f32, observer)?;
-    Ok(Outcome { target: tuned.target, chosen_for, analysis, tuned, verification, dial })
+    let domain = sweeping.domain(observer)?;
+    Ok(Outcome { target: tuned.target, chosen_for, analysis, tuned, verification, dial, domain })
 }
 
 impl Sweeping<'_> {
+    /// What answers the Aligner knows, by all rows that serve.
+    fn domain(&self, observer: &mut dyn Observer) -> Result<Option<Domain>> {
+        let Chosen { pairs, prompts, verify } = self.chosen;
+        let rows: Vec<usize> = [pairs.as_slice(), prompts, verify].concat();
+        if rows.len() < LEAST_ROWS {
+            observer.note(&format!("note: {} rows are too few to tell what answers the Aligner knows", rows.len()));
+            return Ok(None);
+        }
+        let rows = self.run.rows.at(&rows).into_iter().map(|(_, qac)| (qac.question.as_str(), qac.answer.as_str()));
+        calibrate(self.run.aligner, rows, observer).map(Some)
+    }
+
     /// Runs the sweep, in the file that was asked for or one that goes away.
     fn sweep(&self, out: Option<&Path>, observer: &mut dyn Observer) -> Result<Vec<SweepRow>> {
         let options = self.run.options;

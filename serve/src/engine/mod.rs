@@ -8,6 +8,7 @@ mod worker;
 use std::sync::Arc;
 use std::time::Instant;
 
+use redline_lab::domain::Standing;
 use redline_model::generate::{Drafting, Finish};
 use redline_probe::Reading;
 use tokio::sync::mpsc::UnboundedSender;
@@ -53,6 +54,8 @@ pub enum Task {
 /// What the model has to say about a job, in order.
 #[derive(Debug)]
 pub enum Event {
+    /// How the answer stands to what the Aligner knows; comes first. Where the answer is left as it is, only `Done` follows.
+    Standing(Standing),
     /// More text.
     Text(String),
     /// The scan of another output token.
@@ -83,7 +86,7 @@ pub struct Written {
 }
 
 impl Written {
-    /// The end of a text that was only read.
+    /// The end of a text that was only read, or was left as it is.
     fn nothing(n_prompt_tokens: usize) -> Self {
         Self {
             text: String::new(),

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
+use redline_lab::domain::{Domain, Outside};
 use redline_model::batch::{Batch, Ended};
 use redline_model::generate::{CopyBias, GenerateOptions, Generated, PREFILL_TOKENS, Prompt};
 use redline_model::{Chunk, Decoder, Past, Tokenizer, TrimmedStream, Wanted};
@@ -25,6 +26,8 @@ pub struct Worker<'a> {
     metrics: &'a Metrics,
     most_rows: usize,
     most_drafted: usize,
+    /// What answers are checked against, and what becomes of those outside.
+    domain: Option<(&'a Domain, Outside)>,
     batch: Batch,
     hooks: BatchHooks,
     rows: HashMap<usize, Row<'a>>,
@@ -62,11 +65,18 @@ impl<'a> Worker<'a> {
             metrics,
             most_rows,
             most_drafted,
+            domain: None,
             batch,
             hooks,
             rows: HashMap::new(),
             next_row: 0,
         }
+    }
+
+    /// Checks every answer against what the Aligner knows.
+    pub fn checking(self, domain: Option<&'a Domain>, outside: Outside) -> Self {
+        let is_checked = outside != Outside::Correct;
+        Self { domain: domain.filter(|_| is_checked).map(|domain| (domain, outside)), ..self }
     }
 
     /// Works until the queue is closed and everything is done.
@@ -108,6 +118,16 @@ impl<'a> Worker<'a> {
         let Task::Write { draft, max_new_tokens, steering } = job.task else { return Ok(()) };
         let n_prompt_tokens = job.prompt.len();
         let leaves_prompt = steering.as_ref().is_none_or(|steering| steering.vector.range.leaves_prompt());
+        let judge = |(domain, outside): (&Domain, Outside)| domain.judge(self.decoder, &job.prompt, &draft, outside);
+        let judged = self.domain.map(judge).transpose().map_err(failed)?.flatten();
+        if let Some(standing) = judged.as_ref().map(|judged| judged.standing) {
+            self.metrics.judged(&standing);
+            let _ = job.events.send(Event::Standing(standing));
+            if standing.copied {
+                let _ = job.events.send(Event::Done(Box::new(Written::nothing(n_prompt_tokens))));
+                return Ok(());
+            }
+        }
         let steering = steering.filter(|steering| steering.coefficient != 0.0);
         let bias = steering.as_ref().map_or(0.0, |steering| -steering.coefficient * steering.copy_bias);
         let copy_bias = (bias != 0.0).then(|| CopyBias { text: draft.clone(), strengths: vec![bias] });
@@ -124,7 +144,9 @@ impl<'a> Worker<'a> {
             share_prompt: leaves_prompt,
             ..GenerateOptions::default()
         };
-        let prompt = Prompt { draft, copy_bias, ..Prompt::new(job.prompt, vec![row]) };
+        // a scan sees the prompt as it is read
+        let prefix = judged.map(|judged| judged.prefix).filter(|_| leaves_prompt && scanned.is_none());
+        let prompt = Prompt { draft, prefix, copy_bias, ..Prompt::new(job.prompt, vec![row]) };
         self.batch.admit(self.decoder, prompt, &Arc::new(options)).map_err(failed)?;
         let stream = TrimmedStream::new(self.tokenizer);
         let (events, started) = (job.events, Instant::now());

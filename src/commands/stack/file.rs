@@ -14,7 +14,7 @@ use crate::failure::hinted;
 /// Key of the hash of what outputs depend on.
 const RUN: &str = "run";
 /// Keys that a run writes, whatever stood there.
-const WRITTEN: [&str; 12] = [
+const WRITTEN: [&str; 13] = [
     "schema",
     "answer_truncated",
     "correction",
@@ -22,6 +22,7 @@ const WRITTEN: [&str; 12] = [
     "exact_copy",
     "truncated",
     "coefficient",
+    "domain",
     "steps",
     "kept",
     "scan",

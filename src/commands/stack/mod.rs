@@ -3,6 +3,7 @@
 
 mod answers;
 mod file;
+mod outside;
 mod row;
 
 use std::path::Path;
@@ -27,6 +28,7 @@ use crate::{interrupt, models, output};
 
 use answers::{Answers, Batch};
 use file::OutFile;
+use outside::OutsideCount;
 pub use row::{Row, rows};
 
 /// The schema of every row, as of `redline correct` without any of this.
@@ -57,7 +59,8 @@ pub fn run(args: &CorrectArgs, rows: &[Row], json: bool) -> anyhow::Result<ExitC
     answers.expect(rows[done..].iter().filter(|row| row.is_open()).count());
     let n_failed = file.as_ref().map_or(0, OutFile::n_failed);
     let is_live = args.question.is_some() && !args.diff && !json && aligners.len() == 1 && !is_apart(args);
-    let mut stack = Stack { args, aligners, answers, n_failed, first_error: None, is_live };
+    let mut stack =
+        Stack { args, aligners, answers, n_failed, first_error: None, is_live, outside: OutsideCount::default() };
     let mut progress = Progress::from("correcting", done, rows.len());
     for (batch, part) in rows[done..].chunks(args.batch_rows.max(1)).enumerate() {
         let first = done + batch * args.batch_rows.max(1);
@@ -103,6 +106,8 @@ fn open(spec: &AlignerSpec, args: &CorrectArgs) -> anyhow::Result<Corrector> {
             max_new_tokens: args.sampling.max_new_tokens,
             sampling: args.sampling.options(args.seed)?,
             drafts: !args.no_draft,
+            domain: args.domain.given()?,
+            outside: args.domain.outside,
         },
     };
     options.check()?;
@@ -144,6 +149,7 @@ struct Stack<'a> {
     first_error: Option<String>,
     /// Whether the one correction is shown as it is written.
     is_live: bool,
+    outside: OutsideCount,
 }
 
 impl Stack<'_> {
@@ -172,6 +178,7 @@ impl Stack<'_> {
             for (i, outcome) in open.into_iter().zip(corrected) {
                 match outcome {
                     Ok(corrected) => {
+                        self.outside.add(&corrected);
                         steps[i].push(step(aligner, &texts[i], &corrected));
                         texts[i].clone_from(&corrected.text);
                         ends[i] = Some(corrected);
@@ -209,6 +216,7 @@ impl Stack<'_> {
         let mut put = |name: &str, value: Value| fields.put(name, value);
         if let [aligner] = self.aligners.as_slice() {
             put("coefficient", json!(aligner.coefficient()));
+            end.standing.into_iter().for_each(|standing| put("domain", json!(standing)));
         } else {
             put("steps", steps.into());
         }
@@ -235,6 +243,7 @@ impl Stack<'_> {
     }
 
     fn report(&self) -> anyhow::Result<ExitCode> {
+        self.outside.tell(self.args.question.is_some());
         self.aligners.iter().try_for_each(|aligner| report(aligner, self.args))?;
         let message = match (self.n_failed, &self.first_error) {
             (0, _) => return Ok(ExitCode::SUCCESS),
@@ -254,13 +263,15 @@ impl Stack<'_> {
 
 /// A step of a row's way, for its result.
 fn step(aligner: &Corrector, before: &str, corrected: &Corrected) -> Value {
-    json!({
+    let mut step = json!({
         "aligner": aligner.name(),
         "coefficient": aligner.coefficient(),
         "correction": corrected.text,
         "edit_ratio": EditRatios::new(before.trim(), &corrected.text).char,
         "truncated": corrected.truncated,
-    })
+    });
+    corrected.standing.into_iter().for_each(|standing| step["domain"] = json!(standing));
+    step
 }
 
 /// Says what was done to activations; a vector that touched nothing is an error.

@@ -16,6 +16,13 @@ fn rows(n: u32) -> Vec<TrainingRow> {
     (0..n).map(row).collect()
 }
 
+/// The same rows with the outputs at the opposite coefficients.
+fn opposite(rows: &[TrainingRow]) -> Vec<TrainingRow> {
+    let output = |output: &SteeredOutput| SteeredOutput { coefficient: -output.coefficient, ..output.clone() };
+    let row = |row: &TrainingRow| TrainingRow { outputs: row.outputs.iter().map(output).collect(), ..row.clone() };
+    rows.iter().map(row).collect()
+}
+
 fn start() -> ControlVector {
     let values = |layer: usize| (0..32).map(|i| ((i * 7 + layer * 3) % 11) as f32 / 100.0 - 0.05).collect();
     ControlVector::new((0..2).map(|layer| (layer, values(layer))).collect()).unwrap()
@@ -39,22 +46,12 @@ fn run<'a>(
 fn every_objective_leads_to_its_outputs() {
     let (decoder, start, rows) = (decoder(), start(), rows(8));
     for objective in Objective::ALL {
-        let options = VectorTraining { objective, ..options() };
+        let options = VectorTraining { objective, n_steps: 60, ..options() };
         let trained = train_vector(&run(&decoder, &start, &rows, &options, None), &mut |_| Ok(())).unwrap();
-        assert!(trained.best_loss < trained.start_loss - 0.3, "{objective}: {trained:?}");
+        assert!(trained.best_loss < trained.start_loss - 0.1, "{objective}: {trained:?}");
         assert_eq!(trained.vector.layers.len(), 2);
         // at the opposite coefficients the same vector leads away from them
-        let opposite: Vec<TrainingRow> = rows
-            .iter()
-            .map(|row| TrainingRow {
-                outputs: row
-                    .outputs
-                    .iter()
-                    .map(|output| SteeredOutput { coefficient: -output.coefficient, ..output.clone() })
-                    .collect(),
-                ..row.clone()
-            })
-            .collect();
+        let opposite = opposite(&rows);
         let away = mean_loss(&decoder, &opposite, &trained.vector, TokenRange::Output).unwrap();
         assert!(away > trained.start_loss, "{objective}: {away}");
     }
@@ -134,8 +131,9 @@ fn a_training_that_was_stopped_ends_as_one_that_was_not() {
 #[test]
 fn training_that_helps_nobody_returns_its_start() {
     let (decoder, start, rows) = (decoder(), start(), rows(4));
-    let options = VectorTraining { learning_rate: 1e4, patience: Some(1), ..options() };
-    let trained = train_vector(&run(&decoder, &start, &rows, &options, None), &mut |_| Ok(())).unwrap();
+    let (development, options) = (opposite(&rows), VectorTraining { patience: Some(1), ..options() });
+    let training = VectorTrainingRun { development: &development, ..run(&decoder, &start, &rows, &options, None) };
+    let trained = train_vector(&training, &mut |_| Ok(())).unwrap();
     assert_eq!((trained.best_step, trained.n_steps), (0, 10));
     assert_eq!(trained.vector, start);
     assert_eq!(trained.best_loss, trained.start_loss);

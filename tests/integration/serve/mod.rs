@@ -3,6 +3,7 @@
 mod chat;
 mod connections;
 mod correct;
+mod domain;
 mod echo;
 mod edges;
 mod faults;

@@ -1,0 +1,202 @@
+//! Is this answer of the kind that this Aligner knows?
+//!
+//! An Aligner mostly copies, and it can copy what it knows. So an answer is put behind its own prompt, as if the Aligner had
+//! left it unchanged, and each of its tokens has a cost: −log p, in nats. The first figure is the upper quartile of these costs: flaws
+//! that the Aligner means to mend are dear, but they are fewer than a quarter of the tokens. On text of its kind three quarters cost
+//! next to nothing; elsewhere copying itself fails. The second figure is the number of tokens: an Aligner that copies well still goes
+//! wrong now and then, and learnt when to end from answers of some length. The limits are those that nearly all answers of a
+//! calibration keep ([`calibrate`]).
+//!
+//! Nothing here says whether an answer is right, nor whether a correction of it will be: `docs/when-steering-fails.md` has the
+//! numbers of where it predicts harm and where it does not.
+
+mod calibrate;
+mod copy_cost;
+mod file;
+mod share;
+
+use redline_model::{Decoder, SharedPrefix};
+use serde::{Deserialize, Serialize};
+
+use crate::aligner::Aligner;
+use crate::embedded;
+use crate::error::{Error, Result};
+
+pub use calibrate::{LEAST_ROWS, PASSES, calibrate, limit_of};
+pub use copy_cost::{JUDGED_TOKENS, LEAST_TOKENS, upper_quartile};
+pub use share::{Kept, KeptByDomain};
+
+/// Value of the `schema` key.
+pub const SCHEMA: &str = "redline.domain.v1";
+
+/// What is done with an answer outside of what an Aligner knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Outside {
+    /// It is corrected, and marked.
+    #[default]
+    Warn,
+    /// It is left as it is, and marked.
+    Copy,
+    /// It is corrected; nothing is checked.
+    Correct,
+}
+
+redline_model::named_enum! {
+    "treatment of answers outside of the domain", Outside { Warn = "warn", Copy = "copy", Correct = "correct" }
+}
+
+/// What an Aligner knows: the limit of its figure, and where that comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Domain {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Fingerprint of the model.
+    pub model: String,
+    /// Text of the template that it was prompted with.
+    pub template: String,
+    /// Highest cost of an answer inside: the upper quartile over its tokens, in nats.
+    pub most_cost: f64,
+    /// Most tokens of an answer inside.
+    pub most_tokens: usize,
+    /// Share of new answers of the same kind that keep both limits, by expectation, at least.
+    pub passes: f64,
+    /// Answers of the calibration.
+    pub n_rows: usize,
+    /// Program and version that wrote it.
+    pub made_with: String,
+}
+
+/// How an answer stands to a domain.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Upper quartile of what its tokens cost as a copy, in nats.
+    pub cost: f64,
+    /// The cost up to which an answer counts as inside.
+    pub most_cost: f64,
+    /// Tokens of the answer.
+    pub tokens: usize,
+    /// The number of tokens up to which an answer counts as inside.
+    pub most_tokens: usize,
+    /// Whether it is outside.
+    pub outside: bool,
+    /// Whether it was therefore left as it is.
+    pub copied: bool,
+}
+
+/// An answer that was judged; what was read for it serves to write its correction too.
+pub struct Judged {
+    /// How it stands.
+    pub standing: Standing,
+    /// All of the prompt but its last token, read without any steering.
+    pub prefix: SharedPrefix,
+}
+
+impl Domain {
+    /// What is known of an Aligner of the project; `None` of others, and where it is prompted by another template.
+    ///
+    /// # Errors
+    /// None that a program whose tests pass can meet.
+    pub fn built_in(aligner: &Aligner) -> Result<Option<Self>> {
+        for text in embedded::DOMAINS {
+            let domain = Self::parse("inside the program", text)?;
+            if domain.check_aligner("inside the program", aligner).is_ok() {
+                return Ok(Some(domain));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is known of an Aligner: as given, which must be of this Aligner; else what its profile says, where that is of this
+    /// Aligner; else [`Domain::built_in`]. Nothing where nothing is checked.
+    ///
+    /// # Errors
+    /// A given domain of another Aligner, or answers that shall be left as they are where nothing is known.
+    pub fn of(
+        aligner: &Aligner,
+        given: Option<&Self>,
+        profile: Option<&Self>,
+        outside: Outside,
+    ) -> Result<Option<Self>> {
+        if outside == Outside::Correct {
+            return Ok(None);
+        }
+        if let Some(given) = given {
+            given.check_aligner("--domain", aligner)?;
+            return Ok(Some(given.clone()));
+        }
+        let profile = profile.filter(|domain| domain.check_aligner("the profile", aligner).is_ok());
+        let known = profile.map_or_else(|| Self::built_in(aligner), |domain| Ok(Some(domain.clone())))?;
+        match (known, outside) {
+            (None, Outside::Copy) => Err(Error::option(
+                "--outside copy: nothing tells what answers this Aligner knows",
+                "calibrate it: redline check MODEL --data ROWS --domain-out FILE, then give --domain FILE",
+            )),
+            (known, _) => Ok(known),
+        }
+    }
+
+    /// Refuses an Aligner of other weights, or prompted by another template: its figures have another scale.
+    ///
+    /// # Errors
+    /// Which of the two differs; `origin` says where this was read.
+    pub fn check_aligner(&self, origin: &str, aligner: &Aligner) -> Result<()> {
+        let other = match () {
+            () if self.model != aligner.model.fingerprint => "other weights",
+            () if self.template != aligner.template.source() => "another template",
+            () => return Ok(()),
+        };
+        Err(Error::option(
+            format!("{origin}: the domain was calibrated with {other}"),
+            "calibrate again: redline check MODEL --data ROWS --domain-out FILE",
+        ))
+    }
+
+    /// Judges an answer by the tokens of its prompt and its own. `None` where it is too short to tell.
+    ///
+    /// # Errors
+    /// No room in the model's context, or a pass fails.
+    pub fn judge(&self, decoder: &Decoder, prompt: &[u32], answer: &[u32], outside: Outside) -> Result<Option<Judged>> {
+        let Some((cost, prefix)) = copy_cost::copy_cost(decoder, prompt, answer)? else {
+            return Ok(None);
+        };
+        Ok(Some(Judged { standing: self.standing(cost, answer.len(), outside), prefix }))
+    }
+
+    /// How figures stand.
+    pub fn standing(&self, cost: f64, tokens: usize, outside: Outside) -> Standing {
+        let Self { most_cost, most_tokens, .. } = *self;
+        let is_outside = cost > most_cost || tokens > most_tokens;
+        let copied = is_outside && outside == Outside::Copy;
+        Standing { cost, most_cost, tokens, most_tokens, outside: is_outside, copied }
+    }
+}
+
+impl Standing {
+    /// The one of two that stands farther outside; of an answer in parts.
+    pub fn worse(self, other: Self) -> Self {
+        let worse = if other.excess() > self.excess() { other } else { self };
+        Self { copied: self.copied || other.copied, ..worse }
+    }
+
+    /// The larger figure as a multiple of its limit; above 1 outside.
+    fn excess(&self) -> f64 {
+        let cost = self.cost / self.most_cost.max(f64::MIN_POSITIVE);
+        cost.max(self.tokens as f64 / self.most_tokens.max(1) as f64)
+    }
+
+    /// The figures beyond their limits, for messages.
+    pub fn in_words(&self) -> String {
+        let Self { cost, most_cost, tokens, most_tokens, .. } = self;
+        let dear = format!("copying it costs {cost:.3} nats a token (upper quartile; the limit is {most_cost:.3})");
+        let long = format!("it has {tokens} tokens (the limit is {most_tokens})");
+        match (cost > most_cost, tokens > most_tokens) {
+            (true, true) => format!("{dear}, and {long}"),
+            (false, true) => long,
+            _ => dear,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
