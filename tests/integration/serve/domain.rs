@@ -7,8 +7,7 @@ use super::upstream::Mock;
 use super::{FLAWED, QUESTION, chat_body};
 
 /// Of a kind that the Aligner inside the program was not trained on.
-const UNKNOWN: &str =
-    "The baker has 12*9=108 rolls.\nHe sells 108*5/6=90 rolls.\nSo 108-90=18 rolls are left.\nA: 18";
+const UNKNOWN: &str = "The baker has 12*9=108 rolls.\nHe sells 108*5/6=90 rolls.\nSo 108-90=18 rolls are left.\nA: 18";
 
 /// Text and extension of a streamed chat reply.
 fn streamed(server: &Server, answer: &str) -> (String, Value) {
