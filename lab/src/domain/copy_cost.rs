@@ -6,7 +6,7 @@ use redline_model::{Continuation, Decoder, NoHook, SharedPrefix, log_probs};
 use crate::error::Result;
 
 /// Most tokens of an answer that are read: more take time and change nothing.
-pub const JUDGED_TOKENS: usize = 256;
+pub const JUDGED_TOKENS: usize = 128;
 /// Fewest tokens of an answer of which a quartile tells anything.
 pub const LEAST_TOKENS: usize = 8;
 
