@@ -4,7 +4,7 @@
 #
 # SOURCES: the folder of the source data, see scripts/train-smollm2.sh; without it the Aligner on SmolLM2 is left out, and that is said.
 # FOLDER (by default build/dial) holds all results; a stage whose result is there is skipped, a stage that was stopped goes on. The
-# end writes docs/results/dial.json and the tables of docs/results/dial.md.
+# end writes docs/results/dial.json, the tables of docs/results/dial.md, and the figures of docs/results/quality.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 sources=${1:-}
@@ -68,3 +68,8 @@ else
     echo "NOT MEASURED: the Aligner on SmolLM2 (needs SOURCES and scripts/fetch-smollm2.sh)" >&2
 fi
 python3 scripts/dial_report.py report "$out" docs/results/dial.json docs/results/dial.md
+for experiment in embedded-mean_diff embedded-trained smollm2-mean_diff smollm2-trained; do
+    for figure in quality phases pareto; do
+        [ ! -e "$out/$experiment/$figure.png" ] || cp "$out/$experiment/$figure.png" "docs/results/quality-$experiment-$figure.png"
+    done
+done

@@ -109,7 +109,7 @@ pub struct ServeArgs {
     #[arg(long)]
     pub range: Option<TokenRange>,
     /// Nats that a unit of coefficient takes from the logit of the answer's next token, beside the vector
-    #[arg(long, value_name = "NATS", default_value_t = 0.0, value_parser = super::steering::copy_bias)]
+    #[arg(long, value_name = "NATS", default_value_t = 0.0, value_parser = super::steering::copy_bias, allow_hyphen_values = true)]
     pub copy_bias: f32,
     /// Accept vectors made with other weights of the same size
     #[arg(long)]

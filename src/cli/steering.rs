@@ -32,7 +32,7 @@ pub struct SteeringArgs {
     #[arg(long, default_value_t, help = format!("How the vector meets activations: {}; add is a dial", Operator::NAMES))]
     pub operator: Operator,
     /// Nats that a unit of coefficient takes from the logit of the answer's next token: a dial without a vector, or beside one
-    #[arg(long, value_name = "NATS", default_value_t = 0.0, value_parser = copy_bias)]
+    #[arg(long, value_name = "NATS", default_value_t = 0.0, value_parser = copy_bias, allow_hyphen_values = true)]
     pub copy_bias: f32,
     /// Accept a vector or profile made with other weights of the same size
     #[arg(long)]

@@ -112,7 +112,7 @@ impl TuneArgs {
             variant: self.variant,
             coefficients: defaults::coefficients(&self.model, self.coefficients.as_ref()),
             coherence_bound: self.coherence_bound,
-            extraction: PairArgs { method, ..self.pair.clone() }.settings(self.seed)?,
+            extraction: PairArgs { method, ..self.pair.clone() }.reading_settings(self.seed)?,
             layers: defaults::layers(&self.model, &self.steering.layers.clone().unwrap_or_default()),
             unit: self.steering.unit.unwrap_or_default(),
             range: defaults::range(&self.model, self.steering.range),

@@ -13,13 +13,15 @@ use crate::cli::writes::{self, plotted};
 use crate::cli::{self, Command};
 
 /// A line a verb: words that begin with `IN/` are read, with `OUT/` are written.
-const LINES: [&str; 23] = [
+const LINES: [&str; 25] = [
     "reproduce --model IN/model --adapter IN/adapter --data IN/triples.jsonl --template IN/template.txt --out OUT/report",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --row 0 --row 2 --out OUT/scans",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --out OUT/scans --report OUT/scans.html",
     "layers --model IN/model --data IN/triples.jsonl --out OUT/layers",
     "compare --model IN/model --data IN/triples.jsonl --out OUT/compare.json",
     "extract --model IN/model.gguf --data IN/triples.jsonl --out OUT/v.safetensors --gguf OUT/v.gguf",
+    "extract --model IN/model.gguf --data IN/triples.jsonl --method trained --out OUT/v.safetensors",
+    "check IN/model --data IN/triples.jsonl --domain-out OUT/domain.json",
     "sweep --model IN/model --vector IN/vector.gguf --data IN/triples.jsonl --out OUT/sweep.jsonl --report OUT/page.html",
     "sweep --model IN/model --profile IN/profile.json --data IN/triples.jsonl --out OUT/sweep.jsonl",
     "fit IN/sweep.jsonl --rows IN/rows.jsonl --plot OUT/figure",
@@ -52,15 +54,27 @@ const INPUTS: [(&str, &[&str]); 18] = [
     ("plot", &["file", "other"]),
     (
         "correct",
-        &["model", "adapter", "template", "vector", "profile", "also", "gate", "data", "aligner", "upstream_model"],
+        &[
+            "model",
+            "adapter",
+            "template",
+            "vector",
+            "profile",
+            "also",
+            "gate",
+            "data",
+            "aligner",
+            "upstream_model",
+            "domain",
+        ],
     ),
-    ("serve", &["model", "adapter", "template", "vector", "profile", "api_keys"]),
+    ("serve", &["model", "adapter", "template", "vector", "profile", "api_keys", "domain"]),
     ("bench", &["model", "adapter", "template", "data", "vector"]),
     ("ratio", &["file"]),
     ("inspect", &["path"]),
     ("perplexity", &["file", "model", "adapter", "template"]),
     ("check", &["model", "vector", "adapter", "template", "reference", "data"]),
-    ("evaluate", &["model", "adapter", "template", "data"]),
+    ("evaluate", &["model", "adapter", "template", "data", "domain"]),
     ("data", &["file", "a", "b"]),
 ];
 /// The same of the verbs that train.

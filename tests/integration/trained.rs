@@ -96,9 +96,13 @@ fn rows_without_flaws_train_poles_and_every_goal_trains() {
 fn verbs_that_only_read_say_so() {
     let folder = tempfile::tempdir().unwrap();
     rows(folder.path(), "rows.jsonl", 6);
-    for line in ["layers --data rows.jsonl --out x --method trained", "compare --data rows.jsonl --method trained"] {
+    for line in [
+        "layers --data rows.jsonl --out x --method trained",
+        "compare --data rows.jsonl --method trained",
+        "tune --target-ratio 0.3 --method trained",
+    ] {
         let ran = run(folder.path(), &words(line));
-        assert!(ran.code != 0, "{line}: {ran:?}");
+        assert!(ran.code == 1 && ran.stderr.contains("redline extract --method trained"), "{line}: {ran:?}");
     }
 }
 
