@@ -117,7 +117,7 @@ fn notebooks_use_names_that_exist() {
         }
     }
     let plain = |name: &&str| name.replace(' ', "");
-    let known: BTreeSet<String> = NAMES.iter().map(|name| plain(&name)).collect();
+    let known: BTreeSet<String> = NAMES.iter().map(plain).collect();
     let unknown: Vec<&String> = used.difference(&known).collect();
     assert!(unknown.is_empty(), "add these to the list of this file, where they must compile: {unknown:?}");
     let unused: Vec<&String> = known.difference(&used).collect();

@@ -234,10 +234,9 @@ impl Corrector {
         on_text(&stream.finish().map_err(Error::from)?)?;
         let mut outcomes = self.corrected(&[asked], wrote)?;
         let outcome = outcomes.pop().unwrap_or_else(|| Err(String::new()));
-        match &outcome {
-            // nothing was written, so nothing was told
-            Ok(Corrected { text, standing: Some(Standing { copied: true, .. }), .. }) => on_text(text)?,
-            _ => {}
+        // nothing was written, so nothing was told
+        if let Ok(Corrected { text, standing: Some(Standing { copied: true, .. }), .. }) = &outcome {
+            on_text(text)?;
         }
         Ok(outcome)
     }

@@ -97,7 +97,7 @@ pub fn train_vector(
         }
     }
     let differentiable = run.decoder.clone().with_kernels(Kernels::FusedDifferentiable)?;
-    Training::new(run, &differentiable)?.to_its_end(on_step)
+    Training::new(run, &differentiable)?.finish(on_step)
 }
 
 struct Training<'a> {
@@ -136,7 +136,7 @@ impl<'a> Training<'a> {
         Ok(Self { run, batches, variables, parameters, optimizer, loss, state })
     }
 
-    fn to_its_end(mut self, on_step: &mut dyn FnMut(&VectorStep) -> Result<()>) -> Result<TrainedVector> {
+    fn finish(mut self, on_step: &mut dyn FnMut(&VectorStep) -> Result<()>) -> Result<TrainedVector> {
         let options = self.run.options;
         let has_patience = |state: &State| options.patience.is_none_or(|patience| state.since_best < patience);
         while self.state.step < options.n_steps && has_patience(&self.state) {
