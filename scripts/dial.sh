@@ -29,10 +29,10 @@ experiment() { # NAME OPTIONS…: the whole experiment with its nulls
     mv "$out/$name.part" "$out/$name.json"
 }
 
-bias() { # NAME DATA PROMPTS OPTIONS…: copy bias alone, on the prompts of an experiment
+swept() { # NAME DATA OPTIONS…: a handle on the prompts of an experiment
     local name=$1 rows=$2
     shift 2
-    "$program" sweep --vector none --copy-bias 3 --coefficients=-1,-0.5,0,0.5,1 --data "$rows" --out "$out/$name.jsonl" "$@"
+    "$program" sweep --coefficients=-1,-0.5,0,0.5,1 --data "$rows" --prompts 400 --out "$out/$name.jsonl" "$@"
     "$program" fit "$out/$name.jsonl" --rows "$rows" --json > "$out/$name.part"
     mv "$out/$name.part" "$out/$name.json"
 }
@@ -45,20 +45,25 @@ embedded() { # rows that nothing was chosen on
     stage embedded-mean_diff experiment embedded-mean_diff "${options[@]}" --method mean_diff
     stage embedded-trained experiment embedded-trained "${options[@]}" --method trained
     python3 scripts/dial_report.py prompts "$rows" "$out/embedded-trained/sweep.jsonl" "$out/embedded-prompts.jsonl"
-    stage embedded-copy-bias bias embedded-copy-bias "$out/embedded-prompts.jsonl" --prompts 400 --max-new-tokens 160 --batch-rows 144
+    stage embedded-copy-bias swept embedded-copy-bias "$out/embedded-prompts.jsonl" --vector none --copy-bias 3 --max-new-tokens 160 --batch-rows 144
 }
 
 smollm2() { # questions that no Aligner was trained or chosen on
     [ -e "$out/data/test-flawed.jsonl" ] || REDLINE=$program DATA_ONLY=1 scripts/train-smollm2.sh "$sources" "$out"
     local rows=$out/smollm2-rows.jsonl
     [ -e "$rows" ] || python3 scripts/dial_report.py with-clean "$out/data/test-flawed.jsonl" "$rows"
-    local options=(--model smollm2 --data "$rows" --strictness 1 --pairs 96 --prompts 48 --control-prompts 8 --max-new-tokens 192
-        --max-tokens 700 --quick --range all)
-    stage smollm2-mean_diff experiment smollm2-mean_diff "${options[@]}" --method mean_diff --coefficients=-3,-1.5,0,1.5,3
-    stage smollm2-trained experiment smollm2-trained "${options[@]}" --method trained --layers 4-27 --steps 100 --step-rows 6 \
-        --learning-rate 0.1 --evaluate-every 25 --development-rows 16 --coefficients=-1,-0.5,0,0.5,1
-    python3 scripts/dial_report.py prompts "$rows" "$out/smollm2-trained/sweep.jsonl" "$out/smollm2-prompts.jsonl"
-    stage smollm2-copy-bias bias smollm2-copy-bias "$out/smollm2-prompts.jsonl" --model smollm2 --prompts 400 --max-new-tokens 192
+    stage smollm2-mean_diff experiment smollm2-mean_diff --model smollm2 --data "$rows" --strictness 1 --pairs 96 --prompts 48 --control-prompts 8 \
+        --max-new-tokens 192 --max-tokens 700 --quick --range all --method mean_diff --coefficients=-3,-1.5,0,1.5,3
+    python3 scripts/dial_report.py prompts "$rows" "$out/smollm2-mean_diff/sweep.jsonl" "$out/smollm2-prompts.jsonl"
+    # half an hour of training on development questions and on rows that the Aligner was trained on; its nulls would take as long again
+    local training=$out/smollm2-training.jsonl
+    [ -e "$training" ] || python3 scripts/dial_report.py training-rows "$out/data" "$training"
+    stage smollm2-vector "$program" extract --model smollm2 --data "$training" --pairs 160 --strictness 1 --max-tokens 700 --method trained --range all \
+        --layers 4-27 --training-rows 700 --steps 100 --step-rows 6 --learning-rate 0.1 --evaluate-every 25 --development-rows 16 \
+        --out "$out/smollm2-trained.safetensors"
+    local options=(--model smollm2 --max-new-tokens 192 --batch-rows 60)
+    stage smollm2-trained swept smollm2-trained "$out/smollm2-prompts.jsonl" --vector "$out/smollm2-trained.safetensors" "${options[@]}"
+    stage smollm2-copy-bias swept smollm2-copy-bias "$out/smollm2-prompts.jsonl" --vector none --copy-bias 3 "${options[@]}"
 }
 
 embedded
@@ -68,7 +73,7 @@ else
     echo "NOT MEASURED: the Aligner on SmolLM2 (needs SOURCES and scripts/fetch-smollm2.sh)" >&2
 fi
 python3 scripts/dial_report.py report "$out" docs/results/dial.json docs/results/dial.md
-for experiment in embedded-mean_diff embedded-trained smollm2-mean_diff smollm2-trained; do
+for experiment in embedded-mean_diff embedded-trained smollm2-mean_diff; do
     for figure in quality phases pareto; do
         [ ! -e "$out/$experiment/$figure.png" ] || cp "$out/$experiment/$figure.png" "docs/results/quality-$experiment-$figure.png"
     done

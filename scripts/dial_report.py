@@ -3,10 +3,12 @@
 
 prompts ROWS SWEEP OUT: the rows of a sweep's prompts, and their clean texts as rows of their own.
 with-clean ROWS OUT: the rows, and the clean text of every third as a row of its own.
+training-rows FOLDER OUT: seven of ten development rows, by a hash of the question, and 600 rows that the Aligner was trained on.
 report FOLDER JSON MARKDOWN: one JSON of all results; the tables between the markers of the Markdown file.
 """
 import hashlib
 import json
+import random
 import sys
 from pathlib import Path
 
@@ -38,24 +40,45 @@ def with_clean(rows, out):
     write(out, rows + [clean(row) for row in rows[::3]])
 
 
+def training_rows(folder, out):
+    def is_for_training(row):
+        return int(hashlib.sha256(row["question"].lower().strip().encode()).hexdigest(), 16) % 100 >= 30
+
+    development = lines(Path(folder) / "dev-flawed.jsonl")
+    kept_out = {row["question"] for row in development if not is_for_training(row)}
+    trained_on = [row for row in lines(Path(folder) / "train-1.jsonl")[:600] if row["question"] not in kept_out]
+    write(out, [row for row in development if is_for_training(row)] + trained_on)
+
+
+def fitted_line(coefficients, prompts):
+    """Mean ratios, the slope of their line, and its 95 % percentile interval over 2,000 resamples of the prompts (seed 0)."""
+    middle = sum(coefficients) / len(coefficients)
+    spread = sum((c - middle) ** 2 for c in coefficients)
+    slopes = [sum((c - middle) * ratio for c, ratio in zip(coefficients, ratios)) / spread for ratios in prompts]
+    chooser = random.Random(0)
+    means = sorted(sum(chooser.choices(slopes, k=len(slopes))) / len(slopes) for _ in range(2000))
+    ratios = [sum(column) / len(prompts) for column in zip(*prompts)]
+    return ratios, sum(slopes) / len(slopes), {"low": means[49], "high": means[1949]}
+
+
 def method(name, found):
     """What one experiment or sweep says, under the same keys."""
     if "analysis" in found:  # of `fit`
         quality, analysis = found["quality"], found["analysis"]
-        oracle, fit = quality["table"]["oracle"], analysis["fit_all"]
+        oracle = quality["table"]["oracle"]
         for line, near in zip(oracle, quality["nearness"]):
             line["interval"] = near["interval"]
-        ratios = [at["mean_edit_ratio"] for at in analysis["coefficients"]]
         at, unmoved, nulls = [at["coefficient"] for at in analysis["coefficients"]], quality["table"]["unmoved"], None
         loops = [at["truncated_share"] for at in analysis["coefficients"]]
-        # rows of clean texts stand among the others there: the edit ratios are those of both
-        mixed = True
+        # clean texts stand behind the flawed answers there; edit ratios are those of the answers, as in an experiment
+        answers = [ratios for row, ratios in zip(analysis["prompts"], analysis["per_prompt"]) if row < len(analysis["prompts"]) // 2]
+        ratios, slope, interval = fitted_line(at, answers)
     else:
         oracle, fit, ratios, at = found["oracle"], found["all_coefficients"], found["mean_edit_ratio"], found["coefficients"]
-        unmoved, nulls, mixed = found["unmoved_share"], found["nulls"], False
+        unmoved, nulls = found["unmoved_share"], found["nulls"]
         loops = found["coherence"]["truncated_share"]
+        slope, interval = fit["line"]["slope"], fit["slope_interval"]
     zero = at.index(0)
-    slope = fit["line"]["slope"]
     by = lambda key: {str(line["coefficient"]): line[key] for line in oracle}
     mended = lambda line: line["mended"]["severity"]
     gains = [line["gain"] for line in oracle]
@@ -63,9 +86,9 @@ def method(name, found):
     return {
         "name": name,
         "coefficients": at,
-        "edit_ratio": {"low": ratios[0], "zero": ratios[zero], "high": ratios[-1], "with_clean_rows": mixed},
+        "edit_ratio": {"low": ratios[0], "zero": ratios[zero], "high": ratios[-1]},
         "slope": slope,
-        "slope_interval": fit["slope_interval"],
+        "slope_interval": interval,
         "gain": by("gain"),
         "gain_interval": by("interval"),
         "best": at[best],
@@ -96,7 +119,7 @@ def table(aligner):
         best = found["best"]
         rows.append([
             NAMES[found["name"]],
-            f'{ratio["low"]:.3f} / {ratio["zero"]:.3f} / {ratio["high"]:.3f}' + (" (with clean rows)" if ratio["with_clean_rows"] else ""),
+            f'{ratio["low"]:.3f} / {ratio["zero"]:.3f} / {ratio["high"]:.3f}',
             f'{found["slope"]:.3f} [{interval["low"]:.3f}, {interval["high"]:.3f}]',
             three("gain", lambda value: f"{value:.2f}") + f' ({found["gain"][str(best)]:.2f} at {best:g})',
             " → ".join(mended),
@@ -139,7 +162,7 @@ def report(folder, to_json, to_markdown):
 
 def main():
     verb, *arguments = sys.argv[1:] or [""]
-    verbs = {"prompts": prompts, "with-clean": with_clean, "report": report}
+    verbs = {"prompts": prompts, "with-clean": with_clean, "training-rows": training_rows, "report": report}
     if verb not in verbs:
         sys.exit(__doc__)
     verbs[verb](*arguments)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use redline_model::gguf::is_gguf;
 use redline_model::{AlignerTemplate, Model, Qac, Site};
 use redline_probe::Reading;
-use redline_probe::artifact::{Training, question_hash};
+use redline_probe::artifact::question_hash;
 use redline_steer::control_file::{read_control_vector, shift_back};
 use redline_steer::{
     ControlVector, Error as SteerError, Gate, Inject, Operator, RowSteering, TokenRange, Unit, reading_control_vector,
@@ -243,9 +243,9 @@ fn load_vector(steering: &Steering, model: &Model) -> Result<LoadedVector> {
         check_reading(&reading, path, model, steering.any_model)?;
         let layers = steering.layers.of_reading(&reading, config.n_layers)?;
         let vector = reading_control_vector(&reading, &layers, steering.unit)?;
-        let notes = reading.provenance.training.as_ref().map(|training| training_notes(training, steering));
+        let notes = training_notes(&reading, steering, &layers);
         let (unit, questions) = (VectorUnit::Scaled(steering.unit), reading.provenance.questions);
-        return Ok(LoadedVector { vector, unit, questions, notes: notes.unwrap_or_default() });
+        return Ok(LoadedVector { vector, unit, questions, notes });
     }
     let at = |error: SteerError| Error::at(path.display(), error);
     let file = read_control_vector(path).map_err(at)?;
@@ -271,20 +271,22 @@ fn load_vector(steering: &Steering, model: &Model) -> Result<LoadedVector> {
     Ok(LoadedVector { vector, unit: VectorUnit::File, questions: Vec::new(), notes })
 }
 
-/// Where a trained vector is not used as it was trained.
-fn training_notes(training: &Training, steering: &Steering) -> Vec<String> {
-    let (path, mut notes) = (steering.vector.display(), Vec::new());
-    if training.range != steering.range.to_string() {
-        let (trained, used) = (&training.range, steering.range);
-        notes.push(format!("warning: {path} was trained over the positions `{trained}` and is used over `{used}`: give --range {trained}"));
-    }
-    if steering.unit != Unit::Gap {
-        notes.push(format!(
-            "warning: {path} is used in --unit {}; it was trained for coefficients in `gap`",
-            steering.unit
-        ));
-    }
-    notes
+/// Where a trained vector is not used as it was trained, in words.
+pub fn training_notes(reading: &Reading, steering: &Steering, layers: &[usize]) -> Vec<String> {
+    let Some(training) = &reading.provenance.training else { return Vec::new() };
+    let trained: Vec<usize> = reading.layers.iter().map(|vector| vector.layer).collect();
+    let Steering { range, unit, operator, .. } = steering;
+    let differences = [
+        (
+            training.range != range.to_string(),
+            format!("was trained over the positions `{}` and is used over `{range}`: give --range {0}", training.range),
+        ),
+        (trained != layers, "is used at some of the layers that it was trained for".to_owned()),
+        (*unit != Unit::Gap, format!("is used in --unit {unit}; it was trained for coefficients in `gap`")),
+        (*operator != Operator::Add, format!("meets activations by `{operator}`; it was trained to be added")),
+    ];
+    let said = differences.into_iter().filter(|(differs, _)| *differs);
+    said.map(|(_, text)| format!("warning: {} {text}", steering.vector.display())).collect()
 }
 
 /// Refuses a reading vector of another shape, and one of other weights unless they are allowed.

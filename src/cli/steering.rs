@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use redline::experiment::LayerSpec;
-use redline::lab::steering::{Steering, UsedProfile};
+use redline::lab::steering::{NO_VECTOR, Steering, UsedProfile};
 use redline::probe::Reading;
 use redline::steer::{Operator, TokenRange, Unit};
+
+use crate::failure::hinted;
 
 /// Largest copy bias: beyond it nothing but the answer's next token is ever chosen.
 const MOST_COPY_BIAS: f32 = 1000.0;
@@ -58,7 +60,21 @@ impl SteeringArgs {
     pub fn steering(&self) -> anyhow::Result<Option<Steering>> {
         let profile = self.profile.as_deref().map(|name| UsedProfile::open(name, self.vector.is_none())).transpose()?;
         let of_profile = profile.as_ref().map(UsedProfile::vector_path);
-        let Some(vector) = self.vector.clone().or(of_profile) else { return Ok(None) };
+        let Some(vector) = self.vector.clone().or(of_profile) else {
+            return match self.copy_bias == 0.0 {
+                true => Ok(None),
+                false => Err(hinted(
+                    "--copy-bias counts by the unit of a coefficient, and there is no vector",
+                    "give --vector none (or a file) and a coefficient beside it",
+                )),
+            };
+        };
+        if vector.as_os_str() == NO_VECTOR && self.copy_bias == 0.0 {
+            return Err(hinted(
+                "--vector none steers by the copy bias alone, and there is none",
+                "give --copy-bias 3 beside it",
+            ));
+        }
         let known = profile.as_ref().map(UsedProfile::profile);
         let layers = self.layers.clone().or(known.map(|known| LayerSpec::List(known.layers.clone())));
         let range = self.range.or(known.map(|known| known.range)).or_else(|| trained_range(&vector));

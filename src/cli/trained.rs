@@ -7,6 +7,7 @@ use redline::steer::trained::VectorTraining;
 
 use super::numbers::{MOST_BATCH_ROWS, MOST_ROWS, MOST_STEPS, count};
 use super::pairs::{PairArgs, VectorMethod};
+use crate::failure::hinted;
 
 #[derive(Args, Clone)]
 #[command(next_help_heading = "With --method trained")]
@@ -14,24 +15,24 @@ pub struct TrainedArgs {
     /// What the vector is trained for
     #[arg(long, help = format!("What the vector is trained for: {}; graded takes rows that carry their flaws [default: graded for such rows, else poles]", Goal::NAMES))]
     pub goal: Option<Goal>,
-    /// Steps of the training
-    #[arg(long, default_value_t = VectorTraining::default().n_steps, value_parser = count(1, MOST_STEPS))]
-    pub steps: usize,
-    /// Rows of a step
-    #[arg(long, default_value_t = VectorTraining::default().batch_rows, value_parser = count(1, MOST_BATCH_ROWS))]
-    pub step_rows: usize,
-    /// Highest learning rate, in units of each layer's root mean square at the start
-    #[arg(long, default_value_t = VectorTraining::default().learning_rate)]
-    pub learning_rate: f64,
-    /// Steps between evaluations on development rows
-    #[arg(long, default_value_t = VectorTraining::default().evaluate_every, value_parser = count(1, MOST_STEPS))]
-    pub evaluate_every: usize,
-    /// Most rows to train on
-    #[arg(long, default_value_t = TrainedSettings::default().most_rows, value_parser = count(1, MOST_ROWS))]
-    pub training_rows: usize,
-    /// Most development rows among them; they decide which step is taken
-    #[arg(long, default_value_t = TrainedSettings::default().most_development, value_parser = count(1, MOST_ROWS))]
-    pub development_rows: usize,
+    /// Steps of the training [default: 120]
+    #[arg(long, value_parser = count(1, MOST_STEPS))]
+    pub steps: Option<usize>,
+    /// Rows of a step [default: 8]
+    #[arg(long, value_parser = count(1, MOST_BATCH_ROWS))]
+    pub step_rows: Option<usize>,
+    /// Highest learning rate, in units of each layer's root mean square at the start [default: 0.3]
+    #[arg(long, allow_hyphen_values = true)]
+    pub learning_rate: Option<f64>,
+    /// Steps between evaluations on development rows [default: 20]
+    #[arg(long, value_parser = count(1, MOST_STEPS))]
+    pub evaluate_every: Option<usize>,
+    /// Most rows to train on [default: 400]
+    #[arg(long, value_parser = count(1, MOST_ROWS))]
+    pub training_rows: Option<usize>,
+    /// Most development rows among them; they decide which step is taken [default: 24]
+    #[arg(long, value_parser = count(1, MOST_ROWS))]
+    pub development_rows: Option<usize>,
 }
 
 impl TrainedArgs {
@@ -41,21 +42,43 @@ impl TrainedArgs {
             return None;
         }
         let goal = self.goal.unwrap_or(if has_flaws { Goal::Graded } else { Goal::Poles });
+        let (training, settings) = (VectorTraining::default(), TrainedSettings::default());
         let training = VectorTraining {
-            n_steps: self.steps,
-            batch_rows: self.step_rows,
-            learning_rate: self.learning_rate,
-            evaluate_every: self.evaluate_every,
+            n_steps: self.steps.unwrap_or(training.n_steps),
+            batch_rows: self.step_rows.unwrap_or(training.batch_rows),
+            learning_rate: self.learning_rate.unwrap_or(training.learning_rate),
+            evaluate_every: self.evaluate_every.unwrap_or(training.evaluate_every),
             seed,
-            ..VectorTraining::default()
+            ..training
         };
         Some(TrainedSettings {
             goal,
             training,
             range,
-            most_development: self.development_rows,
-            most_rows: self.training_rows,
-            ..TrainedSettings::default()
+            most_development: self.development_rows.unwrap_or(settings.most_development),
+            most_rows: self.training_rows.unwrap_or(settings.most_rows),
+            ..settings
         })
+    }
+
+    /// Refuses options of a training where none is asked for; `range` is that of a verb whose range is the training's alone.
+    pub fn check(&self, pair: &PairArgs, range: Option<TokenRange>) -> anyhow::Result<()> {
+        let given = [
+            ("--goal", self.goal.is_some()),
+            ("--steps", self.steps.is_some()),
+            ("--step-rows", self.step_rows.is_some()),
+            ("--learning-rate", self.learning_rate.is_some()),
+            ("--evaluate-every", self.evaluate_every.is_some()),
+            ("--training-rows", self.training_rows.is_some()),
+            ("--development-rows", self.development_rows.is_some()),
+            ("--range", range.is_some()),
+        ];
+        match given.into_iter().find(|(_, is_given)| *is_given) {
+            Some((name, _)) if pair.method != Some(VectorMethod::Trained) => Err(hinted(
+                format!("{name} is an option of training, and no vector is trained"),
+                "give --method trained, or leave it out",
+            )),
+            _ => Ok(()),
+        }
     }
 }

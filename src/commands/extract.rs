@@ -20,6 +20,7 @@ use crate::rows::of_experiment;
 
 pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
     let settings = args.pair.settings(args.seed)?;
+    args.trained.check(&args.pair, args.range)?;
     let rows = of_experiment(Some(&args.data), args.pair.strictness)?;
     let aligner = models::open(&args.model)?;
     let n_layers = aligner.model.decoder.config().n_layers;
@@ -37,6 +38,9 @@ pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
     let trained = args.trained.settings(&args.pair, rows.flawed.is_some(), range, args.seed);
     let checkpoint = args.checkpoint();
     if let Some(trained) = &trained {
+        if args.force.force {
+            remove_if_there(&checkpoint)?;
+        }
         let plan =
             TrainingPlan { aligner: &aligner, rows: &rows, numbers: &numbers, layers: &layers, settings: trained };
         extracted = train_extracted(&plan, extracted, Some(&checkpoint), &mut observer)?;

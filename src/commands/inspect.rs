@@ -8,6 +8,7 @@ use redline::model::summary::{ModelSummary, has_only_gguf};
 use redline::model::train::export::formats_of;
 use redline::model::{Adapter, Error as ModelError};
 use redline::probe::Reading;
+use redline::probe::artifact::Training;
 use redline::profile::Profile;
 use redline::steer::control_file::read_control_vector;
 use serde_json::{Value, json};
@@ -193,7 +194,7 @@ fn reading(path: &Path) -> anyhow::Result<Description> {
     let layers: Vec<usize> = reading.layers.iter().map(|vector| vector.layer).collect();
     let best = reading.layers.iter().max_by(|a, b| (a.gap / a.score_std).total_cmp(&(b.gap / b.score_std)));
     let hash: String = provenance.model_hash.chars().take(12).collect();
-    let lines = vec![
+    let mut lines = vec![
         (
             "model",
             format!(
@@ -221,6 +222,13 @@ fn reading(path: &Path) -> anyhow::Result<Description> {
             if reading.calibration.is_some() { "yes: scans and gates work" } else { "none: no scans" }.into(),
         ),
     ];
+    if let Some(training) = &provenance.training {
+        let Training { goal, range, n_rows, best_step, start_loss, best_loss, .. } = training;
+        let text = format!(
+            "for {goal} over the positions {range}, on {n_rows} rows, {best_step} steps: {start_loss:.4} → {best_loss:.4} nats a token"
+        );
+        lines.insert(3, ("trained", text));
+    }
     let value = json!({ "provenance": provenance, "layers": layers, "is_calibrated": reading.calibration.is_some() });
     Ok(Description { kind: "reading vector", json: value, lines })
 }

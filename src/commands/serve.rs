@@ -29,7 +29,7 @@ use crate::models::OWN_ALIGNER;
 use crate::progress::Progress;
 use crate::request_log::RequestLog;
 use crate::{defaults, interrupt, output};
-use redline::lab::steering::{Steering, check_reading};
+use redline::lab::steering::{Steering, check_reading, training_notes};
 
 /// Name of the vector that the server extracts itself.
 const OWN_VECTOR: &str = "correction";
@@ -221,7 +221,13 @@ fn file_dial(args: &ServeArgs, named: &NamedVector, aligner: &Aligner) -> anyhow
         check_reading(&reading, path, &aligner.model, args.any_model)?;
         DialVector::Reading(Arc::new(reading), unit(args))
     };
-    Ok(dial(args, named.name.clone(), vector, layers))
+    let dial = dial(args, named.name.clone(), vector, layers);
+    if let DialVector::Reading(reading, unit) = &dial.vector {
+        let steering = Steering { range: dial.range, ..Steering::by(path, dial.layers.clone(), *unit) };
+        let layers = dial.layers.of_reading(reading, aligner.model.decoder.config().n_layers)?;
+        training_notes(reading, &steering, &layers).iter().for_each(|note| output::note!("{note}"));
+    }
+    Ok(dial)
 }
 
 fn open_profile(name: &str) -> anyhow::Result<(PathBuf, Profile)> {

@@ -47,6 +47,22 @@ pub enum Error {
         /// The value there.
         value: f64,
     },
+    /// Training a vector led to values that are not finite.
+    #[error("the training of the vector diverged at step {step} with a learning rate of {learning_rate}")]
+    TrainingDiverged {
+        /// The step, from 0.
+        step: usize,
+        /// The highest rate of the training.
+        learning_rate: f64,
+    },
+    /// A training cannot go on from what is kept of it.
+    #[error("{path}: this training cannot go on from it: {reason}")]
+    TrainingNotContinued {
+        /// The checkpoint.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A value lies outside what is allowed.
     #[error("{what}: got {got}, expected {expected}")]
     OutOfRange {
@@ -331,6 +347,10 @@ impl Error {
             Self::OutOfReach { .. } => "ask for a ratio within reach, or sweep wider --coefficients",
             Self::NotASweep { .. } => "give a file that `redline sweep` wrote, or name another output",
             Self::OtherSettings { .. } => "name another output, or remove the old one",
+            Self::TrainingDiverged { .. } => "give a lower --learning-rate, such as 0.1",
+            Self::TrainingNotContinued { .. } => {
+                "give the options and data that it began with, or --force (or remove the file) to begin anew"
+            }
             Self::NoCompletePrompt { .. } => "let the sweep finish a prompt; the same command continues it",
             Self::Probe(source) => return source.hint(),
             Self::Model(source) => return source.hint(),

@@ -116,7 +116,10 @@ pub fn sweep(
         run.batch(batch, &mut inject, observer)?;
         edits += inject.effect().values().map(|effect| effect.edits).sum::<u64>();
     }
-    let steers = options.copy_bias == 0.0 && arms.iter().any(|arm| arm.coefficient != 0.0);
+    // a vector of zeros stands for none: the copy bias steers alone
+    let is_zero = vectors.iter().all(|named| named.vector.norms().values().all(|norm| *norm == 0.0));
+    let only_biases = options.copy_bias != 0.0 && is_zero;
+    let steers = !only_biases && arms.iter().any(|arm| arm.coefficient != 0.0);
     if steers && !prompts.is_empty() && edits == 0 {
         return Err(Error::NoEffect { range: options.range.to_string() });
     }

@@ -133,3 +133,36 @@ fn copy_bias_is_a_dial_without_a_vector() {
     let refused = run(at, &words("sweep --data rows.jsonl --vector none --copy-bias -1 --out x.jsonl"));
     assert!(refused.code != 0 && refused.stderr.contains("give nats from 0 to 1000"), "{}", refused.stderr);
 }
+
+#[test]
+fn options_without_what_they_belong_to_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    rows(at, "rows.jsonl", 8);
+    let refused = [
+        ("extract --data rows.jsonl --method mean_diff --goal bipo --out v.safetensors", "--goal is an option of training"),
+        ("extract --data rows.jsonl --range all --out v.safetensors", "--range is an option of training"),
+        ("sweep --data rows.jsonl --vector none --out s.jsonl", "and there is none"),
+        ("correct --copy-bias 2 --question Why? --answer So.", "there is no vector"),
+    ];
+    for (line, said) in refused {
+        let ran = run(at, &words(line));
+        assert!(ran.code == 1 && ran.stderr.contains(said) && ran.stderr.contains("hint:"), "{line}: {}", ran.stderr);
+    }
+    assert!(!at.join("s.jsonl").exists() && !at.join("v.safetensors").exists());
+}
+
+#[test]
+fn a_damaged_checkpoint_is_named_and_force_begins_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    rows(at, "rows.jsonl", 9);
+    let head = b"\x40\0\0\0\0\0\0\0{\"__metadata__\":{\"redline_checkpoint\":";
+    fs::write(at.join("v.safetensors.checkpoint"), head).unwrap();
+    let line = format!("extract --data rows.jsonl --pairs 40 --layers 1 --out v.safetensors {SHORT}");
+    let ran = run(at, &words(&line));
+    assert!(ran.code == 1 && ran.stderr.contains("this training cannot go on from it"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("remove the file"), "{}", ran.stderr);
+    let ran = succeed(at, &words(&format!("{line} --force")));
+    assert!(ran.stderr.contains("at the start"), "{}", ran.stderr);
+}

@@ -331,7 +331,8 @@ impl Corrector {
             let counts = gate.counts();
             [gate.layer() as u64, counts.fired, counts.scored]
         });
-        if gate.is_none() && self.n_edits == 0 && steering.copy_bias == 0.0 {
+        let only_biases = steering.copy_bias != 0.0 && steering.file().is_none();
+        if gate.is_none() && self.n_edits == 0 && !only_biases {
             return Err(SteerError::NoEffect { range: steering.range.to_string() }.into());
         }
         Ok(Some(Effect { n_edits: self.n_edits, n_layers: self.edited_layers.len(), gate }))

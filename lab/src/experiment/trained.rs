@@ -142,8 +142,9 @@ pub fn train_extracted(
     let &TrainingPlan { aligner, layers, settings, .. } = plan;
     let options = VectorTraining { objective: settings.goal.objective(), ..settings.training.clone() };
     let parts = plan.parts(&extracted)?;
-    let train = plan.training_rows(&parts.train, extracted.max_tokens, observer)?;
-    let development = plan.training_rows(&parts.development, extracted.max_tokens, observer)?;
+    let max_tokens = extracted.max_tokens.min(aligner.model.decoder.config().context);
+    let train = plan.training_rows(&parts.train, max_tokens, observer)?;
+    let development = plan.training_rows(&parts.development, max_tokens, observer)?;
     let start = reading_control_vector(&extracted.reading, layers, Unit::Gap)?;
     let checkpoint =
         checkpoint.map(|path| Checkpoint { path: path.into(), model_hash: aligner.model.fingerprint.clone() });
@@ -163,6 +164,10 @@ pub fn train_extracted(
         Ok(observer.progress(STAGE, step.step, step.n_steps)?)
     })?;
     observer.end(STAGE);
+    observer.note(&format!(
+        "development loss {:.4} nats a token at the start, {:.4} at step {} of {}, which is taken",
+        trained.start_loss, trained.best_loss, trained.best_step, trained.n_steps
+    ));
     if trained.best_step == 0 {
         observer
             .note("warning: no step of the training lowered the development loss; the vector is the one it began with");

@@ -74,6 +74,8 @@ impl Run<'_> {
         let generated = nulls.places.and_then(|places| places.shuffled).filter(|place| place.can_reach(LEVEL));
         let places = [Some(first_order.places.shuffled), generated];
         let shuffled_p = places.into_iter().flatten().map(|place| place.p).reduce(f64::max);
+        // those directions were read: beside a trained one they decide nothing
+        let shuffled_p = shuffled_p.filter(|_| self.options.trained.is_none());
         let evidence = Evidence { shuffled_p, ..Evidence::default() };
         let quality = judge_sweep(self.rows, &sweeps.rows, &sweeps.clean_rows, &evidence, &bootstrap)?;
         let quality = quality.ok_or_else(|| {

@@ -7,7 +7,7 @@ use crate::plot::{Curve, CurvePanel, Curves, Heatmap};
 /// The best coefficient by share of clean answers and price of damage; hatched where the rows leave the choice open.
 pub fn phase_heatmap(phases: &PhaseDiagram, unit: &str) -> Heatmap {
     let values = phases.best.iter().map(|row| row.iter().map(|best| *best as f32).collect()).collect();
-    let labels = phases.clean_shares.iter().map(|share| format!("{:.0} %", 100.0 * share)).collect();
+    let labels = phases.clean_shares.iter().map(|share| format!("{:.0}%", 100.0 * share)).collect();
     let PhaseDiagram { harmful, helpful, .. } = phases;
     let title =
         format!("Best coefficient, where mending all harmful flaws is worth {harmful}, all helpful ones {helpful}");
@@ -23,7 +23,7 @@ pub fn phase_heatmap(phases: &PhaseDiagram, unit: &str) -> Heatmap {
     let is_wide =
         |price: usize| (0..phases.clean_shares.len()).map(move |share| phases.is_wide(price, share)).collect();
     heatmap.hatched = (0..phases.prices.len()).map(is_wide).collect();
-    heatmap.hatched_note = "hatched: more than half of the coefficients are as good, as far as these rows tell".into();
+    heatmap.hatched_note = "hatched: most coefficients are as good".into();
     heatmap
 }
 

@@ -81,9 +81,15 @@ impl Curves {
         Rect { left: LEFT, top, right: RIGHT, bottom: top + PANEL_HEIGHT }
     }
 
-    /// Number of the first curve of a panel, for its colour: no two curves of a plot share one while colours last.
+    /// Number of the first curve of a panel, for its colour: no two curves of a plot share one while colours last, but where panels hold curves
+    /// of the same names.
     fn first_curve(&self, place: usize) -> usize {
-        self.panels.iter().take(place).map(|panel| panel.curves.len()).sum()
+        let names = |panel: &CurvePanel| panel.curves.iter().map(|curve| curve.name.clone()).collect::<Vec<_>>();
+        let own = self.panels.get(place).map(names);
+        match self.panels.first().map(names) == own {
+            true => 0,
+            false => self.panels.iter().take(place).map(|panel| panel.curves.len()).sum(),
+        }
     }
 
     fn draw_panel<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, place: usize, x: &Axis) -> DrawResult<DB> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use redline_model::Error as ModelError;
 use redline_model::files::hash_of;
 use redline_model::train::checkpoint::{load_from, save_to};
 use redline_model::train::{Moments, Parameter};
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::VectorTrainingRun;
 use super::rows::TrainingRow;
-use crate::Result;
+use crate::{Error, Result};
 
 /// Where a training is kept while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,10 +59,18 @@ impl Checkpoint {
         run: &VectorTrainingRun<'_>,
         parameters: &[Parameter],
     ) -> Result<Option<(Vec<Moments>, State)>> {
-        match self.path.exists() {
-            true => Ok(Some(load_from(&self.path, parameters, &self.settings(run))?)),
-            false => Ok(None),
+        if !self.path.exists() {
+            return Ok(None);
         }
+        let kept = load_from(&self.path, parameters, &self.settings(run));
+        kept.map(Some).map_err(|error| match error {
+            ModelError::CheckpointMismatch { field, got, expected, .. } => {
+                // hashes say nothing to people
+                let values = if got.len() > 40 { String::new() } else { format!(" ({got} there, {expected} here)") };
+                Error::TrainingNotContinued { path: self.path.clone(), reason: format!("other {field}{values}") }
+            }
+            error => Error::TrainingNotContinued { path: self.path.clone(), reason: error.to_string() },
+        })
     }
 
     /// All that the result depends on.
@@ -70,9 +79,9 @@ impl Checkpoint {
             "model": self.model_hash,
             "range": run.range.to_string(),
             "site": run.start.site.to_string(),
-            "start": hash(run.start.layers.values().flatten().map(|value| value.to_bits())),
-            "rows": rows_hash(run.rows),
-            "development": rows_hash(run.development),
+            "layers or pairs": hash(run.start.layers.values().flatten().map(|value| value.to_bits())),
+            "goal or rows to train on": rows_hash(run.rows),
+            "goal or development rows": rows_hash(run.development),
             "options": run.options,
         })
     }

@@ -92,9 +92,13 @@ pub fn train_vector(
     run.options.check()?;
     run.start.check(run.decoder.config())?;
     for (what, rows) in [("rows to train a vector on", run.rows), ("development rows of a vector", run.development)] {
-        if rows.iter().all(|row| row.outputs.is_empty()) {
+        if rows.is_empty() || rows.iter().any(|row| row.outputs.is_empty()) {
             return Err(Error::TooFew { what, got: 0, needed: 1 });
         }
+    }
+    let is_steered = |row: &TrainingRow| (0..row.n_tokens()).any(|at| run.range.contains(at, row.prompt.len()));
+    if !run.rows.iter().any(is_steered) {
+        return Err(Error::NoEffect { range: run.range.to_string() });
     }
     let differentiable = run.decoder.clone().with_kernels(Kernels::FusedDifferentiable)?;
     Training::new(run, &differentiable)?.finish(on_step)
@@ -160,7 +164,7 @@ impl<'a> Training<'a> {
         let loss = self.loss.of(&batch, &self.variables)?;
         let value = f64::from(loss.to_scalar::<f32>().map_err(redline_model::Error::from)?);
         if !value.is_finite() {
-            return Err(Error::NotFinite { what: "loss of a trained vector", index: self.state.step, value });
+            return Err(self.diverged());
         }
         let mut store = loss.backward().map_err(redline_model::Error::from)?;
         let gradient = |parameter: &Parameter| match store.remove(&parameter.variable) {
@@ -178,7 +182,7 @@ impl<'a> Training<'a> {
 
     /// Development loss of the vector as it is, which is kept where it is the best.
     fn evaluate(&mut self) -> Result<f64> {
-        let vector = self.variables.vector()?;
+        let vector = self.variables.vector().map_err(|_| self.diverged())?;
         let loss = mean_loss(self.run.decoder, self.run.development, &vector, self.run.range)?;
         if loss < self.state.best.loss {
             self.state.best = Best { loss, step: self.state.step, layers: vector.layers };
@@ -187,6 +191,12 @@ impl<'a> Training<'a> {
             self.state.since_best += 1;
         }
         Ok(loss)
+    }
+
+    /// Values that are not finite come of steps that are too long.
+    fn diverged(&self) -> Error {
+        let rate = self.run.options.learning_rate;
+        Error::TrainingDiverged { step: self.state.step, learning_rate: rate }
     }
 
     fn save(&self) -> Result<()> {

@@ -99,12 +99,13 @@ fn weighted(a: &Tensor, of_a: f64, b: &Tensor, of_b: f64, constant: f64) -> redl
     Ok((((a * of_a)? + (b * of_b)?)? + constant)?)
 }
 
-/// The mean of −log σ(m) = log(1 + e^−m) over margins.
+/// The mean of −log σ(m) = max(−m, 0) + log(1 + e^−|m|) over margins, which no margin overflows.
 fn mean_preference(margins: &[Tensor]) -> redline_model::Result<Tensor> {
-    let losses = margins
-        .iter()
-        .map(|margin| Ok((margin.neg()?.exp()? + 1.0)?.log()?))
-        .collect::<redline_model::Result<Vec<_>>>()?;
+    let loss = |margin: &Tensor| -> redline_model::Result<Tensor> {
+        let bend = (margin.abs()?.neg()?.exp()? + 1.0)?.log()?;
+        Ok((margin.neg()?.relu()? + bend)?)
+    };
+    let losses = margins.iter().map(loss).collect::<redline_model::Result<Vec<_>>>()?;
     Ok(Tensor::stack(&losses, 0)?.mean_all()?)
 }
 
