@@ -140,7 +140,10 @@ fn options_without_what_they_belong_to_are_refused() {
     let at = folder.path();
     rows(at, "rows.jsonl", 8);
     let refused = [
-        ("extract --data rows.jsonl --method mean_diff --goal bipo --out v.safetensors", "--goal is an option of training"),
+        (
+            "extract --data rows.jsonl --method mean_diff --goal bipo --out v.safetensors",
+            "--goal is an option of training",
+        ),
         ("extract --data rows.jsonl --range all --out v.safetensors", "--range is an option of training"),
         ("sweep --data rows.jsonl --vector none --out s.jsonl", "and there is none"),
         ("correct --copy-bias 2 --question Why? --answer So.", "there is no vector"),
