@@ -55,7 +55,7 @@ smollm2() { # questions that no Aligner was trained or chosen on
     stage smollm2-mean_diff experiment smollm2-mean_diff --model smollm2 --data "$rows" --strictness 1 --pairs 96 --prompts 48 --control-prompts 8 \
         --max-new-tokens 192 --max-tokens 700 --quick --range all --method mean_diff --coefficients=-3,-1.5,0,1.5,3
     python3 scripts/dial_report.py prompts "$rows" "$out/smollm2-mean_diff/sweep.jsonl" "$out/smollm2-prompts.jsonl"
-    # half an hour of training on development questions and on rows that the Aligner was trained on; its nulls would take as long again
+    # trained on development questions and on rows that the Aligner was trained on
     local training=$out/smollm2-training.jsonl
     [ -e "$training" ] || python3 scripts/dial_report.py training-rows "$out/data" "$training"
     stage smollm2-vector "$program" extract --model smollm2 --data "$training" --pairs 160 --strictness 1 --max-tokens 700 --method trained --range all \
