@@ -13,14 +13,7 @@ program=${REDLINE:-$PWD/target/release/redline}
 [ -x "$program" ] || cargo build --release
 mkdir -p "$out"
 
-stage() { # NAME COMMAND…: runs the command unless its result is there
-    local name=$1
-    shift
-    if [ -e "$out/$name.done" ]; then return; fi
-    printf '\n== %s\n' "$name" >&2
-    "$@"
-    touch "$out/$name.done"
-}
+source scripts/stage.sh
 
 experiment() { # NAME OPTIONS…: the whole experiment with its nulls
     local name=$1
@@ -34,6 +27,9 @@ swept() { # NAME DATA OPTIONS…: a handle on the prompts of an experiment
     shift 2
     "$program" sweep --coefficients=-1,-0.5,0,0.5,1 --data "$rows" --prompts 400 --out "$out/$name.jsonl" "$@"
     "$program" fit "$out/$name.jsonl" --rows "$rows" --json > "$out/$name.part"
+    # edit ratios are those of the flawed answers, as in an experiment; quality takes their clean texts too
+    python3 scripts/dial_report.py answers "$out/$name.jsonl" "$out/$name-answers.jsonl"
+    "$program" fit "$out/$name-answers.jsonl" --json > "$out/$name-answers.json"
     mv "$out/$name.part" "$out/$name.json"
 }
 

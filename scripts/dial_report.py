@@ -4,11 +4,11 @@
 prompts ROWS SWEEP OUT: the rows of a sweep's prompts, and their clean texts as rows of their own.
 with-clean ROWS OUT: the rows, and the clean text of every third as a row of its own.
 training-rows FOLDER OUT: seven of ten development rows, by a hash of the question, and 600 rows that the Aligner was trained on.
+answers SWEEP OUT: a sweep of such prompts without their clean texts.
 report FOLDER JSON MARKDOWN: one JSON of all results; the tables between the markers of the Markdown file.
 """
 import hashlib
 import json
-import random
 import sys
 from pathlib import Path
 
@@ -50,34 +50,28 @@ def training_rows(folder, out):
     write(out, [row for row in development if is_for_training(row)] + trained_on)
 
 
-def fitted_line(coefficients, prompts):
-    """Mean ratios, the slope of their line, and its 95 % percentile interval over 2,000 resamples of the prompts (seed 0)."""
-    middle = sum(coefficients) / len(coefficients)
-    spread = sum((c - middle) ** 2 for c in coefficients)
-    slopes = [sum((c - middle) * ratio for c, ratio in zip(coefficients, ratios)) / spread for ratios in prompts]
-    chooser = random.Random(0)
-    means = sorted(sum(chooser.choices(slopes, k=len(slopes))) / len(slopes) for _ in range(2000))
-    ratios = [sum(column) / len(prompts) for column in zip(*prompts)]
-    return ratios, sum(slopes) / len(slopes), {"low": means[49], "high": means[1949]}
+def answers(sweep, out):
+    """The sweep without the clean texts, which stand behind the flawed answers."""
+    head, *outputs = lines(sweep)
+    n = len({row["row"] for row in outputs})
+    write(out, [head] + [row for row in outputs if row["row"] < n // 2])
 
 
-def method(name, found):
-    """What one experiment or sweep says, under the same keys."""
+def method(name, found, of_answers):
+    """What one experiment or sweep says, under the same keys; `of_answers` is the fit of a sweep's flawed answers."""
     if "analysis" in found:  # of `fit`
-        quality, analysis = found["quality"], found["analysis"]
+        quality, analysis = found["quality"], of_answers["analysis"]
         oracle = quality["table"]["oracle"]
         for line, near in zip(oracle, quality["nearness"]):
             line["interval"] = near["interval"]
-        at, unmoved, nulls = [at["coefficient"] for at in analysis["coefficients"]], quality["table"]["unmoved"], None
-        loops = [at["truncated_share"] for at in analysis["coefficients"]]
-        # clean texts stand behind the flawed answers there; edit ratios are those of the answers, as in an experiment
-        answers = [ratios for row, ratios in zip(analysis["prompts"], analysis["per_prompt"]) if row < len(analysis["prompts"]) // 2]
-        ratios, slope, interval = fitted_line(at, answers)
+        fit, nulls = analysis["fit_all"], None
+        column = lambda key: [at[key] for at in analysis["coefficients"]]
+        at, ratios, loops = column("coefficient"), column("mean_edit_ratio"), column("truncated_share")
+        unmoved = quality["table"]["unmoved"]
     else:
         oracle, fit, ratios, at = found["oracle"], found["all_coefficients"], found["mean_edit_ratio"], found["coefficients"]
         unmoved, nulls = found["unmoved_share"], found["nulls"]
         loops = found["coherence"]["truncated_share"]
-        slope, interval = fit["line"]["slope"], fit["slope_interval"]
     zero = at.index(0)
     by = lambda key: {str(line["coefficient"]): line[key] for line in oracle}
     mended = lambda line: line["mended"]["severity"]
@@ -87,8 +81,8 @@ def method(name, found):
         "name": name,
         "coefficients": at,
         "edit_ratio": {"low": ratios[0], "zero": ratios[zero], "high": ratios[-1]},
-        "slope": slope,
-        "slope_interval": interval,
+        "slope": fit["line"]["slope"],
+        "slope_interval": fit["slope_interval"],
         "gain": by("gain"),
         "gain_interval": by("interval"),
         "best": at[best],
@@ -101,6 +95,10 @@ def method(name, found):
         "null_p": nulls and {key: nulls[key] for key in ("edit_ratio", "quality", "first_order")},
         "verdicts": [verdict["sentence"] for verdict in (found.get("verdicts") or found["quality"]["verdicts"])],
     }
+
+
+def of_answers(path):
+    return json.loads(path.read_text()) if path.exists() else None
 
 
 def share(value):
@@ -146,7 +144,7 @@ def report(folder, to_json, to_markdown):
             "n_prompts": settings["prompts"],
             "hashes": {key: settings[key] for key in ("model_hash", "data_hash")},
             "settings": settings,
-            "methods": [method(method_name, json.loads(text)) for method_name, text in texts.items()],
+            "methods": [method(method_name, json.loads(text), of_answers(folder / f"{name}-{method_name}-answers.json")) for method_name, text in texts.items()],
             "results_sha256": {method_name: hashlib.sha256(text.encode()).hexdigest() for method_name, text in texts.items()},
         })
     Path(to_json).write_text(json.dumps({"schema": "redline.dial.v1", "aligners": aligners}, indent=1) + "\n")
@@ -162,7 +160,7 @@ def report(folder, to_json, to_markdown):
 
 def main():
     verb, *arguments = sys.argv[1:] or [""]
-    verbs = {"prompts": prompts, "with-clean": with_clean, "training-rows": training_rows, "report": report}
+    verbs = {"prompts": prompts, "with-clean": with_clean, "training-rows": training_rows, "answers": answers, "report": report}
     if verb not in verbs:
         sys.exit(__doc__)
     verbs[verb](*arguments)

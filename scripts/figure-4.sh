@@ -23,14 +23,7 @@ method=mean_diff layers=auto unit=gap range=all
 coefficients=-3,-2.25,-1.5,-0.75,0,0.75,1.5,2.25,3
 tokens=(--max-new-tokens 192)
 
-stage() { # NAME COMMAND…: runs the command unless its result is there
-    local name=$1
-    shift
-    if [ -e "$out/$name.done" ]; then return; fi
-    printf '\n== %s\n' "$name" >&2
-    "$@"
-    touch "$out/$name.done"
-}
+source scripts/stage.sh
 
 rows() { # the same rows as for training, without training
     if [ ! -e "$out/data/test-flawed.jsonl" ]; then

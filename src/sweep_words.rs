@@ -26,6 +26,7 @@ pub fn fit_lines(analysis: &SweepAnalysis) -> String {
         None => lines.push("coherent range  unknown: coefficient 0 was not run, or gave no output".into()),
     }
     lines.push(describe("all coefficients", analysis.fit_all.as_ref()));
+    lines.extend(analysis.doubt.clone());
     lines.join("\n")
 }
 
@@ -52,6 +53,9 @@ pub fn quality_text(quality: &SweepQuality) -> String {
     let n =
         quality.table.oracle.first().map(|line| line.n_flawed).or(quality.table.reference.first().map(|line| line.n));
     let mut text = format!("does it correct? ({} answers)\n{}\n", n.unwrap_or_default(), output::table(&header, &rows));
+    for line in &quality.table.verifiable {
+        text.push_str(&format!("\n{}", line.sentence()));
+    }
     for verdict in &quality.verdicts {
         text.push_str(&format!("\n{}\n  docs/when-steering-fails.md#{}", verdict.sentence, verdict.anchor));
     }

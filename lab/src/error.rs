@@ -1,8 +1,11 @@
 //! What can be wrong with a piece of work: a rule of its options, or what the layers below say.
 
+use crate::contest::ContestError;
 use crate::data::DataError;
+use crate::judge::JudgeError;
 use crate::profile::ProfileError;
 use crate::quality::QualityError;
+use crate::win_rate::WinRateError;
 
 /// Result with this crate's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
@@ -39,6 +42,15 @@ pub enum Error {
     /// A profile breaks a rule.
     #[error(transparent)]
     Profile(Box<ProfileError>),
+    /// Judgements cannot be had or read.
+    #[error(transparent)]
+    Judge(Box<JudgeError>),
+    /// Systems cannot be compared.
+    #[error(transparent)]
+    Contest(Box<ContestError>),
+    /// Verdicts come to no rate.
+    #[error(transparent)]
+    WinRate(Box<WinRateError>),
 }
 
 impl Error {
@@ -61,6 +73,9 @@ impl Error {
             Self::Data(error) => error.hint().map(str::to_owned),
             Self::Quality(error) => error.hint().map(str::to_owned),
             Self::Profile(error) => error.hint(),
+            Self::Judge(error) => error.hint().map(str::to_owned),
+            Self::Contest(error) => error.hint().map(str::to_owned),
+            Self::WinRate(error) => error.hint().map(str::to_owned),
         }
     }
 }
@@ -92,6 +107,24 @@ impl From<DataError> for Error {
 impl From<ProfileError> for Error {
     fn from(error: ProfileError) -> Self {
         Self::Profile(Box::new(error))
+    }
+}
+
+impl From<ContestError> for Error {
+    fn from(error: ContestError) -> Self {
+        Self::Contest(Box::new(error))
+    }
+}
+
+impl From<WinRateError> for Error {
+    fn from(error: WinRateError) -> Self {
+        Self::WinRate(Box::new(error))
+    }
+}
+
+impl From<JudgeError> for Error {
+    fn from(error: JudgeError) -> Self {
+        Self::Judge(Box::new(error))
     }
 }
 

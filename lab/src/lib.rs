@@ -5,6 +5,7 @@
 pub mod aligner;
 pub mod built_in;
 pub mod chat;
+pub mod contest;
 pub mod conversation;
 pub mod correct;
 pub mod data;
@@ -12,17 +13,21 @@ pub mod domain;
 pub mod embedded;
 pub mod experiment;
 pub mod form;
+pub mod judge;
 pub mod observer;
+pub mod policy;
 pub mod profile;
 pub mod quality;
 pub mod raw;
 pub mod reference;
 pub mod reproduce;
+pub mod reward;
 pub mod rows;
 pub mod self_test;
 pub mod steering;
 pub mod tune;
 pub mod vector_unit;
+pub mod win_rate;
 
 mod error;
 

@@ -30,6 +30,7 @@ use redline_steer::{ControlVector, EditRatioVariant, Interval, TokenRange, Unit,
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Domain;
+use crate::policy::Policy;
 use crate::quality::Utility;
 
 pub use error::{ProfileError, Result};
@@ -78,6 +79,9 @@ pub struct Profile {
     /// What the coefficient was chosen for, where that was no ratio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chosen_for: Option<ProfileUtility>,
+    /// A coefficient for each request instead of [`Profile::coefficient`], where that was better on rows held out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
     /// What answers the model knows, by the rows that the profile was tuned on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<Domain>,

@@ -7,6 +7,8 @@
 //! `steer.logits` and `steer.greedy`. All but `input_ids` may be missing. `scripts/make_reference.py` writes one with
 //! Hugging Face transformers.
 
+mod objective;
+
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,8 @@ use redline_model::hook::TokenLayout;
 use redline_model::{Chunk, Decoder, Error, Hook, HookPoint, NoHook, Past, Site, Wanted};
 use redline_steer::{ControlVector, Inject, RowSteering, TokenRange};
 use serde::Serialize;
+
+pub use objective::{Objective, ObjectiveComparison, compare_objective};
 
 /// Differences to a reference; each the largest difference divided by the reference's largest magnitude, padding left
 /// out. `None` where the reference lacks the numbers.
@@ -87,9 +91,7 @@ struct Reference {
 
 impl Reference {
     fn load(path: &Path) -> redline_model::Result<Self> {
-        let bytes = read(path, MOST_REFERENCE)?;
-        let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu)
-            .map_err(|error| malformed(path, error.to_string()))?;
+        let tensors = load_tensors(path)?;
         let ids = int_rows(path, &tensors, "input_ids")?
             .ok_or_else(|| malformed(path, "tensor `input_ids` is missing".into()))?;
         let mask =
@@ -186,6 +188,11 @@ impl Hook for HiddenStates {
         self.0.push(x.clone());
         Ok(None)
     }
+}
+
+fn load_tensors(path: &Path) -> redline_model::Result<HashMap<String, Tensor>> {
+    let bytes = read(path, MOST_REFERENCE)?;
+    candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).map_err(|error| malformed(path, error.to_string()))
 }
 
 fn malformed(path: &Path, rule: String) -> Error {

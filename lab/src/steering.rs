@@ -13,6 +13,7 @@ use redline_steer::{
 
 use crate::error::{Error, Result};
 use crate::experiment::LayerSpec;
+use crate::policy::ReadPolicy;
 use crate::profile::{Profile, find};
 use crate::vector_unit::VectorUnit;
 
@@ -121,6 +122,21 @@ impl Steering {
     /// The profile holds no template.
     pub fn template(&self) -> Result<Option<AlignerTemplate>> {
         Ok(self.profile.as_ref().map(|used| used.profile.aligner_template()).transpose()?)
+    }
+
+    /// How the profile chooses a coefficient for each request, where it does and is used as it was tuned.
+    ///
+    /// # Errors
+    /// Its vector cannot be read, or lacks a layer of the policy.
+    pub fn policy(&self) -> Result<Option<ReadPolicy>> {
+        let Some(used) = &self.profile else { return Ok(None) };
+        let Profile { layers, range, unit, policy, .. } = &used.profile;
+        let is_as_tuned = used.vector_path() == self.vector
+            && self.layers == LayerSpec::List(layers.clone())
+            && (self.range, self.operator, self.copy_bias) == (*range, Operator::Add, 0.0)
+            && self.unit.to_string() == *unit;
+        let policy = policy.clone().filter(|_| is_as_tuned);
+        policy.map(|policy| ReadPolicy::new(policy, Reading::load(&self.vector)?)).transpose()
     }
 
     /// The file of the vector, where there is one.
@@ -269,6 +285,11 @@ fn load_vector(steering: &Steering, model: &Model) -> Result<LoadedVector> {
         notes.push("note: --unit does not apply to GGUF vectors; their scales are part of the tensors".into());
     }
     Ok(LoadedVector { vector, unit: VectorUnit::File, questions: Vec::new(), notes })
+}
+
+/// The positions that a vector was trained over; none of one that was only read.
+pub fn trained_range(reading: &Reading) -> Option<TokenRange> {
+    reading.provenance.training.as_ref()?.range.parse().ok()
 }
 
 /// Where a trained vector is not used as it was trained, in words.

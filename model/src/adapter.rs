@@ -189,6 +189,33 @@ impl Adapter {
         &self.fingerprint
     }
 
+    /// Its size, strength and places, to train it further.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] for layers with another rank or factor than the others.
+    pub(crate) fn lora_options(&self) -> Result<LoraOptions> {
+        if self.n_layers_apart() > 0 {
+            let problem = "its layers differ in rank or factor, so it cannot be trained further".into();
+            return Err(Error::Adapter { path: self.path.clone(), problem });
+        }
+        let targets: BTreeSet<&str> = self.layers().filter_map(|layer| layer.rsplit('.').next()).collect();
+        let (rank, scale) = (self.rank(), self.scale());
+        let targets = targets.into_iter().map(str::to_owned).collect();
+        Ok(LoraOptions { rank, alpha: scale * rank as f64, targets, dropout: 0.0 })
+    }
+
+    /// A factor by its name in files.
+    ///
+    /// # Errors
+    /// [`Error::TensorMissing`].
+    pub(crate) fn factor(&self, name: &str) -> Result<&Tensor> {
+        let found = self.deltas.iter().find_map(|(layer, factors)| {
+            let [a, b] = factor_names(layer);
+            if a == name { Some(&factors.a) } else { (b == name).then_some(&factors.b) }
+        });
+        found.ok_or_else(|| Error::TensorMissing { path: self.path.clone(), tensor: name.into() })
+    }
+
     /// W + scale · B A
     fn merge(&self, delta: &Delta, weight: &Tensor) -> Result<Tensor> {
         let expected = [delta.b.dim(0)?, delta.a.dim(1)?];

@@ -35,7 +35,7 @@ impl Model {
         Self::from_files(path, ModelFiles::open(path)?)
     }
 
-    fn from_files(path: &Path, files: ModelFiles) -> Result<Self> {
+    pub(crate) fn from_files(path: &Path, files: ModelFiles) -> Result<Self> {
         let fingerprint = files.weights.fingerprint()?;
         let decoder = Decoder::load(files.config, &files.weights, &Device::Cpu)?;
         Ok(Self { decoder, tokenizer: files.tokenizer, path: path.into(), fingerprint, warnings: files.warnings })
@@ -138,6 +138,11 @@ impl ModelFiles {
                  used, as in transformers",
                 config_path.display()
             ));
+        }
+        if weights.only_scores() {
+            config.tie_embeddings = true;
+            let folder = folder.display();
+            warnings.push(format!("{folder}: scores texts (it has no output projection); what it writes means nothing"));
         }
         warnings.extend(generation::warning(folder)?);
         warnings.extend(adapter_beside(folder));

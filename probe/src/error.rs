@@ -69,6 +69,12 @@ pub enum Error {
         /// The file.
         path: std::path::PathBuf,
     },
+    /// The regression of a head that orders pairs did not end well.
+    #[error("logistic regression of pairs: {problem}")]
+    PairRegression {
+        /// What the solver says.
+        problem: String,
+    },
     /// A logistic regression did not come to an end.
     #[error("layer {layer}: logistic regression: {problem}")]
     Regression {
@@ -382,6 +388,7 @@ impl Error {
             Self::NoLayers | Self::DuplicateLayer { .. } => "give at least one layer, each once",
             Self::NoResamples => "give 1000 resamples, or at least 1",
             Self::TooFewCalibrationTokens { .. } => "raise --calibration-pairs, or give longer outputs",
+            Self::PairRegression { .. } => "give more pairs",
             Self::Pca { .. } | Self::PcaDiverged { .. } | Self::Regression { .. } => {
                 "use --method mean_diff, or give more pairs"
             }

@@ -21,6 +21,7 @@ pub mod layer_pairs;
 mod logistic;
 pub mod method;
 pub mod pair;
+pub mod pair_head;
 pub mod pca;
 pub mod reading;
 pub mod scan;

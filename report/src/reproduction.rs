@@ -66,6 +66,7 @@ pub fn page(run: &Reproduction, rows: &Rows, figure: SweepPlot, program: Setting
     report.slopes =
         slope_plot(analysis, results.controls.as_ref()).map(|plot| SlopesPart { plot, rows: analysis.prompts.clone() });
     report.quality = Some(QualityPart::new(&results.quality.quality));
+    report.phases = results.quality.quality.phases.as_ref().map(|phases| phase_heatmap(phases, &unit));
     report.curves = vec![quality_curves(&results.quality.quality, &unit)];
     report.curves.extend(pareto_curves(&results.quality.quality.table, &results.quality.prompting));
     report.sweep = Some(SweepPart::new(analysis, figure, coefficient_cells(analysis)));

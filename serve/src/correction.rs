@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, timeout_at};
 
-use super::dial::{DialVector, SteeringRequest};
+use super::dial::{DialVector, MeasuredDial, SteeringRequest};
 use super::engine::{EngineError, Event, ScanColumn, Task, Written};
 use super::error::ApiError;
 use super::state::{OneRequest, Service};
@@ -48,7 +48,7 @@ pub(super) struct Pending {
     coefficient: f32,
     vector: Option<String>,
     operator: &'static str,
-    predicted_ratio: Option<f64>,
+    measured: Option<MeasuredDial>,
     layers: Option<Vec<usize>>,
     columns: Vec<ScanColumn>,
     /// How the answer stands to what the Aligner knows.
@@ -70,7 +70,8 @@ pub(super) struct Correction {
     pub(super) correction: String,
     pub(super) edit_ratio: f64,
     pub(super) exact_copy: bool,
-    pub(super) coefficient: f32,
+    /// The coefficient it was steered by; none of an answer in parts that differ in it.
+    pub(super) coefficient: Option<f32>,
     pub(super) vector: Option<String>,
     pub(super) operator: &'static str,
     pub(super) predicted_ratio: Option<f64>,
@@ -138,7 +139,7 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
     let coefficient = steering.as_ref().map_or(0.0, |steering| steering.coefficient);
     let vector = steering.as_ref().map(|steering| steering.name.clone());
     let operator = steering.as_ref().map_or(Operator::Add, |steering| steering.operator).name();
-    let predicted_ratio = steering.as_ref().and_then(|steering| steering.predicted_ratio);
+    let measured = steering.as_ref().and_then(|steering| steering.measured);
     let task = Task::Write { draft: tokens.answer, max_new_tokens, steering };
     let events = service.submit(tokens.prompt, task, reading, &request).await?;
     let service = service.clone();
@@ -150,7 +151,7 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
         coefficient,
         vector,
         operator,
-        predicted_ratio,
+        measured,
         layers,
         columns: Vec::new(),
         standing: None,
@@ -268,15 +269,16 @@ impl Pending {
         if !is_copied {
             self.service.metrics.corrected(edit_ratio, ratios.exact_copy);
         }
+        let coefficient = written.coefficient.unwrap_or(self.coefficient);
         let scan = self.layers.take().map(|layers| Scan { layers, columns: std::mem::take(&mut self.columns) });
         Ok(Correction {
             correction: written.text,
             edit_ratio,
             exact_copy: ratios.exact_copy,
-            coefficient: self.coefficient,
+            coefficient: Some(coefficient),
             vector: self.vector.take(),
             operator: self.operator,
-            predicted_ratio: self.predicted_ratio,
+            predicted_ratio: self.measured.and_then(|measured| measured.predict(f64::from(coefficient))),
             truncated: written.finish == Finish::Length,
             steered: Steered { activations: written.n_edits, layers: written.n_layers },
             drafted: Drafted {
@@ -308,6 +310,9 @@ impl Correction {
         }
         for part in rest {
             whole.exact_copy &= part.exact_copy;
+            if part.coefficient != whole.coefficient {
+                (whole.coefficient, whole.predicted_ratio) = (None, None);
+            }
             whole.domain =
                 whole.domain.map(|domain| part.domain.map_or(domain, |part| domain.worse(part))).or(part.domain);
             whole.truncated |= part.truncated;

@@ -9,6 +9,7 @@ use redline_steer::{ControlVector, Operator, TokenRange, Unit, reading_control_v
 use serde::{Deserialize, Serialize};
 
 use redline_lab::experiment::LayerSpec;
+use redline_lab::policy::ReadPolicy;
 
 /// Choices of layers that are kept ready; a request with another one has it made anew.
 const KEPT_CHOICES: usize = 64;
@@ -30,6 +31,8 @@ pub struct Dial {
     pub copy_bias: f32,
     /// The coefficient of requests that give none.
     pub coefficient: f32,
+    /// Chooses the coefficient of requests that give none, in place of `coefficient`.
+    pub policy: Option<Arc<ReadPolicy>>,
     /// What was measured with it, where something was.
     pub measured: Option<MeasuredDial>,
 }
@@ -144,8 +147,10 @@ pub struct Steering {
     pub operator: Operator,
     /// Nats that a unit of coefficient takes from the logit of the answer's next token.
     pub copy_bias: f32,
-    /// Mean edit ratio that a sweep predicts, where one was measured with the same choices.
-    pub predicted_ratio: Option<f64>,
+    /// Chooses the coefficient by the prompt, where the request gives none.
+    pub policy: Option<Arc<ReadPolicy>>,
+    /// What a sweep measured with the same choices, where one did.
+    pub measured: Option<MeasuredDial>,
 }
 
 /// All vectors of a server.
@@ -206,9 +211,10 @@ impl Dials {
         let layers = asked.layers.as_ref().map(LayersRequest::spec).transpose()?;
         let vector = self.ready(dial, layers.as_ref().unwrap_or(&dial.layers))?;
         let measured = dial.measured.filter(|_| layers.is_none() && operator == Operator::Add);
-        let predicted_ratio = measured.and_then(|measured| measured.predict(f64::from(coefficient)));
+        let is_as_tuned = asked.coefficient.is_none() && layers.is_none() && operator == Operator::Add;
+        let policy = dial.policy.clone().filter(|_| is_as_tuned);
         let (name, copy_bias) = (dial.name.clone(), dial.copy_bias);
-        Ok(Some(Steering { name, vector, coefficient, operator, copy_bias, predicted_ratio }))
+        Ok(Some(Steering { name, vector, coefficient, operator, copy_bias, policy, measured }))
     }
 
     fn ready(&self, dial: &Dial, layers: &LayerSpec) -> Result<Arc<ReadyVector>, DialError> {

@@ -87,6 +87,8 @@ fn vector(dial: &Dial) -> Value {
     json!({
         "name": dial.name,
         "coefficient": dial.coefficient,
+        "per_request": dial.policy.is_some(),
+        "copy_bias": dial.copy_bias,
         "unit": unit,
         "layers": dial.layers.to_string(),
         "range": dial.range.to_string(),

@@ -25,6 +25,7 @@ mod facts;
 mod headers;
 mod host;
 mod in_flight;
+mod judge;
 mod listen;
 mod memory;
 mod metrics;
@@ -62,6 +63,7 @@ pub use dial::{
 pub use engine::{EngineError, Event, Job, Queue, Refused, ScanColumn, Task, Worker, Written};
 pub use headers::{KEYS_TO_UPSTREAM, TO_CLIENT, TO_UPSTREAM, WITH_BODY_TO_CLIENT, WITH_BODY_TO_UPSTREAM};
 pub use host::is_host_name;
+pub use judge::{JudgeOptions, Prices, ServerJudge, ServerJudgeError};
 pub use listen::{bind, listen};
 pub use metrics::Metrics;
 pub use options::{FailMode, ServeOptions};

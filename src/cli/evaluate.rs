@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::judging::JudgingArgs;
 use super::ModelArgs;
+use super::steering::SteeringArgs;
 use super::numbers::{MOST_BATCH_ROWS, MOST_ROWS, MOST_TOKENS, count};
 
 #[derive(Args)]
@@ -12,6 +14,11 @@ use super::numbers::{MOST_BATCH_ROWS, MOST_ROWS, MOST_TOKENS, count};
   redline evaluate --model aligner/model --data held-out.jsonl --prompts 500
   redline evaluate --model aligner/model --data held-out.jsonl --json --out outputs.jsonl
   redline evaluate --model smollm2 --data elsewhere.jsonl --domain domain.json
+  redline evaluate --data held-out.jsonl --systems upstream,aligner,aligner@1 --vector vector.safetensors --judge flaws --dimension overall,harmless
+  redline evaluate --answers answers.jsonl --judge http://localhost:8000/v1#judge --judgements judgements.jsonl
+  redline evaluate --answers answers.jsonl --judge recorded=judgements.jsonl
+  redline evaluate --data pairs.jsonl --judge reward=reward/model
+  redline evaluate --preferences annotations.jsonl --instructions instructions.jsonl --gamed gamed.jsonl
 
 Rows of `redline data synth` and `corrupt` carry their flaws: their outputs are also compared with the correction at each
 strictness.")]
@@ -19,8 +26,12 @@ pub struct EvaluateArgs {
     #[command(flatten)]
     pub model: ModelArgs,
     /// Triples: question, answer, correction
-    #[arg(long, value_name = "FILE")]
-    pub data: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present_any = ["preferences", "answers"])]
+    pub data: Option<PathBuf>,
+    #[command(flatten)]
+    pub steering: SteeringArgs,
+    #[command(flatten)]
+    pub judging: JudgingArgs,
     /// Rows to use, from the first
     #[arg(long, default_value_t = 500, value_parser = count(1, MOST_ROWS))]
     pub prompts: usize,

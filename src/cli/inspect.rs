@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use redline::experiment::LayerSpec;
+use redline::reference::Objective;
 use redline::steer::{TokenRange, Unit};
 
 use super::ModelArgs;
@@ -28,6 +29,7 @@ pub struct InspectArgs {
   redline check model.gguf
   redline check model.gguf vector.safetensors --data triples.jsonl
   redline check model/ --reference expected.safetensors
+  redline check model/ --adapter adapter/ --reference expected.safetensors --objective dpo
   redline check model/ --data held-out.jsonl --domain-out domain.json
 
 Without a reference the model tests itself: coefficient 0 = no hook, cached = read at once, batched = alone, fast = plain
@@ -52,6 +54,9 @@ pub struct CheckArgs {
     /// Reference numbers to compare with
     #[arg(long, value_name = "FILE", conflicts_with_all = ["vector", "data"])]
     pub reference: Option<PathBuf>,
+    /// Compare losses and gradients of pairs instead of hidden states: dpo or reward
+    #[arg(long, value_name = "NAME", requires_all = ["reference", "model"])]
+    pub objective: Option<Objective>,
     /// Largest difference to the reference that passes
     #[arg(long, default_value_t = 1e-4, requires = "reference", value_parser = number(0.0, MOST_FACTOR))]
     pub tolerance: f64,

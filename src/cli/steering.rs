@@ -1,10 +1,10 @@
 //! Arguments of the verbs that steer: a vector, or a profile that names one.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use redline::experiment::LayerSpec;
-use redline::lab::steering::{NO_VECTOR, Steering, UsedProfile};
+use redline::lab::steering::{NO_VECTOR, Steering, UsedProfile, trained_range};
 use redline::probe::Reading;
 use redline::steer::{Operator, TokenRange, Unit};
 
@@ -50,11 +50,6 @@ pub fn copy_bias(text: &str) -> Result<f32, String> {
     number.ok_or_else(|| format!("give nats from 0 to {MOST_COPY_BIAS}"))
 }
 
-/// The positions that a vector was trained over, where the file can be read and says so.
-pub fn trained_range(vector: &Path) -> Option<TokenRange> {
-    Reading::load(vector).ok()?.provenance.training?.range.parse().ok()
-}
-
 impl SteeringArgs {
     /// What is asked for, for the rest what the profile says, then the default; nothing when neither a vector nor a profile is named.
     pub fn steering(&self) -> anyhow::Result<Option<Steering>> {
@@ -77,7 +72,8 @@ impl SteeringArgs {
         }
         let known = profile.as_ref().map(UsedProfile::profile);
         let layers = self.layers.clone().or(known.map(|known| LayerSpec::List(known.layers.clone())));
-        let range = self.range.or(known.map(|known| known.range)).or_else(|| trained_range(&vector));
+        let range =
+            self.range.or(known.map(|known| known.range)).or_else(|| trained_range(&Reading::load(&vector).ok()?));
         let range = range.unwrap_or_default();
         Ok(Some(Steering {
             vector,

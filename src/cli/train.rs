@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, ValueEnum};
 use redline::model::train::{AdamWOptions, TrainOptions};
 
+use super::train_pairs::PairTrainArgs;
 use super::numbers::{
     MOST_BATCH_ROWS, MOST_FACTOR, MOST_LAYERS, MOST_RANK, MOST_ROWS, MOST_STEPS, MOST_TOKENS, MOST_VOCABULARY,
     MOST_WIDTH, count, number,
@@ -18,6 +19,8 @@ pub enum MethodName {
     Full,
     /// Low-rank deltas beside frozen weights
     Lora,
+    /// The head of a reward model alone, fitted at once to the last states of all texts
+    Head,
 }
 
 /// How the rate goes after its rise.
@@ -67,6 +70,8 @@ pub enum GgufName {
 #[command(after_help = "Examples:
   redline train --data triples.jsonl --from-scratch --steps 4000 --learning-rate 1e-3 --out aligner
   redline train --data triples.jsonl --model base/ --method lora --learning-rate 1e-3 --out aligner
+  redline train --objective dpo --data preferences.jsonl --model chat/ --method lora --learning-rate 1e-5 --out policy
+  redline train --objective reward --data preferences.jsonl --model chat/ --method lora --epochs 1 --out reward
 
 The folder then holds the Aligner (model/ as a Hugging Face folder, or adapter/ for PEFT), its log (train.jsonl), training
 curves (curves.png and .svg), the report (index.html), and the last and the best checkpoint. The same command continues a run that was stopped, and
@@ -102,6 +107,8 @@ pub struct TrainArgs {
     /// the model's tokens]
     #[arg(long, value_name = "NAME|FILE")]
     pub template: Option<String>,
+    #[command(flatten)]
+    pub pairs: PairTrainArgs,
     #[command(flatten)]
     pub run: RunArgs,
     /// Folder of the run

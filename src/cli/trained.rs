@@ -15,23 +15,23 @@ pub struct TrainedArgs {
     /// What the vector is trained for
     #[arg(long, help = format!("What the vector is trained for: {}; graded takes rows that carry their flaws [default: graded for such rows, else poles]", Goal::NAMES))]
     pub goal: Option<Goal>,
-    /// Steps of the training [default: 120]
-    #[arg(long, value_parser = count(1, MOST_STEPS))]
+    /// Steps of the training
+    #[arg(long, help = format!("Steps of the training [default: {}]", VectorTraining::default().n_steps), value_parser = count(1, MOST_STEPS))]
     pub steps: Option<usize>,
-    /// Rows of a step [default: 8]
-    #[arg(long, value_parser = count(1, MOST_BATCH_ROWS))]
+    /// Rows of a step
+    #[arg(long, help = format!("Rows of a step [default: {}]", VectorTraining::default().batch_rows), value_parser = count(1, MOST_BATCH_ROWS))]
     pub step_rows: Option<usize>,
-    /// Highest learning rate, in units of each layer's root mean square at the start [default: 0.3]
-    #[arg(long, allow_hyphen_values = true)]
+    /// Highest learning rate, in units of each layer's root mean square at the start
+    #[arg(long, help = format!("Highest learning rate, in units of each layer's root mean square at the start [default: {}]", VectorTraining::default().learning_rate), allow_hyphen_values = true)]
     pub learning_rate: Option<f64>,
-    /// Steps between evaluations on development rows [default: 20]
-    #[arg(long, value_parser = count(1, MOST_STEPS))]
+    /// Steps between evaluations on development rows
+    #[arg(long, help = format!("Steps between evaluations on development rows [default: {}]", VectorTraining::default().evaluate_every), value_parser = count(1, MOST_STEPS))]
     pub evaluate_every: Option<usize>,
-    /// Most rows to train on [default: 400]
-    #[arg(long, value_parser = count(1, MOST_ROWS))]
+    /// Most rows to train on
+    #[arg(long, help = format!("Most rows to train on [default: {}]", TrainedSettings::default().most_rows), value_parser = count(1, MOST_ROWS))]
     pub training_rows: Option<usize>,
-    /// Most development rows among them; they decide which step is taken [default: 24]
-    #[arg(long, value_parser = count(1, MOST_ROWS))]
+    /// Most development rows among them; they decide which step is taken
+    #[arg(long, help = format!("Most development rows among them; they decide which step is taken [default: {}]", TrainedSettings::default().most_development), value_parser = count(1, MOST_ROWS))]
     pub development_rows: Option<usize>,
 }
 

@@ -21,6 +21,7 @@ use crate::failure::hinted;
   redline tune --target-ratio 0.25 --save gentle
   redline tune --like wished.jsonl --save gentle
   redline tune --for harmless=5,helpful=1,damage=10,clean-share=0.75 --save careful
+  redline tune --for harmless=5,helpful=1,damage=10 --per-request --save each
   redline tune --model model.gguf --vector vector.safetensors --data triples.jsonl --skip 64 --target-ratio 0.4 --save firm
   redline tune --model model.gguf --sweep sweep.jsonl --target-ratio 0.4 --save firm
 
@@ -41,6 +42,10 @@ pub struct TuneArgs {
     /// is taken, of rows that carry their flaws
     #[arg(long = "for", value_name = "WEIGHTS")]
     pub for_utility: Option<Utility>,
+    /// Fit a coefficient for each request too, by the score of its prompt along the vector; the profile keeps it where it is better on rows held
+    /// out than one coefficient for all
+    #[arg(long, requires = "for_utility")]
+    pub per_request: bool,
     /// Edit ratio: char, token, max, micro
     #[arg(long, default_value_t)]
     pub variant: EditRatioVariant,
@@ -123,6 +128,7 @@ impl TuneArgs {
             },
             sampling: self.sampling.options(self.seed)?,
             max_new_tokens: self.sampling.max_new_tokens,
+            per_request: self.per_request,
             seed: self.seed,
             batch_rows: self.batch_rows,
         })

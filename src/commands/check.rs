@@ -7,7 +7,7 @@ use redline::embedded;
 use redline::lab::domain::{Domain, calibrate};
 use redline::lab::rows::at_strictness;
 use redline::model::Qac;
-use redline::reference::{Comparison, compare};
+use redline::reference::{Comparison, Objective, compare, compare_objective};
 use redline::self_test::{Finding, SelfTest, Verdict};
 use serde_json::json;
 
@@ -23,7 +23,10 @@ use redline::lab::steering::Steering;
 
 pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
     match &args.reference {
-        Some(reference) => against(args, reference, json),
+        Some(reference) => match args.objective {
+            Some(objective) => objective_against(args, objective, reference, json),
+            None => against(args, reference, json),
+        },
         None => match &args.domain_out {
             Some(out) => calibrated(args, out, json),
             None => alone(args, json),
@@ -128,9 +131,38 @@ fn against(args: &CheckArgs, reference: &Path, json: bool) -> anyhow::Result<Exi
     Ok(if passes { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
+/// Losses and gradients of pairs beside those of the reference.
+fn objective_against(args: &CheckArgs, objective: Objective, reference: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let model = args.model.as_deref().unwrap_or(Path::new(""));
+    let comparison = compare_objective(model, args.adapter.as_deref(), reference, objective)?;
+    let passes = comparison.within(args.tolerance);
+    if json {
+        let mut value = serde_json::to_value(&comparison)?;
+        value["schema"] = json!("redline.check-objective.v1");
+        value["tolerance"] = json!(args.tolerance);
+        value["passes"] = json!(passes);
+        output::json(&value)?;
+    } else {
+        let rows: Vec<Vec<String>> =
+            comparison.all.iter().map(|(name, difference)| vec![name.clone(), format!("{difference:.2e}")]).collect();
+        output::line(&output::table(&["number", "largest difference"], &rows))?;
+        output::line(&format!(
+            "loss_max_rel      {}\ngradient_max_rel  {}\n{} (tolerance {:.0e})",
+            shown(comparison.loss_max_rel),
+            shown(comparison.gradient_max_rel),
+            if passes { "passes" } else { "FAILS" },
+            args.tolerance
+        ))?;
+    }
+    Ok(if passes { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// A difference, or that there is none to tell.
+fn shown(value: Option<f64>) -> String {
+    value.map_or_else(|| "not in the reference".into(), |value| format!("{value:.2e}"))
+}
+
 fn as_text(comparison: &Comparison, tolerance: f64, passes: bool) -> String {
-    let number =
-        |value: Option<f64>| value.map_or_else(|| "not in the reference".into(), |value| format!("{value:.2e}"));
     let greedy = match comparison.greedy_equal {
         Some(true) => "equal",
         Some(false) => "different",
@@ -139,9 +171,9 @@ fn as_text(comparison: &Comparison, tolerance: f64, passes: bool) -> String {
     format!(
         "hidden_max_rel          {}\nlogits_max_rel          {}\nsteered_logits_max_rel  {}\ngreedy_equal            {}\n\
          {} (tolerance {tolerance:.0e})",
-        number(comparison.hidden_max_rel),
-        number(comparison.logits_max_rel),
-        number(comparison.steered_logits_max_rel),
+        shown(comparison.hidden_max_rel),
+        shown(comparison.logits_max_rel),
+        shown(comparison.steered_logits_max_rel),
         greedy,
         if passes { "passes" } else { "FAILS" },
     )

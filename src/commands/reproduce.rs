@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use redline::lab::reproduce::{QualityResults, Reproduction, UtilityNulls, reproduce};
-use redline::model::Error as ModelError;
+use redline::model::files::remove_if_there;
 use redline::probe::LayerReading;
 use redline::probe::stats::NullPlace;
 use redline::report::SettingsGroup;
@@ -52,7 +52,7 @@ fn clear(folder: &Path) -> anyhow::Result<()> {
         return Ok(());
     }
     for path in reproduced().iter().map(|named| folder.join(&named.name)).filter(|path| path.is_file()) {
-        std::fs::remove_file(&path).map_err(|error| ModelError::io(&path, error))?;
+        remove_if_there(&path)?;
     }
     Ok(())
 }

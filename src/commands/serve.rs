@@ -29,7 +29,8 @@ use crate::models::OWN_ALIGNER;
 use crate::progress::Progress;
 use crate::request_log::RequestLog;
 use crate::{defaults, interrupt, output};
-use redline::lab::steering::{Steering, check_reading, training_notes};
+use redline::lab::policy::ReadPolicy;
+use redline::lab::steering::{Steering, check_reading, trained_range, training_notes};
 
 /// Name of the vector that the server extracts itself.
 const OWN_VECTOR: &str = "correction";
@@ -248,6 +249,7 @@ fn profile_dial(args: &ServeArgs, path: &Path, profile: &Profile, aligner: &Alig
     if !args.any_model {
         profile.check_model(path, &aligner.model)?;
     }
+    let as_tuned = args.copy_bias == 0.0 && args.layers.is_none() && args.range.is_none() && args.unit.is_none();
     let file = profile.vector_path(path);
     let vector = match profile.unit.parse::<Unit>() {
         Ok(unit) => {
@@ -257,8 +259,15 @@ fn profile_dial(args: &ServeArgs, path: &Path, profile: &Profile, aligner: &Alig
         }
         Err(_) => DialVector::Control(Steering::by(&file, LayerSpec::Auto, Unit::Gap).load(&aligner.model)?.vector),
     };
+    let is_each = as_tuned && args.coefficient.is_none();
+    let policy = match (&vector, profile.policy.clone().filter(|_| is_each)) {
+        (DialVector::Reading(reading, _), Some(policy)) => {
+            output::note!("{}: chooses a coefficient for each request that gives none", profile.name);
+            Some(Arc::new(ReadPolicy::new(policy, (**reading).clone())?))
+        }
+        _ => None,
+    };
     let ProfileFit { variant, slope, intercept, coherent_range, .. } = profile.fit;
-    let as_tuned = args.copy_bias == 0.0 && args.layers.is_none() && args.range.is_none() && args.unit.is_none();
     let measured = MeasuredDial { coherent_range: [coherent_range.low, coherent_range.high], intercept, slope };
     Ok(Dial {
         name: profile.name.clone(),
@@ -267,6 +276,7 @@ fn profile_dial(args: &ServeArgs, path: &Path, profile: &Profile, aligner: &Alig
         range: args.range.unwrap_or(profile.range),
         copy_bias: args.copy_bias,
         coefficient: args.coefficient.unwrap_or(profile.coefficient),
+        policy,
         // replies tell this ratio
         measured: (as_tuned && variant == EditRatioVariant::Char).then_some(measured),
     })
@@ -277,14 +287,13 @@ fn unit(args: &ServeArgs) -> Unit {
 }
 
 fn dial(args: &ServeArgs, name: String, vector: DialVector, layers: LayerSpec) -> Dial {
-    let trained = match &vector {
-        DialVector::Reading(reading, _) => reading.provenance.training.as_ref(),
+    let trained_over = match &vector {
+        DialVector::Reading(reading, _) => trained_range(reading),
         DialVector::Control(_) => None,
     };
-    let trained_over = trained.and_then(|training| training.range.parse().ok());
     let range = defaults::range(&args.model, args.range.or(trained_over));
     let (copy_bias, coefficient) = (args.copy_bias, args.coefficient.unwrap_or(0.0));
-    Dial { name, vector, layers, range, copy_bias, coefficient, measured: None }
+    Dial { name, vector, layers, range, copy_bias, coefficient, policy: None, measured: None }
 }
 
 /// The direction of the Aligner inside the program.

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use redline::lab::policy::Policy;
+use redline::lab::quality::PolicyTest;
 use redline::lab::steering::Steering;
 use redline::lab::tune::{
     ChosenFor, Goal, Outcome, PastSweep, Place, Saved, TuneFiles, only_add, save, target_of, tune,
@@ -115,7 +117,7 @@ fn as_text(outcome: &Outcome, n_like: Option<usize>, saved: Option<&Saved>) -> S
 
 /// The choice by utility: a line a coefficient.
 fn utility_text(chosen: &ChosenFor) -> Vec<String> {
-    let ChosenFor { utility, choice, verified } = chosen;
+    let ChosenFor { utility, choice, verified, policy } = chosen;
     let set: Vec<String> = choice.not_distinguishable.iter().map(|c| format!("{c}")).collect();
     let rows: Vec<Vec<String>> = choice
         .coefficients
@@ -134,6 +136,7 @@ fn utility_text(chosen: &ChosenFor) -> Vec<String> {
         output::table(&["coefficient", "utility", "behind the best [95 %]", "best in"], &rows),
         format!("coefficient  {}; these rows cannot tell it from {}", choice.best, set.join(", ")),
     ];
+    lines.extend(policy.as_ref().map(policy_text));
     if let Some(verified) = verified {
         let at = |coefficient: f64| {
             let found = verified.coefficients.iter().find(|at| at.coefficient == coefficient);
@@ -142,6 +145,23 @@ fn utility_text(chosen: &ChosenFor) -> Vec<String> {
         lines.push(format!("on others    utility {} at {}, {} at 0", at(choice.best), choice.best, at(0.0)));
     }
     lines
+}
+
+/// What a coefficient for each request is worth.
+fn policy_text(policy: &Policy) -> String {
+    let tested = &policy.tested;
+    let (line, PolicyTest { n_test, constant, constant_utility, policy_utility, hindsight_utility, .. }) =
+        (&tested.line, tested);
+    let kept = match tested.is_better() {
+        true => "a profile keeps it",
+        false => "no better than one coefficient for all, so a profile keeps that",
+    };
+    format!(
+        "per request  {:.3} + {:.3} · score: utility {policy_utility:.3} on {n_test} other questions, {constant_utility:.3} at {constant} for all          (difference {}; {hindsight_utility:.3} with hindsight); {kept}",
+        line.intercept,
+        line.slope,
+        interval(&tested.difference),
+    )
 }
 
 /// The line, what it does on other prompts, and where it is kept.

@@ -181,8 +181,8 @@ impl Run<'_> {
         if self.options.copy_bias == 0.0 {
             return Ok(None);
         }
-        let strengths = self.arms.iter().map(|arm| -arm.coefficient * self.options.copy_bias).collect();
-        Ok(Some(CopyBias { text: self.tokenizer.encode_text(prompt.answer.trim())?, strengths }))
+        let text = self.tokenizer.encode_text(prompt.answer.trim())?;
+        Ok(CopyBias::at(&text, self.options.copy_bias, self.arms.iter().map(|arm| arm.coefficient)))
     }
 
     /// The rows of one prompt.

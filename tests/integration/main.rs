@@ -28,6 +28,7 @@ mod model_files;
 mod notebooks;
 mod outputs;
 mod plot;
+mod preferences;
 mod program;
 mod ratio;
 mod readme;

@@ -118,3 +118,53 @@ fn profiles_of_other_weights_are_refused_unless_told() {
         format!("correct --model model --profile {} --question Why? --answer So. --max-new-tokens 4", path.display());
     assert!(run(tiny.folder(), &words(&line)).stderr.contains("made with other weights"));
 }
+
+/// What `correct` and the server make of a profile whose policy asks for −1 below the mean score and for 1 above it.
+#[test]
+fn a_policy_sets_the_coefficient_of_each_request() {
+    let (folder, result) = tuned("--for harmless=5,helpful=1,damage=10 --per-request --save each");
+    let tested = &result["chosen_for"]["policy"]["tested"];
+    assert_eq!((tested["n_fit"].as_u64(), tested["n_test"].as_u64()), (Some(12), Some(12)), "{tested}");
+    let number = |name: &str| tested[name].as_f64().unwrap();
+    assert!(number("policy_utility") <= number("hindsight_utility") && number("constant_utility") <= number("hindsight_utility"));
+    let is_better = tested["difference"]["low"].as_f64().unwrap() > 0.0;
+    let path = folder.path().join("profiles/each.json");
+    assert_eq!(Profile::load(&path).unwrap().policy.is_some(), is_better, "only what is better is kept");
+
+    let policy = &result["chosen_for"]["policy"];
+    edit_json(&path, |profile| {
+        profile["policy"] = policy.clone();
+        profile["policy"]["tested"]["line"]["intercept"] = 0.0.into();
+        profile["policy"]["tested"]["line"]["slope"] = 1000.0.into();
+    });
+    let data = crate::program::repository().join("assets/aligner/held-out.jsonl.gz");
+    let rows = words("data split --share 0.01 --seed 5 --out few.jsonl --held-out rest.jsonl");
+    succeed(folder.path(), &[&rows[..], &[data.to_str().unwrap()]].concat());
+    let correct = words("correct --profile each --max-new-tokens 120 --data few.jsonl --out corrected.jsonl");
+    let ran = succeed(folder.path(), &correct);
+    assert!(ran.stderr.contains("the profile chooses a coefficient for each answer"), "{}", ran.stderr);
+    let corrected = lines(&folder.path().join("corrected.jsonl"));
+    let rows: Vec<&Value> = corrected.iter().filter(|row| row["correction"].is_string()).collect();
+    let at = |coefficient: f64| rows.iter().copied().find(|row| row["coefficient"].as_f64() == Some(coefficient));
+    let (low, high) = (at(-1.0).expect("a score below the mean"), at(1.0).expect("a score above the mean"));
+
+    let server = crate::serve::program::Server::start(&format!("--profile {}", path.display()));
+    assert_eq!(server.get("/v1/steering").json()["vectors"][0]["per_request"], true);
+    for row in [low, high] {
+        let ask = |steering: Value| {
+            let body = serde_json::json!({ "question": row["question"], "answer": row["answer"], "steering": steering, "max_tokens": 120 });
+            server.post("/v1/correct", &body).json()
+        };
+        let reply = ask(serde_json::json!({}));
+        assert_eq!((&reply["coefficient"], &reply["correction"]), (&row["coefficient"], &row["correction"]), "{reply}");
+        assert_eq!(ask(serde_json::json!({ "coefficient": 0.5 }))["coefficient"], 0.5, "what a request gives wins");
+    }
+    let by_hand = words("correct --profile each --coefficient 0.5 --max-new-tokens 120 --data few.jsonl --out by-hand.jsonl");
+    succeed(folder.path(), &by_hand);
+    let by_hand = lines(&folder.path().join("by-hand.jsonl"));
+    assert!(by_hand.iter().all(|row| !row["correction"].is_string() || row["coefficient"] == 0.5));
+
+    edit_json(&path, |profile| profile["policy"]["tested"]["line"]["slope"] = "steep".into());
+    let refused = run(folder.path(), &words("correct --profile each --question q --answer a"));
+    assert_eq!(refused.code, 1, "{}", refused.stderr);
+}

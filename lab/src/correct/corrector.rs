@@ -17,7 +17,9 @@ use crate::domain::{Domain, Standing};
 use crate::error::{Error, Result};
 use crate::experiment::{SCAN_CORRECTION, scan_text};
 use crate::form::{Apart, Joined, PartCorrection};
+use crate::policy::ReadPolicy;
 use crate::profile::file_hash;
+use crate::quality::PolicyLine;
 use crate::steering::{MoreVectors, Steering, check_reading};
 
 /// Bits of a row's number, above which the number of its part stands.
@@ -63,6 +65,8 @@ pub struct Corrector {
     files: Vec<[String; 2]>,
     notes: Vec<String>,
     n_corrected: usize,
+    /// Those at a coefficient other than 0.
+    n_steered: usize,
     n_edits: u64,
     edited_layers: BTreeSet<usize>,
     drafting: Drafting,
@@ -90,6 +94,10 @@ pub struct Corrected {
     pub kept: Vec<&'static str>,
     /// How the answer stands to what the Aligner knows, where that was checked; of an answer in parts, the part farthest outside.
     pub standing: Option<Standing>,
+    /// Tokens written, of all parts together.
+    pub n_tokens: usize,
+    /// The coefficient it was steered by; 0 where nothing steered, none of an answer in parts, which may differ in it.
+    pub coefficient: Option<f32>,
 }
 
 /// What a steered Aligner did to activations.
@@ -109,6 +117,7 @@ impl Corrector {
     /// # Errors
     /// A coefficient or gate without a vector, a vector of another model, no room for outputs, or a vector that makes no scans.
     pub fn new(aligner: Aligner, mut options: CorrectorOptions) -> Result<Self> {
+        let asked = options.coefficient;
         let coefficient = options.check()?;
         options.coefficient = Some(coefficient);
         check_room(&aligner, options.writing.max_new_tokens)?;
@@ -121,7 +130,14 @@ impl Corrector {
                 let (inject, more_notes) = steering.gated_injection(model, &options.more)?;
                 notes = more_notes;
                 let (range, operator, more) = (steering.range, steering.operator, options.more.clone());
-                Some(Injection { inject, range, operator, coefficient, copy_bias: steering.copy_bias, more })
+                let policy = asked.is_none().then(|| steering.policy()).transpose()?.flatten();
+                if let Some(policy) = &policy {
+                    let PolicyLine { intercept, slope, .. } = policy.policy().tested.line;
+                    notes.push(format!(
+                        "note: the profile chooses a coefficient for each answer, {intercept:.3} + {slope:.3} · score; --coefficient sets one for all"
+                    ));
+                }
+                Some(Injection { inject, range, operator, coefficient, policy, copy_bias: steering.copy_bias, more })
             }
         };
         let reading = match options.with_scan {
@@ -132,13 +148,30 @@ impl Corrector {
         let hashed = |path: &PathBuf| Ok([path.display().to_string(), file_hash(path)?]);
         let files = paths.map(hashed).collect::<Result<_>>()?;
         let (edited_layers, drafting) = (BTreeSet::new(), Drafting::default());
-        let (n_corrected, n_edits) = (0, 0);
-        Ok(Self { aligner, options, injection, reading, files, notes, n_corrected, n_edits, edited_layers, drafting })
+        let (n_corrected, n_steered, n_edits) = (0, 0, 0);
+        Ok(Self {
+            aligner,
+            options,
+            injection,
+            reading,
+            files,
+            notes,
+            n_corrected,
+            n_steered,
+            n_edits,
+            edited_layers,
+            drafting,
+        })
     }
 
     /// Its signed strength.
     pub fn coefficient(&self) -> f32 {
         self.options.coefficient.unwrap_or_default()
+    }
+
+    /// Whether it chooses a coefficient for each answer.
+    pub fn is_per_request(&self) -> bool {
+        self.injection.as_ref().is_some_and(|by| by.policy.is_some())
     }
 
     /// Name of its model, for results.
@@ -184,6 +217,7 @@ impl Corrector {
             "steering": steering,
             "files": self.files,
             "coefficient": self.coefficient(),
+            "policy": self.injection.as_ref().and_then(|by| by.policy.as_ref()).map(ReadPolicy::policy),
             "outside": self.options.writing.outside.name(),
             "domain": self.domain().map(|domain| json!([domain.most_cost, domain.most_tokens])),
         })
@@ -256,7 +290,9 @@ impl Corrector {
         }
         let written = self.correct(&parts, origin, check)?;
         let mut standings: Vec<Option<Standing>> = vec![None; asked.len()];
+        let mut n_tokens = vec![0; asked.len()];
         for ((place, _), part) in apart.parts().into_iter().zip(&written) {
+            n_tokens[place] += part.as_ref().map_or(0, |part| part.n_tokens);
             let standing = part.as_ref().ok().and_then(|part| part.standing);
             let before = standings[place];
             standings[place] =
@@ -264,17 +300,19 @@ impl Corrector {
         }
         let part = |corrected: Corrected| PartCorrection { text: corrected.text, truncated: corrected.truncated };
         let joined = apart.joined(written.into_iter().map(|one| one.map(part)).collect());
-        let whole = |(one, standing): (std::result::Result<Joined, String>, _)| {
+        let whole = |((one, standing), n_tokens): ((std::result::Result<Joined, String>, _), usize)| {
             let of = |one: Joined| Corrected {
                 text: one.text,
                 truncated: one.truncated,
                 scan: None,
                 kept: one.kept,
                 standing,
+                n_tokens,
+                coefficient: None,
             };
             one.map(of)
         };
-        Ok(joined.into_iter().zip(standings).map(whole).collect())
+        Ok(joined.into_iter().zip(standings).zip(n_tokens).map(whole).collect())
     }
 
     /// Adds up what was done to rows, and scans them where that is asked for.
@@ -295,6 +333,7 @@ impl Corrector {
                 Ok(wrote) => {
                     // what is left as it is proves nothing of a vector
                     self.n_corrected += usize::from(!wrote.standing.is_some_and(|standing| standing.copied));
+                    self.n_steered += usize::from(wrote.coefficient != 0.0);
                     self.drafting.add(wrote.drafting);
                     Ok(self.scanned(one.row, wrote)?)
                 }
@@ -305,7 +344,8 @@ impl Corrector {
     }
 
     fn scanned(&self, row: usize, wrote: Wrote) -> Result<Corrected> {
-        let Wrote { prompt, tokens, text, truncated, standing, .. } = wrote;
+        let Wrote { prompt, tokens, text, truncated, standing, coefficient, .. } = wrote;
+        let n_tokens = tokens.len();
         let scan = |reading: &Reading| {
             let text = TokenText { prompt, output: tokens };
             let n = redline_probe::scan::SCAN_TOKENS.min(text.output.len());
@@ -314,7 +354,7 @@ impl Corrector {
         // nothing was written where the answer is left as it is
         let reading = self.reading.as_ref().filter(|_| !standing.is_some_and(|standing| standing.copied));
         let scan = reading.map(scan).transpose()?;
-        Ok(Corrected { text, truncated, scan, kept: Vec::new(), standing })
+        Ok(Corrected { text, truncated, scan, kept: Vec::new(), standing, n_tokens, coefficient: Some(coefficient) })
     }
 
     /// What was done to activations so far; `None` where nothing steers, or no row was corrected.
@@ -322,7 +362,7 @@ impl Corrector {
     /// # Errors
     /// A vector that touched nothing although rows were corrected.
     pub fn effect(&self) -> Result<Option<Effect>> {
-        let is_steered = self.coefficient() != 0.0 || self.options.more.also.iter().any(|also| also.coefficient != 0.0);
+        let is_steered = self.n_steered > 0 || self.options.more.also.iter().any(|also| also.coefficient != 0.0);
         let (Some(steering), Some(by)) = (&self.options.steering, &self.injection) else { return Ok(None) };
         if !is_steered || self.n_corrected == 0 {
             return Ok(None);

@@ -10,6 +10,7 @@ use redline_steer::{Inject, Operator, TokenRange};
 use crate::aligner::Aligner;
 use crate::domain::{Domain, Judged, Outside, Standing};
 use crate::error::{Error, Result};
+use crate::policy::ReadPolicy;
 use crate::steering::MoreVectors;
 
 /// A question and the answer that is corrected.
@@ -60,10 +61,20 @@ pub struct Injection {
     pub operator: Operator,
     /// Strength of the first vector.
     pub coefficient: f32,
+    /// Chooses another one for each request.
+    pub policy: Option<ReadPolicy>,
     /// Nats that a unit of coefficient takes from the logit of the answer's next token.
     pub copy_bias: f32,
     /// The strengths of the others.
     pub more: MoreVectors,
+}
+
+impl Injection {
+    /// The coefficient of a prompt.
+    fn coefficient_of(&self, aligner: &Aligner, prompt: &[u32]) -> Result<f32> {
+        let by_policy = |policy: &ReadPolicy| policy.coefficient(&aligner.model.decoder, prompt);
+        self.policy.as_ref().map_or(Ok(self.coefficient), by_policy)
+    }
 }
 
 /// What was written for a row.
@@ -81,6 +92,8 @@ pub struct Wrote {
     pub drafting: Drafting,
     /// How the answer stands to what the Aligner knows, where that was checked.
     pub standing: Option<Standing>,
+    /// The coefficient it was steered by; 0 where nothing steered.
+    pub coefficient: f32,
 }
 
 /// Watches tokens as they are chosen: the row and the token; breaking ends the writing.
@@ -116,8 +129,10 @@ pub fn write(
             outcomes.push(Some(Ok(Wrote::copy(one, tokens, standing))));
             continue;
         }
+        let chosen = injection.as_deref().map(|by| by.coefficient_of(aligner, &tokens)).transpose()?;
+        let coefficient = chosen.unwrap_or_default();
         if let Some(by) = &mut injection {
-            for term in by.more.terms(by.operator, by.coefficient, tokens.len()) {
+            for term in by.more.terms(by.operator, coefficient, tokens.len()) {
                 by.inject.also_steer(one.row, term)?;
             }
         }
@@ -125,12 +140,11 @@ pub fn write(
         // a gate counts what it sees of the prompt, so that the prompt is read again for it
         let is_shared = injection.as_ref().is_none_or(|by| by.range.leaves_prompt() && by.more.gate.is_none());
         let prefix = judged.map(|judged| judged.prefix).filter(|_| is_shared);
-        places.push((outcomes.len(), standing));
+        places.push((outcomes.len(), standing, coefficient));
         outcomes.push(None);
         let copy_bias = match &injection {
             Some(by) if by.copy_bias != 0.0 => {
-                let text = tokenizer.encode_text(one.answer.trim())?;
-                Some(CopyBias { text, strengths: vec![-by.coefficient * by.copy_bias] })
+                CopyBias::at(&tokenizer.encode_text(one.answer.trim())?, by.copy_bias, [coefficient])
             }
             _ => None,
         };
@@ -147,8 +161,8 @@ pub fn write(
         Some(by) => generate(decoder, &prompts, &generate_options, &mut by.inject, on_token)?,
         None => generate(decoder, &prompts, &generate_options, &mut NoHook, on_token)?,
     };
-    for (((place, standing), prompt), row) in places.into_iter().zip(prompts).zip(rows) {
-        outcomes[place] = Some(Ok(Wrote { standing, ..wrote(aligner, prompt, row)? }));
+    for (((place, standing, coefficient), prompt), row) in places.into_iter().zip(prompts).zip(rows) {
+        outcomes[place] = Some(Ok(Wrote { standing, coefficient, ..wrote(aligner, prompt, row)? }));
     }
     Ok(outcomes.into_iter().flatten().collect())
 }
@@ -161,20 +175,20 @@ fn wrote(aligner: &Aligner, prompt: Prompt, row: Generated) -> Result<Wrote> {
         drafting: row.drafting,
         tokens: row.tokens,
         standing: None,
+        coefficient: 0.0,
     })
 }
 
 /// How an answer stands to what the Aligner knows, where that is asked for and can be told.
 fn judge(aligner: &Aligner, one: &Asked<'_>, prompt: &[u32], options: &WriteOptions) -> Result<Option<Judged>> {
     let Some(domain) = options.domain.as_ref().filter(|_| options.outside != Outside::Correct) else { return Ok(None) };
-    let answer = aligner.tokenizer()?.encode_text(one.answer.trim())?;
-    domain.judge(&aligner.model.decoder, prompt, &answer, options.outside)
+    domain.judge_text(aligner, prompt, one.answer, options.outside)
 }
 
 impl Wrote {
     /// The answer as it is.
     fn copy(one: &Asked<'_>, prompt: Vec<u32>, standing: Option<Standing>) -> Self {
         let (tokens, drafting) = (Vec::new(), Drafting::default());
-        Self { prompt, tokens, text: one.answer.trim().to_owned(), truncated: false, drafting, standing }
+        Self { prompt, tokens, text: one.answer.trim().to_owned(), truncated: false, drafting, standing, coefficient: 0.0 }
     }
 }

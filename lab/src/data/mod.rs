@@ -21,6 +21,7 @@ mod error;
 pub mod filter;
 mod left_out;
 mod material;
+pub mod pairs;
 mod phrase;
 mod preference;
 pub mod readers;

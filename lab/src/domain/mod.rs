@@ -163,6 +163,21 @@ impl Domain {
         Ok(Some(Judged { standing: self.standing(cost, answer.len(), outside), prefix }))
     }
 
+    /// [`Domain::judge`] of an answer as text; `prompt` is its own.
+    ///
+    /// # Errors
+    /// As [`Domain::judge`], or the model came without a tokenizer.
+    pub fn judge_text(
+        &self,
+        aligner: &Aligner,
+        prompt: &[u32],
+        answer: &str,
+        outside: Outside,
+    ) -> Result<Option<Judged>> {
+        let answer = aligner.tokenizer()?.encode_text(answer.trim())?;
+        self.judge(&aligner.model.decoder, prompt, &answer, outside)
+    }
+
     /// How figures stand.
     pub fn standing(&self, cost: f64, tokens: usize, outside: Outside) -> Standing {
         let Self { most_cost, most_tokens, .. } = *self;

@@ -1,6 +1,6 @@
 //! What a sweep's rows say: means by coefficient, coherence beside them, and the fitted line.
 
-use redline_probe::stats::mean;
+use redline_probe::stats::{FEWEST_UNITS, mean};
 use redline_steer::{
     BootstrapOptions, CoherentRange, EditRatioVariant, Error, Result, SweepFit, SweepRow, bootstrap_sweep,
     coherent_range,
@@ -56,6 +56,19 @@ pub struct SweepAnalysis {
     pub fit: Option<SweepFit>,
     /// The line through all coefficients; `None` with fewer than three coefficients or two prompts.
     pub fit_all: Option<SweepFit>,
+    /// What makes its intervals doubtful, where something does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
+}
+
+/// Why intervals over so few prompts are not to be relied on.
+fn doubt(n_prompts: usize) -> Option<String> {
+    let is_few = (2..FEWEST_UNITS).contains(&n_prompts);
+    is_few.then(|| {
+        format!(
+            "Intervals over {n_prompts} prompts are too narrow (resamples of fewer than {FEWEST_UNITS} say little): take more."
+        )
+    })
 }
 
 /// Analyses the rows of `vector`; prompts that lack a coefficient, or whose ratio is undefined, are left out.
@@ -113,6 +126,7 @@ pub fn analyse(
         let ratios: Vec<Vec<f64>> = per_prompt.iter().map(|ratios| ratios[range.clone()].to_vec()).collect();
         bootstrap_sweep(x, &ratios, bootstrap).map(Some)
     };
+    let n_prompts = prompts.len();
     let fit = coherent.as_ref().map(|range| fit_range(range.indices())).transpose()?.flatten();
     let fit_all = fit_range(0..=x.len() - 1)?;
     Ok(SweepAnalysis {
@@ -124,6 +138,7 @@ pub fn analyse(
         coherent_range: coherent,
         fit,
         fit_all,
+        doubt: doubt(n_prompts),
     })
 }
 

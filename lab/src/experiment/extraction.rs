@@ -194,22 +194,20 @@ impl Extracted {
         seen: Vec<String>,
         training: Training,
     ) -> Result<Self> {
-        let of_layers = |all: Vec<LayerPairs>| -> Vec<LayerPairs> {
-            let is_trained =
-                |pairs: &LayerPairs| directions.iter().any(|(direction, _)| direction.layer == pairs.layer());
-            all.into_iter().filter(is_trained).collect()
+        let is_trained = |layer: usize| directions.iter().any(|(direction, _)| direction.layer == layer);
+        let of_pairs = |all: Vec<LayerPairs>| -> Vec<LayerPairs> {
+            all.into_iter().filter(|pairs| is_trained(pairs.layer())).collect()
         };
-        let (train, held_out_layers) = (of_layers(self.train), of_layers(self.held_out_layers));
+        let (train, held_out_layers) = (of_pairs(self.train), of_pairs(self.held_out_layers));
         let fit = |((direction, norm), pairs): (&(LayerDirection, f64), &LayerPairs)| {
             Ok(LayerVector { trained_norm: Some(*norm), ..LayerVector::fit(direction, pairs)? })
         };
         let layers = directions.iter().zip(&train).map(fit).collect::<redline_probe::Result<Vec<_>>>()?;
         let options = ReportOptions { seed: self.seed, ..ReportOptions::default() };
         let report = report_layers(&layers, &held_out_layers, &options)?;
-        let is_trained = |layer: usize| layers.iter().any(|vector| vector.layer == layer);
-        let kept: Vec<bool> = self.reading.layers.iter().map(|vector| is_trained(vector.layer)).collect();
         let of_token = |token: Vec<Vec<f32>>| -> Vec<Vec<f32>> {
-            token.into_iter().zip(&kept).filter_map(|(layer, kept)| kept.then_some(layer)).collect()
+            let read = token.into_iter().zip(&self.reading.layers);
+            read.filter(|(_, vector)| is_trained(vector.layer)).map(|(layer, _)| layer).collect()
         };
         let of_text = |text: TokenActivations| -> TokenActivations { text.into_iter().map(of_token).collect() };
         let calibration_texts: Vec<TokenActivations> = self.calibration_texts.into_iter().map(of_text).collect();

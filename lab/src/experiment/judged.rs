@@ -8,15 +8,10 @@ use serde::Serialize;
 use crate::data::corrupt::CorruptedRow;
 use crate::error::Result;
 use crate::quality::{
-    Evidence, Measure, OracleRun, PhaseDiagram, QualityRange, QualityTable, ReferenceRun, Sample, Verdict,
-    quality_range, verdicts,
+    Checked, Evidence, Grid, Measure, OracleRun, PhaseDiagram, QualityRange, QualityTable, ReferenceRun, Sample, USUAL, Verdict,
+    quality_range, solutions_among, verdicts,
 };
 use crate::rows::Rows;
-
-/// What mending all harmful flaws is worth where nobody has said it.
-const HARMFUL: f64 = 5.0;
-/// What mending all helpful flaws is worth then.
-const HELPFUL: f64 = 1.0;
 
 /// What the outputs of a sweep are worth.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -68,7 +63,8 @@ pub fn judge_sweep(
     let fit = bootstrap_sweep(&coefficients, &matrix, bootstrap)?;
     let means = fit.mean_ratio.iter().zip(&fit.mean_ratio_interval);
     let paired = paired_change(&coefficients, &matrix, bootstrap)?;
-    let table = judged.table();
+    let samples: Vec<Sample<'_>> = swept.iter().map(Sample::from).collect();
+    let table = judged.table(solutions_among(&rows.triples, &samples)?.as_ref());
     let phases = judged.phases(bootstrap.seed)?;
     Ok(Some(SweepQuality {
         nearness: means.map(|(&value, &interval)| Estimate { value, interval: Some(interval) }).collect(),
@@ -120,7 +116,7 @@ impl Judged {
     /// Which coefficient is best for whom, where flawed and clean answers with known flaws were judged.
     fn phases(&self, seed: u64) -> Result<Option<PhaseDiagram>> {
         match self {
-            Self::Oracle(run) => Ok(PhaseDiagram::new(run, HARMFUL, HELPFUL, seed)?),
+            Self::Oracle(run) => Ok(PhaseDiagram::new(run, USUAL.harmful, USUAL.helpful, seed)?),
             Self::Reference(_) => Ok(None),
         }
     }
@@ -150,10 +146,10 @@ impl Judged {
         }
     }
 
-    fn table(&self) -> QualityTable {
+    fn table(&self, solutions: Option<&Grid<Checked>>) -> QualityTable {
         match self {
-            Self::Oracle(run) => QualityTable::new(Some(run), None, None),
-            Self::Reference(run) => QualityTable::new(None, Some(run), None),
+            Self::Oracle(run) => QualityTable::new(Some(run), None, solutions),
+            Self::Reference(run) => QualityTable::new(None, Some(run), solutions),
         }
     }
 }

@@ -8,6 +8,7 @@ use redline_model::train::example::ExampleReader;
 use redline_probe::LayerDirection;
 use redline_probe::artifact::{Training, question_hash};
 use redline_probe::split::{PartSizes, normalise, split_by_question};
+use redline_probe::stats::cosine;
 use redline_steer::trained::{
     Checkpoint, Objective, SteeredOutput, TrainingRow, VectorTraining, VectorTrainingRun, train_vector,
 };
@@ -140,7 +141,6 @@ pub fn train_extracted(
     observer: &mut dyn Observer,
 ) -> Result<Extracted> {
     let &TrainingPlan { aligner, layers, settings, .. } = plan;
-    let options = VectorTraining { objective: settings.goal.objective(), ..settings.training.clone() };
     let parts = plan.parts(&extracted)?;
     let max_tokens = extracted.max_tokens.min(aligner.model.decoder.config().context);
     let train = plan.training_rows(&parts.train, max_tokens, observer)?;
@@ -152,9 +152,10 @@ pub fn train_extracted(
         decoder: &aligner.model.decoder,
         start: &start,
         range: settings.range,
+        objective: settings.goal.objective(),
         rows: &train,
         development: &development,
-        options: &options,
+        options: &settings.training,
         checkpoint: checkpoint.as_ref(),
     };
     let trained = train_vector(&run, &mut |step| {
@@ -255,11 +256,4 @@ fn directions(trained: &ControlVector, start: &ControlVector) -> Vec<(LayerDirec
         (direction, norm)
     };
     trained.layers.iter().map(direction).collect()
-}
-
-/// Cosine of two vectors; none where one is 0.
-fn cosine(a: &[f32], b: &[f32]) -> Option<f64> {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
-    let norms = (dot(a, a) * dot(b, b)).sqrt();
-    (norms > 0.0).then(|| dot(a, b) / norms)
 }

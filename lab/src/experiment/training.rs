@@ -1,5 +1,6 @@
 //! The log of a training run.
 
+use redline_model::train::preference::PairFigures;
 use serde::{Deserialize, Serialize};
 
 /// A step of the log.
@@ -7,9 +8,9 @@ use serde::{Deserialize, Serialize};
 pub struct StepRecord {
     /// Its number, from 0.
     pub step: usize,
-    /// `identity` or `correction`.
+    /// `identity`, `correction` or `pairs`.
     pub phase: String,
-    /// Mean loss per token, in nats.
+    /// Mean loss per token, in nats; of a run over pairs, per pair.
     pub loss: f64,
     /// Norm of the gradient before it was clipped.
     pub gradient_norm: f64,
@@ -19,6 +20,9 @@ pub struct StepRecord {
     pub n_tokens: usize,
     /// How fast it went.
     pub tokens_per_second: f64,
+    /// What the step's pairs came to, of a run over pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairFigures>,
 }
 
 /// An evaluation of the log; `step` counts the steps done.
@@ -26,7 +30,7 @@ pub struct StepRecord {
 pub struct EvaluationRecord {
     /// Steps done.
     pub step: usize,
-    /// Held-out loss per token, in nats.
+    /// Held-out loss per token, in nats; of a run over pairs, per pair.
     pub loss: f64,
     /// Whether it is the lowest so far.
     pub is_best: bool,
@@ -40,6 +44,9 @@ pub struct EvaluationRecord {
     pub cut_share: Option<f64>,
     /// Outputs that these are the means of.
     pub n_generated: usize,
+    /// What the held-out pairs came to, of a run over pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<PairFigures>,
 }
 
 /// A line of the log.

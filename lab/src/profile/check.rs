@@ -7,6 +7,7 @@ use redline_model::gguf::is_gguf;
 use redline_steer::{Interval, Unit};
 
 use crate::domain::Domain;
+use crate::policy::Policy;
 
 use super::{FILE_UNIT, OPERATOR, Profile, ProfileError, Result, SCHEMA};
 
@@ -42,6 +43,9 @@ impl Profile {
         }
         if let Some(Err(rule)) = self.domain.as_ref().map(Domain::check) {
             return refuse("domain", rule, "what `redline check --domain-out` writes");
+        }
+        if let Some(Err(rule)) = self.policy.as_ref().map(Policy::check) {
+            return refuse("policy", rule, "what `redline tune --per-request` writes");
         }
         if self.model.fingerprint.is_empty() {
             return refuse("model.fingerprint", "empty".into(), "the fingerprint of the model");

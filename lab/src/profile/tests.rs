@@ -38,6 +38,7 @@ fn profile() -> Profile {
         },
         verified: Some(Verification { n_prompts: 12, steered: measured, unsteered: measured }),
         chosen_for: None,
+        policy: None,
         domain: None,
         made_with: "redline 0.1.0".into(),
     }

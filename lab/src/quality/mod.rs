@@ -19,6 +19,7 @@ mod mean;
 mod oracle;
 mod oracle_run;
 mod phase;
+mod policy;
 mod range;
 mod reference_run;
 mod runs;
@@ -35,11 +36,12 @@ pub use grid::{Grid, Sample};
 pub use oracle::{Closest, Fate, FlawOracle, Judgement};
 pub use oracle_run::{Measure, OracleCell, OracleLine, OracleRun};
 pub use phase::{PhaseDiagram, WIDE};
+pub use policy::{PolicyLine, PolicyTest};
 pub use range::{Bounded, QualityBounds, QualityRange, RangeEnd, quality_range};
-pub use reference_run::{CheckedLine, ReferenceCell, ReferenceLine, ReferenceRun, check_solutions};
+pub use reference_run::{CheckedLine, ReferenceCell, ReferenceLine, ReferenceRun, check_solutions, solutions_among};
 pub use table::{QualityTable, Unchanged};
 pub use tally::{FateShares, FlawCounts, FlawGroup};
-pub use utility::{CLEAN_SHARE, Choice, CoefficientUtility, Utility, UtilityError, UtilityTable};
+pub use utility::{CLEAN_SHARE, Choice, CoefficientUtility, USUAL, Utility, UtilityError, UtilityTable};
 pub use verdict::{
     CLEAN_LOST, DAMAGED, DELETED, Evidence, LEAST_LIKENESS, LEAST_RISE, LEVEL, UNMOVED, Verdict, VerdictKind, verdicts,
 };

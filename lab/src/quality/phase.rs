@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::QualityError;
 use super::oracle_run::OracleRun;
-use super::utility::{Utility, UtilityTable};
+use super::utility::{USUAL, Utility, UtilityTable};
 
 /// Shares of answers that were fine.
 const CLEAN_SHARES: [f64; 11] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0];
@@ -40,17 +40,18 @@ impl PhaseDiagram {
     /// # Errors
     /// As [`UtilityTable::choose`].
     pub fn new(run: &OracleRun, harmful: f64, helpful: f64, seed: u64) -> Result<Option<Self>, QualityError> {
-        let cell = |price: usize, clean_share: f64| {
-            let utility = Utility { harmful, helpful, damage: price as f64, clean_share };
-            UtilityTable::new(run, &utility)?.choose(seed, N_RESAMPLES)
-        };
         let (mut best, mut n_alike) = (Vec::new(), Vec::new());
         for price in PRICES {
-            let row = CLEAN_SHARES.iter().map(|&share| cell(price, share)).collect::<Result<Vec<_>, _>>();
-            let row = match row {
+            let utility = Utility { harmful, helpful, damage: price as f64, ..USUAL };
+            let mut table = match UtilityTable::new(run, &utility) {
                 Err(QualityError::NoRows { .. }) => return Ok(None),
-                row => row?,
+                table => table?,
             };
+            let choice = |clean_share: f64| {
+                table.clean_share = clean_share;
+                table.choose(seed, N_RESAMPLES)
+            };
+            let row = CLEAN_SHARES.into_iter().map(choice).collect::<Result<Vec<_>, _>>()?;
             best.push(row.iter().map(|choice| choice.best).collect());
             n_alike.push(row.iter().map(|choice| choice.not_distinguishable.len()).collect());
         }

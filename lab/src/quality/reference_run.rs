@@ -174,6 +174,30 @@ pub fn check_solutions(rows: &[Qac], samples: &[Sample<'_>]) -> Result<Grid<Chec
     Grid::new(cells)
 }
 
+/// [`check_solutions`] where there are solutions to check.
+///
+/// # Errors
+/// As [`check_solutions`], but for rows of which none can be checked.
+pub fn solutions_among(rows: &[Qac], samples: &[Sample<'_>]) -> Result<Option<Grid<Checked>>, QualityError> {
+    match check_solutions(rows, samples) {
+        Err(QualityError::NoOutputs) => Ok(None),
+        checked => checked.map(Some),
+    }
+}
+
+impl CheckedLine {
+    /// What became of right and of wrong answers, in a sentence.
+    pub fn sentence(&self) -> String {
+        let Self { n_right, n_wrong, right_kept, wrong_mended, .. } = *self;
+        let count = |share: Option<f64>, n: usize| (share.unwrap_or(0.0) * n as f64).round();
+        let (kept, mended) = (count(right_kept, n_right), count(wrong_mended, n_wrong));
+        let coefficient = self.coefficient;
+        format!(
+            "Solutions at {coefficient}: {kept} of {n_right} right ones stay right, {mended} of {n_wrong} wrong ones become right."
+        )
+    }
+}
+
 impl Grid<Checked> {
     /// The line of each coefficient.
     pub fn lines(&self) -> Vec<CheckedLine> {

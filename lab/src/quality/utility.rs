@@ -29,6 +29,8 @@ use redline_model::random::Random;
 
 /// Share of answers that were fine, where nothing else is said: half.
 pub const CLEAN_SHARE: f64 = 0.5;
+/// What mending and damaging are worth where nobody has said it.
+pub const USUAL: Utility = Utility { harmful: 5.0, helpful: 1.0, damage: 10.0, clean_share: CLEAN_SHARE };
 /// Tells these random numbers from those of other uses of the same seed.
 const STREAM: u64 = 0x0071_1117;
 
@@ -192,10 +194,7 @@ impl UtilityTable {
     /// [`QualityError::NoRows`] when the mix of traffic has a group (flawed or clean answers) of which there are no rows.
     pub fn new(run: &OracleRun, utility: &Utility) -> Result<Self, QualityError> {
         let is_clean: Vec<bool> = run.flaws.iter().map(Vec::is_empty).collect();
-        let needs = [(utility.clean_share < 1.0, false, "flaws"), (utility.clean_share > 0.0, true, "no flaws")];
-        if let Some((_, _, what)) = needs.iter().find(|(needed, clean, _)| *needed && !is_clean.contains(clean)) {
-            return Err(QualityError::NoRows { what });
-        }
+        has_groups(utility.clean_share, is_clean.iter().copied())?;
         let n_flawed = is_clean.iter().filter(|clean| !**clean).count() as f64;
         let mean_flaws = |group| {
             let n = run.flaws.iter().flatten().filter(|flaw| FlawGroup::of(flaw.severity) == Some(group)).count();
@@ -280,27 +279,51 @@ impl UtilityTable {
 
     /// Rows drawn with replacement, flawed and clean ones among themselves.
     fn resample(&self, rng: &mut Random) -> Vec<usize> {
-        let mut drawn = Vec::with_capacity(self.rows.len());
+        self.resample_of(&(0..self.rows.len()).collect::<Vec<_>>(), rng)
+    }
+
+    /// As many of these rows drawn with replacement, flawed and clean ones among themselves.
+    pub(super) fn resample_of(&self, rows: &[usize], rng: &mut Random) -> Vec<usize> {
+        let mut drawn = Vec::with_capacity(rows.len());
         for clean in [false, true] {
-            let group: Vec<usize> = (0..self.rows.len()).filter(|&row| self.is_clean[row] == clean).collect();
+            let group: Vec<usize> = rows.iter().copied().filter(|&row| self.is_clean[row] == clean).collect();
             drawn.extend(group.iter().filter_map(|_| rng.pick(&group).copied()));
         }
         drawn
     }
 
-    /// U over some rows.
-    fn mean_over(&self, rows: &[usize]) -> Vec<f64> {
+    /// Refuses rows among which a group is missing that the mix of traffic asks for.
+    pub(super) fn check_groups(&self, rows: &[usize]) -> Result<(), QualityError> {
+        has_groups(self.clean_share, rows.iter().map(|&row| self.is_clean[row]))
+    }
+
+    /// What a row of each group counts among these rows: flawed, clean.
+    fn weights(&self, rows: &[usize]) -> [f64; 2] {
         let n_clean = rows.iter().filter(|&&row| self.is_clean[row]).count();
         let n_flawed = rows.len() - n_clean;
-        let weight = |row: usize| match self.is_clean[row] {
-            true => self.clean_share / n_clean as f64,
-            false => (1.0 - self.clean_share) / n_flawed as f64,
-        };
+        [(1.0 - self.clean_share) / n_flawed as f64, self.clean_share / n_clean as f64]
+    }
+
+    /// U over some rows.
+    fn mean_over(&self, rows: &[usize]) -> Vec<f64> {
+        let weights = self.weights(rows);
         let mut sums = vec![0.0; self.coefficients.len()];
         for &row in rows {
-            sums.iter_mut().zip(&self.rows[row]).for_each(|(sum, worth)| *sum += weight(row) * worth);
+            let weight = weights[usize::from(self.is_clean[row])];
+            sums.iter_mut().zip(&self.rows[row]).for_each(|(sum, worth)| *sum += weight * worth);
         }
         sums
+    }
+
+    /// U over some rows, of a worth of each.
+    pub(super) fn mean_of(&self, rows: &[usize], worth: impl Fn(usize) -> f64) -> f64 {
+        let weights = self.weights(rows);
+        rows.iter().map(|&row| weights[usize::from(self.is_clean[row])] * worth(row)).sum()
+    }
+
+    /// The place of the coefficient that is best for these rows.
+    pub(super) fn best_of(&self, rows: &[usize]) -> Option<usize> {
+        self.best(&self.mean_over(rows))
     }
 
     /// The place of the highest utility, the nearest to coefficient 0 of several.
@@ -311,6 +334,14 @@ impl UtilityTable {
         };
         (0..utilities.len()).max_by(rank)
     }
+}
+
+/// Refuses answers without flawed or clean ones where the mix of traffic asks for them.
+fn has_groups(clean_share: f64, is_clean: impl Iterator<Item = bool> + Clone) -> Result<(), QualityError> {
+    let needs = [(clean_share < 1.0, false, "flaws"), (clean_share > 0.0, true, "no flaws")];
+    let is_missing = |(needed, clean, _): &&(bool, bool, _)| *needed && !is_clean.clone().any(|is| is == *clean);
+    let missing = needs.iter().find(is_missing).map(|(.., what)| *what);
+    missing.map_or(Ok(()), |what| Err(QualityError::NoRows { what }))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use redline_model::Error as ModelError;
+use redline_model::files::remove_if_there;
 use redline_model::files::{read, read_text, write_atomically};
 use redline_steer::sweep_log::first_difference;
 use serde::Serialize;
@@ -30,7 +31,7 @@ impl Folder {
         match folder.read_json::<Value>("settings.json")? {
             None => {
                 for path in FILES.iter().map(|name| folder.file(name)).filter(|path| path.is_file()) {
-                    std::fs::remove_file(&path).map_err(|error| ModelError::io(&path, error))?;
+                    remove_if_there(&path)?;
                 }
                 folder.write_json("settings.json", settings)?;
             }

@@ -10,10 +10,10 @@ use super::generation::SweepStage;
 use super::{INSTRUCTIONS, Run};
 use crate::error::{Error, Result};
 use crate::experiment::{Judged, NullPlaces, SweepQuality, judge_sweep};
-use crate::quality::{Evidence, LEVEL, OracleLine, Utility, UtilityTable};
+use crate::quality::{Evidence, LEVEL, OracleLine, USUAL, Utility, UtilityTable};
 
 /// What mending and damaging are worth where nulls are compared; their prompts are all flawed.
-const PRICES: Utility = Utility { harmful: 5.0, helpful: 1.0, damage: 10.0, clean_share: 0.0 };
+const PRICES: Utility = Utility { clean_share: 0.0, ..USUAL };
 
 /// What the outputs are worth, beside nulls and limits.
 #[derive(Debug, Clone, PartialEq)]

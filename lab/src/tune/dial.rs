@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use redline_model::gguf::is_gguf;
 use redline_probe::Reading;
 use redline_steer::control_file::{read_control_vector, write_control_vector};
 use redline_steer::reading_control_vector;
@@ -133,6 +134,22 @@ impl Dial {
         observer.note(&format!("wrote {}", path.display()));
         self.steering.vector = path;
         Ok(())
+    }
+
+    /// The vector with its scores.
+    ///
+    /// # Errors
+    /// It is a control vector, which scores nothing, or its file cannot be read.
+    pub fn reading(&self) -> Result<Reading> {
+        if let Some(reading) = &self.extracted {
+            return Ok(reading.clone());
+        }
+        let path = self.steering.file().filter(|path| !is_gguf(path));
+        let path = path.ok_or_else(|| {
+            let message = "--per-request reads prompts along a reading vector, and this one scores nothing";
+            Error::option(message, "give a .safetensors file that `redline extract` wrote")
+        })?;
+        Ok(Reading::load(path)?)
     }
 
     /// The vector file for a profile at `profile`; written beside it where there is none that the profile could name.

@@ -50,6 +50,8 @@ pub struct TuneOptions {
     pub sampling: SamplingOptions,
     /// Longest output, in tokens.
     pub max_new_tokens: usize,
+    /// Whether a coefficient for each request is fitted and tested beside the one for all; takes a utility.
+    pub per_request: bool,
     /// Seed of splits, directions and intervals.
     pub seed: u64,
     /// Rows decoded together.

@@ -94,6 +94,7 @@ fn profile(aligner: &Aligner, outcome: &Outcome, place: &Place, vector: &Path) -
         },
         verified: Some(outcome.verification),
         chosen_for: outcome.chosen_for.as_ref().map(kept),
+        policy: outcome.chosen_for.as_ref().and_then(ChosenFor::kept_policy).cloned(),
         domain: outcome.domain.clone(),
         made_with: concat!("redline ", env!("CARGO_PKG_VERSION")).into(),
     })

@@ -9,7 +9,8 @@ use super::Sweeping;
 use crate::error::{Error, Result};
 use crate::experiment::{Judged, SweepAnalysis};
 use crate::observer::Observer;
-use crate::quality::{Choice, Utility, UtilityTable};
+use crate::policy::{Policy, ScoreScale, prompt_scores};
+use crate::quality::{Choice, PolicyTest, Utility, UtilityTable};
 
 /// Resamples of the rows.
 const N_RESAMPLES: usize = 1000;
@@ -23,9 +24,17 @@ pub struct ChosenFor {
     pub choice: Choice,
     /// The best coefficient beside 0 on other rows; `None` where 0 is the best.
     pub verified: Option<Choice>,
+    /// A coefficient for each request instead, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
 }
 
 impl ChosenFor {
+    /// The policy that a profile keeps: one that was better than the best constant on rows that it was not fitted on.
+    pub fn kept_policy(&self) -> Option<&Policy> {
+        self.policy.as_ref().filter(|policy| policy.tested.is_better())
+    }
+
     /// The coefficient; its interval is that of the coefficients that cannot be told from it.
     pub(super) fn tuned(&self, analysis: &SweepAnalysis) -> Tuned {
         let coefficient = self.choice.best;
@@ -57,7 +66,12 @@ impl Sweeping<'_> {
         rows.dedup();
         let clean = self.clean(&rows, &coefficients, "clean", observer)?;
         let seed = self.run.options.seed;
-        let choice = self.table(outputs, &clean, utility)?.choose(seed, N_RESAMPLES)?;
+        let table = self.table(outputs, &clean, utility)?;
+        let choice = table.choose(seed, N_RESAMPLES)?;
+        let policy = match self.run.options.per_request {
+            true => Some(self.policy(&table, &rows, observer)?),
+            false => None,
+        };
         let both = [0.0, choice.best as f32];
         let verified = match choice.best == 0.0 {
             true => None,
@@ -68,7 +82,29 @@ impl Sweeping<'_> {
                 Some(self.table(&outputs, &clean, utility)?.choose(seed, N_RESAMPLES)?)
             }
         };
-        Ok(ChosenFor { utility, choice, verified })
+        Ok(ChosenFor { utility, choice, verified, policy })
+    }
+
+    /// A coefficient for each request by the score of its prompt, fitted on half of the rows and tested on the rest. The table holds the
+    /// rows' answers and behind them their clean texts.
+    fn policy(&self, table: &UtilityTable, rows: &[usize], observer: &mut dyn Observer) -> Result<Policy> {
+        let aligner = self.run.aligner;
+        let reading = self.dial.reading()?;
+        let layers: Vec<usize> = self.dial.loaded.vector.layers.keys().copied().collect();
+        let (flawed, clean) = (self.run.rows.at(rows), self.run.rows.clean_at(rows));
+        let texts: Vec<&Qac> = flawed.into_iter().map(|(_, qac)| qac).chain(&clean).collect();
+        let mut scores = Vec::with_capacity(texts.len());
+        for (done, qac) in texts.iter().enumerate() {
+            let prompt = aligner.prompt(&qac.question, &qac.answer)?;
+            scores.push(prompt_scores(&aligner.model.decoder, &reading, &layers, &prompt)?);
+            observer.progress("reading prompts", done + 1, texts.len())?;
+        }
+        observer.end("reading prompts");
+        let scale = ScoreScale::of(&layers, &scores);
+        let scores: Vec<f64> = scores.iter().map(|of_layers| scale.score(of_layers)).collect();
+        let questions = [rows, rows].concat();
+        let tested = PolicyTest::run(table, &scores, &questions, self.run.options.seed, N_RESAMPLES)?;
+        Ok(Policy { scale, tested })
     }
 
     /// What is written for the clean texts of these rows.

@@ -16,6 +16,16 @@ pub struct CopyBias {
     pub strengths: Vec<f32>,
 }
 
+impl CopyBias {
+    /// The copy bias as a dial: a unit of coefficient takes `per_unit` nats from the logit of the text's next token, and −1 adds them. None
+    /// where it changes no row.
+    pub fn at(text: &[u32], per_unit: f32, coefficients: impl IntoIterator<Item = f32>) -> Option<Self> {
+        let strengths: Vec<f32> = coefficients.into_iter().map(|coefficient| -coefficient * per_unit).collect();
+        let is_live = strengths.iter().any(|strength| *strength != 0.0);
+        is_live.then(|| Self { text: text.to_vec(), strengths })
+    }
+}
+
 /// The bias of one row.
 #[derive(Debug, Clone)]
 pub(super) struct RowBias {
@@ -50,6 +60,14 @@ impl RowBias {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_unit_takes_and_its_opposite_adds() {
+        let bias = CopyBias::at(&[3], 2.0, [-1.0, 0.0, 0.5]).unwrap();
+        assert_eq!(bias, CopyBias { text: vec![3], strengths: vec![2.0, 0.0, -1.0] });
+        assert_eq!(CopyBias::at(&[3], 0.0, [-1.0, 1.0]), None);
+        assert_eq!(CopyBias::at(&[3], 2.0, [0.0]), None);
+    }
 
     #[test]
     fn the_next_token_of_the_text_is_favoured_and_at_its_end_the_stop() {

@@ -20,6 +20,7 @@ use serde_json::Value;
 use super::bytes::{decode, encode, tensor_bytes};
 use super::optimizer::Moments;
 use super::parameters::Parameter;
+use super::preference::PairObjective;
 use super::{AdamW, Method, Parameters, TrainOptions};
 use crate::files::write_atomically;
 use crate::weights::SafetensorsFile;
@@ -43,6 +44,12 @@ pub struct Settings {
     pub held_out: String,
     /// The run's options.
     pub options: TrainOptions,
+    /// What is learnt from pairs, where the rows are such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective: Option<PairObjective>,
+    /// SHA-256 of the reference's weights, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
 }
 
 /// Where a run stands.

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::loss::mean_loss;
+use super::preference::PairFigures;
 use super::{Example, Parameters, TrainOptions};
 use crate::generate::{Finish, GenerateOptions, Prompt, generate};
 use crate::{NoHook, Qac, Result, Tokenizer};
@@ -18,6 +19,8 @@ pub struct Evaluation {
     pub is_best: bool,
     /// Generated outputs of the first held-out rows.
     pub outputs: Vec<HeldOutOutput>,
+    /// What the held-out pairs came to, of a run over pairs.
+    pub pairs: Option<PairFigures>,
 }
 
 /// A generated output.
@@ -88,6 +91,6 @@ impl HeldOut<'_> {
             }
         }
         outputs.sort_by_key(|output| output.row);
-        Ok(Evaluation { step, loss, is_best: false, outputs })
+        Ok(Evaluation { step, loss, is_best: false, outputs, pairs: None })
     }
 }

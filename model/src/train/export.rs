@@ -15,6 +15,7 @@ use safetensors::tensor::TensorView;
 use serde_json::{Value, json};
 
 use super::bytes::{encode, tensor_values};
+use super::parameters::OUTPUT_PROJECTION;
 use super::{Method, Parameters};
 use crate::files::write_atomically;
 use crate::weights::is_norm;
@@ -69,7 +70,7 @@ impl StoredType {
 }
 
 /// Writes `config.json`, `tokenizer.json`, the files beside them and `model.safetensors`, deltas merged in. What the base's folder
-/// holds about the tokenizer and about generating is passed on as it is.
+/// holds about the tokenizer and about generating is passed on as it is. A model with a scalar head becomes a `*ForSequenceClassification`.
 ///
 /// # Errors
 /// Weights that are not finite or too large for the type; what `config.json` cannot say; I/O.
@@ -81,7 +82,10 @@ pub fn export_hugging_face(
 ) -> Result<()> {
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let config_path = folder.join("config.json");
-    let config = config_json(&config_path, parameters, tokenizer, stored)?;
+    let mut config = config_json(&config_path, parameters, tokenizer, stored)?;
+    if parameters.score().is_some() {
+        make_scoring(&mut config);
+    }
     write_json(&config_path, &config)?;
     write_atomically(&folder.join("tokenizer.json"), tokenizer.to_json()?.as_bytes())?;
     let base = parameters.base();
@@ -99,7 +103,21 @@ pub fn export_hugging_face(
     for (_, tensor) in tensors.iter_mut().filter(|(name, _)| offset != 0.0 && is_norm(name)) {
         *tensor = (&*tensor - offset)?;
     }
+    if let Some(score) = parameters.score() {
+        tensors.remove(OUTPUT_PROJECTION);
+        tensors.insert(score.name.clone(), score.variable.as_detached_tensor());
+    }
     write_tensors(&folder.join("model.safetensors"), &tensors, stored)
+}
+
+/// Turns the configuration of a model that writes into that of one with a scalar head.
+fn make_scoring(config: &mut Value) {
+    let writes = config["architectures"][0].as_str().unwrap_or_default();
+    config["architectures"] = json!([writes.replace("ForCausalLM", "ForSequenceClassification")]);
+    // transformers reads the number of labels off their names
+    config["id2label"] = json!({ "0": "LABEL_0" });
+    config["label2id"] = json!({ "LABEL_0": 0 });
+    config["problem_type"] = json!("regression");
 }
 
 /// The formats that a model can be written in once trained; `is_folder` says whether it comes from a Hugging Face folder.

@@ -3,7 +3,7 @@
 //! The loss of a step is the mean over all counted tokens of its batch, however the batch is cut into pieces.
 
 mod checkpointed;
-mod cross_entropy;
+pub(super) mod cross_entropy;
 
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
@@ -13,7 +13,7 @@ use super::{Example, Parameters, Precision};
 use crate::{Chunk, Decoder, Error, Hook, NoHook, Past, Result, Wanted};
 
 /// The gradient of every trained parameter, in their order, summed over the pieces of a batch.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Gradients {
     /// One tensor a parameter.
     pub tensors: Vec<Tensor>,
@@ -30,17 +30,21 @@ pub struct BatchLoss {
     pub gradients: Gradients,
 }
 
+/// What a pass over texts reads, and the lines of it that a loss is computed from.
+pub(super) struct Reads<'a> {
+    pub(super) chunks: Vec<Chunk<'a>>,
+    pub(super) lines: Vec<u32>,
+}
+
 /// What a pass over examples reads, and what it shall say.
-struct Task<'a> {
-    chunks: Vec<Chunk<'a>>,
-    /// Lines of the pass whose next token counts.
-    lines: Vec<u32>,
-    /// That next token.
-    targets: Vec<u32>,
+pub(super) struct Task<'a> {
+    pub(super) reads: Reads<'a>,
+    /// The next token of each line.
+    pub(super) targets: Vec<u32>,
 }
 
 impl<'a> Task<'a> {
-    fn new(decoder: &Decoder, examples: &[&'a Example]) -> Result<Self> {
+    pub(super) fn new(decoder: &Decoder, examples: &[&'a Example]) -> Result<Self> {
         let mut lines = Vec::new();
         let mut targets = Vec::new();
         let mut start = 0;
@@ -62,7 +66,7 @@ impl<'a> Task<'a> {
             let (got, expected) = ("no counted tokens".into(), "at least one".into());
             return Err(Error::Request { what: "training batch", got, expected });
         }
-        Ok(Self { chunks: examples.iter().map(chunk).collect(), lines, targets })
+        Ok(Self { reads: Reads { chunks: examples.iter().map(chunk).collect(), lines }, targets })
     }
 }
 
@@ -74,14 +78,38 @@ impl<'a> Task<'a> {
 /// # Errors
 /// No examples, or as [`Decoder::forward`].
 pub fn correction_loss(decoder: &Decoder, examples: &[&Example], scale: f64, hook: &mut dyn Hook) -> Result<Tensor> {
-    let Task { mut chunks, lines, targets } = Task::new(decoder, examples)?;
+    let Task { reads, targets } = Task::new(decoder, examples)?;
+    cross_entropy::scaled_sum(&decoder.logits(&states(decoder, reads, hook)?)?, targets, scale)
+}
+
+/// The last states of the lines that are read, before the output projection.
+pub(super) fn states(decoder: &Decoder, reads: Reads<'_>, hook: &mut dyn Hook) -> Result<Tensor> {
+    let Reads { mut chunks, lines } = reads;
     let states = decoder.forward(&mut chunks, hook, &Wanted::Lines(lines))?;
-    let states = states.ok_or_else(|| Error::Request {
+    states.ok_or_else(|| Error::Request {
         what: "training batch",
         got: "no counted tokens".into(),
         expected: "at least one".into(),
-    })?;
-    cross_entropy::scaled_sum(&decoder.logits(&states)?, targets, scale)
+    })
+}
+
+/// From the last states of a pass to one differentiable number.
+pub(super) type Head<'a> = &'a mut dyn FnMut(&Tensor) -> Result<Tensor>;
+
+/// Adds the gradients of a pass's loss to the sums and returns that loss.
+pub(super) fn add_gradients(
+    decoder: &Decoder,
+    reads: Reads<'_>,
+    head: Head<'_>,
+    checkpointing: bool,
+    sums: &mut GradientSums<'_>,
+) -> Result<f64> {
+    if checkpointing {
+        return checkpointed::add_gradients(decoder, reads, head, sums);
+    }
+    let loss = head(&states(decoder, reads, &mut NoHook)?)?;
+    sums.add(&mut loss.backward()?)?;
+    Ok(f64::from(loss.to_scalar::<f32>()?))
 }
 
 /// How a batch's gradients are computed: choices of memory, time and rounding.
@@ -119,26 +147,22 @@ pub fn batch_loss(
     for (piece, examples) in batch.chunks(piece_rows).enumerate() {
         let dropout_seed = dropout_seed.map(|seed| seed.wrapping_add(piece as u64));
         let decoder = parameters.training_decoder(dropout_seed, options.precision)?;
-        loss += match options.checkpointing {
-            true => checkpointed::add_gradients(&decoder, examples, scale, &mut sums)?,
-            false => {
-                let part = correction_loss(&decoder, examples, scale, &mut NoHook)?;
-                sums.add(&mut part.backward()?)?;
-                f64::from(part.to_scalar::<f32>()?)
-            }
-        };
+        let Task { reads, targets } = Task::new(&decoder, examples)?;
+        let head: Head<'_> =
+            &mut |states| cross_entropy::scaled_sum(&decoder.logits(states)?, targets.clone(), scale);
+        loss += add_gradients(&decoder, reads, head, options.checkpointing, &mut sums)?;
     }
     Ok(BatchLoss { loss, n_counted, gradients: sums.finish()? })
 }
 
 /// Gradients of trained parameters, summed as passes give them.
-struct GradientSums<'a> {
+pub(super) struct GradientSums<'a> {
     parameters: &'a Parameters,
     sums: Vec<Option<Tensor>>,
 }
 
 impl<'a> GradientSums<'a> {
-    fn new(parameters: &'a Parameters) -> Self {
+    pub(super) fn new(parameters: &'a Parameters) -> Self {
         Self { parameters, sums: vec![None; parameters.trained().len()] }
     }
 
@@ -154,7 +178,7 @@ impl<'a> GradientSums<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Result<Gradients> {
+    pub(super) fn finish(self) -> Result<Gradients> {
         let zero = |(sum, parameter): (Option<Tensor>, &super::parameters::Parameter)| -> Result<Tensor> {
             Ok(sum.map_or_else(|| parameter.variable.zeros_like(), Ok)?)
         };

@@ -18,6 +18,7 @@ pub mod optimizer;
 mod options;
 pub mod parameters;
 mod plan;
+pub mod preference;
 pub mod schedule;
 #[cfg(test)]
 mod tests;

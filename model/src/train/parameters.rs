@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::Precision;
 use super::base::Base;
 use super::bytes::tensor_bytes;
-use crate::adapter::{LoraOptions, factor_names};
+use crate::adapter::{Adapter, LoraOptions, factor_names};
 use crate::files::hexadecimal;
 use crate::layers::{Dropout, Kernels, LoraDelta};
 use crate::model::ModelFiles;
@@ -22,6 +22,11 @@ use crate::{Decoder, Error, ModelConfig, Result, Tokenizer};
 
 /// Standard deviation of fresh weights, as Hugging Face's `initializer_range`.
 const INITIAL_DEVIATION: f64 = 0.02;
+
+/// Name of a scalar head in files.
+pub const SCORE: &str = "score.weight";
+/// Name of the output projection in files.
+pub(super) const OUTPUT_PROJECTION: &str = "lm_head.weight";
 
 /// What is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -118,6 +123,57 @@ impl Parameters {
             Method::Lora(options) => parameters.add_deltas(&linears, &options, seed)?,
         }
         Ok(parameters)
+    }
+
+    /// Opens a model's files to train an adapter further that was read before.
+    ///
+    /// # Errors
+    /// As [`Parameters::open`]; an adapter whose layers differ in rank or factor, or whose layers the model lacks.
+    pub fn open_adapter(path: &Path, adapter: &Adapter) -> Result<(Self, Option<Tokenizer>)> {
+        let (parameters, tokenizer) = Self::open(path, Method::Lora(adapter.lora_options()?), 0)?;
+        let names: Vec<&str> = parameters.trained.iter().map(|parameter| parameter.name.as_str()).collect();
+        for layer in adapter.layers() {
+            if let Some(name) = factor_names(layer).iter().find(|name| !names.contains(&name.as_str())) {
+                return Err(Error::TensorMissing { path: path.into(), tensor: name.clone() });
+            }
+        }
+        for parameter in &parameters.trained {
+            let value = adapter.factor(&parameter.name)?;
+            let (got, expected) = (value.dims().to_vec(), parameter.variable.dims().to_vec());
+            if got != expected {
+                return Err(Error::TensorShape { path: path.into(), tensor: parameter.name.clone(), got, expected });
+            }
+            parameter.variable.set(value)?;
+        }
+        Ok((parameters, tokenizer))
+    }
+
+    /// Puts a scalar head on the last state, trained beside the rest: `score.weight`, as in `*ForSequenceClassification`. The output
+    /// projection, which such a model has not, is not trained then. Without `weight`, it is drawn by `seed`.
+    ///
+    /// # Shapes
+    /// `weight` (1, hidden_size).
+    ///
+    /// # Errors
+    /// [`Error::TensorShape`] for a head of another width.
+    pub fn add_score(&mut self, weight: Option<Tensor>, seed: u64) -> Result<()> {
+        let shape = [1, self.config.hidden_size];
+        let weight = match weight {
+            Some(weight) => weight.to_device(&self.device)?.to_dtype(DType::F32)?,
+            None => FreshTensors { seed }.tensor(SCORE, &shape)?,
+        };
+        if weight.dims() != shape {
+            let (got, expected) = (weight.dims().to_vec(), shape.to_vec());
+            return Err(Error::TensorShape { path: "parameters".into(), tensor: SCORE.into(), got, expected });
+        }
+        self.trained.retain(|parameter| parameter.name != OUTPUT_PROJECTION);
+        self.trained.push(Parameter { name: SCORE.into(), variable: Var::from_tensor(&weight)? });
+        Ok(())
+    }
+
+    /// The scalar head, where there is one.
+    pub fn score(&self) -> Option<&Parameter> {
+        self.trained.iter().find(|parameter| parameter.name == SCORE)
     }
 
     fn train_all(&mut self) -> Result<()> {

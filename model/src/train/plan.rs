@@ -15,6 +15,8 @@ pub enum Phase {
     Identity,
     /// Question, answer → correction.
     Correction,
+    /// A chosen and a rejected completion.
+    Pairs,
 }
 
 /// The batches of a run, each a pure function of its step.
@@ -75,7 +77,7 @@ impl Plan {
         let phase = self.phase(step);
         let (examples, within) = match phase {
             Phase::Identity => (&self.identity, step),
-            Phase::Correction => (&self.corrections, step - self.n_identity_steps),
+            Phase::Correction | Phase::Pairs => (&self.corrections, step - self.n_identity_steps),
         };
         let n_batches = examples.len().div_ceil(self.batch_rows).max(1);
         let epoch = within / n_batches;

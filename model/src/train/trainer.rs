@@ -6,8 +6,9 @@ use std::time::Instant;
 use super::checkpoint::{self, Settings, State};
 use super::evaluation::HeldOut;
 use super::example::{ExampleReader, Output, fingerprint};
-use super::loss::{GradientOptions, batch_loss};
-use super::{AdamW, Evaluation, Parameters, Phase, Plan, TrainOptions};
+use super::loss::{BatchLoss, GradientOptions, batch_loss};
+use super::preference::PairFigures;
+use super::{AdamW, Evaluation, Gradients, Parameters, Phase, Plan, TrainOptions};
 use crate::random::Random;
 use crate::{AlignerTemplate, Error, Qac, Result, Tokenizer};
 
@@ -62,6 +63,8 @@ pub struct StepReport {
     pub n_tokens: usize,
     /// Tokens a second.
     pub tokens_per_second: f64,
+    /// What the batch's pairs came to, of a run over pairs.
+    pub pairs: Option<PairFigures>,
 }
 
 /// Where a run begins, and what it will do.
@@ -137,35 +140,65 @@ pub struct Outcome {
 /// run; whatever the observer returns.
 pub fn train(run: &TrainRun<'_>, observer: &mut dyn Observer) -> Result<Outcome> {
     run.options.check()?;
-    let mut trainer = Trainer::new(run)?;
-    observer.on_start(&trainer.start())?;
-    if trainer.is_due(run.options.evaluate_every) && trainer.state.evaluated_at != trainer.state.step {
-        // stopped between the step and its evaluation
-        trainer.finish_step(observer)?;
-    }
-    while trainer.state.step < trainer.plan.n_steps() && !trainer.state.stopped_early {
-        let report = trainer.step()?;
-        if let Err(error) = trainer.after_step(&report, observer) {
-            trainer.save("last.checkpoint", &mut ())?;
-            return Err(error);
-        }
-    }
-    let State { step, stopped_early, best, .. } = trainer.state;
-    Ok(Outcome { n_steps: step, stopped_early, best })
+    let TrainRun { parameters, options, checkpoints, checkpoint_every, resume, .. } = *run;
+    let work = CorrectionWork::new(run)?;
+    let settings = Settings {
+        model: parameters.origin().to_owned(),
+        config: parameters.config().clone(),
+        method: parameters.method().clone(),
+        data: work.plan.data_fingerprint(),
+        held_out: fingerprint(work.held_out.iter().flat_map(|held_out| &held_out.examples)),
+        options: options.clone(),
+        objective: None,
+        reference: None,
+    };
+    Loop::new(parameters, options, checkpoints, checkpoint_every, settings, resume, work)?.run(observer)
 }
 
-struct Trainer<'a> {
-    run: &'a TrainRun<'a>,
+/// What the steps of a run learn from, and a look at held-out rows.
+pub(super) trait Work {
+    /// Steps of the whole run.
+    fn n_steps(&self) -> usize;
+    /// What there is to read.
+    fn start(&self) -> WorkStart;
+    /// A loss above this ends the run.
+    fn most_loss(&self) -> f64;
+    /// Loss and gradients of a step.
+    fn step(&mut self, step: usize, how: GradientOptions, dropout_seed: Option<u64>) -> Result<StepLoss>;
+    /// A look at held-out rows after so many steps, where there are some.
+    fn evaluate(&self, step: usize) -> Result<Option<Evaluation>>;
+}
+
+/// What there is to read.
+#[derive(Default)]
+pub(super) struct WorkStart {
+    pub(super) n_identity_steps: usize,
+    pub(super) n_identity_rows: usize,
+    pub(super) n_rows: usize,
+}
+
+/// What a step found.
+pub(super) struct StepLoss {
+    pub(super) phase: Phase,
+    pub(super) loss: f64,
+    pub(super) gradients: Gradients,
+    /// Tokens that were read.
+    pub(super) n_tokens: usize,
+    /// The rows, for errors.
+    pub(super) rows: Vec<usize>,
+    pub(super) pairs: Option<PairFigures>,
+}
+
+/// Corrections, and before them answers to copy.
+struct CorrectionWork<'a> {
+    parameters: &'a Parameters,
+    options: &'a TrainOptions,
     plan: Plan,
     held_out: Option<HeldOut<'a>>,
-    settings: Settings,
-    optimizer: AdamW,
-    state: State,
-    max_loss: f64,
 }
 
-impl<'a> Trainer<'a> {
-    fn new(run: &'a TrainRun<'a>) -> Result<Self> {
+impl<'a> CorrectionWork<'a> {
+    fn new(run: &TrainRun<'a>) -> Result<Self> {
         let TrainRun { parameters, tokenizer, template, options, .. } = *run;
         let max_tokens = options.max_tokens.min(parameters.config().context);
         let reader = ExampleReader::new(tokenizer, template, max_tokens)?;
@@ -178,30 +211,95 @@ impl<'a> Trainer<'a> {
                 Some(HeldOut { rows, examples, tokenizer, end_id: reader.end_id })
             }
         };
-        let settings = Settings {
-            model: parameters.origin().to_owned(),
-            config: parameters.config().clone(),
-            method: parameters.method().clone(),
-            data: plan.data_fingerprint(),
-            held_out: fingerprint(held_out.iter().flat_map(|held_out| &held_out.examples)),
-            options: options.clone(),
-        };
-        let last = run.checkpoints.map(|folder| folder.join("last.checkpoint"));
-        let (optimizer, state) = match last.filter(|path| run.resume && path.exists()) {
+        Ok(Self { parameters, options, plan, held_out })
+    }
+}
+
+impl Work for CorrectionWork<'_> {
+    fn n_steps(&self) -> usize {
+        self.plan.n_steps()
+    }
+
+    fn start(&self) -> WorkStart {
+        let (n_identity_rows, n_rows) = self.plan.n_examples();
+        WorkStart { n_identity_steps: self.plan.n_identity_steps(), n_identity_rows, n_rows }
+    }
+
+    fn most_loss(&self) -> f64 {
+        self.options.explosion_factor * (self.parameters.config().vocab_size as f64).ln()
+    }
+
+    fn step(&mut self, step: usize, how: GradientOptions, dropout_seed: Option<u64>) -> Result<StepLoss> {
+        let phase = self.plan.phase(step);
+        let batch = self.plan.batch(step);
+        let n_tokens = batch.iter().map(|example| example.tokens.len() - 1).sum();
+        let BatchLoss { loss, gradients, .. } = batch_loss(self.parameters, &batch, how, dropout_seed)?;
+        let rows = batch.iter().map(|example| example.row).collect();
+        Ok(StepLoss { phase, loss, gradients, n_tokens, rows, pairs: None })
+    }
+
+    fn evaluate(&self, step: usize) -> Result<Option<Evaluation>> {
+        let evaluate = |held_out: &HeldOut<'_>| held_out.evaluate(self.parameters, self.options, step);
+        self.held_out.as_ref().map(evaluate).transpose()
+    }
+}
+
+/// A run that goes on: step after step, with checkpoints and evaluations.
+pub(super) struct Loop<'a, W> {
+    parameters: &'a Parameters,
+    options: &'a TrainOptions,
+    checkpoints: Option<&'a Path>,
+    checkpoint_every: Option<usize>,
+    work: W,
+    settings: Settings,
+    optimizer: AdamW,
+    state: State,
+}
+
+impl<'a, W: Work> Loop<'a, W> {
+    /// Begins, or goes on from the last checkpoint where that is asked for and there is one.
+    pub(super) fn new(
+        parameters: &'a Parameters,
+        options: &'a TrainOptions,
+        checkpoints: Option<&'a Path>,
+        checkpoint_every: Option<usize>,
+        settings: Settings,
+        resume: bool,
+        work: W,
+    ) -> Result<Self> {
+        let last = checkpoints.map(|folder| folder.join("last.checkpoint"));
+        let (optimizer, state) = match last.filter(|path| resume && path.exists()) {
             Some(path) => checkpoint::load(&path, parameters, &settings)?,
             None => (AdamW::new(parameters.trained(), options.optimizer), State::default()),
         };
-        let max_loss = options.explosion_factor * (parameters.config().vocab_size as f64).ln();
-        Ok(Self { run, plan, held_out, settings, optimizer, state, max_loss })
+        Ok(Self { parameters, options, checkpoints, checkpoint_every, work, settings, optimizer, state })
+    }
+
+    /// To the end, or until something stops it.
+    pub(super) fn run(mut self, observer: &mut dyn Observer) -> Result<Outcome> {
+        observer.on_start(&self.start())?;
+        if self.is_due(self.options.evaluate_every) && self.state.evaluated_at != self.state.step {
+            // stopped between the step and its evaluation
+            self.finish_step(observer)?;
+        }
+        while self.state.step < self.work.n_steps() && !self.state.stopped_early {
+            let report = self.step()?;
+            if let Err(error) = self.after_step(&report, observer) {
+                self.save("last.checkpoint", &mut ())?;
+                return Err(error);
+            }
+        }
+        let State { step, stopped_early, best, .. } = self.state;
+        Ok(Outcome { n_steps: step, stopped_early, best })
     }
 
     fn start(&self) -> TrainStart {
-        let (n_identity_rows, n_rows) = self.plan.n_examples();
+        let WorkStart { n_identity_steps, n_identity_rows, n_rows } = self.work.start();
         TrainStart {
             step: self.state.step,
             evaluated_at: self.state.evaluated_at,
-            n_steps: self.plan.n_steps(),
-            n_identity_steps: self.plan.n_identity_steps(),
+            n_steps: self.work.n_steps(),
+            n_identity_steps,
             n_identity_rows,
             n_rows,
         }
@@ -210,30 +308,26 @@ impl<'a> Trainer<'a> {
     /// One update of the parameters.
     fn step(&mut self) -> Result<StepReport> {
         let started = Instant::now();
-        let TrainRun { parameters, options, .. } = *self.run;
-        let (step, n_steps) = (self.state.step, self.plan.n_steps());
-        let phase = self.plan.phase(step);
-        let batch = self.plan.batch(step);
-        let n_tokens: usize = batch.iter().map(|example| example.tokens.len() - 1).sum();
+        let (parameters, options) = (self.parameters, self.options);
+        let (step, n_steps) = (self.state.step, self.work.n_steps());
         let dropout_seed = Random::named(&[options.seed, step as u64], "dropout").next_u64();
-        let gradients = GradientOptions {
+        let how = GradientOptions {
             n_pieces: options.n_pieces,
             checkpointing: options.gradient_checkpointing,
             precision: options.precision,
         };
-        let result = batch_loss(parameters, &batch, gradients, Some(dropout_seed))?;
-        let gradient_norm = result.gradients.norm()?;
-        if !(result.loss.is_finite() && gradient_norm.is_finite() && result.loss <= self.max_loss) {
-            let rows = batch.iter().map(|example| example.row).collect();
-            return Err(Error::TrainingDiverged { step, loss: result.loss, gradient_norm, rows });
+        let StepLoss { phase, loss, gradients, n_tokens, rows, pairs } =
+            self.work.step(step, how, Some(dropout_seed))?;
+        let gradient_norm = gradients.norm()?;
+        if !(loss.is_finite() && gradient_norm.is_finite() && loss <= self.work.most_loss()) {
+            return Err(Error::TrainingDiverged { step, loss, gradient_norm, rows });
         }
         let learning_rate = options.schedule.rate(step, n_steps);
-        self.optimizer.update(parameters.trained(), &result.gradients, gradient_norm, learning_rate)?;
+        self.optimizer.update(parameters.trained(), &gradients, gradient_norm, learning_rate)?;
         self.state.step += 1;
         self.state.n_tokens += n_tokens as u64;
         let tokens_per_second = n_tokens as f64 / started.elapsed().as_secs_f64().max(1e-9);
-        let loss = result.loss;
-        Ok(StepReport { step, n_steps, phase, loss, gradient_norm, learning_rate, n_tokens, tokens_per_second })
+        Ok(StepReport { step, n_steps, phase, loss, gradient_norm, learning_rate, n_tokens, tokens_per_second, pairs })
     }
 
     fn after_step(&mut self, report: &StepReport, observer: &mut dyn Observer) -> Result<()> {
@@ -243,10 +337,10 @@ impl<'a> Trainer<'a> {
 
     /// Evaluates and saves where it is time to.
     fn finish_step(&mut self, observer: &mut dyn Observer) -> Result<()> {
-        if self.is_due(self.run.options.evaluate_every) {
+        if self.is_due(self.options.evaluate_every) {
             self.evaluate(observer)?;
         }
-        if self.state.stopped_early || self.is_due(self.run.checkpoint_every) {
+        if self.state.stopped_early || self.is_due(self.checkpoint_every) {
             self.save("last.checkpoint", observer)?;
         }
         Ok(())
@@ -255,12 +349,11 @@ impl<'a> Trainer<'a> {
     /// Whether something that is done every so many steps, and after the last, is to be done now.
     fn is_due(&self, every: Option<usize>) -> bool {
         let done = self.state.step;
-        done > 0 && (done == self.plan.n_steps() || every.is_some_and(|every| done.is_multiple_of(every)))
+        done > 0 && (done == self.work.n_steps() || every.is_some_and(|every| done.is_multiple_of(every)))
     }
 
     fn evaluate(&mut self, observer: &mut dyn Observer) -> Result<()> {
-        let Some(held_out) = &self.held_out else { return Ok(()) };
-        let mut evaluation = held_out.evaluate(self.run.parameters, self.run.options, self.state.step)?;
+        let Some(mut evaluation) = self.work.evaluate(self.state.step)? else { return Ok(()) };
         self.state.evaluated_at = self.state.step;
         evaluation.is_best = self.state.best.is_none_or(|(best, _)| evaluation.loss < best);
         if evaluation.is_best {
@@ -270,15 +363,15 @@ impl<'a> Trainer<'a> {
         } else {
             self.state.n_evaluations_since_best += 1;
         }
-        let patience = self.run.options.patience;
+        let patience = self.options.patience;
         self.state.stopped_early = patience.is_some_and(|n| self.state.n_evaluations_since_best >= n);
         observer.on_evaluation(&evaluation)
     }
 
     fn save(&self, name: &str, observer: &mut dyn Observer) -> Result<()> {
-        let Some(folder) = self.run.checkpoints else { return Ok(()) };
+        let Some(folder) = self.checkpoints else { return Ok(()) };
         let path: PathBuf = folder.join(name);
-        checkpoint::save(&path, self.run.parameters, &self.optimizer, &self.settings, &self.state)?;
+        checkpoint::save(&path, self.parameters, &self.optimizer, &self.settings, &self.state)?;
         observer.on_checkpoint(&path, self.state.step)
     }
 }

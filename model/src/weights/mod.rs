@@ -117,6 +117,23 @@ impl Weights {
         }
     }
 
+    /// Name of the scalar head that a folder holds: that of transformers' `*ForSequenceClassification`, or of Safe RLHF.
+    pub(crate) fn scalar_head(&self) -> Option<&'static str> {
+        match &self.source {
+            Source::Safetensors(files) => ["score.weight", "score_head.weight"].into_iter().find(|name| files.has(name)),
+            Source::Gguf(_) => None,
+        }
+    }
+
+    /// Whether a folder scores and does not write: it holds a scalar head in place of the output projection.
+    pub(crate) fn only_scores(&self) -> bool {
+        let has_output = match &self.source {
+            Source::Safetensors(files) => files.has("lm_head.weight"),
+            Source::Gguf(_) => true,
+        };
+        self.scalar_head().is_some() && !has_output
+    }
+
     /// Whether a folder that ties its output projection to the embedding holds another one, which then counts.
     pub(crate) fn has_own_output(&self) -> Result<bool> {
         const OUTPUT: &str = "lm_head.weight";

@@ -10,6 +10,7 @@ mod percentile;
 mod rank;
 mod significance;
 mod spread;
+mod wilson;
 
 pub use bootstrap::{Estimate, Resamples, estimate};
 pub use check::{check_ascending, check_finite, check_pairs};
@@ -18,6 +19,14 @@ pub use percentile::{median, percentile};
 pub use rank::{average_ranks, spearman};
 pub use significance::{NullPlace, SignTest, f_tail};
 pub use spread::{FEWEST_UNITS, MeanEstimate, Spread};
+pub use wilson::wilson_interval;
+
+/// Cosine of two vectors of one size; `None` where one of them is zero.
+pub fn cosine(a: &[f32], b: &[f32]) -> Option<f64> {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    let norms = (dot(a, a) * dot(b, b)).sqrt();
+    (norms > 0.0).then(|| (dot(a, b) / norms).clamp(-1.0, 1.0))
+}
 
 /// Mean of the values; `None` without any.
 ///

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use redline_probe::LatScan;
+use redline_probe::stats::cosine;
 
 use crate::plot::{Heatmap, PlotError, Profile, ProfileSeries, visible_token};
 
@@ -29,7 +30,7 @@ pub fn scan_difference(scan: &LatScan, less: &LatScan, title: &str) -> Result<He
 
 /// Cosines between the directions of all layers.
 pub fn direction_cosines(directions: &BTreeMap<usize, Vec<f32>>, title: &str) -> Heatmap {
-    let row = |a: &Vec<f32>| directions.values().map(|b| cosine(a, b) as f32).collect();
+    let row = |a: &Vec<f32>| directions.values().map(|b| cosine(a, b).unwrap_or(0.0) as f32).collect();
     let labels = directions.keys().map(usize::to_string).collect();
     let mut heatmap = Heatmap::new(title, directions.values().map(row).collect(), labels);
     heatmap.layers = directions.keys().copied().collect();
@@ -62,20 +63,13 @@ pub fn cosine_profile(
             return Err(PlotError::Unlike { what: "sizes of the directions", left, right });
         }
     }
-    let values = shared.iter().map(|layer| cosine(&a[layer], &b[layer])).collect();
+    let values = shared.iter().map(|layer| cosine(&a[layer], &b[layer]).unwrap_or(0.0)).collect();
     let series = ProfileSeries { name: name.into(), values, intervals: None };
     let mut profile = Profile::of_shares(title, shared, vec![series]);
     profile.y_label = "cosine (−1 to 1)".into();
     profile.chance = Some(0.0);
     profile.y_range = Some((-1.0, 1.0));
     Ok(profile)
-}
-
-/// Cosine of two vectors of one size; 0 where one of them is zero.
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
-    let norms = (dot(a, a) * dot(b, b)).sqrt();
-    if norms > 0.0 { (dot(a, b) / norms).clamp(-1.0, 1.0) } else { 0.0 }
 }
 
 fn named(layers: &[usize]) -> String {

@@ -12,8 +12,9 @@ pub fn training_curves(steps: &[StepRecord], evaluations: &[EvaluationRecord]) -
     if steps.is_empty() {
         return None;
     }
+    let are_pairs = steps[0].pairs.is_some();
     let mut panels = vec![CurvePanel {
-        y_label: "loss (nats per token)".into(),
+        y_label: if are_pairs { "loss (a pair)" } else { "loss (nats per token)" }.into(),
         curves: vec![Curve::new("training loss", smoothed(steps))],
     }];
     let of = |value: &dyn Fn(&EvaluationRecord) -> Option<f64>| -> Vec<(f64, f64)> {
@@ -27,6 +28,7 @@ pub fn training_curves(steps: &[StepRecord], evaluations: &[EvaluationRecord]) -
         ("exact copies of clean answers (share)", of(&|record| record.exact_copy_rate)),
         ("edit ratio", of(&|record| record.edit_ratio)),
         ("similarity to the correction", of(&|record| record.similarity)),
+        ("pairs in the right order", of(&|record| Some(record.pairs?.accuracy))),
     ];
     let curves = measures.into_iter().filter(|(_, points)| !points.is_empty());
     let curves: Vec<Curve> = curves.map(|(name, points)| Curve::new(name, points)).collect();

@@ -60,6 +60,7 @@ pub fn sweep_warnings(analysis: &SweepAnalysis, controls: Option<&ControlSlopes>
         warnings.push("There is no line: it takes three coefficients and two prompts.".to_owned());
         return warnings;
     };
+    warnings.extend(analysis.doubt.clone());
     if analysis.fit.is_none() {
         warnings
             .push("Too few coefficients are coherent for a line; the one shown goes through all of them.".to_owned());

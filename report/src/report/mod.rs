@@ -32,7 +32,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::plot::{Curves, HeatmapColors};
+use crate::plot::{Curves, Heatmap, HeatmapColors};
 
 pub use coefficients::coefficient_cells;
 pub use difference::{Change, Edit, edits, word_changes};
@@ -57,6 +57,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Whether it corrects.
     pub quality: Option<QualityPart>,
+    /// Which coefficient is best for whom.
+    pub phases: Option<Heatmap>,
     /// Edit ratio against coefficient.
     pub sweep: Option<SweepPart>,
     /// Questions, answers and outputs.
@@ -82,6 +84,7 @@ impl Report {
             warnings: Vec::new(),
             findings: Vec::new(),
             quality: None,
+            phases: None,
             sweep: None,
             examples: None,
             slopes: None,

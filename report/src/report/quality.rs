@@ -43,7 +43,9 @@ impl QualityPart {
         let verdicts = quality.verdicts.iter();
         let verdicts =
             verdicts.map(|found| VerdictLine { sentence: found.sentence.clone(), anchor: found.anchor.clone() });
-        Self { note: note.into(), verdicts: verdicts.collect(), table: quality_cells(quality) }
+        let solutions = quality.table.verifiable.iter().map(|line| format!(" {}", line.sentence()));
+        let note = note.to_owned() + &solutions.collect::<String>();
+        Self { note, verdicts: verdicts.collect(), table: quality_cells(quality) }
     }
 }
 

@@ -75,6 +75,8 @@ pub struct Written {
     pub n_tokens: usize,
     /// Tokens read before.
     pub n_prompt_tokens: usize,
+    /// The coefficient, where it was chosen by the prompt.
+    pub coefficient: Option<f32>,
     /// Why it ended.
     pub finish: Finish,
     /// What drafting brought.
@@ -92,6 +94,7 @@ impl Written {
             text: String::new(),
             n_tokens: 0,
             n_prompt_tokens,
+            coefficient: None,
             finish: Finish::Stopped,
             drafting: Drafting::default(),
             n_edits: 0,

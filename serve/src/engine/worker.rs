@@ -41,6 +41,8 @@ struct Row<'a> {
     n_prompt_tokens: usize,
     n_tokens: usize,
     started: Instant,
+    /// The coefficient, where it was chosen by the prompt.
+    chosen: Option<f32>,
     /// Token ids, where columns of a scan name them.
     scanned: Option<Vec<u32>>,
 }
@@ -128,9 +130,14 @@ impl<'a> Worker<'a> {
                 return Ok(());
             }
         }
+        let mut steering = steering;
+        let policy = steering.as_mut().and_then(|steering| steering.policy.take());
+        let chosen = policy.map(|policy| policy.coefficient(self.decoder, &job.prompt)).transpose().map_err(failed)?;
+        if let (Some(steering), Some(chosen)) = (&mut steering, chosen) {
+            steering.coefficient = chosen;
+        }
         let steering = steering.filter(|steering| steering.coefficient != 0.0);
-        let bias = steering.as_ref().map_or(0.0, |steering| -steering.coefficient * steering.copy_bias);
-        let copy_bias = (bias != 0.0).then(|| CopyBias { text: draft.clone(), strengths: vec![bias] });
+        let copy_bias = steering.as_ref().and_then(|by| CopyBias::at(&draft, by.copy_bias, [by.coefficient]));
         if let Some(steering) = steering {
             self.hooks.steer(self.decoder, row, n_prompt_tokens, &steering).map_err(failed)?;
         }
@@ -150,7 +157,7 @@ impl<'a> Worker<'a> {
         self.batch.admit(self.decoder, prompt, &Arc::new(options)).map_err(failed)?;
         let stream = TrimmedStream::new(self.tokenizer);
         let (events, started) = (job.events, Instant::now());
-        self.rows.insert(row, Row { events, stream, n_prompt_tokens, n_tokens: 0, started, scanned });
+        self.rows.insert(row, Row { events, stream, n_prompt_tokens, n_tokens: 0, started, chosen, scanned });
         Ok(())
     }
 
@@ -256,6 +263,7 @@ impl Row<'_> {
             text: self.stream.take_text(),
             n_tokens: generated.tokens.len(),
             n_prompt_tokens: self.n_prompt_tokens,
+            coefficient: self.chosen,
             finish: generated.finish,
             drafting: generated.drafting,
             n_edits: effect.values().map(|effect| effect.edits).sum(),

@@ -215,7 +215,7 @@ impl Stack<'_> {
         put_correction(fields, answer, &end.text, end.truncated);
         let mut put = |name: &str, value: Value| fields.put(name, value);
         if let [aligner] = self.aligners.as_slice() {
-            put("coefficient", json!(aligner.coefficient()));
+            put("coefficient", json!(coefficient(aligner, &end)));
             end.standing.into_iter().for_each(|standing| put("domain", json!(standing)));
         } else {
             put("steps", steps.into());
@@ -261,11 +261,19 @@ impl Stack<'_> {
     }
 }
 
+/// The coefficient of a correction; none where its parts may differ in it.
+fn coefficient(aligner: &Corrector, corrected: &Corrected) -> Option<f32> {
+    match aligner.is_per_request() {
+        true => corrected.coefficient,
+        false => Some(aligner.coefficient()),
+    }
+}
+
 /// A step of a row's way, for its result.
 fn step(aligner: &Corrector, before: &str, corrected: &Corrected) -> Value {
     let mut step = json!({
         "aligner": aligner.name(),
-        "coefficient": aligner.coefficient(),
+        "coefficient": coefficient(aligner, corrected),
         "correction": corrected.text,
         "edit_ratio": EditRatios::new(before.trim(), &corrected.text).char,
         "truncated": corrected.truncated,
@@ -284,9 +292,13 @@ fn report(aligner: &Corrector, args: &CorrectArgs) -> anyhow::Result<()> {
     if let Some([layer, fired, scored]) = effect.gate {
         output::note!("gate at layer {layer}: fired at {fired} of {scored} positions");
     }
+    let Effect { n_edits, n_layers, .. } = effect;
+    if aligner.is_per_request() {
+        output::note!("steered: {n_edits} activations changed in {n_layers} layers, a coefficient for each answer");
+        return Ok(());
+    }
     let coefficient = aligner.coefficient();
     let from = if steering.coefficient() == Some(coefficient) { ", from the profile" } else { "" };
-    let Effect { n_edits, n_layers, .. } = effect;
     output::note!("steered: {n_edits} activations changed in {n_layers} layers, coefficient {coefficient}{from}");
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! `redline train`: rows → Aligner, watched, resumable.
 
+mod head;
 mod log;
 mod options;
+mod pairs;
 mod report;
 mod rows;
 mod start;
@@ -19,7 +21,7 @@ use redline::model::train::export::{
 use redline::model::train::{Method, Outcome, TrainData, TrainRun, train};
 use serde_json::{Value, json};
 
-use crate::cli::train::{GgufName, StoredName, TrainArgs};
+use crate::cli::train::{GgufName, MethodName, StoredName, TrainArgs};
 use crate::models::warn;
 use crate::output;
 use crate::outputs::make_folder;
@@ -29,7 +31,14 @@ use start::Start;
 use watch::Watch;
 
 pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let summary = train_aligner(args)?;
+    if args.method == MethodName::Head {
+        head::run(args, json)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let summary = match args.pairs.of_pairs() {
+        None => train_aligner(args)?,
+        Some(objective) => pairs::train_on_pairs(args, objective)?,
+    };
     match json {
         true => output::json(&summary)?,
         false => output::line(&as_text(&summary, &args.out))?,
@@ -41,7 +50,7 @@ pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<ExitCode> {
 pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
     options::check(args)?;
     let rows = TrainingRows::read(args)?;
-    let start = Start::new(args, &rows)?;
+    let (start, template) = Start::aligner(args, &rows)?;
     check_exports(args, &start)?;
     if let Some(path) = &args.export {
         let state = load_parameters(path, &start.parameters)?;
@@ -60,7 +69,7 @@ pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
     let run = TrainRun {
         parameters: &start.parameters,
         tokenizer: &start.tokenizer,
-        template: &start.template,
+        template: &template,
         data: TrainData { rows: &rows.training, identity_rows: rows.identity.as_deref(), held_out: &rows.held_out },
         options: &options,
         checkpoints: Some(&args.out),
@@ -80,7 +89,8 @@ pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
         load_parameters(&args.out.join("best.checkpoint"), &start.parameters)?;
     }
     export(args, &start)?;
-    let summary = summary(args, &rows, &start, &outcome, &watch)?;
+    let mut summary = summary(args, &rows, &start, &outcome, &watch)?;
+    summary["template"] = json!(template.name());
     output::json_file(&args.out.join("summary.json"), &summary)?;
     Ok(summary)
 }
@@ -96,13 +106,22 @@ fn check_exports(args: &TrainArgs, start: &Start) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn export(args: &TrainArgs, start: &Start) -> anyhow::Result<()> {
-    let stored = match args.store {
+/// How weights are stored.
+fn stored_type(args: &TrainArgs) -> StoredType {
+    match args.store {
         StoredName::F32 => StoredType::F32,
         StoredName::F16 => StoredType::F16,
         StoredName::Bf16 => StoredType::Bf16,
-    };
+    }
+}
+
+fn export(args: &TrainArgs, start: &Start) -> anyhow::Result<()> {
+    let stored = stored_type(args);
     match start.parameters.method() {
+        // a head is no delta: the whole is written, deltas merged in
+        _ if start.parameters.score().is_some() => {
+            export_hugging_face(&args.out.join("model"), &start.parameters, &start.tokenizer, stored)?;
+        }
         Method::Lora(_) => {
             let base = args.model.as_deref().map_or_else(String::new, |path| path.display().to_string());
             export_adapter(&args.out.join("adapter"), &start.parameters, &base, stored)?;
@@ -129,7 +148,6 @@ fn summary(
     Ok(json!({
         "schema": "redline.train.v1",
         "version": env!("CARGO_PKG_VERSION"),
-        "template": start.template.name(),
         "data": args.data,
         "n_rows": { "training": rows.training.len(), "held_out": rows.held_out.len() },
         "n_trained": start.parameters.n_trained(),
@@ -147,6 +165,16 @@ fn as_text(summary: &Value, out: &Path) -> String {
     }
     if let Some(evaluation) = summary["last_evaluation"].as_object() {
         let number = |key: &str| output::number(evaluation.get(key).and_then(Value::as_f64));
+        if let Some(pairs) = evaluation.get("pairs").filter(|pairs| !pairs.is_null()) {
+            let of_pairs = |key: &str| output::number(pairs[key].as_f64());
+            text += &format!(
+                "\nheld out: loss {}, pairs in the right order {}, margin {}",
+                number("loss"),
+                of_pairs("accuracy"),
+                of_pairs("margin")
+            );
+            return text + &format!("\nrun: {}", out.display());
+        }
         text += &format!(
             "\nheld out: loss {}, exact copies of clean answers {}, edit ratio {}, similarity {}",
             number("loss"),

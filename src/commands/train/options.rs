@@ -96,7 +96,7 @@ pub fn train_options(args: &TrainArgs, n_steps: usize) -> TrainOptions {
 /// What is trained.
 pub fn method(args: &TrainArgs) -> Method {
     match args.method {
-        MethodName::Full => Method::Full,
+        MethodName::Full | MethodName::Head => Method::Full,
         MethodName::Lora => Method::Lora(LoraOptions {
             rank: args.lora.rank,
             alpha: args.lora.alpha,

@@ -45,10 +45,11 @@ impl WrittenOutput {
 pub fn write(folder: &Path, log: &Log, outputs: &[WrittenOutput], settings: &Value) -> Result<(), ReportError> {
     let (Some(first), Some(last)) = (log.steps.first(), log.steps.last()) else { return Ok(()) };
     let lead = format!(
-        "{} steps, from a training loss of {:.3} to {:.3} nats per token; {} evaluations on held-out rows.",
+        "{} steps, from a training loss of {:.3} to {:.3} {}; {} evaluations on held-out rows.",
         log.steps.len(),
         first.loss,
         last.loss,
+        if first.pairs.is_some() { "a pair" } else { "nats per token" },
         log.evaluations.len()
     );
     let mut report = Report::new("Redline: an Aligner in training", lead);
@@ -63,7 +64,14 @@ pub fn write(folder: &Path, log: &Log, outputs: &[WrittenOutput], settings: &Val
 fn findings(last: &EvaluationRecord) -> Vec<Finding> {
     let note = format!("at step {}, of {} outputs", last.step, last.n_generated);
     let share = |value: f64| format!("{:.1} %", 100.0 * value);
-    let mut findings = vec![Finding::new("held-out loss", format!("{:.4}", last.loss), "nats per token")];
+    let unit = if last.pairs.is_some() { "a pair" } else { "nats per token" };
+    let mut findings = vec![Finding::new("held-out loss", format!("{:.4}", last.loss), unit)];
+    if let Some(pairs) = last.pairs {
+        let note = format!("at step {}, held out", last.step);
+        findings.push(Finding::new("pairs in the right order", share(pairs.accuracy), note.clone()));
+        findings.push(Finding::new("margin", format!("{:.3}", pairs.margin), note));
+        return findings;
+    }
     let mut add = |name: &str, value: Option<String>| {
         findings.extend(value.map(|value| Finding::new(name, value, note.clone())));
     };

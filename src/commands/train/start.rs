@@ -1,4 +1,6 @@
-//! What a run starts from: weights, tokenizer, template.
+//! What a run starts from: weights and tokenizer, and a template for an Aligner's prompts.
+
+use std::path::Path;
 
 use redline::aligner::{AlignerShape, from_scratch};
 use redline::model::train::Parameters;
@@ -14,19 +16,24 @@ use crate::models::{choose_template, warn};
 pub struct Start {
     pub parameters: Parameters,
     pub tokenizer: Tokenizer,
-    pub template: AlignerTemplate,
 }
 
 impl Start {
-    /// Opens the model, or makes one.
-    pub fn new(args: &TrainArgs, rows: &TrainingRows) -> anyhow::Result<Self> {
-        let seed = args.run.seed;
+    /// Opens the model, or makes one, and chooses how an Aligner is prompted.
+    pub fn aligner(args: &TrainArgs, rows: &TrainingRows) -> anyhow::Result<(Self, AlignerTemplate)> {
         let Some(path) = &args.model else {
             let template = AlignerTemplate::by_name_or_file(args.template.as_deref().unwrap_or("aligner"))?;
-            let (parameters, tokenizer) = from_scratch(&rows.training, &template, &shape(&args.shape), seed)?;
-            return Ok(Self { parameters, tokenizer, template });
+            let (parameters, tokenizer) = from_scratch(&rows.training, &template, &shape(&args.shape), args.run.seed)?;
+            return Ok((Self { parameters, tokenizer }, template));
         };
-        let (parameters, tokenizer) = Parameters::open(path, options::method(args), seed)?;
+        let start = Self::open(args, path)?;
+        let template = choose_template(args.template.as_deref(), &start.tokenizer)?;
+        Ok((start, template))
+    }
+
+    /// Opens the model.
+    pub fn open(args: &TrainArgs, path: &Path) -> anyhow::Result<Self> {
+        let (parameters, tokenizer) = Parameters::open(path, options::method(args), args.run.seed)?;
         warn(parameters.warnings());
         let tokenizer = tokenizer.ok_or_else(|| {
             hinted(
@@ -34,8 +41,7 @@ impl Start {
                 "put the model's tokenizer.json into its folder",
             )
         })?;
-        let template = choose_template(args.template.as_deref(), &tokenizer)?;
-        Ok(Self { parameters, tokenizer, template })
+        Ok(Self { parameters, tokenizer })
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use redline::experiment::{EvaluationRecord, Quality, StepRecord, TrainingRecord as Record, Written};
 use redline::figures::training_curves;
 use redline::model::files::{read_text, write_atomically};
+use redline::model::train::preference::PairFigures;
 use redline::model::train::{Evaluation, Observer, Phase, StepReport, TrainStart};
 use redline::model::{Error, Qac};
 use redline::plot::write_both;
@@ -35,12 +36,31 @@ pub struct Watch<'a> {
     progress: Option<Progress>,
     /// Of the last evaluation.
     outputs: Vec<WrittenOutput>,
+    /// Of a run over pairs: how many are held out.
+    n_held_out_pairs: Option<usize>,
+    has_reference: bool,
+    has_warned: bool,
 }
 
 impl<'a> Watch<'a> {
     /// Will write into the folder.
     pub fn new(folder: &Path, held_out: &'a [Qac], settings: Value) -> Self {
-        Self { folder: folder.into(), settings, held_out, log: None, progress: None, outputs: Vec::new() }
+        Self {
+            folder: folder.into(),
+            settings,
+            held_out,
+            log: None,
+            progress: None,
+            outputs: Vec::new(),
+            n_held_out_pairs: None,
+            has_reference: false,
+            has_warned: false,
+        }
+    }
+
+    /// The same for a run over pairs.
+    pub fn of_pairs(folder: &Path, n_held_out: usize, has_reference: bool, settings: Value) -> Self {
+        Self { n_held_out_pairs: Some(n_held_out), has_reference, ..Self::new(folder, &[], settings) }
     }
 
     /// Ends the progress bar.
@@ -72,6 +92,35 @@ impl<'a> Watch<'a> {
         write_atomically(&self.folder.join(OUTPUTS), lines.collect::<String>().as_bytes())
     }
 
+    /// Writes an evaluation down, and draws what is known so far.
+    fn keep(&mut self, record: EvaluationRecord, evaluation: &Evaluation) -> redline::model::Result<()> {
+        self.write(Record::Evaluation(record))?;
+        self.keep_outputs(evaluation)?;
+        if let Err(error) = self.draw() {
+            output::note!("warning: curves and report were not written: {error}");
+        }
+        Ok(())
+    }
+
+    fn tell(&self, text: &str) {
+        match &self.progress {
+            Some(progress) => progress.print(text),
+            None => output::note!("{text}"),
+        }
+    }
+
+    /// Says once when the chosen completions become less likely than they were.
+    fn warn_of_chosen(&mut self, pairs: &PairFigures) {
+        let falls = pairs.log_probs.is_some() && pairs.rewards[0] < 0.0 && self.has_reference;
+        if falls && !self.has_warned {
+            self.has_warned = true;
+            self.tell(
+                "warning: the chosen completions are less likely than under the reference, only the rejected ones fall faster; --sft-weight keeps \
+                 them likely",
+            );
+        }
+    }
+
     fn write(&mut self, record: Record) -> redline::model::Result<()> {
         self.log.as_mut().map_or(Ok(()), |log| log.write(record))
     }
@@ -97,6 +146,11 @@ impl Observer for Watch<'_> {
         if start.step > 0 {
             output::note!("{}: goes on after step {} of {}", self.folder.display(), start.step, start.n_steps);
         }
+        if let Some(n_held_out) = self.n_held_out_pairs {
+            output::note!("{} pairs, {n_held_out} held out; {} steps", start.n_rows, start.n_steps);
+            self.progress = Some(Progress::from("training", start.step, start.n_steps));
+            return interrupt::check();
+        }
         output::note!(
             "{} rows to copy, {} to correct, {} held out; {} steps, {} of them identity warm-up",
             start.n_identity_rows,
@@ -113,6 +167,7 @@ impl Observer for Watch<'_> {
         let phase = match report.phase {
             Phase::Identity => "identity",
             Phase::Correction => "correction",
+            Phase::Pairs => "pairs",
         };
         self.write(Record::Step(StepRecord {
             step: report.step,
@@ -122,6 +177,7 @@ impl Observer for Watch<'_> {
             learning_rate: report.learning_rate,
             n_tokens: report.n_tokens,
             tokens_per_second: report.tokens_per_second.round(),
+            pairs: report.pairs,
         }))?;
         let note = format!(
             "loss {:.3}, gradient {:.2}, {:.0} tokens/s",
@@ -147,7 +203,20 @@ impl Observer for Watch<'_> {
             similarity: quality.as_ref().map(|quality| quality.similarity),
             cut_share: quality.as_ref().map(|quality| quality.cut_share),
             n_generated: evaluation.outputs.len(),
+            pairs: evaluation.pairs,
         };
+        if let Some(pairs) = evaluation.pairs {
+            self.tell(&format!(
+                "step {}: held-out loss {:.4}{}, pairs in the right order {:.1} %, margin {:.3}",
+                record.step,
+                record.loss,
+                if record.is_best { " (best)" } else { "" },
+                100.0 * pairs.accuracy,
+                pairs.margin
+            ));
+            self.warn_of_chosen(&pairs);
+            return self.keep(record, evaluation);
+        }
         let number = crate::output::number;
         let text = format!(
             "step {}: held-out loss {:.4}{}, copies {}, edit ratio {}, similarity {}",
@@ -158,15 +227,7 @@ impl Observer for Watch<'_> {
             number(record.edit_ratio),
             number(record.similarity),
         );
-        match &self.progress {
-            Some(progress) => progress.print(&text),
-            None => output::note!("{text}"),
-        }
-        self.write(Record::Evaluation(record))?;
-        self.keep_outputs(evaluation)?;
-        if let Err(error) = self.draw() {
-            output::note!("warning: curves and report were not written: {error}");
-        }
-        Ok(())
+        self.tell(&text);
+        self.keep(record, evaluation)
     }
 }

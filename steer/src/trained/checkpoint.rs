@@ -78,6 +78,7 @@ impl Checkpoint {
         json!({
             "model": self.model_hash,
             "range": run.range.to_string(),
+            "objective": run.objective,
             "site": run.start.site.to_string(),
             "layers or pairs": hash(run.start.layers.values().flatten().map(|value| value.to_bits())),
             "goal or rows to train on": rows_hash(run.rows),

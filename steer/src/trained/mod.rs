@@ -39,6 +39,8 @@ pub struct VectorTrainingRun<'a> {
     pub start: &'a ControlVector,
     /// Positions that are steered.
     pub range: TokenRange,
+    /// What is minimised.
+    pub objective: Objective,
     /// Rows to train on.
     pub rows: &'a [TrainingRow],
     /// Rows that decide which step is taken; of other questions.
@@ -136,7 +138,7 @@ impl<'a> Training<'a> {
             }
         };
         let batches = Batches::new(run.rows, run.options.batch_rows, run.options.seed);
-        let loss = Loss::new(run.options.objective, differentiable);
+        let loss = Loss::new(run.objective, differentiable);
         Ok(Self { run, batches, variables, parameters, optimizer, loss, state })
     }
 

@@ -118,9 +118,10 @@ pub(super) fn mean_loss(
     range: TokenRange,
 ) -> Result<f64> {
     let (mut sum, mut n_tokens) = (0.0, 0);
+    let mut inject = Inject::new(&[vector], range, decoder.config())?;
     for row in rows {
         let batch: Vec<Shown<'_>> = (0..row.outputs.len()).map(|output| (row, output)).collect();
-        let mut inject = Inject::new(&[vector], range, decoder.config())?;
+        inject.clear_rows();
         for (i, of_row) in steered_rows(&batch) {
             inject.steer(i, RowSteering::new(0, of_row.coefficient, of_row.prompt_len))?;
         }

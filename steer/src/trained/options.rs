@@ -3,15 +3,12 @@
 use redline_model::train::{AdamWOptions, Schedule, ScheduleShape};
 use serde::{Deserialize, Serialize};
 
-use super::Objective;
 use crate::{Error, Result};
 
 /// How a vector is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VectorTraining {
-    /// What is minimised.
-    pub objective: Objective,
     /// Steps of the optimiser.
     pub n_steps: usize,
     /// Rows of a step, each at one coefficient.
@@ -28,15 +25,7 @@ pub struct VectorTraining {
 
 impl Default for VectorTraining {
     fn default() -> Self {
-        Self {
-            objective: Objective::Likelihood,
-            n_steps: 120,
-            batch_rows: 8,
-            learning_rate: 0.3,
-            evaluate_every: 20,
-            patience: Some(3),
-            seed: 0,
-        }
+        Self { n_steps: 120, batch_rows: 8, learning_rate: 0.3, evaluate_every: 20, patience: Some(3), seed: 0 }
     }
 }
 

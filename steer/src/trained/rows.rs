@@ -40,6 +40,7 @@ pub(super) struct Batches<'a> {
     rows: &'a [TrainingRow],
     batch_rows: usize,
     seed: u64,
+    lengths: Vec<usize>,
     /// Where each row's turn through its outputs begins.
     offsets: Vec<usize>,
 }
@@ -48,15 +49,15 @@ impl<'a> Batches<'a> {
     pub(super) fn new(rows: &'a [TrainingRow], batch_rows: usize, seed: u64) -> Self {
         let mut random = Random::named(&[seed], "outputs of rows");
         let offsets = rows.iter().map(|row| random.below(row.outputs.len().max(1))).collect();
-        Self { rows, batch_rows, seed, offsets }
+        let lengths = rows.iter().map(TrainingRow::n_tokens).collect();
+        Self { rows, batch_rows, seed, lengths, offsets }
     }
 
     /// The rows of a step, each with the place of its output: every row once an epoch, its outputs in turn.
     pub(super) fn of_step(&self, step: usize) -> Vec<(&'a TrainingRow, usize)> {
         let per_epoch = self.rows.len().div_ceil(self.batch_rows);
         let epoch = step / per_epoch;
-        let lengths: Vec<usize> = self.rows.iter().map(TrainingRow::n_tokens).collect();
-        let batches = epoch_batches(&lengths, self.batch_rows, self.seed, epoch as u64);
+        let batches = epoch_batches(&self.lengths, self.batch_rows, self.seed, epoch as u64);
         let output = |&row: &usize| (&self.rows[row], (self.offsets[row] + epoch) % self.rows[row].outputs.len());
         batches[step % per_epoch].iter().map(output).collect()
     }

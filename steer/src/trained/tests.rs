@@ -39,15 +39,17 @@ fn run<'a>(
     options: &'a VectorTraining,
     checkpoint: Option<&'a Checkpoint>,
 ) -> VectorTrainingRun<'a> {
-    VectorTrainingRun { decoder, start, range: TokenRange::Output, rows, development: rows, options, checkpoint }
+    let (range, objective) = (TokenRange::Output, Objective::Likelihood);
+    VectorTrainingRun { decoder, start, range, objective, rows, development: rows, options, checkpoint }
 }
 
 #[test]
 fn every_objective_leads_to_its_outputs() {
     let (decoder, start, rows) = (decoder(), start(), rows(8));
     for objective in Objective::ALL {
-        let options = VectorTraining { objective, n_steps: 60, ..options() };
-        let trained = train_vector(&run(&decoder, &start, &rows, &options, None), &mut |_| Ok(())).unwrap();
+        let options = VectorTraining { n_steps: 60, ..options() };
+        let training = VectorTrainingRun { objective, ..run(&decoder, &start, &rows, &options, None) };
+        let trained = train_vector(&training, &mut |_| Ok(())).unwrap();
         assert!(trained.best_loss < trained.start_loss - 0.1, "{objective}: {trained:?}");
         assert_eq!(trained.vector.layers.len(), 2);
         // at the opposite coefficients the same vector leads away from them
@@ -153,7 +155,8 @@ fn settings_and_rows_are_checked() {
     let error = train_vector(&run(&decoder, &start, &[], &options(), None), &mut |_| Ok(())).unwrap_err();
     assert!(matches!(error, Error::TooFew { .. }), "{error}");
     let lone = [TrainingRow { outputs: rows[0].outputs[..1].to_vec(), ..rows[0].clone() }];
-    let bipo = VectorTraining { objective: Objective::Bipo, ..options() };
-    let error = train_vector(&run(&decoder, &start, &lone, &bipo, None), &mut |_| Ok(())).unwrap_err();
+    let options = options();
+    let bipo = VectorTrainingRun { objective: Objective::Bipo, ..run(&decoder, &start, &lone, &options, None) };
+    let error = train_vector(&bipo, &mut |_| Ok(())).unwrap_err();
     assert!(error.to_string().contains("outputs of a preference"), "{error}");
 }

@@ -6,6 +6,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use redline_model::hook::{HookPoint, Site, TokenLayout};
 use redline_model::{Hook, Result};
 
+use crate::control::norm;
 use crate::{ControlVector, TokenRange};
 
 /// One variable a layer.
@@ -64,8 +65,10 @@ impl Variables {
 
 /// Root mean square of the values, 1 where all are 0.
 fn root_mean_square(values: &[f32]) -> f64 {
-    let square = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / values.len().max(1) as f64;
-    if square > 0.0 { square.sqrt() } else { 1.0 }
+    match norm(values) {
+        0.0 => 1.0,
+        norm => norm / (values.len() as f64).sqrt(),
+    }
 }
 
 /// How a row is steered.

@@ -269,6 +269,7 @@ fn write_profile(folder: &std::path::Path) {
         },
         verified: None,
         chosen_for: None,
+        policy: None,
         domain: None,
         made_with: "a test".into(),
     };

@@ -3,18 +3,17 @@
 
 use candle_core::{Tensor, Var};
 
-use super::{GradientSums, Task, cross_entropy};
-use crate::train::Example;
+use super::{GradientSums, Head, Reads};
 use crate::{Decoder, Error, Result};
 
-/// Adds the gradients of the examples' loss times `scale` to the sums and returns that loss.
+/// Adds the gradients of a pass's loss to the sums and returns that loss.
 pub(super) fn add_gradients(
     decoder: &Decoder,
-    examples: &[&Example],
-    scale: f64,
+    reads: Reads<'_>,
+    head: Head<'_>,
     sums: &mut GradientSums<'_>,
 ) -> Result<f64> {
-    let Task { mut chunks, lines, targets } = Task::new(decoder, examples)?;
+    let Reads { mut chunks, lines } = reads;
     let mut pass = decoder.stepwise(&mut chunks)?;
     let embedded = pass.embed()?;
     let mut inputs = vec![embedded.detach()];
@@ -24,7 +23,7 @@ pub(super) fn add_gradients(
     }
 
     let state = Var::from_tensor(&inputs[pass.n_blocks()])?;
-    let loss = cross_entropy::scaled_sum(&decoder.logits(&pass.finish(&state, lines)?)?, targets, scale)?;
+    let loss = head(&pass.finish(&state, lines)?)?;
     let mut back = gradient(&loss, &state, sums)?;
     let value = f64::from(loss.to_scalar::<f32>()?);
     drop(loss);

@@ -5,6 +5,7 @@ mod families;
 mod golden;
 mod gradients;
 mod lora;
+mod preference;
 mod resume;
 mod speed;
 mod wrong_input;

@@ -1,4 +1,4 @@
-// A LAT scan: layer × token, layer 0 at the bottom, every value to be read by pointer and by keyboard.
+// A LAT scan (layer × token, layer 0 at the bottom) or another map: every value to be read by pointer and by keyboard.
 
 // The colour of a value from −1 to 1, between the stops of the map.
 function mapped(stops, value) {
@@ -16,10 +16,12 @@ function inkOn(rgb) {
 }
 
 function heatmapFigure(scan, maps, chosenMap) {
-  const { layers, values, token_labels: tokens, clip, unit, title, x_label: xLabel } = scan.heatmap;
+  const { layers, values, token_labels: tokens, clip, unit, title, x_label: xLabel, y_label: yLabels, hatched, hatched_note: hatchedNote, quantity } = scan.heatmap;
+  const isScan = Boolean(scan.scores);
+  const measure = isScan ? unit : quantity;
   const readout = element("p", { class: "readout", "aria-live": "polite" });
   const svg = shape("svg", { tabindex: "0", role: "application", class: "heatmap",
-    "aria-label": `${title}: ${layers.length} layers by ${tokens.length} tokens; arrow keys move from cell to cell` });
+    "aria-label": `${title}: ${isScan ? `${layers.length} layers by ${tokens.length} tokens` : `${layers.length} by ${tokens.length} cells`}; arrow keys move from cell to cell` });
   const host = element("div", { class: "plot" }, svg);
   const cursor = shape("rect", { class: "cursor", fill: "none", stroke: colour("ink"), "stroke-width": 2, visibility: "hidden" });
   let [cell, left, width, height, drawnWidth] = [20, 56, 20, 14, 0];
@@ -32,10 +34,12 @@ function heatmapFigure(scan, maps, chosenMap) {
     if (!place) return;
     const [row, column] = place, value = values[row][column];
     fill(cursor, { x: left + column * width, y: below() - (row + 1) * height, width, height }, []);
-    const shown = value === null ? "missing" : `${unit} = ${number(value, 2)}`;
+    const shown = value === null ? "missing" : `${measure} = ${number(value, 2)}`;
     const raw = scan.scores ? `, score ${number(scan.scores[row][column], 3)}` : "";
     const note = value !== null && Math.abs(value) > clip ? ` (drawn clipped at ±${short(clip)})` : "";
-    readout.textContent = `layer ${layers[row]}, token ${column} “${tokens[column]}”: ${shown}${raw}${note}`;
+    const place = isScan ? `layer ${layers[row]}, token ${column} “${tokens[column]}”` : `${yLabels[1]} ${layers[row]}, ${xLabel} ${tokens[column]}`;
+    const open = hatched[row]?.[column] ? `; ${hatchedNote}` : "";
+    readout.textContent = `${place}: ${shown}${raw}${note}${open}`;
   };
   const draw = () => {
     cell = (drawnWidth - left - 6) / tokens.length;
@@ -47,6 +51,9 @@ function heatmapFigure(scan, maps, chosenMap) {
       const paint = value === null ? colour("missing") : mapped(stops, value / clip);
       nodes.push(shape("rect", { x, y, width: width + 0.3, height: height + 0.3, fill: paint, class: "cell" }));
       if (value === null) nodes.push(shape("path", { d: path([[x, y + height], [x + width, y]]), stroke: colour("hatch") }));
+      if (value !== null && hatched[row]?.[column]) {
+        nodes.push(shape("path", { d: path([[x, y + height], [x + width, y]]), stroke: inkOn(paint), opacity: 0.6 }));
+      }
       if (value !== null && Math.abs(value) >= clip / 3) nodes.push(...sign(value, x + width / 2, y + height / 2, inkOn(paint)));
       if (value !== null && Math.abs(value) > clip) {
         nodes.push(shape("polygon", { points: `${x + width - 6},${y} ${x + width},${y} ${x + width},${y + 6}`, fill: inkOn(paint), class: "clipped" }));
@@ -54,7 +61,7 @@ function heatmapFigure(scan, maps, chosenMap) {
     }));
     const every = [1, 2, 5, 10, 20, 50].find(step => height * step >= 14) ?? 100;
     layers.forEach((layer, row) => {
-      if (layer % every === 0 || layers.length === 1) nodes.push(shape("text", { x: left - 6, y: below() - (row + 0.5) * height + 4, "text-anchor": "end" }, String(layer)));
+      if (!isScan || layer % every === 0 || layers.length === 1) nodes.push(shape("text", { x: left - 6, y: below() - (row + 0.5) * height + 4, "text-anchor": "end" }, String(layer)));
     });
     tokens.forEach((token, column) => {
       const text = [...token].length > 18 ? [...token].slice(0, 17).join("") + "…" : token;
@@ -62,7 +69,7 @@ function heatmapFigure(scan, maps, chosenMap) {
       nodes.push(shape("text", { x, y, transform: `rotate(-90 ${x} ${y})`, "text-anchor": "end", class: "token" }, text));
     });
     const middle = below() / 2 + top;
-    nodes.push(shape("text", { x: 14, y: middle, transform: `rotate(-90 14 ${middle})`, "text-anchor": "middle" }, "layer (block, from 0)"));
+    nodes.push(shape("text", { x: 14, y: middle, transform: `rotate(-90 14 ${middle})`, "text-anchor": "middle" }, isScan ? "layer (block, from 0)" : yLabels[1]));
     const right = left + width * tokens.length, bottom = below() + labelLength * 7.4 + 26;
     nodes.push(shape("text", { x: (left + right) / 2, y: bottom - 4, "text-anchor": "middle" }, xLabel));
     const size = [Math.ceil(Math.max(right + 6, 200)), Math.ceil(Math.max(bottom + 4, below() + 30, 190))];
@@ -95,7 +102,7 @@ function heatmapFigure(scan, maps, chosenMap) {
   const cells = values.flat(), clipped = cells.filter(value => value !== null && Math.abs(value) > clip).length;
   const missing = cells.filter(value => value === null).length;
   const caption = `Clipped at ±${short(clip)}: ${clipped ? `${clipped} of ${cells.length} cells lie beyond (corner mark)` : "no cell lies beyond"}.`
-    + (missing ? ` ${missing} cells missing (struck through).` : "") + ` Signs stand where |${unit}| is at least ${short(clip / 3)}.`;
+    + (missing ? ` ${missing} cells missing (struck through).` : "") + (hatched.length ? ` ${hatchedNote}.` : "") + ` Signs stand where |${measure}| is at least ${short(clip / 3)}.`;
   return figure(caption, element("h3", {}, title), colourBar(scan.heatmap, maps, chosenMap), host, readout);
 }
 

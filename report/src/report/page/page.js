@@ -19,7 +19,8 @@ if (data.warnings.length) parts.push(element("ul", { class: "warnings" }, data.w
 if (data.findings.length) parts.push(findings(data.findings));
 if (data.quality) {
   parts.push(section("quality", "Does it correct?", element("ul", { class: "warnings" }, data.quality.verdicts.map(({ sentence }) => element("li", {}, sentence))),
-    element("p", { class: "soft" }, data.quality.note), table(data.quality.table.header, data.quality.table.rows), data.curves.map(curvesFigure)));
+    element("p", { class: "soft" }, data.quality.note), table(data.quality.table.header, data.quality.table.rows), data.curves.map(curvesFigure),
+    data.phases ? heatmapFigure({ heatmap: data.phases }, data.colours, chosenMap) : null));
 }
 if (data.sweep) {
   parts.push(section("sweep", data.sweep.title, element("p", { class: "soft" }, data.sweep.note), sweepFigure(data.sweep, chosen),

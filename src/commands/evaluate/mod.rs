@@ -1,6 +1,10 @@
 //! `redline evaluate`: how good an Aligner's corrections are.
 
+mod contest;
+mod preferences;
+
 use std::ops::ControlFlow;
+use std::path::Path;
 use std::process::ExitCode;
 
 use redline::aligner::Aligner;
@@ -8,7 +12,7 @@ use redline::data::corrupt::CorruptedRow;
 use redline::data::write_json_lines;
 use redline::experiment::{Quality, StrictnessQuality, Written, similarity};
 use redline::lab::domain::{Domain, Kept, KeptByDomain, Outside, Standing};
-use redline::lab::quality::{OracleRun, QualityTable, ReferenceRun, Sample};
+use redline::lab::quality::{OracleRun, QualityTable, ReferenceRun, Sample, solutions_among};
 use redline::model::NoHook;
 use redline::model::Qac;
 use redline::model::generate::{Finish, GenerateOptions, Prompt, generate};
@@ -17,6 +21,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::EvaluateArgs;
+use crate::failure::hinted;
 use crate::models;
 use crate::progress::Progress;
 use crate::{interrupt, output, rows};
@@ -36,19 +41,30 @@ struct EvaluatedRow<'a> {
 }
 
 pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let corrupted = rows::corrupted(&args.data)?.map(|mut rows| {
+    match (&args.judging.preferences, &args.data) {
+        (Some(preferences), _) => preferences::run(preferences, &args.judging, json)?,
+        (None, _) if !args.judging.judge.is_empty() => contest::run(args, json)?,
+        (None, Some(data)) => corrections(args, data, json)?,
+        (None, None) => return Err(hinted("there is nothing to evaluate", "give --data")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How good an Aligner's corrections are, by their rows.
+fn corrections(args: &EvaluateArgs, data: &Path, json: bool) -> anyhow::Result<()> {
+    let corrupted = rows::corrupted(data)?.map(|mut rows| {
         rows.truncate(args.prompts);
         rows
     });
     let mut triples = match &corrupted {
         Some(rows) => rows.iter().map(CorruptedRow::to_qac).collect(),
-        None => rows::triples(&args.data)?,
+        None => rows::triples(data)?,
     };
     triples.truncate(args.prompts);
     let aligner = models::open(&args.model)?;
     let given = args.domain.as_deref().map(Domain::load).transpose()?;
     let domain = Domain::of(&aligner, given.as_ref(), None, Outside::Warn)?;
-    let rows = write_all(args, &aligner, domain.as_ref(), &triples)?;
+    let rows = write_all(args, data, &aligner, domain.as_ref(), &triples)?;
     let kept = domain.as_ref().map(|_| kept(&rows));
 
     let written = triples.iter().zip(&rows).map(|(row, out)| Written { row, output: &out.output, is_cut: out.is_cut });
@@ -63,10 +79,11 @@ pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
         output::json(&json!({
             "schema": "redline.evaluate.v1",
             "model_hash": aligner.model.fingerprint,
-            "data": args.data,
+            "data": data,
             "quality": quality,
             "oracle": table.oracle.first(),
             "reference": table.reference.first(),
+            "solutions": table.verifiable.first(),
             "unchanged": table.unchanged,
             "strictness": strictness,
             "domain": domain.as_ref().map(|domain| {
@@ -78,8 +95,9 @@ pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
         kept.iter().zip(&domain).try_for_each(|(kept, domain)| output::line(&kept_in_words(kept, domain)))?;
         let Table { header, rows } = evaluated_cells(&table);
         output::line(&format!("\n{}", output::table(&header.iter().map(String::as_str).collect::<Vec<_>>(), &rows)))?;
+        table.verifiable.iter().try_for_each(|line| output::line(&line.sentence()))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// What the outputs are worth, beside the unchanged answers.
@@ -93,10 +111,11 @@ fn table(
         .enumerate()
         .map(|(row, out)| Sample { row, coefficient: 0.0, output: &out.output, truncated: out.is_cut, nll: None })
         .collect();
+    let solutions = solutions_among(triples, &samples)?;
     Ok(match corrupted {
         _ if samples.is_empty() => QualityTable::default(),
-        Some(rows) => QualityTable::new(Some(&OracleRun::new(rows, &samples)?), None, None),
-        None => QualityTable::new(None, Some(&ReferenceRun::new(triples, &samples)?), None),
+        Some(rows) => QualityTable::new(Some(&OracleRun::new(rows, &samples)?), None, solutions.as_ref()),
+        None => QualityTable::new(None, Some(&ReferenceRun::new(triples, &samples)?), solutions.as_ref()),
     })
 }
 
@@ -125,12 +144,13 @@ fn kept_in_words(kept: &KeptByDomain, domain: &Domain) -> String {
 
 fn write_all<'a>(
     args: &EvaluateArgs,
+    data: &Path,
     aligner: &Aligner,
     domain: Option<&Domain>,
     triples: &'a [Qac],
 ) -> anyhow::Result<Vec<EvaluatedRow<'a>>> {
     let prompt = |(row, qac): (usize, &Qac)| {
-        let origin = format!("{}: row {row}", args.data.display());
+        let origin = format!("{}: row {row}", data.display());
         aligner.prompt_with_room([&qac.question, &qac.answer], args.max_new_tokens, &origin)
     };
     let prompts: Vec<Vec<u32>> = triples.iter().enumerate().map(prompt).collect::<redline::lab::Result<_>>()?;
@@ -154,8 +174,8 @@ fn write_all<'a>(
         for generated in written {
             let output = tokenizer.decode(&generated.tokens, true)?;
             let Qac { question, answer, correction } = &triples[generated.row];
-            let standing =
-                domain.map(|domain| standing(domain, aligner, &prompts[generated.row], answer)).transpose()?;
+            let judge = |domain: &Domain| domain.judge_text(aligner, &prompts[generated.row], answer, Outside::Warn);
+            let judged = domain.map(judge).transpose()?.flatten();
             rows[generated.row] = Some(EvaluatedRow {
                 question,
                 answer,
@@ -163,19 +183,13 @@ fn write_all<'a>(
                 similarity: similarity(&output, correction),
                 output,
                 is_cut: generated.finish == Finish::Length,
-                domain: standing.flatten(),
+                domain: judged.map(|judged| judged.standing),
             });
         }
         progress.set(batch * args.batch_rows.max(1) + part.len(), prompts.len())?;
     }
     progress.finish();
     Ok(rows.into_iter().flatten().collect())
-}
-
-/// How an answer stands to what the Aligner knows.
-fn standing(domain: &Domain, aligner: &Aligner, prompt: &[u32], answer: &str) -> anyhow::Result<Option<Standing>> {
-    let answer = aligner.tokenizer()?.encode_text(answer.trim())?;
-    Ok(domain.judge(&aligner.model.decoder, prompt, &answer, Outside::Warn)?.map(|judged| judged.standing))
 }
 
 fn as_text(quality: Option<&Quality>, strictness: Option<&StrictnessQuality>) -> String {

@@ -1,0 +1,95 @@
+//! What systems answer: the upstream answers as they are, and an Aligner's corrections of them at a coefficient.
+
+use std::time::Instant;
+
+use redline_model::Qac;
+
+use crate::correct::{Asked, Check, Corrector};
+use crate::error::Result;
+use crate::judge::record::AnswerRecord;
+use crate::observer::Observer;
+
+/// Name of the system that changes nothing.
+pub const UPSTREAM: &str = "upstream";
+/// Name of the Aligner.
+pub const ALIGNER: &str = "aligner";
+
+/// The answers as they are: nothing is written, and nothing waited for.
+pub fn upstream_answers(rows: &[Qac]) -> Vec<AnswerRecord> {
+    let record = |(row, qac): (usize, &Qac)| AnswerRecord { output: qac.answer.trim().to_owned(), ..record(row, qac, UPSTREAM) };
+    rows.iter().enumerate().map(record).collect()
+}
+
+fn record(row: usize, qac: &Qac, system: &str) -> AnswerRecord {
+    AnswerRecord {
+        row,
+        system: system.into(),
+        coefficient: None,
+        question: qac.question.clone(),
+        answer: qac.answer.clone(),
+        output: String::new(),
+        n_tokens: 0,
+        passes: 0,
+        seconds: 0.0,
+    }
+}
+
+/// How an Aligner's corrections are written down.
+pub struct AlignerRun<'a> {
+    /// The Aligner, at its coefficient.
+    pub corrector: &'a mut Corrector,
+    /// The coefficient, where the system is named with it.
+    pub coefficient: Option<f64>,
+    /// Rows corrected together.
+    pub batch_rows: usize,
+    /// Called at each token; an error ends the work.
+    pub check: Check,
+}
+
+impl AlignerRun<'_> {
+    /// Corrects the rows and hands each answer to `keep` as it comes. A row that cannot be corrected is told to the observer and has no answer.
+    ///
+    /// # Errors
+    /// A pass fails, or whatever `check`, `keep` or the observer returns.
+    pub fn answer(
+        &mut self,
+        rows: &[(usize, &Qac)],
+        keep: &mut dyn FnMut(AnswerRecord) -> Result<()>,
+        observer: &mut dyn Observer,
+    ) -> Result<()> {
+        let stage = self.coefficient.map_or_else(|| ALIGNER.to_owned(), |coefficient| format!("{ALIGNER}@{coefficient}"));
+        let (mut done, mut n_failed, mut reason) = (0, 0, None);
+        for part in rows.chunks(self.batch_rows.max(1)) {
+            let asked: Vec<Asked<'_>> = part
+                .iter()
+                .map(|(row, qac)| Asked { row: *row, question: &qac.question, answer: &qac.answer })
+                .collect();
+            let started = Instant::now();
+            let outcomes = self.corrector.correct(&asked, &stage, self.check)?;
+            let seconds = started.elapsed().as_secs_f64() / part.len() as f64;
+            for ((row, qac), outcome) in part.iter().zip(outcomes) {
+                match outcome {
+                    Ok(corrected) => keep(AnswerRecord {
+                        coefficient: self.coefficient,
+                        n_tokens: corrected.n_tokens,
+                        output: corrected.text,
+                        passes: 1,
+                        seconds,
+                        ..record(*row, qac, ALIGNER)
+                    })?,
+                    Err(why) => {
+                        n_failed += 1;
+                        reason.get_or_insert(why);
+                    }
+                }
+            }
+            done += part.len();
+            observer.progress(&stage, done, rows.len())?;
+        }
+        observer.end(&stage);
+        if let Some(reason) = reason {
+            observer.note(&format!("{stage}: {n_failed} rows have no answer; the first: {reason}"));
+        }
+        Ok(())
+    }
+}

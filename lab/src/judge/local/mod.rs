@@ -1,0 +1,11 @@
+//! Judges that are instruments of this program: they look at each output alone, and ask no model behind an address.
+
+mod flaws;
+mod reward;
+mod score;
+mod solution;
+
+pub use flaws::{FLAWS, FlawScore};
+pub use reward::RewardScore;
+pub use score::{Score, ScoreFn, ScoreJudge};
+pub use solution::{ANSWER, SolutionScore};

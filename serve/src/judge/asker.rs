@@ -1,0 +1,202 @@
+//! Asks a server about one comparison: its requests one after the other, each sent again while that may help.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::http::{HeaderMap, StatusCode};
+use redline_lab::judge::{Form, Judged, Message, NoVerdict, Reply, Verdict};
+use serde_json::json;
+
+use super::super::upstream::Upstream;
+use super::super::upstream_error::{Stated, UpstreamError};
+use super::options::JudgeOptions;
+use super::pace::Pace;
+use super::refusal::{is_about_comparison, wants_new_limit};
+use super::run::Outcome;
+use super::said::{Said, Unread};
+use super::tally::{Spent, Tally, add};
+
+/// Longest wait before the next attempt, whatever the server asks for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// The limit of tokens, by its old name and by its new one. Servers refuse a request with both.
+const LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
+
+/// Why a request that was sent once has no reply.
+struct Fault {
+    error: UpstreamError,
+    /// Whether it may have one if it is sent again: at temperature 0 the same words come again.
+    may_pass: bool,
+}
+
+/// A server and how it is asked.
+pub(super) struct Asker {
+    upstream: Upstream,
+    model: String,
+    form: Form,
+    options: JudgeOptions,
+    pace: Pace,
+    tally: Mutex<Tally>,
+    /// Whether the server takes the limit of tokens under its new name only.
+    has_new_limit: AtomicBool,
+}
+
+impl Asker {
+    pub(super) fn new(
+        url: &str,
+        model: &str,
+        form: Form,
+        key: Option<&str>,
+        options: JudgeOptions,
+    ) -> Result<Self, UpstreamError> {
+        let gap = options.most_per_minute.map_or(Duration::ZERO, |most| Duration::from_secs(60) / most.get());
+        Ok(Self {
+            upstream: Upstream::new(url, key, options.timeout)?,
+            model: model.into(),
+            form,
+            options,
+            pace: Pace::new(gap),
+            tally: Mutex::default(),
+            has_new_limit: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn form(&self) -> Form {
+        self.form
+    }
+
+    pub(super) fn options(&self) -> &JudgeOptions {
+        &self.options
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        *self.lock()
+    }
+
+    /// What all replies cost.
+    pub(super) fn cost(&self) -> Option<f64> {
+        let tally = self.tally();
+        self.options.prices.filter(|_| tally.is_counted.0).map(|prices| prices.of(tally.tokens))
+    }
+
+    /// Asks about a comparison.
+    pub(super) async fn ask(&self, requests: &[Vec<Message>]) -> Outcome {
+        let (mut spent, mut said) = (Spent::default(), Vec::with_capacity(requests.len()));
+        for messages in requests {
+            match self.said(messages, &mut spent).await {
+                Ok(reply) => said.push(reply),
+                Err(error) if is_about_comparison(&error) => {
+                    let judged = self.judged(Err(NoVerdict::NoReply), &error.to_string(), spent);
+                    return Outcome::Refused { error, judged };
+                }
+                Err(error) => return Outcome::Open(error),
+            }
+        }
+        let (verdict, raw) = verdict(self.form, said);
+        Outcome::Judged(self.judged(verdict, &raw, spent))
+    }
+
+    fn judged(&self, verdict: Result<Verdict, NoVerdict>, raw: &str, spent: Spent) -> Judged {
+        let cost = self.options.prices.filter(|_| spent.is_counted.0).map(|prices| prices.of(spent.tokens));
+        let (raw, seconds) = (self.upstream.hide(raw), spent.time.as_secs_f64());
+        Judged { verdict, raw, seconds, cost, is_recorded: false }
+    }
+
+    /// Sends a request until there is a reply, or an error that will not pass.
+    async fn said(&self, messages: &[Message], spent: &mut Spent) -> Result<Said, UpstreamError> {
+        let (mut attempt, mut is_again) = (1, false);
+        loop {
+            let is_new = self.has_new_limit.load(Ordering::Relaxed);
+            let Fault { error, may_pass } = match self.send(messages, is_new, is_again, spent).await {
+                Ok(said) => return Ok(said),
+                Err(fault) => fault,
+            };
+            is_again = true;
+            if !is_new && wants_new_limit(&error) {
+                self.has_new_limit.store(true, Ordering::Relaxed);
+                continue;
+            }
+            if attempt >= self.options.n_attempts || !may_pass {
+                return Err(error);
+            }
+            self.wait(attempt, &error).await;
+            attempt += 1;
+        }
+    }
+
+    /// Sends a request once.
+    async fn send(&self, messages: &[Message], is_new: bool, is_again: bool, spent: &mut Spent) -> Result<Said, Fault> {
+        let body = self.body(messages, is_new);
+        self.pace.turn().await;
+        {
+            let mut tally = self.lock();
+            tally.n_requests += 1;
+            tally.n_retries += u64::from(is_again);
+        }
+        let started = Instant::now();
+        let reply = self.upstream.post("/chat/completions", body.into(), &HeaderMap::new()).await;
+        spent.time += started.elapsed();
+        let passing = |error: UpstreamError| Fault { may_pass: error.is_passing(), error };
+        let said = Said::read(&reply.map_err(passing)?.body).map_err(|unread| match unread {
+            Unread::Form(error) => Fault { error, may_pass: false },
+            Unread::Stated(stated) => passing(self.stated(stated)),
+        })?;
+        add(&mut spent.tokens, &mut spent.is_counted, said.tokens);
+        let mut tally = self.lock();
+        let Tally { tokens, is_counted, .. } = &mut *tally;
+        add(tokens, is_counted, said.tokens);
+        drop(tally);
+        Ok(said)
+    }
+
+    fn body(&self, messages: &[Message], is_new: bool) -> String {
+        let mut body = json!({ "model": self.model, "messages": messages, "temperature": 0 });
+        body[LIMITS[usize::from(is_new)]] = self.form.max_new_tokens().into();
+        if let Some(n) = self.form.n_top_log_probs() {
+            body["logprobs"] = true.into();
+            body["top_logprobs"] = n.into();
+        }
+        body.to_string()
+    }
+
+    /// Waits for the next attempt; where the server has too many requests, all of them wait.
+    async fn wait(&self, attempt: u32, error: &UpstreamError) {
+        let doubled = self.options.first_wait.saturating_mul(1 << (attempt - 1).min(16));
+        let wished = Duration::from_secs(error.retry_after().unwrap_or(0));
+        let wait = doubled.max(wished).min(LONGEST_WAIT);
+        match error {
+            UpstreamError::Status { status: 429, .. } => self.pace.hold(wait),
+            _ => tokio::time::sleep(wait).await,
+        }
+    }
+
+    /// An error that a reply states although its status says that all is well.
+    fn stated(&self, stated: Stated) -> UpstreamError {
+        let status = stated.status().unwrap_or(StatusCode::BAD_GATEWAY).as_u16();
+        let stated = Box::new(stated.map(|text| self.upstream.hide(text)));
+        UpstreamError::Status { status, stated, headers: Box::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What replies say, and their words for the record.
+fn verdict(form: Form, said: Vec<Said>) -> (Result<Verdict, NoVerdict>, String) {
+    let is_declined = said.iter().any(|said| said.is_declined);
+    // one token is always cut behind it
+    let is_cut = |said: &Said| said.is_cut && form.n_top_log_probs().is_none();
+    let read = |said: &Said| if is_cut(said) { Reply::default() } else { said.reply.clone() };
+    let verdict = match is_declined {
+        true => Err(NoVerdict::NoAnswer),
+        false => form.verdict(&said.iter().map(read).collect::<Vec<_>>()),
+    };
+    let written: Vec<Reply> = said.into_iter().map(|said| said.reply).collect();
+    // what a judge says instead is no token
+    let raw = match (is_declined, &written[..]) {
+        (true, [reply]) => reply.text.clone(),
+        _ => form.raw(&written),
+    };
+    (verdict, raw)
+}

@@ -1,0 +1,101 @@
+//! Options of learning from pairs.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+use redline::model::train::preference::{PairObjective, PreferenceLoss, PreferenceOptions, ScoreLoss};
+
+use super::numbers::{MOST_FACTOR, number};
+
+/// What a run learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Objective {
+    /// Question and answer → correction.
+    #[default]
+    Correction,
+    /// A policy, by a loss of pairs.
+    Preference(PreferenceLoss),
+    /// A scalar head that is higher for the chosen answer.
+    Reward,
+}
+
+impl Objective {
+    fn names() -> String {
+        let losses = PreferenceLoss::ALL.map(PreferenceLoss::name).join(", ");
+        format!("correction, {losses}, reward")
+    }
+}
+
+impl FromStr for Objective {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "correction" => Ok(Self::Correction),
+            "reward" => Ok(Self::Reward),
+            name => match name.parse() {
+                Ok(loss) => Ok(Self::Preference(loss)),
+                Err(_) => Err(format!("`{name}` is not known; there are {}", Self::names())),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Objective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Correction => f.write_str("correction"),
+            Self::Preference(loss) => loss.fmt(f),
+            Self::Reward => f.write_str("reward"),
+        }
+    }
+}
+
+/// Learning from pairs.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Preferences")]
+pub struct PairTrainArgs {
+    /// What is learnt
+    #[arg(long, value_name = "NAME", default_value_t, help = format!("What is learnt: {}. All but the first take preference pairs and the model's own chat template", Objective::names()))]
+    pub objective: Objective,
+    /// Model that the policy is compared with: Hugging Face folder or GGUF file [default: the model before its training]
+    #[arg(long, value_name = "PATH")]
+    pub reference: Option<PathBuf>,
+    /// How strongly log-probabilities count
+    #[arg(long, default_value_t = PreferenceOptions::default().beta, value_parser = number(0.0, MOST_FACTOR))]
+    pub beta: f64,
+    /// Share of labels taken to be flipped, of cdpo and robust
+    #[arg(long, default_value_t = PreferenceOptions::default().label_smoothing, value_parser = number(0.0, 0.5))]
+    pub label_smoothing: f64,
+    /// Margin of simpo
+    #[arg(long, default_value_t = PreferenceOptions::default().gamma, value_parser = number(0.0, MOST_FACTOR))]
+    pub gamma: f64,
+    /// Weight of the mean negative log-likelihood of the chosen answer, which keeps it likely
+    #[arg(long, default_value_t = PreferenceOptions::default().sft_weight, value_parser = number(0.0, MOST_FACTOR))]
+    pub sft_weight: f64,
+    /// Weight of the squared sum of a pair's rewards, which keeps them around 0
+    #[arg(long, default_value_t = 0.0, value_parser = number(0.0, MOST_FACTOR))]
+    pub centre_rewards: f64,
+    /// Weight of the mean squared reward, which keeps them small
+    #[arg(long, default_value_t = 0.0, value_parser = number(0.0, MOST_FACTOR))]
+    pub shrink_rewards: f64,
+}
+
+impl PairTrainArgs {
+    /// What is learnt of pairs; none for corrections.
+    pub fn of_pairs(&self) -> Option<PairObjective> {
+        match self.objective {
+            Objective::Correction => None,
+            Objective::Preference(loss) => {
+                let Self { beta, label_smoothing, gamma, sft_weight, .. } = *self;
+                Some(PairObjective::Preference(PreferenceOptions { loss, beta, label_smoothing, gamma, sft_weight }))
+            }
+            Objective::Reward => Some(PairObjective::Score(ScoreLoss::Reward {
+                centre: self.centre_rewards,
+                shrink: self.shrink_rewards,
+            })),
+        }
+    }
+}

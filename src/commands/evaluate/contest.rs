@@ -1,0 +1,259 @@
+//! `redline evaluate --judge`: systems beside each other, or how good a judge is.
+
+use std::num::NonZeroU32;
+use std::path::Path;
+
+use anyhow::Context;
+use redline::data::corrupt::CorruptedRow;
+use redline::lab::contest::{
+    AlignerRun, Contest, ContestOptions, JudgeQuality, LabelledPairs, Standing, judge_labelled, upstream_answers,
+};
+use redline::lab::correct::{Corrector, CorrectorOptions, WriteOptions};
+use redline::lab::judge::local::{FlawScore, RewardScore, ScoreJudge, SolutionScore};
+use redline::lab::judge::record::{AnswerRecord, RecordLog, read_records};
+use redline::lab::judge::{Judge, JudgementLog, LoggedJudge, RecordedJudge, Watch, Which};
+use redline::lab::win_rate::ResampleOptions;
+use redline::lab::Error;
+use redline::model::Qac;
+use redline::serve::{JudgeOptions, Prices, ServerJudge};
+use serde_json::json;
+
+use crate::cli::EvaluateArgs;
+use crate::cli::judging::{JudgeSpec, SystemSpec};
+use crate::commands::serve::environment_key;
+use crate::failure::hinted;
+use crate::observer::Shown;
+use crate::{interrupt, models, output, rows};
+
+/// Judges systems, or the judge itself where the data say what people prefer.
+pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
+    match &args.data {
+        Some(data) if is_labelled(data)? => quality(args, data, json),
+        _ => contests(args, json),
+    }
+}
+
+/// Whether rows are pairs of outputs of which people said which is better.
+fn is_labelled(path: &Path) -> anyhow::Result<bool> {
+    let first = redline::model::qac::read_objects(path)?.into_iter().next();
+    Ok(first.and_then(|row| row.fields.ok()).is_some_and(|fields| fields.has("output_1") && fields.has("output_2")))
+}
+
+/// How often each judge says what people say.
+fn quality(args: &EvaluateArgs, data: &Path, json: bool) -> anyhow::Result<()> {
+    let LabelledPairs { mut pairs, n_undecided } = LabelledPairs::read(data).map_err(Error::from)?;
+    pairs.truncate(args.prompts);
+    let mut found = Vec::new();
+    for spec in &args.judging.judge {
+        let mut judge = judge(spec, args, None)?;
+        let mut shown = Shown::default();
+        let mut watch = Watch::new(&mut shown, "judging", 2 * pairs.len());
+        let judged = judge_labelled(&mut *judge, &pairs, &mut watch).map_err(Error::from)?;
+        watch.end();
+        let (all, subsets) = (JudgeQuality::of(&pairs, &judged)?, JudgeQuality::by_subset(&pairs, &judged)?);
+        found.push((judge.id().to_owned(), all, subsets));
+    }
+    if json {
+        let judges = found.iter().map(|(judge, all, subsets)| {
+            let subsets: serde_json::Map<_, _> = subsets.iter().map(|(name, of)| (name.clone(), json!(of))).collect();
+            json!({ "judge": judge, "quality": all, "subsets": subsets })
+        });
+        let judges: Vec<_> = judges.collect();
+        return output::json(&json!({ "schema": "redline.judge-quality.v1", "data": data, "n_undecided": n_undecided, "judges": judges }));
+    }
+    let header = ["judge", "pairs", "no verdict", "right", "swapped", "agrees with itself", "first place", "kappa"];
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let row = |(judge, of, _): &(String, JudgeQuality, _)| {
+        let kappa = output::number(of.kappa_first);
+        let shares = [of.accuracy_first, of.accuracy_swapped, of.consistent, of.first_position_share].map(percent);
+        [vec![judge.clone(), of.n.to_string(), of.n_errors.to_string()], shares.to_vec(), vec![kappa]].concat()
+    };
+    output::line(&output::table(&header, &found.iter().map(row).collect::<Vec<_>>()))
+}
+
+/// Rows that judges may know more of than the texts.
+struct Known {
+    triples: Vec<Qac>,
+    flawed: Option<Vec<CorruptedRow>>,
+}
+
+impl Known {
+    fn read(args: &EvaluateArgs) -> anyhow::Result<Option<Self>> {
+        let Some(data) = &args.data else { return Ok(None) };
+        let flawed = rows::corrupted(data)?.map(|mut rows| {
+            rows.truncate(args.prompts);
+            rows
+        });
+        let mut triples = match &flawed {
+            Some(rows) => rows.iter().map(CorruptedRow::to_qac).collect(),
+            None => rows::triples(data)?,
+        };
+        triples.truncate(args.prompts);
+        Ok(Some(Self { triples, flawed }))
+    }
+}
+
+fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
+    let judging = &args.judging;
+    let known = Known::read(args)?;
+    let answers = match (&judging.answers, &known) {
+        (Some(path), _) => {
+            let records = read_records::<AnswerRecord>(path).map_err(Error::from)?;
+            records.note(path).into_iter().for_each(|note| output::note!("{note}"));
+            records.rows
+        }
+        (None, Some(known)) => systems(args, known)?,
+        (None, None) => return Err(hinted("there is nothing to judge", "give --data with --systems, or --answers")),
+    };
+    let options = ContestOptions {
+        dimensions: &judging.dimension,
+        baseline: &judging.against,
+        rule: judging.rule,
+        references: None,
+        resamples: ResampleOptions::default(),
+    };
+    let mut found = Vec::new();
+    for spec in &judging.judge {
+        let mut judge = judge(spec, args, known.as_ref())?;
+        let contest = Contest::run(&answers, &mut *judge, &options, &mut Shown::default()).map_err(Error::from)?;
+        found.push(contest);
+    }
+    match json {
+        true => output::json(&json!({ "schema": "redline.contest.v1", "contests": found })),
+        false => found.iter().try_for_each(|contest| output::line(&as_text(contest))),
+    }
+}
+
+/// The judge of a name, whose judgements are kept where that is asked for.
+fn judge(spec: &JudgeSpec, args: &EvaluateArgs, known: Option<&Known>) -> anyhow::Result<Box<dyn Judge>> {
+    let judging = &args.judging;
+    let needs = |what: &str| hinted(format!("--judge {what} needs the rows"), "give --data with rows that it can judge by");
+    let judge: Box<dyn Judge> = match spec {
+        JudgeSpec::Flaws => {
+            let flawed = known.and_then(|known| known.flawed.clone());
+            Box::new(ScoreJudge::new(FlawScore::new(flawed.ok_or_else(|| needs("flaws"))?)).map_err(Error::from)?)
+        }
+        JudgeSpec::Answer => {
+            let triples = &known.ok_or_else(|| needs("answer"))?.triples;
+            Box::new(ScoreJudge::new(SolutionScore::new(triples)).map_err(Error::from)?)
+        }
+        JudgeSpec::Reward(folder) | JudgeSpec::Cost(folder) => {
+            let score = RewardScore::load(folder, matches!(spec, JudgeSpec::Cost(_)))?;
+            Box::new(ScoreJudge::new(score).map_err(Error::from)?)
+        }
+        JudgeSpec::Recorded(file) => {
+            let judge = RecordedJudge::open(file, Which::default()).map_err(Error::from)?;
+            judge.notes().iter().for_each(|note| output::note!("{note}"));
+            return Ok(Box::new(judge));
+        }
+        JudgeSpec::Server { url, model } => Box::new(server(url, model, args)?),
+    };
+    let Some(path) = &judging.judgements else { return Ok(judge) };
+    let log = JudgementLog::open(path).map_err(Error::from)?;
+    log.notes().iter().for_each(|note| output::note!("{note}"));
+    Ok(Box::new(LoggedJudge::new(judge, log).map_err(Error::from)?))
+}
+
+fn server(url: &str, model: &str, args: &EvaluateArgs) -> anyhow::Result<ServerJudge> {
+    let judging = &args.judging;
+    let key = judging.judge_key_env.as_deref().map(environment_key).transpose()?;
+    let prices = judging.judge_prompt_price.zip(judging.judge_completion_price);
+    let options = JudgeOptions {
+        n_workers: usize::from(judging.judge_workers),
+        prices: prices.map(|(prompt, completion)| Prices { prompt, completion }),
+        most_per_minute: None::<NonZeroU32>,
+        ..JudgeOptions::default()
+    };
+    let judge = ServerJudge::new(url, model, judging.judge_form, key.as_deref(), options).map_err(Error::from)?;
+    Ok(judge.with_check(|| Ok(interrupt::check()?)))
+}
+
+/// What the systems answer; in the file of --out where there is one, which is continued.
+fn systems(args: &EvaluateArgs, known: &Known) -> anyhow::Result<Vec<AnswerRecord>> {
+    if args.judging.systems.is_empty() {
+        return Err(hinted("--judge is given, and no systems", "give --systems upstream,aligner, or --answers FILE"));
+    }
+    let (mut log, mut answers) = match &args.out {
+        None => (None, Vec::new()),
+        Some(path) => {
+            let (log, records) = RecordLog::<AnswerRecord>::open(path).map_err(Error::from)?;
+            records.note(path).into_iter().for_each(|note| output::note!("{note}"));
+            (Some(log), records.rows)
+        }
+    };
+    for system in &args.judging.systems {
+        let name = system.to_string();
+        let is_there = |row: usize, answers: &[AnswerRecord]| answers.iter().any(|there| there.row == row && there.name() == name);
+        let open: Vec<(usize, &Qac)> =
+            known.triples.iter().enumerate().filter(|(row, _)| !is_there(*row, &answers)).collect();
+        let mut keep = |record: AnswerRecord| {
+            log.as_mut().map_or(Ok(0), |log| log.append(&record)).map_err(Error::from)?;
+            answers.push(record);
+            Ok(())
+        };
+        match system {
+            _ if open.is_empty() => {}
+            SystemSpec::Upstream => {
+                let is_open = |record: &AnswerRecord| open.iter().any(|(row, _)| *row == record.row);
+                upstream_answers(&known.triples).into_iter().filter(is_open).try_for_each(&mut keep)?;
+            }
+            SystemSpec::Aligner(coefficient) => {
+                let mut corrector = aligner(args, *coefficient)?;
+                let mut run = AlignerRun {
+                    corrector: &mut corrector,
+                    coefficient: coefficient.map(f64::from),
+                    batch_rows: args.batch_rows,
+                    check: interrupt::check,
+                };
+                run.answer(&open, &mut keep, &mut Shown::default())?;
+            }
+        }
+    }
+    Ok(answers)
+}
+
+fn aligner(args: &EvaluateArgs, coefficient: Option<f32>) -> anyhow::Result<Corrector> {
+    let steering = args.steering.steering()?;
+    if coefficient.is_some_and(|coefficient| coefficient != 0.0) && steering.is_none() {
+        return Err(hinted("aligner@COEFFICIENT is given, and no vector", "give --vector or --profile"));
+    }
+    let options = CorrectorOptions {
+        steering: steering.filter(|_| coefficient.is_some()),
+        coefficient,
+        writing: WriteOptions { max_new_tokens: args.max_new_tokens, ..WriteOptions::default() },
+        ..CorrectorOptions::default()
+    };
+    Corrector::new(models::open(&args.model)?, options).context("the Aligner")
+}
+
+fn as_text(contest: &Contest) -> String {
+    let header = ["system", "dimension", "n", "win", "tie", "loss", "net [95 %]", "win rate", "p", "length", "agrees"];
+    let rows: Vec<Vec<String>> = contest.standings.iter().map(cells).collect();
+    let judging = contest.judging;
+    format!(
+        "{} judges against {}: {} comparisons, {} without a verdict, {} pairs the same\n{}",
+        contest.judge,
+        contest.baseline,
+        judging.n_asked,
+        judging.n_no_verdict,
+        judging.n_identical,
+        output::table(&header, &rows)
+    )
+}
+
+fn cells(standing: &Standing) -> Vec<String> {
+    let mut cells = vec![standing.system.clone(), standing.dimension.to_string()];
+    match standing.outcome.found() {
+        None => cells.extend(vec!["–".to_owned(); 7]),
+        Some(outcome) => {
+            let interval = outcome.net_interval.map_or_else(String::new, |at| format!(" [{:.3}, {:.3}]", at.low, at.high));
+            cells.extend([outcome.n, outcome.n_wins, outcome.n_ties, outcome.n_losses].map(|n| n.to_string()));
+            cells.push(format!("{:.3}{interval}", outcome.net));
+            cells.push(format!("{:.1} %", 100.0 * outcome.win_rate));
+            cells.push(format!("{:.2e}", outcome.sign_test.p));
+        }
+    }
+    cells.push(format!("{:.0}", standing.means.length));
+    cells.push(standing.consistency.map_or_else(|| "–".into(), |found| format!("{:.0} %", 100.0 * found.consistent)));
+    cells
+}
