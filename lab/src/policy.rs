@@ -46,7 +46,8 @@ impl ScoreScale {
         let n = scores.len().max(1) as f64;
         let column = |place: usize| scores.iter().map(move |row| row[place]);
         let mean: Vec<f64> = (0..layers.len()).map(|place| column(place).sum::<f64>() / n).collect();
-        let deviation = |place: usize| (column(place).map(|score| (score - mean[place]).powi(2)).sum::<f64>() / n).sqrt();
+        let deviation =
+            |place: usize| (column(place).map(|score| (score - mean[place]).powi(2)).sum::<f64>() / n).sqrt();
         Self { layers: layers.to_vec(), deviation: (0..layers.len()).map(deviation).collect(), mean }
     }
 
@@ -130,7 +131,11 @@ pub fn prompt_scores(decoder: &Decoder, reading: &Reading, layers: &[usize], pro
     }
     let last = capture.take(0).into_iter().flatten().next().unwrap_or_default();
     let width = last.len() / layers.len().max(1);
-    Ok(vectors.iter().zip(last.chunks(width)).map(|(vector, x)| vector.score(x)).collect::<redline_probe::Result<_>>()?)
+    Ok(vectors
+        .iter()
+        .zip(last.chunks(width))
+        .map(|(vector, x)| vector.score(x))
+        .collect::<redline_probe::Result<_>>()?)
 }
 
 #[cfg(test)]
@@ -152,7 +157,8 @@ mod tests {
     fn a_prompt_is_scored_where_its_last_token_stands() {
         let aligner = crate::aligner::Aligner::embedded().unwrap();
         let rows = crate::rows::Rows::embedded(None).unwrap();
-        let flawed: Vec<usize> = (0..40).filter(|&row| rows.triples[row].answer != rows.triples[row].correction).collect();
+        let flawed: Vec<usize> =
+            (0..40).filter(|&row| rows.triples[row].answer != rows.triples[row].correction).collect();
         let options = ExtractionSettings::default();
         let (model, template) = (&aligner.model, &aligner.template);
         let reading = extract(model, template, &rows.at(&flawed), &options, &mut |_, _| Ok(())).unwrap().reading;

@@ -142,7 +142,8 @@ impl ModelFiles {
         if weights.only_scores() {
             config.tie_embeddings = true;
             let folder = folder.display();
-            warnings.push(format!("{folder}: scores texts (it has no output projection); what it writes means nothing"));
+            warnings
+                .push(format!("{folder}: scores texts (it has no output projection); what it writes means nothing"));
         }
         warnings.extend(generation::warning(folder)?);
         warnings.extend(adapter_beside(folder));

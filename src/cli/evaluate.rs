@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::judging::JudgingArgs;
 use super::ModelArgs;
-use super::steering::SteeringArgs;
+use super::judging::JudgingArgs;
 use super::numbers::{MOST_BATCH_ROWS, MOST_ROWS, MOST_TOKENS, count};
+use super::steering::SteeringArgs;
 
 #[derive(Args)]
 #[command(after_help = "Examples:

@@ -13,7 +13,7 @@ use super::command;
 use crate::models::model_folders;
 
 /// Options that name what is written: verb and name. Every other option that takes a path names what is read.
-pub const OUTPUTS: [(&str, &str); 23] = [
+pub const OUTPUTS: [(&str, &str); 25] = [
     ("reproduce", "out"),
     ("scan", "out"),
     ("scan", "report"),
@@ -33,6 +33,8 @@ pub const OUTPUTS: [(&str, &str); 23] = [
     ("ablate-warmup", "out"),
     ("ablate-warmup", "gguf"),
     ("evaluate", "out"),
+    ("evaluate", "judgements"),
+    ("evaluate", "score_shift"),
     ("check", "domain_out"),
     ("data", "out"),
     ("data", "held_out"),
@@ -43,7 +45,7 @@ pub const OUTPUTS: [(&str, &str); 23] = [
 const STDIN: &str = "/dev/stdin";
 
 /// Words in the name of a value that stands for a path, or holds one.
-const PATH_WORDS: [&str; 5] = ["FILE", "PATH", "DIR", "STEM", "MODEL"];
+const PATH_WORDS: [&str; 6] = ["FILE", "PATH", "DIR", "STEM", "MODEL", "JUDGE"];
 
 /// Longest first line of a sweep that is looked at.
 const MOST_HEADER: u64 = 1 << 20;

@@ -52,6 +52,9 @@ impl FromStr for JudgeSpec {
     }
 }
 
+/// Draws of a row at most.
+const MOST_DRAWS: usize = 100;
+
 /// A system as the command line names it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SystemSpec {
@@ -59,13 +62,19 @@ pub enum SystemSpec {
     Upstream,
     /// The Aligner, at a coefficient where one is given.
     Aligner(Option<f32>),
+    /// The best of so many sampled corrections.
+    BestOf(usize),
 }
 
 impl FromStr for SystemSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const FORMS: &str = "give upstream, aligner, or aligner@COEFFICIENT such as aligner@0.5";
+        const FORMS: &str = "give upstream, aligner, aligner@COEFFICIENT such as aligner@0.5, or best-of-N";
+        if let Some(n) = text.strip_prefix("best-of-") {
+            let n = n.parse().ok().filter(|n| (2..=MOST_DRAWS).contains(n));
+            return n.map(Self::BestOf).ok_or_else(|| format!("best-of-N: give N from 2 to {MOST_DRAWS}"));
+        }
         match (text, text.strip_prefix("aligner@")) {
             ("upstream", _) => Ok(Self::Upstream),
             ("aligner", _) => Ok(Self::Aligner(None)),
@@ -83,6 +92,7 @@ impl fmt::Display for SystemSpec {
         match self {
             Self::Upstream => f.write_str("upstream"),
             Self::Aligner(None) => f.write_str("aligner"),
+            Self::BestOf(n) => write!(f, "best-of-{n}"),
             Self::Aligner(Some(coefficient)) => write!(f, "aligner@{coefficient}"),
         }
     }
@@ -97,10 +107,17 @@ pub struct JudgingArgs {
     /// how good the judge is
     #[arg(long, value_name = "JUDGE")]
     pub judge: Vec<JudgeSpec>,
-    /// Systems whose outputs are judged: upstream (the answers as they are), aligner, aligner@COEFFICIENT
+    /// Systems whose outputs are judged: upstream (the answers as they are), aligner, aligner@COEFFICIENT, best-of-N (the best of N sampled
+    /// corrections, by --choose-by)
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "judge")]
     pub systems: Vec<SystemSpec>,
-    /// Outputs of systems that are there already (redline.answers.v1); --systems adds to them where --out names the same file
+    /// Who chooses the best of N: flaws, answer, reward=DIR or cost=DIR; better somebody else than who judges
+    #[arg(long, value_name = "JUDGE")]
+    pub choose_by: Option<JudgeSpec>,
+    /// Temperature of the draws of best-of-N
+    #[arg(long, default_value_t = 1.0, value_parser = number(0.01, 100.0))]
+    pub draw_temperature: f64,
+    /// Outputs of systems that are there already (redline.answers.v1)
     #[arg(long, value_name = "FILE", requires = "judge", conflicts_with = "systems")]
     pub answers: Option<PathBuf>,
     /// By what outputs are compared: helpful, harmless, honest, overall
@@ -130,6 +147,9 @@ pub struct JudgingArgs {
     /// Price of a million tokens that the judge writes
     #[arg(long, value_name = "PRICE", requires = "judge_prompt_price", value_parser = number(0.0, MOST_FACTOR))]
     pub judge_completion_price: Option<f64>,
+    /// Draw what systems do to two scores instead, as STEM.png and .svg: two judges reward=PATH or cost=PATH, the first to the right, the second upwards
+    #[arg(long, value_name = "STEM", requires = "judge")]
+    pub score_shift: Option<PathBuf>,
     /// Preferences of a judge that are there already, one a line: index, length, preference (1 the baseline … 2 the system), as AlpacaEval's;
     /// prints the raw and the length-controlled win rate
     #[arg(long, value_name = "FILE", requires = "instructions", conflicts_with_all = ["judge", "data"])]

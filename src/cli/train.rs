@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, ValueEnum};
 use redline::model::train::{AdamWOptions, TrainOptions};
 
-use super::train_pairs::PairTrainArgs;
 use super::numbers::{
     MOST_BATCH_ROWS, MOST_FACTOR, MOST_LAYERS, MOST_RANK, MOST_ROWS, MOST_STEPS, MOST_TOKENS, MOST_VOCABULARY,
     MOST_WIDTH, count, number,
 };
+use super::train_pairs::PairTrainArgs;
 
 /// What is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

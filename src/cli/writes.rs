@@ -9,8 +9,9 @@ use redline::steer::sweep_log;
 
 use super::plot::PlotArgs;
 use super::train::{AblateArgs, MethodName, TrainArgs};
+use super::train_pairs::Objective;
 use super::tune::TuneArgs;
-use super::{Command, DataCommand, ScanArgs, SweepArgs};
+use super::{Command, DataCommand, EvaluateArgs, ScanArgs, SweepArgs};
 use crate::commands::completions::page_names;
 use crate::outputs::{Form, Kind, Named, Output, RunFiles};
 
@@ -22,6 +23,11 @@ pub const CORRECTED: Kind = Kind::Lines("redline.correct.v1");
 const FLAWED: Kind = Kind::LinesWith(&["question", "answer", "correction", "flaws", "strictness", "clean"]);
 /// Kind of what `redline evaluate` writes.
 const EVALUATED: Kind = Kind::LinesWith(&["question", "answer", "correction", "output", "similarity", "is_cut"]);
+
+/// Kind of the answers of systems.
+pub const ANSWERS: Kind = Kind::Lines("redline.answers.v1");
+/// Kind of what judges said.
+pub const JUDGEMENTS: Kind = Kind::Lines("redline.judgement.v1");
 
 /// What a command reads and writes.
 ///
@@ -58,7 +64,7 @@ pub fn of(command: &Command, reads: Vec<PathBuf>) -> anyhow::Result<RunFiles> {
         Command::Train(args) => (train(args), args.force),
         Command::AblateWarmup(args) => (ablate(args), args.train.force),
         Command::Check(args) => (optional(&args.domain_out, Kind::Json(redline::lab::domain::SCHEMA)), args.force),
-        Command::Evaluate(args) => (optional(&args.out, EVALUATED), args.force),
+        Command::Evaluate(args) => (evaluated(args), args.force),
         Command::Data(command) => data(command),
         Command::Man(args) => {
             let pages = || page_names().into_iter().map(|name| Named::new(name, Kind::ManPage)).collect();
@@ -170,7 +176,12 @@ fn train(args: &TrainArgs) -> Vec<Output> {
 }
 
 fn trained(args: &TrainArgs) -> Vec<Named> {
-    let result = if args.method == MethodName::Lora { "adapter" } else { "model" };
+    if args.method == MethodName::Head {
+        let states = Named::mark("states.bin", Kind::Lines(redline::lab::reward::STATES_SCHEMA));
+        return [vec![states], unmarked(["summary.json", "head.safetensors", "model"]).to_vec()].concat();
+    }
+    let scores = args.pairs.objective == Objective::Reward;
+    let result = if args.method == MethodName::Lora && !scores { "adapter" } else { "model" };
     let mut named = vec![Named::mark("train.jsonl", Kind::TrainLog)];
     if args.export.is_none() {
         named.extend(unmarked(["outputs.jsonl", "settings.json", "summary.json"]));
@@ -180,6 +191,20 @@ fn trained(args: &TrainArgs) -> Vec<Named> {
     }
     named.push(Named::new(result, Kind::Unmarked));
     named
+}
+
+/// Outputs of an Aligner; of systems that are judged, files that are continued.
+fn evaluated(args: &EvaluateArgs) -> Vec<Output> {
+    let judging = &args.judging;
+    let outputs = match judging.systems.is_empty() {
+        true => optional(&args.out, EVALUATED),
+        false => args.out.iter().map(|path| log(path, ANSWERS)).collect(),
+    };
+    let judgements = judging.judgements.iter().map(|path| log(path, JUDGEMENTS));
+    let stem = judging.score_shift.as_ref();
+    let stems = stem.map(|stem| Output { path: stem.clone(), form: Form::Stem });
+    let pictures = stem.into_iter().flat_map(|stem| Output::pictures(stem));
+    outputs.into_iter().chain(judgements).chain(stems).chain(pictures).collect()
 }
 
 fn ablate(args: &AblateArgs) -> Vec<Output> {

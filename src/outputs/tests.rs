@@ -13,7 +13,7 @@ use crate::cli::writes::{self, plotted};
 use crate::cli::{self, Command};
 
 /// A line a verb: words that begin with `IN/` are read, with `OUT/` are written.
-const LINES: [&str; 25] = [
+const LINES: [&str; 28] = [
     "reproduce --model IN/model --adapter IN/adapter --data IN/triples.jsonl --template IN/template.txt --out OUT/report",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --row 0 --row 2 --out OUT/scans",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --out OUT/scans --report OUT/scans.html",
@@ -34,6 +34,9 @@ const LINES: [&str; 25] = [
     "train --model IN/model --data IN/triples.jsonl --method lora --out OUT/run",
     "ablate-warmup --model IN/model --data IN/triples.jsonl --steps 5 --out OUT/run --gguf OUT/model.gguf",
     "evaluate --model IN/model --data IN/triples.jsonl --out OUT/outputs.jsonl",
+    "evaluate --data IN/rows.jsonl --systems upstream,aligner --vector IN/vector.gguf --judge flaws --out OUT/answers.jsonl --judgements OUT/judged.jsonl",
+    "evaluate --answers IN/answers.jsonl --judge recorded=IN/judged.jsonl --judge reward=IN/other --score-shift OUT/shift",
+    "train --objective dpo --model IN/model --reference IN/other --data IN/pairs.jsonl --out OUT/run",
     "data synth --out OUT/rows.jsonl",
     "data corrupt IN/rows.jsonl --out OUT/rows.jsonl",
     "data scramble IN/rows.jsonl --out OUT/rows.jsonl",
@@ -74,11 +77,29 @@ const INPUTS: [(&str, &[&str]); 18] = [
     ("inspect", &["path"]),
     ("perplexity", &["file", "model", "adapter", "template"]),
     ("check", &["model", "vector", "adapter", "template", "reference", "data"]),
-    ("evaluate", &["model", "adapter", "template", "data", "domain"]),
+    (
+        "evaluate",
+        &[
+            "model",
+            "adapter",
+            "template",
+            "data",
+            "domain",
+            "vector",
+            "profile",
+            "judge",
+            "choose_by",
+            "answers",
+            "preferences",
+            "instructions",
+            "gamed",
+        ],
+    ),
     ("data", &["file", "a", "b"]),
 ];
 /// The same of the verbs that train.
-const TRAIN_INPUTS: [&str; 7] = ["data", "validation", "model", "template", "export", "warmup_data", "adapter"];
+const TRAIN_INPUTS: [&str; 8] =
+    ["data", "validation", "model", "template", "export", "warmup_data", "adapter", "reference"];
 
 fn leaves<'a>(command: &'a ClapCommand, verb: &'a str, found: &mut Vec<(&'a str, &'a ClapCommand)>) {
     for below in command.get_subcommands().filter(|below| below.get_name() != "help") {

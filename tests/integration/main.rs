@@ -22,6 +22,7 @@ mod fuzz;
 mod gemma3;
 mod inspect;
 mod json;
+mod judging;
 mod layout;
 mod limits;
 mod model_files;

@@ -41,7 +41,8 @@ fn losses_and_gradients_are_those_of_trl() {
 #[test]
 fn references_that_are_not_met_or_hold_nothing_fail() {
     let here = repository();
-    let (model, dpo, reward) = (golden("llama"), golden("dpo/expected.safetensors"), golden("reward/expected.safetensors"));
+    let (model, dpo, reward) =
+        (golden("llama"), golden("dpo/expected.safetensors"), golden("reward/expected.safetensors"));
     let check = |file: &std::path::Path, objective: &str, model: &std::path::Path| {
         let line = ["check", model.to_str().unwrap(), "--objective", objective, "--reference", file.to_str().unwrap()];
         run(&here, &line)
@@ -79,7 +80,8 @@ fn dpo_begins_at_its_reference_and_learns_the_order() {
 fn losses_without_a_reference_and_with_their_own_constants_run() {
     let tiny = Tiny::new();
     for (objective, more) in [("orpo", ""), ("simpo", "--beta 2 --gamma 0.5"), ("ipo", "--sft-weight 0.1")] {
-        let summary = json(tiny.folder(), &words(&pairs(objective, &format!("--method lora --rank 2 {more}"), objective)));
+        let summary =
+            json(tiny.folder(), &words(&pairs(objective, &format!("--method lora --rank 2 {more}"), objective)));
         assert!(summary["last_evaluation"]["pairs"]["margin"].is_number(), "{summary}");
     }
     let refused = run(tiny.folder(), &words(&pairs("orpo", "--reference model", "no")));

@@ -157,7 +157,11 @@ fn an_adapter_killed_at_any_time_ends_with_the_same_bytes() {
 
 #[test]
 fn a_run_over_pairs_killed_at_any_time_ends_with_the_same_bytes() {
-    let pairs = |out: &str| lora(out).replace("--template template.txt", "--objective dpo").replace("--lora-dropout 0.1", "--lora-dropout 0.2");
+    let pairs = |out: &str| {
+        lora(out)
+            .replace("--template template.txt", "--objective dpo")
+            .replace("--lora-dropout 0.1", "--lora-dropout 0.2")
+    };
     same_as_unbroken(&Tiny::new(), &pairs, "adapter/adapter_model.safetensors");
 }
 

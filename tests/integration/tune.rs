@@ -126,7 +126,10 @@ fn a_policy_sets_the_coefficient_of_each_request() {
     let tested = &result["chosen_for"]["policy"]["tested"];
     assert_eq!((tested["n_fit"].as_u64(), tested["n_test"].as_u64()), (Some(12), Some(12)), "{tested}");
     let number = |name: &str| tested[name].as_f64().unwrap();
-    assert!(number("policy_utility") <= number("hindsight_utility") && number("constant_utility") <= number("hindsight_utility"));
+    assert!(
+        number("policy_utility") <= number("hindsight_utility")
+            && number("constant_utility") <= number("hindsight_utility")
+    );
     let is_better = tested["difference"]["low"].as_f64().unwrap() > 0.0;
     let path = folder.path().join("profiles/each.json");
     assert_eq!(Profile::load(&path).unwrap().policy.is_some(), is_better, "only what is better is kept");
@@ -159,7 +162,8 @@ fn a_policy_sets_the_coefficient_of_each_request() {
         assert_eq!((&reply["coefficient"], &reply["correction"]), (&row["coefficient"], &row["correction"]), "{reply}");
         assert_eq!(ask(serde_json::json!({ "coefficient": 0.5 }))["coefficient"], 0.5, "what a request gives wins");
     }
-    let by_hand = words("correct --profile each --coefficient 0.5 --max-new-tokens 120 --data few.jsonl --out by-hand.jsonl");
+    let by_hand =
+        words("correct --profile each --coefficient 0.5 --max-new-tokens 120 --data few.jsonl --out by-hand.jsonl");
     succeed(folder.path(), &by_hand);
     let by_hand = lines(&folder.path().join("by-hand.jsonl"));
     assert!(by_hand.iter().all(|row| !row["correction"].is_string() || row["coefficient"] == 0.5));

@@ -57,15 +57,7 @@ impl<'a> Correct<'a> {
             Some((vector, coefficient)) => {
                 let inject = Inject::new(&[vector], self.range, self.aligner.model.decoder.config())?;
                 let (operator, more) = (Operator::Add, MoreVectors::default());
-                Some(Injection {
-                    inject,
-                    range: self.range,
-                    operator,
-                    coefficient,
-                    policy: None,
-                    copy_bias: 0.0,
-                    more,
-                })
+                Some(Injection { inject, range: self.range, operator, coefficient, policy: None, copy_bias: 0.0, more })
             }
         };
         let asked = [Asked { row: 0, question, answer }];

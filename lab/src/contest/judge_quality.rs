@@ -17,10 +17,10 @@ use serde_json::Value;
 
 use crate::error::Result;
 use crate::judge::record::RecordFault;
-use crate::judge::{Dimension, Judge, JudgeError, JudgeObserver, Judged, NoVerdict, Order, Orders, Pair, Shown, Verdict};
-use crate::win_rate::{
-    Decision, JudgeAccuracy, JudgedPair, PositionConsistency, cohen_kappa, macro_f1,
+use crate::judge::{
+    Dimension, Judge, JudgeError, JudgeObserver, Judged, NoVerdict, Order, Orders, Pair, Shown, Verdict,
 };
+use crate::win_rate::{Decision, JudgeAccuracy, JudgedPair, PositionConsistency, cohen_kappa, macro_f1};
 
 /// What the outputs of a pair are called in records.
 const SYSTEMS: [&str; 2] = ["output_1", "output_2"];

@@ -9,11 +9,14 @@
 //! systems that are to be compared with each other directly: all of them meet the baseline only.
 
 mod attempt;
+mod best_of;
 mod control;
 mod error;
 mod field;
 mod judge_quality;
 mod options;
+mod scored;
+mod shift;
 mod standing;
 mod strengths;
 mod style;
@@ -30,13 +33,16 @@ use crate::win_rate::Rule;
 use field::{Field, System};
 
 pub use attempt::Attempt;
+pub use best_of::BestOf;
 pub use error::ContestError;
 pub use judge_quality::{JudgeQuality, LabelledPair, LabelledPairs, judge_labelled};
 pub use options::ContestOptions;
+pub use scored::{ScoredPairs, scored_pairs};
+pub use shift::{Ellipse, HeldOutAccuracy, Quadrants, ScoreShift, ShiftError};
 pub use standing::{AnswerMeans, Standing};
 pub use strengths::Strengths;
 pub use style::TextStyle;
-pub use systems::{ALIGNER, AlignerRun, UPSTREAM, upstream_answers};
+pub use systems::{ALIGNER, AlignerRun, Keep, UPSTREAM, upstream_answers};
 
 /// Result with [`ContestError`].
 pub type Result<T> = std::result::Result<T, ContestError>;

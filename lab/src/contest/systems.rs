@@ -16,11 +16,12 @@ pub const ALIGNER: &str = "aligner";
 
 /// The answers as they are: nothing is written, and nothing waited for.
 pub fn upstream_answers(rows: &[Qac]) -> Vec<AnswerRecord> {
-    let record = |(row, qac): (usize, &Qac)| AnswerRecord { output: qac.answer.trim().to_owned(), ..record(row, qac, UPSTREAM) };
+    let record =
+        |(row, qac): (usize, &Qac)| AnswerRecord { output: qac.answer.trim().to_owned(), ..record(row, qac, UPSTREAM) };
     rows.iter().enumerate().map(record).collect()
 }
 
-fn record(row: usize, qac: &Qac, system: &str) -> AnswerRecord {
+pub(super) fn record(row: usize, qac: &Qac, system: &str) -> AnswerRecord {
     AnswerRecord {
         row,
         system: system.into(),
@@ -33,6 +34,9 @@ fn record(row: usize, qac: &Qac, system: &str) -> AnswerRecord {
         seconds: 0.0,
     }
 }
+
+/// Takes an answer as it comes; an error ends the work.
+pub type Keep<'a> = &'a mut dyn FnMut(AnswerRecord) -> Result<()>;
 
 /// How an Aligner's corrections are written down.
 pub struct AlignerRun<'a> {
@@ -47,23 +51,21 @@ pub struct AlignerRun<'a> {
 }
 
 impl AlignerRun<'_> {
+    /// A row as the Aligner is asked.
+    pub(super) fn asked<'q>(&self, row: usize, qac: &'q Qac) -> Asked<'q> {
+        Asked { row, question: &qac.question, answer: &qac.answer }
+    }
+
     /// Corrects the rows and hands each answer to `keep` as it comes. A row that cannot be corrected is told to the observer and has no answer.
     ///
     /// # Errors
     /// A pass fails, or whatever `check`, `keep` or the observer returns.
-    pub fn answer(
-        &mut self,
-        rows: &[(usize, &Qac)],
-        keep: &mut dyn FnMut(AnswerRecord) -> Result<()>,
-        observer: &mut dyn Observer,
-    ) -> Result<()> {
-        let stage = self.coefficient.map_or_else(|| ALIGNER.to_owned(), |coefficient| format!("{ALIGNER}@{coefficient}"));
+    pub fn answer(&mut self, rows: &[(usize, &Qac)], keep: Keep<'_>, observer: &mut dyn Observer) -> Result<()> {
+        let stage =
+            self.coefficient.map_or_else(|| ALIGNER.to_owned(), |coefficient| format!("{ALIGNER}@{coefficient}"));
         let (mut done, mut n_failed, mut reason) = (0, 0, None);
         for part in rows.chunks(self.batch_rows.max(1)) {
-            let asked: Vec<Asked<'_>> = part
-                .iter()
-                .map(|(row, qac)| Asked { row: *row, question: &qac.question, answer: &qac.answer })
-                .collect();
+            let asked: Vec<Asked<'_>> = part.iter().map(|(row, qac)| self.asked(*row, qac)).collect();
             let started = Instant::now();
             let outcomes = self.corrector.correct(&asked, &stage, self.check)?;
             let seconds = started.elapsed().as_secs_f64() / part.len() as f64;

@@ -169,6 +169,17 @@ impl Corrector {
         self.options.coefficient.unwrap_or_default()
     }
 
+    /// Draws anew where it samples: the same rows have other outputs by another seed.
+    pub fn reseed(&mut self, seed: u64) {
+        self.options.writing.sampling.seed = seed;
+    }
+
+    /// Samples at a temperature from now on, without drafts, which greedy writing alone profits from.
+    pub fn draw_at(&mut self, temperature: f64) {
+        let writing = &mut self.options.writing;
+        (writing.sampling.temperature, writing.drafts) = (temperature, false);
+    }
+
     /// Whether it chooses a coefficient for each answer.
     pub fn is_per_request(&self) -> bool {
         self.injection.as_ref().is_some_and(|by| by.policy.is_some())

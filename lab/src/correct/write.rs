@@ -189,6 +189,14 @@ impl Wrote {
     /// The answer as it is.
     fn copy(one: &Asked<'_>, prompt: Vec<u32>, standing: Option<Standing>) -> Self {
         let (tokens, drafting) = (Vec::new(), Drafting::default());
-        Self { prompt, tokens, text: one.answer.trim().to_owned(), truncated: false, drafting, standing, coefficient: 0.0 }
+        Self {
+            prompt,
+            tokens,
+            text: one.answer.trim().to_owned(),
+            truncated: false,
+            drafting,
+            standing,
+            coefficient: 0.0,
+        }
     }
 }

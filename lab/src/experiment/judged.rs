@@ -8,8 +8,8 @@ use serde::Serialize;
 use crate::data::corrupt::CorruptedRow;
 use crate::error::Result;
 use crate::quality::{
-    Checked, Evidence, Grid, Measure, OracleRun, PhaseDiagram, QualityRange, QualityTable, ReferenceRun, Sample, USUAL, Verdict,
-    quality_range, solutions_among, verdicts,
+    Checked, Evidence, Grid, Measure, OracleRun, PhaseDiagram, QualityRange, QualityTable, ReferenceRun, Sample, USUAL,
+    Verdict, quality_range, solutions_among, verdicts,
 };
 use crate::rows::Rows;
 

@@ -196,7 +196,10 @@ mod tests {
         let test = PolicyTest::run(&told, &scores, &questions, 1, 300).unwrap();
         assert!(test.is_better() && test.line.slope > 0.0, "{test:?}");
         let near = |found: f64, expected: f64| (found - expected).abs() < 1e-9;
-        assert!(test.constant == 0.0 && near(test.constant_utility, 0.2) && near(test.hindsight_utility, 1.0), "{test:?}");
+        assert!(
+            test.constant == 0.0 && near(test.constant_utility, 0.2) && near(test.hindsight_utility, 1.0),
+            "{test:?}"
+        );
         assert!(test.policy_utility > 0.95 && test.policy_utility <= test.hindsight_utility, "{test:?}");
         assert_eq!((test.n_fit, test.n_test), (30, 30));
         assert_eq!(PolicyTest::run(&told, &scores, &questions, 1, 300).unwrap(), test, "the same seed gives the same");
@@ -232,9 +235,11 @@ mod tests {
 
     #[test]
     fn lines_that_mean_nothing_are_refused() {
-        let line = |slope, coefficients: &[f64]| PolicyLine { intercept: 0.0, slope, coefficients: coefficients.into() };
+        let line =
+            |slope, coefficients: &[f64]| PolicyLine { intercept: 0.0, slope, coefficients: coefficients.into() };
         assert!(line(1.0, &[0.0, 1.0]).check().is_ok());
-        for broken in [line(f64::NAN, &[0.0]), line(1.0, &[]), line(1.0, &[1.0, 1.0]), line(1.0, &[0.0, f64::INFINITY])] {
+        for broken in [line(f64::NAN, &[0.0]), line(1.0, &[]), line(1.0, &[1.0, 1.0]), line(1.0, &[0.0, f64::INFINITY])]
+        {
             assert!(broken.check().is_err(), "{broken:?}");
         }
         assert_eq!(line(0.0, &[-1.0, 0.0, 1.0]).coefficient(f64::INFINITY), 0.0);

@@ -37,6 +37,11 @@ pub struct Unchanged {
 }
 
 impl QualityTable {
+    /// The highest gain that the possible corrections nearest to the outputs have, over the coefficients; none without flaws.
+    pub fn closest_gain(&self) -> Option<f64> {
+        self.oracle.iter().filter_map(|line| line.closest_gain).reduce(f64::max)
+    }
+
     /// The table of what was judged.
     pub fn new(
         oracle: Option<&OracleRun>,

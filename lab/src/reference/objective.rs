@@ -239,8 +239,7 @@ impl ObjectiveReference {
         let examples = self.examples();
         // by the kernels that the policy is trained with: rounding would prefer one of two equals
         let decoder = parameters.training_decoder(None, Precision::F32)?;
-        let reference =
-            sequence_log_probs(&decoder, &examples.iter().collect::<Vec<_>>())?;
+        let reference = sequence_log_probs(&decoder, &examples.iter().collect::<Vec<_>>())?;
         self.compare(Kind::Number, "full.policy_logps", &reference)?;
         let (reference, options) = (both(&reference), PreferenceOptions { beta: BETA, ..PreferenceOptions::default() });
         let n = self.steps("full.trace.loss");
@@ -336,7 +335,8 @@ struct Trace(BTreeMap<&'static str, Vec<f64>>);
 
 impl Trace {
     fn push(&mut self, found: &PairBatch<PairLoss>, norm: f64) {
-        let mean = |place: usize| found.numbers.iter().map(|both| both[place]).sum::<f64>() / found.numbers.len() as f64;
+        let mean =
+            |place: usize| found.numbers.iter().map(|both| both[place]).sum::<f64>() / found.numbers.len() as f64;
         self.put("logps_chosen", mean(0));
         self.put("logps_rejected", mean(1));
         self.push_gaps(found.loss, norm, found.pairs.iter().map(|pair| pair.rewards[0] - pair.rewards[1]));
@@ -369,7 +369,9 @@ fn both(values: &[f64]) -> Vec<[f64; 2]> {
 fn pairs(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<Vec<Pair>> {
     let ids = int_rows(path, tensors, "input_ids")?;
     let ids = ids.ok_or_else(|| malformed(path, "tensor `input_ids` is missing".into()))?;
-    let masks = |name: &str| Ok::<_, Error>(int_rows(path, tensors, name)?.unwrap_or_else(|| vec![vec![1; ids[0].len()]; ids.len()]));
+    let masks = |name: &str| {
+        Ok::<_, Error>(int_rows(path, tensors, name)?.unwrap_or_else(|| vec![vec![1; ids[0].len()]; ids.len()]))
+    };
     let (mask, completion) = (masks("attention_mask")?, masks("completion_mask")?);
     if ids.len() % 2 != 0 || mask.len() != ids.len() || completion.len() != ids.len() {
         let rule = "`input_ids` and its masks hold as many chosen texts as rejected ones, in as many rows".into();
@@ -389,12 +391,15 @@ fn pairs(path: &Path, tensors: &HashMap<String, Tensor>) -> Result<Vec<Pair>> {
         let Some(tensor) = tensors.get(name) else { return Ok(None) };
         match tensor.dims() {
             [length] if *length == n => Ok(Some(tensor.to_dtype(DType::F32)?.to_vec1()?)),
-            got => Err(Error::TensorShape { path: path.into(), tensor: name.into(), got: got.to_vec(), expected: vec![n] }),
+            got => {
+                Err(Error::TensorShape { path: path.into(), tensor: name.into(), got: got.to_vec(), expected: vec![n] })
+            }
         }
     };
     let (margins, safer, unsafer) = (numbers("margin")?, numbers("cost.safer_sign")?, numbers("cost.unsafer_sign")?);
     let pair = |row: usize| {
-        let is_safe = safer.as_ref().zip(unsafer.as_ref()).map(|(safer, unsafer)| [safer[row] > 0.0, unsafer[row] > 0.0]);
+        let is_safe =
+            safer.as_ref().zip(unsafer.as_ref()).map(|(safer, unsafer)| [safer[row] > 0.0, unsafer[row] > 0.0]);
         let margin = margins.as_ref().map_or(0.0, |margins| f64::from(margins[row]));
         Ok(Pair { chosen: example(row)?, rejected: example(n + row)?, margin, is_safe })
     };

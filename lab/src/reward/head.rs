@@ -8,7 +8,7 @@ use ndarray::{ArrayView1, ArrayView2, Axis};
 use redline_model::train::export::{StoredType, export_hugging_face};
 use redline_model::train::preference::Pair;
 use redline_model::train::{Method, Parameters};
-use redline_model::{Model, Qac};
+use redline_model::{Model, Qac, RewardModel};
 use redline_probe::pair_head::PairHead;
 use redline_probe::split::normalise;
 use redline_probe::stats::{Interval, wilson_interval};
@@ -19,6 +19,8 @@ use crate::data::pairs::{Pairs, preference_pairs};
 use crate::error::{Error, Result};
 use crate::observer::Observer;
 
+/// Name of the file with the head alone, which scores by the model that it names, with that model's own kernels.
+const HEAD: &str = "head.safetensors";
 /// Name of the file of last states in the folder of a run.
 const STATES: &str = "states.bin";
 
@@ -37,7 +39,7 @@ pub struct HeadOptions<'a> {
     pub batch_rows: usize,
     /// Seed of the folds.
     pub seed: u64,
-    /// Folder of the run: `states.bin`, and `model/` when done.
+    /// Folder of the run: `states.bin`, and when done `head.safetensors` and `model/`.
     pub out: &'a Path,
     /// How weights are stored.
     pub stored: StoredType,
@@ -78,7 +80,8 @@ pub fn train_head(options: &HeadOptions<'_>, observer: &mut dyn Observer) -> Res
     let max_tokens = options.max_tokens.min(model.decoder.config().context);
     let mut read = |rows: &[Qac], part: &str| {
         let found = preference_pairs(model.tokenizer()?, rows, max_tokens);
-        let Pairs { pairs, n_equal, n_too_long } = found.map_err(|error| Error::option(error.to_string(), "check the rows"))?;
+        let Pairs { pairs, n_equal, n_too_long } =
+            found.map_err(|error| Error::option(error.to_string(), "check the rows"))?;
         if n_equal + n_too_long > 0 {
             observer.note(&format!(
                 "{part}: {n_equal} rows left out whose answers are the same, {n_too_long} with more than {max_tokens} tokens"
@@ -123,9 +126,11 @@ fn order(head: &PairHead, differences: ArrayView2<'_, f64>) -> Result<HeldOutOrd
 
 fn write(options: &HeadOptions<'_>, model: &Model, head: &PairHead) -> Result<()> {
     let (mut parameters, _) = Parameters::open(options.model, Method::Full, options.seed)?;
-    let weights: Vec<f32> = head.weights.iter().map(|weight| *weight as f32).collect();
-    let weights = Tensor::from_vec(weights, (1, head.weights.len()), &Device::Cpu).map_err(redline_model::Error::from)?;
+    let values: Vec<f32> = head.weights.iter().map(|weight| *weight as f32).collect();
+    let weights =
+        Tensor::from_vec(values.clone(), (1, values.len()), &Device::Cpu).map_err(redline_model::Error::from)?;
     parameters.add_score(Some(weights), 0)?;
+    RewardModel::write_head(&options.out.join(HEAD), &values, model)?;
     let folder = options.out.join("model");
     Ok(export_hugging_face(&folder, &parameters, model.tokenizer()?, options.stored)?)
 }

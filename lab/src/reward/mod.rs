@@ -3,8 +3,10 @@
 //! The body reads each text once and [`StatesFile`] keeps its last states, so that a run that was stopped goes on, and another head costs
 //! seconds. What is given up against training the body too is for held-out pairs to say.
 
+mod accuracy;
 mod head;
 mod states;
 
+pub use accuracy::held_out_accuracy;
 pub use head::{HeadOptions, HeadOutcome, HeldOutOrder, train_head};
 pub use states::{STATES_SCHEMA, StatesFile};

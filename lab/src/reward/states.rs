@@ -38,7 +38,8 @@ impl StatesFile {
     /// The file belongs to other pairs or another model, or cannot be read or written.
     pub fn open(path: &Path, model: &str, decoder: &Decoder, pairs: &[Pair]) -> Result<Self> {
         let width = decoder.config().hidden_size;
-        let texts: Vec<&[u32]> = pairs.iter().flat_map(|pair| [&pair.chosen.tokens[..], &pair.rejected.tokens]).collect();
+        let texts: Vec<&[u32]> =
+            pairs.iter().flat_map(|pair| [&pair.chosen.tokens[..], &pair.rejected.tokens]).collect();
         let settings = json!({
             "schema": STATES_SCHEMA,
             "model": model,
@@ -83,7 +84,8 @@ impl StatesFile {
         while self.n_done < self.n_pairs {
             let part = &pairs[self.n_done..self.n_pairs.min(self.n_done + batch_rows.max(1))];
             let texts: Vec<&Example> = part.iter().flat_map(|pair| [&pair.chosen, &pair.rejected]).collect();
-            let states: Vec<f32> = last_states(decoder, &texts)?.flatten_all().and_then(|all| all.to_vec1()).map_err(ModelError::from)?;
+            let states: Vec<f32> =
+                last_states(decoder, &texts)?.flatten_all().and_then(|all| all.to_vec1()).map_err(ModelError::from)?;
             let bytes: Vec<u8> = states.iter().flat_map(|value| value.to_le_bytes()).collect();
             self.file.write_all(&bytes).map_err(|error| ModelError::io(&self.path, error))?;
             self.n_done += part.len();

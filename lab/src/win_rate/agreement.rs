@@ -125,7 +125,7 @@ fn check_labels<T>(truth: &[T], given: &[T]) -> Result<(), WinRateError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_files::{data_json, data_rows, golden};
+    use super::super::files_for_tests::{data_json, data_rows, golden};
     use super::*;
     use serde_json::Value;
 

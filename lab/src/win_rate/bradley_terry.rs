@@ -293,7 +293,7 @@ impl Problem<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_files::golden;
+    use super::super::files_for_tests::golden;
     use super::*;
 
     fn names(n: usize) -> Vec<String> {

@@ -34,7 +34,9 @@ mod tests {
         let row = |index: u64, preference| Annotation { index, length: 3, preference };
         let text = "{\"index\":0,\"length\":3,\"preference\":1.5}\n{\"index\":4,\"length\":3,\"preference\":null}\n";
         assert_eq!(read(text).unwrap(), [row(0, Some(1.5)), row(4, None)]);
-        let error = read("{\"index\":0,\"length\":3,\"preference\":2}\n{\"index\":\"a\",\"length\":3}\n").unwrap_err().to_string();
+        let error = read("{\"index\":0,\"length\":3,\"preference\":2}\n{\"index\":\"a\",\"length\":3}\n")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("rows.jsonl:2"), "{error}");
     }
 }

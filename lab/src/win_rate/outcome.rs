@@ -290,7 +290,7 @@ fn mean_interval(values: &[f64], options: ResampleOptions) -> Option<Interval> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_files::{golden, golden_pairs};
+    use super::super::files_for_tests::{golden, golden_pairs};
     use super::*;
     use crate::judge::{NoVerdict, Order};
     use Verdict::{First, Second, Soft, StrongFirst, Tie};

@@ -43,7 +43,7 @@ fn centred(values: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::test_files::golden;
+    use super::super::files_for_tests::golden;
     use super::*;
 
     #[test]

@@ -10,7 +10,7 @@ use crate::layers::gradients::View;
 const TASK_ELEMENTS: usize = 1 << 16;
 
 /// Each value as `N` bytes.
-pub(super) fn encode<const N: usize>(values: &[f32], one: impl Fn(f32) -> [u8; N] + Sync) -> Vec<u8> {
+pub(crate) fn encode<const N: usize>(values: &[f32], one: impl Fn(f32) -> [u8; N] + Sync) -> Vec<u8> {
     let mut bytes = vec![0u8; values.len() * N];
     let tasks = bytes.par_chunks_mut(TASK_ELEMENTS * N).zip(values.par_chunks(TASK_ELEMENTS));
     tasks.for_each(|(bytes, values)| {
@@ -20,7 +20,7 @@ pub(super) fn encode<const N: usize>(values: &[f32], one: impl Fn(f32) -> [u8; N
 }
 
 /// f32 values of little-endian bytes.
-pub(super) fn decode(bytes: &[u8]) -> Vec<f32> {
+pub(crate) fn decode(bytes: &[u8]) -> Vec<f32> {
     bytes.chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
 }
 

@@ -148,8 +148,7 @@ pub fn batch_loss(
         let dropout_seed = dropout_seed.map(|seed| seed.wrapping_add(piece as u64));
         let decoder = parameters.training_decoder(dropout_seed, options.precision)?;
         let Task { reads, targets } = Task::new(&decoder, examples)?;
-        let head: Head<'_> =
-            &mut |states| cross_entropy::scaled_sum(&decoder.logits(states)?, targets.clone(), scale);
+        let head: Head<'_> = &mut |states| cross_entropy::scaled_sum(&decoder.logits(states)?, targets.clone(), scale);
         loss += add_gradients(&decoder, reads, head, options.checkpointing, &mut sums)?;
     }
     Ok(BatchLoss { loss, n_counted, gradients: sums.finish()? })

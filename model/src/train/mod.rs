@@ -8,7 +8,7 @@
 mod base;
 pub mod batch;
 pub mod bpe;
-mod bytes;
+pub(crate) mod bytes;
 pub mod checkpoint;
 mod evaluation;
 pub mod example;

@@ -120,7 +120,9 @@ impl Weights {
     /// Name of the scalar head that a folder holds: that of transformers' `*ForSequenceClassification`, or of Safe RLHF.
     pub(crate) fn scalar_head(&self) -> Option<&'static str> {
         match &self.source {
-            Source::Safetensors(files) => ["score.weight", "score_head.weight"].into_iter().find(|name| files.has(name)),
+            Source::Safetensors(files) => {
+                ["score.weight", "score_head.weight"].into_iter().find(|name| files.has(name))
+            }
             Source::Gguf(_) => None,
         }
     }

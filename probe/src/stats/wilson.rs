@@ -24,7 +24,11 @@ pub fn wilson_interval(successes: usize, n: usize) -> Result<Interval> {
         return Err(Error::TooFew { what: "trials of a share", got: 0, needed: 1 });
     }
     if successes > n {
-        return Err(Error::OutOfRange { what: "successes", got: successes as f64, expected: "at most as many as trials" });
+        return Err(Error::OutOfRange {
+            what: "successes",
+            got: successes as f64,
+            expected: "at most as many as trials",
+        });
     }
     let (share, n_trials) = (successes as f64 / n as f64, n as f64);
     let spread = Z * (share * (1.0 - share) / n_trials + Z * Z / (4.0 * n_trials * n_trials)).sqrt();

@@ -4,6 +4,7 @@ mod differences;
 mod phases;
 mod quality;
 mod results;
+mod shift;
 mod training;
 
 pub use differences::{cosine_profile, direction_cosines, scan_difference};
@@ -12,4 +13,5 @@ pub use quality::quality_curves;
 pub use results::{
     PlotSweep, control_curves, heatmap, layer_profile, onset_curves, place_heatmap, scan_title, slope_plot, sweep_plot,
 };
+pub use shift::score_shift_plot;
 pub use training::training_curves;

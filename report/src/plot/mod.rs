@@ -30,6 +30,7 @@ mod output;
 mod palette;
 mod profile;
 mod raster;
+mod score_shift;
 mod slopes;
 mod sweep_plot;
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use output::{is_ours, svg_string, write_both, write_png, write_svg};
 pub use palette::HeatmapColors;
 pub use profile::{Profile, ProfileSeries};
 pub use redline_probe::stats::{Estimate, Interval};
+pub use score_shift::{ScoreShiftPlot, ShiftAxis, ShiftPanel};
 pub use slopes::{RandomSlopes, SlopeGroup, SlopePlot};
 pub use sweep_plot::{CoherentRange, Control, ControlKind, FittedLine, SweepCoherence, SweepPlot, SweepPoint};
 

@@ -5,24 +5,28 @@ use std::path::Path;
 
 use anyhow::Context;
 use redline::data::corrupt::CorruptedRow;
+use redline::lab::Error;
 use redline::lab::contest::{
-    AlignerRun, Contest, ContestOptions, JudgeQuality, LabelledPairs, Standing, judge_labelled, upstream_answers,
+    AlignerRun, BestOf, Contest, ContestOptions, JudgeQuality, Keep, LabelledPairs, Standing, judge_labelled,
+    upstream_answers,
 };
 use redline::lab::correct::{Corrector, CorrectorOptions, WriteOptions};
-use redline::lab::judge::local::{FlawScore, RewardScore, ScoreJudge, SolutionScore};
+use redline::lab::judge::local::{FlawScore, RewardScore, Score, ScoreJudge, SolutionScore};
 use redline::lab::judge::record::{AnswerRecord, RecordLog, read_records};
-use redline::lab::judge::{Judge, JudgementLog, LoggedJudge, RecordedJudge, Watch, Which};
+use redline::lab::judge::{Dimension, Judge, JudgementLog, LoggedJudge, RecordedJudge, Watch, Which};
 use redline::lab::win_rate::ResampleOptions;
-use redline::lab::Error;
 use redline::model::Qac;
 use redline::serve::{JudgeOptions, Prices, ServerJudge};
 use serde_json::json;
 
 use crate::cli::EvaluateArgs;
 use crate::cli::judging::{JudgeSpec, SystemSpec};
+use crate::cli::writes::{ANSWERS, JUDGEMENTS};
+use crate::commands::evaluate::shift;
 use crate::commands::serve::environment_key;
 use crate::failure::hinted;
 use crate::observer::Shown;
+use crate::outputs::clear_for_log;
 use crate::{interrupt, models, output, rows};
 
 /// Judges systems, or the judge itself where the data say what people prefer.
@@ -59,7 +63,9 @@ fn quality(args: &EvaluateArgs, data: &Path, json: bool) -> anyhow::Result<()> {
             json!({ "judge": judge, "quality": all, "subsets": subsets })
         });
         let judges: Vec<_> = judges.collect();
-        return output::json(&json!({ "schema": "redline.judge-quality.v1", "data": data, "n_undecided": n_undecided, "judges": judges }));
+        return output::json(
+            &json!({ "schema": "redline.judge-quality.v1", "data": data, "n_undecided": n_undecided, "judges": judges }),
+        );
     }
     let header = ["judge", "pairs", "no verdict", "right", "swapped", "agrees with itself", "first place", "kappa"];
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
@@ -105,6 +111,16 @@ fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
         (None, Some(known)) => systems(args, known)?,
         (None, None) => return Err(hinted("there is nothing to judge", "give --data with --systems, or --answers")),
     };
+    if let Some(stem) = &judging.score_shift {
+        let [x, y] = &judging.judge[..] else {
+            return Err(hinted(
+                "--score-shift takes two judges",
+                "give --judge reward=PATH twice: to the right, upwards",
+            ));
+        };
+        let scores = [score(x, known.as_ref())?, score(y, known.as_ref())?];
+        return shift::run(args, stem, &answers, scores, json);
+    }
     let options = ContestOptions {
         dimensions: &judging.dimension,
         baseline: &judging.against,
@@ -124,31 +140,40 @@ fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
     }
 }
 
+/// An instrument of this program.
+fn score(spec: &JudgeSpec, known: Option<&Known>) -> anyhow::Result<Box<dyn Score>> {
+    let needs = |what: &str| hinted(format!("{what} judges by the rows"), "give --data with rows that it can judge by");
+    Ok(match spec {
+        JudgeSpec::Flaws => {
+            let flawed = known.and_then(|known| known.flawed.clone());
+            Box::new(FlawScore::new(flawed.ok_or_else(|| needs("flaws"))?))
+        }
+        JudgeSpec::Answer => Box::new(SolutionScore::new(&known.ok_or_else(|| needs("answer"))?.triples)),
+        JudgeSpec::Reward(folder) => Box::new(RewardScore::load(folder, false)?),
+        JudgeSpec::Cost(folder) => Box::new(RewardScore::load(folder, true)?),
+        JudgeSpec::Recorded(_) | JudgeSpec::Server { .. } => {
+            return Err(hinted(
+                "--choose-by takes an instrument that scores one text",
+                "give flaws, answer, reward=DIR or cost=DIR",
+            ));
+        }
+    })
+}
+
 /// The judge of a name, whose judgements are kept where that is asked for.
 fn judge(spec: &JudgeSpec, args: &EvaluateArgs, known: Option<&Known>) -> anyhow::Result<Box<dyn Judge>> {
     let judging = &args.judging;
-    let needs = |what: &str| hinted(format!("--judge {what} needs the rows"), "give --data with rows that it can judge by");
     let judge: Box<dyn Judge> = match spec {
-        JudgeSpec::Flaws => {
-            let flawed = known.and_then(|known| known.flawed.clone());
-            Box::new(ScoreJudge::new(FlawScore::new(flawed.ok_or_else(|| needs("flaws"))?)).map_err(Error::from)?)
-        }
-        JudgeSpec::Answer => {
-            let triples = &known.ok_or_else(|| needs("answer"))?.triples;
-            Box::new(ScoreJudge::new(SolutionScore::new(triples)).map_err(Error::from)?)
-        }
-        JudgeSpec::Reward(folder) | JudgeSpec::Cost(folder) => {
-            let score = RewardScore::load(folder, matches!(spec, JudgeSpec::Cost(_)))?;
-            Box::new(ScoreJudge::new(score).map_err(Error::from)?)
-        }
         JudgeSpec::Recorded(file) => {
             let judge = RecordedJudge::open(file, Which::default()).map_err(Error::from)?;
             judge.notes().iter().for_each(|note| output::note!("{note}"));
             return Ok(Box::new(judge));
         }
         JudgeSpec::Server { url, model } => Box::new(server(url, model, args)?),
+        local => Box::new(ScoreJudge::new(score(local, known)?).map_err(Error::from)?),
     };
     let Some(path) = &judging.judgements else { return Ok(judge) };
+    clear_for_log(path, JUDGEMENTS, args.force.force)?;
     let log = JudgementLog::open(path).map_err(Error::from)?;
     log.notes().iter().for_each(|note| output::note!("{note}"));
     Ok(Box::new(LoggedJudge::new(judge, log).map_err(Error::from)?))
@@ -176,6 +201,7 @@ fn systems(args: &EvaluateArgs, known: &Known) -> anyhow::Result<Vec<AnswerRecor
     let (mut log, mut answers) = match &args.out {
         None => (None, Vec::new()),
         Some(path) => {
+            clear_for_log(path, ANSWERS, args.force.force)?;
             let (log, records) = RecordLog::<AnswerRecord>::open(path).map_err(Error::from)?;
             records.note(path).into_iter().for_each(|note| output::note!("{note}"));
             (Some(log), records.rows)
@@ -183,7 +209,8 @@ fn systems(args: &EvaluateArgs, known: &Known) -> anyhow::Result<Vec<AnswerRecor
     };
     for system in &args.judging.systems {
         let name = system.to_string();
-        let is_there = |row: usize, answers: &[AnswerRecord]| answers.iter().any(|there| there.row == row && there.name() == name);
+        let is_there =
+            |row: usize, answers: &[AnswerRecord]| answers.iter().any(|there| there.row == row && there.name() == name);
         let open: Vec<(usize, &Qac)> =
             known.triples.iter().enumerate().filter(|(row, _)| !is_there(*row, &answers)).collect();
         let mut keep = |record: AnswerRecord| {
@@ -207,9 +234,29 @@ fn systems(args: &EvaluateArgs, known: &Known) -> anyhow::Result<Vec<AnswerRecor
                 };
                 run.answer(&open, &mut keep, &mut Shown::default())?;
             }
+            SystemSpec::BestOf(n) => best_of(args, known, *n, &open, &mut keep)?,
         }
     }
     Ok(answers)
+}
+
+/// The best of several draws of the unsteered Aligner.
+fn best_of(args: &EvaluateArgs, known: &Known, n: usize, open: &[(usize, &Qac)], keep: Keep<'_>) -> anyhow::Result<()> {
+    let judging = &args.judging;
+    let chooser = judging.choose_by.as_ref();
+    let chooser = chooser.ok_or_else(|| hinted("best-of-N is given, and nobody to choose", "give --choose-by"))?;
+    let mut score = score(chooser, Some(known))?;
+    let mut corrector = aligner(args, None)?;
+    corrector.draw_at(judging.draw_temperature);
+    let dimension = judging.dimension.first().copied().unwrap_or(Dimension::Overall);
+    let mut best = BestOf { n, chooser: &mut *score, dimension, seed: 0 };
+    output::note!("{}: at most {:.3} nats of KL divergence from one draw", best.name(), best.divergence_bound());
+    if judging.judge.contains(chooser) {
+        output::note!("warning: {} is chosen by a score that judges it too, so that its rate says little", best.name());
+    }
+    let (batch_rows, check) = (args.batch_rows, interrupt::check as redline::lab::correct::Check);
+    let mut run = AlignerRun { corrector: &mut corrector, coefficient: None, batch_rows, check };
+    Ok(best.answer(&mut run, open, keep, &mut Shown::default())?)
 }
 
 fn aligner(args: &EvaluateArgs, coefficient: Option<f32>) -> anyhow::Result<Corrector> {
@@ -246,7 +293,8 @@ fn cells(standing: &Standing) -> Vec<String> {
     match standing.outcome.found() {
         None => cells.extend(vec!["–".to_owned(); 7]),
         Some(outcome) => {
-            let interval = outcome.net_interval.map_or_else(String::new, |at| format!(" [{:.3}, {:.3}]", at.low, at.high));
+            let interval =
+                outcome.net_interval.map_or_else(String::new, |at| format!(" [{:.3}, {:.3}]", at.low, at.high));
             cells.extend([outcome.n, outcome.n_wins, outcome.n_ties, outcome.n_losses].map(|n| n.to_string()));
             cells.push(format!("{:.3}{interval}", outcome.net));
             cells.push(format!("{:.1} %", 100.0 * outcome.win_rate));

@@ -2,6 +2,7 @@
 
 mod contest;
 mod preferences;
+mod shift;
 
 use std::ops::ControlFlow;
 use std::path::Path;

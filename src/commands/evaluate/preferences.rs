@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use redline::lab::win_rate::{
-    Annotation, Controlled, GamedRow, Instruction, LengthControl, Regularisation, read_rows,
-};
+use redline::lab::win_rate::{Annotation, Controlled, GamedRow, Instruction, LengthControl, Regularisation, read_rows};
 use serde_json::json;
 
 use crate::cli::judging::JudgingArgs;
@@ -14,7 +12,8 @@ pub fn run(preferences: &Path, args: &JudgingArgs, json: bool) -> anyhow::Result
     let rows: Vec<Annotation> = read_rows(preferences)?;
     let instructions: Vec<Instruction> = args.instructions.as_deref().map(read_rows).transpose()?.unwrap_or_default();
     let gamed: Vec<GamedRow> = args.gamed.as_deref().map(read_rows).transpose()?.unwrap_or_default();
-    let found = LengthControl::of(&rows, &instructions, &gamed, Regularisation::CrossValidated).map_err(redline::lab::Error::from)?;
+    let found = LengthControl::of(&rows, &instructions, &gamed, Regularisation::CrossValidated)
+        .map_err(redline::lab::Error::from)?;
     if json { as_json(&found) } else { output::line(&as_text(&found)) }
 }
 
@@ -46,7 +45,12 @@ fn as_text(found: &LengthControl) -> String {
     lines.push(match found.controlled {
         Controlled::Rate(rate) => {
             let prediction = rate.prediction;
-            format!("length-controlled  {:.2} %{} (C {:.3})", prediction.win_rate, error(prediction.standard_error), rate.c)
+            format!(
+                "length-controlled  {:.2} %{} (C {:.3})",
+                prediction.win_rate,
+                error(prediction.standard_error),
+                rate.c
+            )
         }
         Controlled::Withheld(reason) => format!("length-controlled  none: {reason}"),
     });

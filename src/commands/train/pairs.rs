@@ -2,11 +2,9 @@
 
 use anyhow::Context;
 use redline::data::pairs::{Pairs, preference_pairs};
-use redline::model::train::checkpoint::load_parameters;
-use redline::model::train::preference::{
-    Pair, PairObjective, PairRun, Reference, reference_log_probs, train_pairs,
-};
 use redline::model::train::Outcome;
+use redline::model::train::checkpoint::load_parameters;
+use redline::model::train::preference::{Pair, PairObjective, PairRun, Reference, reference_log_probs, train_pairs};
 use redline::model::{Decoder, Model, Qac};
 use serde_json::{Value, json};
 
@@ -79,7 +77,10 @@ fn refuse_useless(args: &TrainArgs, objective: &PairObjective) -> anyhow::Result
         return Err(hinted(message, "leave --template out"));
     }
     if args.export.is_some() {
-        return Err(hinted("--export is for runs of corrections", "a run over pairs exports where it ends; --export-best takes its best step"));
+        return Err(hinted(
+            "--export is for runs of corrections",
+            "a run over pairs exports where it ends; --export-best takes its best step",
+        ));
     }
     if args.pairs.reference.is_some() && !objective.needs_reference() {
         let message = format!("--reference is given, but --objective {} compares with none", args.pairs.objective);

@@ -59,7 +59,8 @@ impl Score for FlawScore {
         let flaws = &self.rows[row].flaws;
         let count = |group: FlawGroup, is_counted: &dyn Fn(Fate) -> bool| {
             let fates = flaws.iter().zip(&judgement.fates);
-            fates.filter(|(flaw, fate)| FlawGroup::of(flaw.severity) == Some(group) && is_counted(**fate)).count() as f64
+            fates.filter(|(flaw, fate)| FlawGroup::of(flaw.severity) == Some(group) && is_counted(**fate)).count()
+                as f64
         };
         let damage = judgement.damage.unwrap_or(0.0);
         Ok(match dimension {
@@ -79,7 +80,8 @@ mod tests {
     use super::*;
     use crate::data::corrupt::{CorruptOptions, Corruptor};
 
-    const CLEAN: &str = "Bees collect nectar from flowers. They carry it home. The water in it dries off within 3 days.";
+    const CLEAN: &str =
+        "Bees collect nectar from flowers. They carry it home. The water in it dries off within 3 days.";
 
     #[test]
     fn mending_is_better_than_copying_and_deleting_is_harmless_but_no_help() {
@@ -90,14 +92,20 @@ mod tests {
         let has = |row: &CorruptedRow, group| row.flaws.iter().any(|flaw| FlawGroup::of(flaw.severity) == Some(group));
         let mut n = [0, 0];
         for (number, row) in rows.iter().enumerate() {
-            assert_eq!((of(number, &row.answer, Dimension::Overall), of(number, CLEAN, Dimension::Overall)), (0.0, 1.0));
+            assert_eq!(
+                (of(number, &row.answer, Dimension::Overall), of(number, CLEAN, Dimension::Overall)),
+                (0.0, 1.0)
+            );
             if has(row, FlawGroup::Harmful) {
-                assert!(of(number, &row.answer, Dimension::Harmless) < 0.0 && of(number, CLEAN, Dimension::Harmless) == 0.0);
+                assert!(
+                    of(number, &row.answer, Dimension::Harmless) < 0.0 && of(number, CLEAN, Dimension::Harmless) == 0.0
+                );
                 assert_eq!(of(number, "", Dimension::Harmless), 0.0);
                 n[0] += 1;
             }
             if has(row, FlawGroup::Helpful) {
-                let [copied, mended, deleted] = [&row.answer, CLEAN, "No."].map(|text| of(number, text, Dimension::Helpful));
+                let [copied, mended, deleted] =
+                    [&row.answer, CLEAN, "No."].map(|text| of(number, text, Dimension::Helpful));
                 assert!(mended == 1.0 && copied == 0.0 && deleted < mended, "{copied} {mended} {deleted}");
                 n[1] += 1;
             }

@@ -56,6 +56,20 @@ impl<F: FnMut(usize, &str, &str, Dimension) -> Result<Option<f64>>> Score for Sc
     }
 }
 
+impl Score for Box<dyn Score> {
+    fn id(&self) -> &str {
+        (**self).id()
+    }
+
+    fn template(&self) -> &str {
+        (**self).template()
+    }
+
+    fn score(&mut self, row: usize, question: &str, output: &str, dimension: Dimension) -> Result<Option<f64>> {
+        (**self).score(row, question, output, dimension)
+    }
+}
+
 /// What a score depends on: row, dimension, question and output.
 type Scored = (usize, Dimension, String, String);
 

@@ -1,4 +1,4 @@
-use super::super::test_files::{data_json, data_rows};
+use super::super::files_for_tests::{data_json, data_rows};
 use super::*;
 
 struct Published {

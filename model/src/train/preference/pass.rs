@@ -2,9 +2,9 @@
 
 use candle_core::{DType, Tensor};
 
+use super::Pair;
 use super::objective::{Completion, PairLoss, PreferenceOptions};
 use super::score::{ScoreLoss, ScorePair};
-use super::Pair;
 use crate::train::loss::{GradientOptions, GradientSums, Reads, Task, add_gradients, cross_entropy, states};
 use crate::train::{Example, Gradients, Parameters};
 use crate::{Chunk, Decoder, Error, NoHook, Past, Result};

@@ -143,12 +143,16 @@ struct PairWork<'a> {
 
 impl<'a> PairWork<'a> {
     fn new(run: PairRun<'a>) -> Result<Self> {
-        let refuse = |got: String, expected: &str| Err(Error::Request { what: "pairs to train on", got, expected: expected.into() });
+        let refuse = |got: String, expected: &str| {
+            Err(Error::Request { what: "pairs to train on", got, expected: expected.into() })
+        };
         if run.pairs.is_empty() {
             return refuse("none".into(), "at least one");
         }
         match run.reference {
-            None if run.objective.needs_reference() => return refuse("no reference".into(), "log-probabilities of one"),
+            None if run.objective.needs_reference() => {
+                return refuse("no reference".into(), "log-probabilities of one");
+            }
             Some(reference)
                 if (reference.training.len(), reference.held_out.len()) != (run.pairs.len(), run.held_out.len()) =>
             {

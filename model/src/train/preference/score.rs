@@ -67,7 +67,8 @@ impl ScoreLoss {
                 let gap = chosen - rejected - margin;
                 let (slope, sum) = (-log_sigmoid(-gap).exp(), chosen + rejected);
                 ScorePair {
-                    loss: -log_sigmoid(gap) + centre * sum * sum
+                    loss: -log_sigmoid(gap)
+                        + centre * sum * sum
                         + 0.5 * shrink * (chosen * chosen + rejected * rejected),
                     by_score: [
                         slope + 2.0 * centre * sum + shrink * chosen,
@@ -79,7 +80,9 @@ impl ScoreLoss {
                 let gap = rejected - chosen;
                 let slope = log_sigmoid(-gap).exp();
                 let mut pair = ScorePair { loss: -log_sigmoid(gap), by_score: [slope, -slope] };
-                for (place, (cost, is_safe)) in [chosen, rejected].into_iter().zip(is_safe.into_iter().flatten()).enumerate() {
+                for (place, (cost, is_safe)) in
+                    [chosen, rejected].into_iter().zip(is_safe.into_iter().flatten()).enumerate()
+                {
                     let sign = if is_safe { -1.0 } else { 1.0 };
                     pair.loss -= log_sigmoid(sign * cost);
                     pair.by_score[place] -= sign * log_sigmoid(-sign * cost).exp();

@@ -41,9 +41,9 @@ fn pairs(golden: &Golden) -> Vec<Pair> {
         chosen: example(row),
         rejected: example(n + row),
         margin: margins[row],
-        is_safe: golden.get("cost.safer_sign").map(|safer| {
-            [numbers(safer)[row] > 0.0, numbers(&golden["cost.unsafer_sign"])[row] > 0.0]
-        }),
+        is_safe: golden
+            .get("cost.safer_sign")
+            .map(|safer| [numbers(safer)[row] > 0.0, numbers(&golden["cost.unsafer_sign"])[row] > 0.0]),
     };
     (0..n).map(pair).collect()
 }

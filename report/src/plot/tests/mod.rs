@@ -4,5 +4,6 @@
 
 mod files;
 mod samples;
+mod score_shift;
 mod svg;
 mod text;

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Parts of scripts/quality_table.sh that are no work of the program.
+
+pairs FILE OUT: preference pairs of HH-RLHF as prompt, chosen, rejected, without those that are AlpacaEval's instructions.
+held-out PAIRS RUN OUT PROGRAM: the pairs that the run of a reward model held out, as labelled pairs: the chosen one is output 1 in every other row.
+report FOLDER JSON MARKDOWN: one JSON of all results; the tables between the markers of the Markdown file.
+"""
+import gzip
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+
+def lines(path):
+    opened = gzip.open(path, "rt") if str(path).endswith(".gz") else open(path)
+    with opened as file:
+        return [json.loads(line) for line in file]
+
+
+def write(path, rows):
+    Path(path).write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def pairs(file, out):
+    rows = [row for row in lines(file) if not row.get("in_alpaca_eval")]
+    write(out, [{"prompt": row["question"], "chosen": row["chosen"], "rejected": row["rejected"]} for row in rows])
+
+
+def held_out(pairs_file, run, out, program):
+    """The split of `train`: by question, share 0.3, seed 0; held to the number that the run says."""
+    if Path(out).exists():
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        parts = [f"{folder}/train.jsonl", f"{folder}/held-out.jsonl"]
+        subprocess.run([program, "data", "split", pairs_file, "--share", "0.3", "--seed", "0", "--out", parts[0], "--held-out", parts[1]], check=True)
+        rows = lines(parts[1])
+    expected = json.loads((Path(run) / "summary.json").read_text())["held_out"]["n"]
+    print(f"{out}: {len(rows)} rows, the run held out {expected} pairs", file=sys.stderr)
+    labelled = []
+    for place, row in enumerate(rows):
+        chosen, rejected = row["correction"] if "correction" in row else row["chosen"], row["answer"] if "answer" in row else row["rejected"]
+        first = place % 2 == 0
+        question = row.get("question", row.get("prompt"))
+        labelled.append({"question": question, "output_1": chosen if first else rejected, "output_2": rejected if first else chosen, "label": 1 if first else 2})
+    write(out, labelled)
+
+
+def share(value):
+    return f"{100 * value:.0f} %"
+
+
+def table(folder, name):
+    """A line a system: win, tie, loss and net by each judge."""
+    by_judge = {judge: json.loads((folder / f"{name}-{judge}.json").read_text())["contests"][0] for judge in ("flaws", "harmless", "helpful")}
+    columns = [("flaws", "overall"), ("flaws", "harmless"), ("flaws", "helpful"), ("harmless", "harmless"), ("helpful", "helpful")]
+    names = ["oracle: overall", "oracle: harmless", "oracle: helpful", "reward: harmless", "reward: helpful"]
+    text = ["| system | " + " | ".join(names) + " | length | tokens | seconds |", "| --- |" + " --- |" * len(names) + " --: | --: | --: |"]
+    for system in by_judge["flaws"]["systems"]:
+        cells = []
+        for judge, dimension in columns:
+            standing = next(s for s in by_judge[judge]["standings"] if s["system"] == system and s["dimension"] == dimension)
+            outcome = standing["outcome"]["found"]
+            interval = outcome["net_interval"]
+            cells.append(f"{outcome['net']:+.2f} [{interval['low']:.2f}, {interval['high']:.2f}] ({outcome['n_wins']}/{outcome['n_ties']}/{outcome['n_losses']})")
+        means = standing["means"]
+        text.append(f"| {system} | " + " | ".join(cells) + f" | {means['length']:.0f} | {means['n_tokens']:.0f} | {means['seconds']:.2f} |")
+    base = standing["baseline_means"]
+    text.append("| upstream | " + " | ".join(["0"] * len(names)) + f" | {base['length']:.0f} | 0 | 0 |")
+    return text, by_judge
+
+
+def report(folder, to_json, to_markdown):
+    folder = Path(folder)
+    result = {"schema": "redline.quality-table.v1", "rewards": {}, "cross": {}, "aligners": {}}
+    text = ["| reward model on | pairs | left-out pairs in the right order | held out [95 %] | the other's held-out pairs |", "| --- | --: | --: | --- | --: |"]
+    for kind in ("harmless", "helpful"):
+        found = json.loads((folder / f"reward-{kind}" / "summary.json").read_text())
+        result["rewards"][kind] = found
+        cross = {}
+        other = "helpful" if kind == "harmless" else "harmless"
+        cross = json.loads((folder / f"cross-{kind}-on-{other}.json").read_text())["judges"][0]["quality"]
+        result["cross"][kind] = {other: cross}
+        held = found["held_out"]
+        interval = held["interval"]
+        text.append(f"| {kind} | {found['n_training']} | {share(found['left_out_accuracy'])} | {100 * held['accuracy']:.1f} % [{100 * interval['low']:.1f}, {100 * interval['high']:.1f}] of {held['n']} | "
+                    + f"{100 * cross['accuracy_first']:.1f} % of {cross['n']} |")
+    markdown = Path(to_markdown).read_text()
+    markdown = between(markdown, "rewards", text)
+    for name in ("embedded", "smollm2"):
+        if not (folder / f"{name}-helpful.json").exists():
+            print(f"NOT MEASURED: {name}", file=sys.stderr)
+            continue
+        rows, result["aligners"][name] = table(folder, name)
+        markdown = between(markdown, name, rows)
+    Path(to_json).write_text(json.dumps(result, indent=1) + "\n")
+    Path(to_markdown).write_text(markdown)
+
+
+def between(markdown, name, rows):
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    before, rest = markdown.split(begin)
+    return before + begin + "\n\n" + "\n".join(rows) + "\n\n" + end + rest.split(end)[1]
+
+
+def main():
+    verb, *arguments = sys.argv[1:] or [""]
+    verbs = {"pairs": pairs, "held-out": held_out, "report": report}
+    if verb not in verbs:
+        sys.exit(__doc__)
+    verbs[verb](*arguments)
+
+
+main()
