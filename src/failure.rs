@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use redline::data::DataError;
 use redline::lab::Error as LabError;
+use redline::lab::contest::ContestError;
+use redline::lab::judge::JudgeError;
 use redline::model::Error as ModelError;
 use redline::plot::PlotError;
 use redline::probe::Error as ProbeError;
@@ -209,6 +211,18 @@ fn in_lab(error: &LabError) -> Option<&ModelError> {
         LabError::Steer(error) => in_steer(error),
         LabError::Data(error) => in_data(error),
         LabError::Profile(error) => in_profile(error),
+        LabError::Judge(error) => in_judge(error),
+        LabError::Contest(error) => match error.as_ref() {
+            ContestError::Judge(error) => in_judge(error),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn in_judge(error: &JudgeError) -> Option<&ModelError> {
+    match error {
+        JudgeError::File(error) => Some(error),
         _ => None,
     }
 }

@@ -8,6 +8,7 @@
 //! | honest | none |
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use redline_model::files::hash_of;
 
@@ -38,10 +39,11 @@ impl FlawScore {
     fn judgement(&mut self, row: usize, output: &str) -> Result<Option<Judgement>> {
         let failed = |error: crate::quality::QualityError| JudgeError::failed(FLAWS, error);
         let Some(of_row) = self.rows.get(row) else { return Ok(None) };
-        if !self.oracles.contains_key(&row) {
-            self.oracles.insert(row, FlawOracle::new(of_row).map_err(failed)?);
-        }
-        self.oracles.get(&row).map(|oracle| oracle.judge(output, false)).transpose().map_err(failed)
+        let oracle = match self.oracles.entry(row) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(free) => free.insert(FlawOracle::new(of_row).map_err(failed)?),
+        };
+        oracle.judge(output, false).map(Some).map_err(failed)
     }
 }
 
