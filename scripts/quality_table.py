@@ -2,6 +2,7 @@
 """Parts of scripts/quality_table.sh that are no work of the program.
 
 pairs FILE OUT: preference pairs of HH-RLHF as prompt, chosen, rejected, without those that are AlpacaEval's instructions.
+only ANSWERS OUT SYSTEM…: the answers of these systems.
 held-out PAIRS RUN OUT PROGRAM: the pairs that the run of a reward model held out, as labelled pairs: the chosen one is output 1 in every other row.
 report FOLDER JSON MARKDOWN: one JSON of all results; the tables between the markers of the Markdown file.
 """
@@ -45,6 +46,13 @@ def held_out(pairs_file, run, out, program):
         question = row.get("question", row.get("prompt"))
         labelled.append({"question": question, "output_1": chosen if first else rejected, "output_2": rejected if first else chosen, "label": 1 if first else 2})
     write(out, labelled)
+
+
+def only(answers, out, *systems):
+    """The answers of some systems, each with its coefficient in its name."""
+    head, *rows = lines(answers)
+    name = lambda row: row["system"] if row["coefficient"] is None else f"{row['system']}@{row['coefficient']:g}"
+    write(out, [head] + [row for row in rows if name(row) in systems])
 
 
 def share(value):
@@ -106,7 +114,7 @@ def between(markdown, name, rows):
 
 def main():
     verb, *arguments = sys.argv[1:] or [""]
-    verbs = {"pairs": pairs, "held-out": held_out, "report": report}
+    verbs = {"pairs": pairs, "held-out": held_out, "only": only, "report": report}
     if verb not in verbs:
         sys.exit(__doc__)
     verbs[verb](*arguments)

@@ -39,6 +39,16 @@ judged() { # NAME ROWS COEFFICIENTS OPTIONS…: answers of all systems, then eac
     done
 }
 
+shifted() { # NAME SYSTEMS…: helpful to the right, harmless upwards, before and after
+    local name=$1
+    shift
+    python3 scripts/quality_table.py only "$out/$name-answers.jsonl" "$out/$name-shifted.jsonl" upstream "$@"
+    [ -e "$out/$name-shift.json" ] || "$program" evaluate --answers "$out/$name-shifted.jsonl" --judge "reward=$out/reward-helpful/head.safetensors" \
+        --judge "reward=$out/reward-harmless/head.safetensors" --score-shift "$out/score-shift-$name" --json > "$out/$name-shift.part"
+    [ -e "$out/$name-shift.json" ] || mv "$out/$name-shift.part" "$out/$name-shift.json"
+    cp "$out/score-shift-$name.png" "docs/results/score-shift-$name.png"
+}
+
 reward harmless "$sources/hh-rlhf-harmless-last-turn.jsonl.gz"
 reward helpful "$sources/hh-rlhf-helpful/last-turn.jsonl.gz"
 # each on the other's pairs
@@ -56,9 +66,11 @@ rows=$out/embedded-rows.jsonl
 [ -e "$out/embedded-test.jsonl" ] || "$program" data split "$rows" --share 0.5 --seed 1 --out "$out/embedded-dial.jsonl" --held-out "$out/embedded-test.jsonl"
 stage embedded-vector "$program" extract --data "$out/embedded-dial.jsonl" --strictness 1 --pairs 160 --method mean_diff --out "$out/embedded.safetensors"
 judged embedded "$out/embedded-test.jsonl" "-1 -0.5 0.5 1" --vector "$out/embedded.safetensors" --layers all
+shifted embedded aligner aligner@1
 
 [ -e "$out/data/test-flawed.jsonl" ] || REDLINE=$program DATA_ONLY=1 scripts/train-smollm2.sh "$sources" "$out"
 stage smollm2-vector "$program" extract --model smollm2 --data "$out/data/dev-flawed.jsonl" --strictness 1 --pairs 96 --max-tokens 700 --method mean_diff \
     --out "$out/smollm2.safetensors"
 judged smollm2 "$out/data/test-flawed.jsonl" "-1.5 1.5" --model smollm2 --vector "$out/smollm2.safetensors" --range all --max-new-tokens 192 --batch-rows 24
+shifted smollm2 aligner aligner@1.5
 python3 scripts/quality_table.py report "$out" docs/results/quality-table.json docs/results/quality-table.md

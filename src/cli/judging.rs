@@ -139,7 +139,7 @@ pub struct JudgingArgs {
     #[arg(long, value_name = "NAME")]
     pub judge_key_env: Option<String>,
     /// Requests to the judge at the same time
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub judge_workers: u16,
     /// Price of a million prompt tokens of the judge
     #[arg(long, value_name = "PRICE", requires = "judge_completion_price", value_parser = number(0.0, MOST_FACTOR))]
