@@ -40,6 +40,12 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Whether nothing was there to compare.
+    pub fn is_empty(&self) -> bool {
+        let numbers = [self.hidden_max_rel, self.logits_max_rel, self.steered_logits_max_rel];
+        numbers.iter().all(Option::is_none) && self.greedy_equal.is_none()
+    }
+
     /// Whether everything there is lies within `tolerance`.
     pub fn within(&self, tolerance: f64) -> bool {
         let numbers = [self.hidden_max_rel, self.logits_max_rel, self.steered_logits_max_rel];

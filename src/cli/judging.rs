@@ -22,7 +22,12 @@ pub enum JudgeSpec {
     /// A cost model.
     Cost(PathBuf),
     /// A file of judgements.
-    Recorded(PathBuf),
+    Recorded {
+        /// Where it is.
+        file: PathBuf,
+        /// Which judge of several.
+        judge: Option<String>,
+    },
     /// A model behind an address.
     Server {
         /// Its URL.
@@ -36,19 +41,30 @@ impl FromStr for JudgeSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const FORMS: &str = "give flaws, answer, reward=DIR, cost=DIR, recorded=FILE or URL#MODEL";
+        const FORMS: &str = "give flaws, answer, reward=DIR, cost=DIR, recorded=FILE (recorded=FILE#JUDGE where it holds several) or URL#MODEL";
         let path = |path: &str| if path.is_empty() { Err(FORMS.to_owned()) } else { Ok(PathBuf::from(path)) };
         match (text, text.split_once('='), text.rsplit_once('#')) {
             ("flaws", ..) => Ok(Self::Flaws),
             ("answer", ..) => Ok(Self::Answer),
             (_, Some(("reward", folder)), _) => path(folder).map(Self::Reward),
             (_, Some(("cost", folder)), _) => path(folder).map(Self::Cost),
-            (_, Some(("recorded", file)), _) => path(file).map(Self::Recorded),
+            (_, Some(("recorded", file)), _) => path(file).map(recorded),
             (_, _, Some((url, model))) if url.contains("://") && !model.is_empty() => {
                 Ok(Self::Server { url: url.into(), model: model.into() })
             }
             _ => Err(FORMS.into()),
         }
+    }
+}
+
+/// A file of judgements; what stands behind a # that is not in its name says which judge.
+fn recorded(file: PathBuf) -> JudgeSpec {
+    let text = file.to_string_lossy().into_owned();
+    match text.split_once('#') {
+        Some((name, judge)) if !file.exists() && !name.is_empty() && !judge.is_empty() => {
+            JudgeSpec::Recorded { file: name.into(), judge: Some(judge.into()) }
+        }
+        _ => JudgeSpec::Recorded { file, judge: None },
     }
 }
 
@@ -61,7 +77,7 @@ pub enum SystemSpec {
     /// The answers as they are.
     Upstream,
     /// The Aligner, at a coefficient where one is given.
-    Aligner(Option<f32>),
+    Aligner(Option<f64>),
     /// The best of so many sampled corrections.
     BestOf(usize),
 }
@@ -79,8 +95,9 @@ impl FromStr for SystemSpec {
             ("upstream", _) => Ok(Self::Upstream),
             ("aligner", _) => Ok(Self::Aligner(None)),
             (_, Some(coefficient)) => {
-                let number = coefficient.parse::<f32>().ok().filter(|number| number.is_finite());
-                number.map(|coefficient| Self::Aligner(Some(coefficient))).ok_or_else(|| FORMS.to_owned())
+                // as the model computes with it, -0 is 0
+                let number = coefficient.parse::<f64>().ok().filter(|number| (*number as f32).is_finite());
+                number.map(|coefficient| Self::Aligner(Some(coefficient + 0.0))).ok_or_else(|| FORMS.to_owned())
             }
             _ => Err(FORMS.into()),
         }
@@ -103,7 +120,7 @@ impl fmt::Display for SystemSpec {
 #[command(next_help_heading = "Systems and judges")]
 pub struct JudgingArgs {
     /// Who judges; may be repeated: flaws (rows that carry their flaws), answer (results of solutions), reward=DIR or cost=DIR (a model with a
-    /// scalar head), recorded=FILE (judgements), URL#MODEL (any OpenAI-compatible server). Rows of --data with output_1, output_2 and a label tell
+    /// scalar head), recorded=FILE (judgements; recorded=FILE#JUDGE where it holds several), URL#MODEL (any OpenAI-compatible server). Rows of --data with output_1, output_2 and a label tell
     /// how good the judge is
     #[arg(long, value_name = "JUDGE")]
     pub judge: Vec<JudgeSpec>,
@@ -112,7 +129,7 @@ pub struct JudgingArgs {
     #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "judge")]
     pub systems: Vec<SystemSpec>,
     /// Who chooses the best of N: flaws, answer, reward=DIR or cost=DIR; better somebody else than who judges
-    #[arg(long, value_name = "JUDGE")]
+    #[arg(long, value_name = "JUDGE", requires = "systems")]
     pub choose_by: Option<JudgeSpec>,
     /// Temperature of the draws of best-of-N
     #[arg(long, default_value_t = 1.0, value_parser = number(0.01, 100.0))]
@@ -121,16 +138,16 @@ pub struct JudgingArgs {
     #[arg(long, value_name = "FILE", requires = "judge", conflicts_with = "systems")]
     pub answers: Option<PathBuf>,
     /// By what outputs are compared: helpful, harmless, honest, overall
-    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "overall")]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "overall", requires = "judge")]
     pub dimension: Vec<Dimension>,
     /// The system that the others are compared with
-    #[arg(long, value_name = "NAME", default_value = "upstream")]
+    #[arg(long, value_name = "NAME", default_value = "upstream", requires = "judge")]
     pub against: String,
     /// How verdicts in both orders become one: both (a win only where they agree), mean, arena, logprob [default: what suits the judge]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "judge")]
     pub rule: Option<Rule>,
     /// Keep the judgements in this file; one that is there is continued, and nothing in it is asked again
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "judge", conflicts_with = "score_shift")]
     pub judgements: Option<PathBuf>,
     /// How a server is asked: letter, five, logprob, score
     #[arg(long, value_name = "NAME", default_value = "letter")]

@@ -118,6 +118,12 @@ fn triples(args: &CheckArgs) -> anyhow::Result<Vec<Qac>> {
 fn against(args: &CheckArgs, reference: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let model = open_model(&args.model_args())?;
     let comparison = compare(&model.decoder, reference)?;
+    if comparison.is_empty() {
+        return Err(hinted(
+            format!("{}: holds no numbers to compare", reference.display()),
+            "a file of pairs is compared with --objective dpo or --objective reward",
+        ));
+    }
     let passes = comparison.within(args.tolerance);
     if json {
         let mut value = serde_json::to_value(&comparison)?;

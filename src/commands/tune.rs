@@ -157,7 +157,8 @@ fn policy_text(policy: &Policy) -> String {
         false => "no better than one coefficient for all, so a profile keeps that",
     };
     format!(
-        "per request  {:.3} + {:.3} · score: utility {policy_utility:.3} on {n_test} other questions, {constant_utility:.3} at {constant} for all          (difference {}; {hindsight_utility:.3} with hindsight); {kept}",
+        "per request  {:.3} + {:.3} · score: utility {policy_utility:.3} on {n_test} other questions, {constant_utility:.3} at {constant} for all \
+         (difference {}; {hindsight_utility:.3} with hindsight); {kept}",
         line.intercept,
         line.slope,
         interval(&tested.difference),

@@ -49,6 +49,15 @@ fn llama_as_gguf() {
     assert_passes(&tiny.path("model.gguf"), &golden("llama/expected.safetensors"));
 }
 
+#[test]
+fn a_reference_without_numbers_does_not_pass() {
+    for pairs in ["dpo/expected.safetensors", "reward/expected.safetensors"] {
+        let (ran, _) = check(&golden("llama"), &golden(pairs));
+        assert!(ran.code == 1 && ran.stderr.contains("holds no numbers to compare"), "{pairs}: {}", ran.stderr);
+        assert!(ran.stderr.contains("--objective"), "{}", ran.stderr);
+    }
+}
+
 /// The reference of `llama` with one tensor changed.
 fn damaged(folder: &Path, name: &str, change: impl FnOnce(&Tensor) -> Tensor) -> std::path::PathBuf {
     let path = golden("llama/expected.safetensors");

@@ -186,3 +186,49 @@ fn judges_that_are_none_are_refused_with_their_forms() {
     let refused = run(folder.path(), &words(secret));
     assert!(refused.code == 1 && !refused.stderr.contains("secret"), "{}", refused.stderr);
 }
+
+#[test]
+fn systems_keep_the_names_they_are_given_and_outputs_belong_to_their_rows() {
+    let tiny = Tiny::new();
+    tiny.extract();
+    let line = "evaluate --model model --data triples.jsonl --prompts 3 --max-new-tokens 6 --vector vector.safetensors \
+                --systems upstream,aligner@0.1,aligner@1.0 --against aligner@1.0 --judge answer --out answers.jsonl";
+    let written = || lines(&tiny.path("answers.jsonl"));
+    let first = json(tiny.folder(), &words(line));
+    assert_eq!(first["contests"][0]["baseline"], "aligner@1");
+    assert!(written().iter().any(|row| row["coefficient"] == 0.1));
+    // a number that has no short form in f32 is found again
+    let n_rows = written().len();
+    let again = succeed(tiny.folder(), &words(line));
+    assert!(again.stderr.contains("9 of its 9 outputs are used"), "{}", again.stderr);
+    assert_eq!(written().len(), n_rows);
+
+    // the same numbers of other rows
+    let mut others = crate::fixture::triples(6);
+    others.remove(0);
+    crate::fixture::write_triples(&tiny.path("others.jsonl"), &others);
+    let refused = run(tiny.folder(), &words(&line.replace("triples", "others")));
+    assert!(refused.code == 1 && refused.stderr.contains("row 0 has another question"), "{}", refused.stderr);
+}
+
+#[test]
+fn what_would_have_no_effect_or_fail_late_is_refused_before_anything_is_written() {
+    let tiny = Tiny::new();
+    tiny.extract();
+    let all = "evaluate --model model --data triples.jsonl --out out.jsonl";
+    let cases = [
+        ("--vector vector.safetensors", "without a vector"),
+        ("--vector vector.safetensors --systems upstream,aligner --judge answer", "no system is steered"),
+        ("--systems upstream,aligner --judge answer --against nobody", "no such system"),
+        ("--systems upstream,aligner --judge answer --judge recorded=nobody.jsonl", "nobody.jsonl"),
+        ("--systems upstream,aligner --judge answer --judge reward=nobody", "nobody"),
+        ("--systems upstream,aligner --judge http://localhost:1/v1#m --rule logprob", "--judge-form logprob"),
+        ("--systems upstream,aligner --judge http://localhost:1/v1#m --judge-key-env sk-12", "no name of one"),
+        ("--systems upstream,aligner --judge flaws", "flaws judges by the rows"),
+    ];
+    for (options, message) in cases {
+        let refused = run(tiny.folder(), &words(&format!("{all} {options}")));
+        assert!(refused.code == 1 && refused.stderr.contains(message), "{options}: {}", refused.stderr);
+        assert!(!refused.stderr.contains("sk-12") && !tiny.path("out.jsonl").exists(), "{options}");
+    }
+}

@@ -212,13 +212,14 @@ impl JudgeError {
             Self::OtherQuestion { .. } => "the outputs were made on different files of rows; keep them apart",
             Self::SomeMargins { .. } => "give all preferences a margin or none",
             Self::NoJudgements { .. } => "run the judge first",
-            Self::SeveralJudges { .. } => "say which judge is meant",
+            Self::SeveralJudges { .. } => "say which judge is meant: --judge recorded=FILE#JUDGE",
             Self::NoSuchJudge { .. } => "name one of those that are there",
             Self::NotRecorded { .. } => "ask the judge itself, with the file as its log: only what is missing is asked",
             Self::JudgeId { .. } => "name the model and the address without user, password or query",
             Self::Score { .. } => "give no score where the instrument cannot tell",
             Self::Tolerance { .. } => "0 makes ties of equal scores only",
-            Self::Count { .. } | Self::Unasked { .. } | Self::Failed { .. } => return None,
+            Self::Failed { .. } => "the same command goes on; with --judgements FILE it asks only what is missing",
+            Self::Count { .. } | Self::Unasked { .. } => return None,
         })
     }
 }

@@ -17,8 +17,10 @@ use super::run::Outcome;
 use super::said::{Said, Unread};
 use super::tally::{Spent, Tally, add};
 
-/// Longest wait before the next attempt, whatever the server asks for.
+/// Longest wait before the next attempt where the server names none.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Longest wait that a server is granted.
+const LONGEST_WISH: Duration = Duration::from_secs(3600);
 /// The limit of tokens, by its old name and by its new one. Servers refuse a request with both.
 const LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
 
@@ -163,7 +165,7 @@ impl Asker {
     async fn wait(&self, attempt: u32, error: &UpstreamError) {
         let doubled = self.options.first_wait.saturating_mul(1 << (attempt - 1).min(16));
         let wished = Duration::from_secs(error.retry_after().unwrap_or(0));
-        let wait = doubled.max(wished).min(LONGEST_WAIT);
+        let wait = doubled.min(LONGEST_WAIT).max(wished.min(LONGEST_WISH));
         match error {
             UpstreamError::Status { status: 429, .. } => self.pace.hold(wait),
             _ => tokio::time::sleep(wait).await,

@@ -17,7 +17,7 @@ pub struct JudgeOptions {
     pub n_attempts: u32,
     /// Longest wait for a reply.
     pub timeout: Duration,
-    /// Wait before the second attempt; it doubles with each one, to a minute at most. Where the server names a longer one, that one is kept.
+    /// Wait before the second attempt; it doubles with each one, to a minute at most. Where the server names a longer one, that one is kept, to an hour at most.
     pub first_wait: Duration,
     /// What tokens cost; none where that is not known.
     pub prices: Option<Prices>,

@@ -13,16 +13,16 @@ use redline::lab::contest::{
 use redline::lab::correct::{Corrector, CorrectorOptions, WriteOptions};
 use redline::lab::judge::local::{FlawScore, RewardScore, Score, ScoreJudge, SolutionScore};
 use redline::lab::judge::record::{AnswerRecord, RecordLog, read_records};
-use redline::lab::judge::{Dimension, Judge, JudgementLog, LoggedJudge, RecordedJudge, Watch, Which};
-use redline::lab::win_rate::ResampleOptions;
+use redline::lab::judge::{Dimension, Form, Judge, JudgementLog, LoggedJudge, RecordedJudge, Watch, Which};
+use redline::lab::win_rate::{ResampleOptions, Rule};
 use redline::model::Qac;
 use redline::serve::{JudgeOptions, Prices, ServerJudge};
 use serde_json::json;
 
 use crate::cli::EvaluateArgs;
-use crate::cli::judging::{JudgeSpec, SystemSpec};
+use crate::cli::judging::{JudgeSpec, JudgingArgs, SystemSpec};
 use crate::cli::writes::{ANSWERS, JUDGEMENTS};
-use crate::commands::evaluate::shift;
+use crate::commands::evaluate::{shift, useless};
 use crate::commands::serve::environment_key;
 use crate::failure::hinted;
 use crate::observer::Shown;
@@ -32,8 +32,14 @@ use crate::{interrupt, models, output, rows};
 /// Judges systems, or the judge itself where the data say what people prefer.
 pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
     match &args.data {
-        Some(data) if is_labelled(data)? => quality(args, data, json),
-        _ => contests(args, json),
+        Some(data) if is_labelled(data)? => {
+            useless::refuse_for_pairs(args)?;
+            quality(args, data, json)
+        }
+        _ => {
+            useless::refuse_for_systems(args)?;
+            contests(args, json)
+        }
     }
 }
 
@@ -47,6 +53,13 @@ fn is_labelled(path: &Path) -> anyhow::Result<bool> {
 fn quality(args: &EvaluateArgs, data: &Path, json: bool) -> anyhow::Result<()> {
     let LabelledPairs { mut pairs, n_undecided } = LabelledPairs::read(data).map_err(Error::from)?;
     pairs.truncate(args.prompts);
+    if n_undecided > 0 {
+        output::note!(
+            "{}: {} left out: people do not agree on them",
+            data.display(),
+            output::rows_in_words(n_undecided)
+        );
+    }
     let mut found = Vec::new();
     for spec in &args.judging.judge {
         let mut judge = judge(spec, args, None)?;
@@ -102,11 +115,16 @@ impl Known {
 fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
     let judging = &args.judging;
     let known = Known::read(args)?;
+    ready(args, known.as_ref())?;
+    let baseline = against(judging);
     let answers = match (&judging.answers, &known) {
         (Some(path), _) => {
             let records = read_records::<AnswerRecord>(path).map_err(Error::from)?;
             records.note(path).into_iter().for_each(|note| output::note!("{note}"));
-            records.rows
+            match &known {
+                Some(known) => of_rows(path, records.rows, &known.triples)?,
+                None => records.rows,
+            }
         }
         (None, Some(known)) => systems(args, known)?,
         (None, None) => return Err(hinted("there is nothing to judge", "give --data with --systems, or --answers")),
@@ -123,7 +141,7 @@ fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
     }
     let options = ContestOptions {
         dimensions: &judging.dimension,
-        baseline: &judging.against,
+        baseline: &baseline,
         rule: judging.rule,
         references: None,
         resamples: ResampleOptions::default(),
@@ -140,6 +158,50 @@ fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
     }
 }
 
+/// The baseline by the name that the answers have: `aligner@1.0` is `aligner@1`.
+fn against(judging: &JudgingArgs) -> String {
+    judging.against.parse::<SystemSpec>().map_or_else(|_| judging.against.clone(), |system| system.to_string())
+}
+
+/// Finds out before anything is written or paid for whether all judges can be asked, and whether the baseline is among the systems.
+fn ready(args: &EvaluateArgs, known: Option<&Known>) -> anyhow::Result<()> {
+    let judging = &args.judging;
+    let names: Vec<String> = judging.systems.iter().map(SystemSpec::to_string).collect();
+    let baseline = against(judging);
+    if !names.is_empty() && !names.contains(&baseline) && !args.out.as_ref().is_some_and(|out| out.exists()) {
+        return Err(hinted(
+            format!("--against {baseline}: no such system; there are {}", names.join(", ")),
+            "add it to --systems, or give one of them",
+        ));
+    }
+    let has_probabilities = |spec: &JudgeSpec| match spec {
+        JudgeSpec::Server { .. } => judging.judge_form == Form::LogProb,
+        _ => true,
+    };
+    if judging.rule == Some(Rule::LogProb) && !judging.judge.iter().all(has_probabilities) {
+        return Err(hinted(
+            "--rule logprob takes probabilities, and a server is asked for none",
+            "give --judge-form logprob",
+        ));
+    }
+    for spec in judging.judge.iter().chain(&judging.choose_by) {
+        match spec {
+            JudgeSpec::Recorded { file, judge } => drop(recorded(file, judge.as_deref())?),
+            JudgeSpec::Server { url, model } => drop(server(url, model, args)?),
+            // a model is loaded when its turn comes
+            JudgeSpec::Reward(path) | JudgeSpec::Cost(path) => {
+                std::fs::metadata(path).with_context(|| path.display().to_string())?;
+            }
+            JudgeSpec::Flaws | JudgeSpec::Answer => drop(score(spec, known)?),
+        }
+    }
+    Ok(())
+}
+
+fn recorded(file: &Path, judge: Option<&str>) -> anyhow::Result<RecordedJudge> {
+    Ok(RecordedJudge::open(file, Which { judge, ..Which::default() }).map_err(Error::from)?)
+}
+
 /// An instrument of this program.
 fn score(spec: &JudgeSpec, known: Option<&Known>) -> anyhow::Result<Box<dyn Score>> {
     let needs = |what: &str| hinted(format!("{what} judges by the rows"), "give --data with rows that it can judge by");
@@ -151,9 +213,9 @@ fn score(spec: &JudgeSpec, known: Option<&Known>) -> anyhow::Result<Box<dyn Scor
         JudgeSpec::Answer => Box::new(SolutionScore::new(&known.ok_or_else(|| needs("answer"))?.triples)),
         JudgeSpec::Reward(folder) => Box::new(RewardScore::load(folder, false)?),
         JudgeSpec::Cost(folder) => Box::new(RewardScore::load(folder, true)?),
-        JudgeSpec::Recorded(_) | JudgeSpec::Server { .. } => {
+        JudgeSpec::Recorded { .. } | JudgeSpec::Server { .. } => {
             return Err(hinted(
-                "--choose-by takes an instrument that scores one text",
+                "--choose-by and --score-shift take instruments that score one text",
                 "give flaws, answer, reward=DIR or cost=DIR",
             ));
         }
@@ -164,11 +226,8 @@ fn score(spec: &JudgeSpec, known: Option<&Known>) -> anyhow::Result<Box<dyn Scor
 fn judge(spec: &JudgeSpec, args: &EvaluateArgs, known: Option<&Known>) -> anyhow::Result<Box<dyn Judge>> {
     let judging = &args.judging;
     let judge: Box<dyn Judge> = match spec {
-        JudgeSpec::Recorded(file) => {
-            let judge = RecordedJudge::open(file, Which::default()).map_err(Error::from)?;
-            judge.notes().iter().for_each(|note| output::note!("{note}"));
-            return Ok(Box::new(judge));
-        }
+        // it tells its notes itself
+        JudgeSpec::Recorded { file, judge } => return Ok(Box::new(recorded(file, judge.as_deref())?)),
         JudgeSpec::Server { url, model } => Box::new(server(url, model, args)?),
         local => Box::new(ScoreJudge::new(score(local, known)?).map_err(Error::from)?),
     };
@@ -204,7 +263,16 @@ fn systems(args: &EvaluateArgs, known: &Known) -> anyhow::Result<Vec<AnswerRecor
             clear_for_log(path, ANSWERS, args.force.force)?;
             let (log, records) = RecordLog::<AnswerRecord>::open(path).map_err(Error::from)?;
             records.note(path).into_iter().for_each(|note| output::note!("{note}"));
-            (Some(log), records.rows)
+            let n_all = records.rows.len();
+            let answers = of_rows(path, records.rows, &known.triples)?;
+            if n_all > 0 {
+                output::note!(
+                    "{}: {} of its {n_all} outputs are used and not written again, whatever model, vector and settings they were made with",
+                    path.display(),
+                    answers.len()
+                );
+            }
+            (Some(log), answers)
         }
     };
     for system in &args.judging.systems {
@@ -225,10 +293,10 @@ fn systems(args: &EvaluateArgs, known: &Known) -> anyhow::Result<Vec<AnswerRecor
                 upstream_answers(&known.triples).into_iter().filter(is_open).try_for_each(&mut keep)?;
             }
             SystemSpec::Aligner(coefficient) => {
-                let mut corrector = aligner(args, *coefficient)?;
+                let mut corrector = aligner(args, coefficient.map(|coefficient| coefficient as f32))?;
                 let mut run = AlignerRun {
                     corrector: &mut corrector,
-                    coefficient: coefficient.map(f64::from),
+                    coefficient: *coefficient,
                     batch_rows: args.batch_rows,
                     check: interrupt::check,
                 };
@@ -238,6 +306,20 @@ fn systems(args: &EvaluateArgs, known: &Known) -> anyhow::Result<Vec<AnswerRecor
         }
     }
     Ok(answers)
+}
+
+/// The answers of an earlier run that are to the rows of this one; to other questions under the same numbers they are an error.
+fn of_rows(path: &Path, answers: Vec<AnswerRecord>, rows: &[Qac]) -> anyhow::Result<Vec<AnswerRecord>> {
+    let is_other = |record: &&AnswerRecord| {
+        rows.get(record.row).is_some_and(|row| row.question != record.question || row.answer != record.answer)
+    };
+    if let Some(other) = answers.iter().find(is_other) {
+        return Err(hinted(
+            format!("{}: row {} has another question or answer than --data", path.display(), other.row),
+            "give the same --data, or another --out",
+        ));
+    }
+    Ok(answers.into_iter().filter(|record| record.row < rows.len()).collect())
 }
 
 /// The best of several draws of the unsteered Aligner.

@@ -3,6 +3,7 @@
 mod contest;
 mod preferences;
 mod shift;
+mod useless;
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -43,9 +44,15 @@ struct EvaluatedRow<'a> {
 
 pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
     match (&args.judging.preferences, &args.data) {
-        (Some(preferences), _) => preferences::run(preferences, &args.judging, json)?,
+        (Some(preferences), _) => {
+            useless::refuse_for_preferences(args)?;
+            preferences::run(preferences, &args.judging, json)?;
+        }
         (None, _) if !args.judging.judge.is_empty() => contest::run(args, json)?,
-        (None, Some(data)) => corrections(args, data, json)?,
+        (None, Some(data)) => {
+            useless::refuse_without_judges(args)?;
+            corrections(args, data, json)?;
+        }
         (None, None) => return Err(hinted("there is nothing to evaluate", "give --data")),
     }
     Ok(ExitCode::SUCCESS)

@@ -14,6 +14,11 @@ pub fn run(preferences: &Path, args: &JudgingArgs, json: bool) -> anyhow::Result
     let gamed: Vec<GamedRow> = args.gamed.as_deref().map(read_rows).transpose()?.unwrap_or_default();
     let found = LengthControl::of(&rows, &instructions, &gamed, Regularisation::CrossValidated)
         .map_err(redline::lab::Error::from)?;
+    if gamed.is_empty() {
+        output::note!(
+            "without --gamed the length-controlled rate rests on sums that are built in, up to three points off"
+        );
+    }
     if json { as_json(&found) } else { output::line(&as_text(&found)) }
 }
 
@@ -37,7 +42,10 @@ fn as_text(found: &LengthControl) -> String {
     let raw = &found.raw;
     let error = |error: Option<f64>| error.map_or_else(String::new, |error| format!(" (standard error {error:.2})"));
     let mut lines = vec![
-        format!("rows               {}, {} left out without a preference", raw.n, raw.n_left_out),
+        format!(
+            "rows               {}, {} left out without a preference, {} instructions without a row",
+            raw.n, raw.n_left_out, raw.n_missing
+        ),
         format!("wins, draws, losses  {}, {}, {}", raw.n_wins, raw.n_draws, raw.n_losses),
         format!("win rate           {:.2} %{}", raw.win_rate, error(raw.standard_error)),
         format!("length             {:.0} characters in the mean", raw.average_length),

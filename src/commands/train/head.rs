@@ -19,6 +19,15 @@ pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<()> {
     if args.pairs.objective != Objective::Reward {
         return Err(hinted("--method head trains a scalar head alone", "give --objective reward, or another --method"));
     }
+    let useless = [
+        (args.gguf.is_some(), "--gguf"),
+        (args.export.is_some(), "--export"),
+        (args.template.is_some(), "--template"),
+        (args.pairs.reference.is_some(), "--reference"),
+    ];
+    if let Some((_, option)) = useless.iter().find(|(is_given, _)| *is_given) {
+        return Err(hinted(format!("{option} has no effect beside --method head"), format!("leave {option} out")));
+    }
     let model = args.model.as_deref().ok_or_else(from_scratch)?;
     let rows = TrainingRows::read(args)?;
     let options = HeadOptions {
