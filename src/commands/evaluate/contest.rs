@@ -189,9 +189,10 @@ fn ready(args: &EvaluateArgs, known: Option<&Known>) -> anyhow::Result<()> {
             JudgeSpec::Recorded { file, judge } => drop(recorded(file, judge.as_deref())?),
             JudgeSpec::Server { url, model } => drop(server(url, model, args)?),
             // a model is loaded when its turn comes
-            JudgeSpec::Reward(path) | JudgeSpec::Cost(path) => {
-                std::fs::metadata(path).with_context(|| path.display().to_string())?;
+            JudgeSpec::Reward(path) | JudgeSpec::Cost(path) if !path.exists() => {
+                return Err(hinted(format!("{}: no such file or folder", path.display()), "check the path"));
             }
+            JudgeSpec::Reward(_) | JudgeSpec::Cost(_) => {}
             JudgeSpec::Flaws | JudgeSpec::Answer => drop(score(spec, known)?),
         }
     }

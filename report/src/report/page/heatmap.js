@@ -37,9 +37,9 @@ function heatmapFigure(scan, maps, chosenMap) {
     const shown = value === null ? "missing" : `${measure} = ${number(value, 2)}`;
     const raw = scan.scores ? `, score ${number(scan.scores[row][column], 3)}` : "";
     const note = value !== null && Math.abs(value) > clip ? ` (drawn clipped at ±${short(clip)})` : "";
-    const place = isScan ? `layer ${layers[row]}, token ${column} “${tokens[column]}”` : `${yLabels[1]} ${layers[row]}, ${xLabel} ${tokens[column]}`;
+    const cellName = isScan ? `layer ${layers[row]}, token ${column} “${tokens[column]}”` : `${yLabels[1]} ${layers[row]}, ${xLabel} ${tokens[column]}`;
     const open = hatched[row]?.[column] ? `; ${hatchedNote}` : "";
-    readout.textContent = `${place}: ${shown}${raw}${note}${open}`;
+    readout.textContent = `${cellName}: ${shown}${raw}${note}${open}`;
   };
   const draw = () => {
     cell = (drawnWidth - left - 6) / tokens.length;
