@@ -45,6 +45,14 @@ pub fn hinted(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Er
     Hinted { message: message.into(), hint: hint.into() }.into()
 }
 
+/// Refuses the first option that is given and has no effect beside others.
+pub fn refuse_useless(options: &[(bool, &str)], beside: &str) -> anyhow::Result<()> {
+    match options.iter().find(|(is_given, _)| *is_given) {
+        None => Ok(()),
+        Some((_, option)) => Err(hinted(format!("{option} has no effect {beside}"), format!("leave {option} out"))),
+    }
+}
+
 /// Prints what clap says, errors by the rule of all others; help and version are no errors.
 pub fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {

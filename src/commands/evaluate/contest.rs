@@ -4,7 +4,6 @@ use std::num::NonZeroU32;
 use std::path::Path;
 
 use anyhow::Context;
-use redline::data::corrupt::CorruptedRow;
 use redline::lab::Error;
 use redline::lab::contest::{
     AlignerRun, BestOf, Contest, ContestOptions, JudgeQuality, Keep, LabelledPairs, Standing, judge_labelled,
@@ -22,12 +21,13 @@ use serde_json::json;
 use crate::cli::EvaluateArgs;
 use crate::cli::judging::{JudgeSpec, JudgingArgs, SystemSpec};
 use crate::cli::writes::{ANSWERS, JUDGEMENTS};
+use crate::commands::evaluate::known::Known;
 use crate::commands::evaluate::{shift, useless};
 use crate::commands::serve::environment_key;
 use crate::failure::hinted;
 use crate::observer::Shown;
 use crate::outputs::clear_for_log;
-use crate::{interrupt, models, output, rows};
+use crate::{interrupt, models, output};
 
 /// Judges systems, or the judge itself where the data say what people prefer.
 pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
@@ -90,31 +90,9 @@ fn quality(args: &EvaluateArgs, data: &Path, json: bool) -> anyhow::Result<()> {
     output::line(&output::table(&header, &found.iter().map(row).collect::<Vec<_>>()))
 }
 
-/// Rows that judges may know more of than the texts.
-struct Known {
-    triples: Vec<Qac>,
-    flawed: Option<Vec<CorruptedRow>>,
-}
-
-impl Known {
-    fn read(args: &EvaluateArgs) -> anyhow::Result<Option<Self>> {
-        let Some(data) = &args.data else { return Ok(None) };
-        let flawed = rows::corrupted(data)?.map(|mut rows| {
-            rows.truncate(args.prompts);
-            rows
-        });
-        let mut triples = match &flawed {
-            Some(rows) => rows.iter().map(CorruptedRow::to_qac).collect(),
-            None => rows::triples(data)?,
-        };
-        triples.truncate(args.prompts);
-        Ok(Some(Self { triples, flawed }))
-    }
-}
-
 fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
     let judging = &args.judging;
-    let known = Known::read(args)?;
+    let known = args.data.as_deref().map(|data| Known::read(data, args.prompts)).transpose()?;
     ready(args, known.as_ref())?;
     let baseline = against(judging);
     let answers = match (&judging.answers, &known) {

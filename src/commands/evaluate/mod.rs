@@ -1,6 +1,7 @@
 //! `redline evaluate`: how good an Aligner's corrections are.
 
 mod contest;
+mod known;
 mod preferences;
 mod shift;
 mod useless;
@@ -26,7 +27,9 @@ use crate::cli::EvaluateArgs;
 use crate::failure::hinted;
 use crate::models;
 use crate::progress::Progress;
-use crate::{interrupt, output, rows};
+use crate::{interrupt, output};
+
+use self::known::Known;
 
 /// One output, as it is written.
 #[derive(Debug, Clone, Serialize)]
@@ -60,15 +63,7 @@ pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 /// How good an Aligner's corrections are, by their rows.
 fn corrections(args: &EvaluateArgs, data: &Path, json: bool) -> anyhow::Result<()> {
-    let corrupted = rows::corrupted(data)?.map(|mut rows| {
-        rows.truncate(args.prompts);
-        rows
-    });
-    let mut triples = match &corrupted {
-        Some(rows) => rows.iter().map(CorruptedRow::to_qac).collect(),
-        None => rows::triples(data)?,
-    };
-    triples.truncate(args.prompts);
+    let Known { triples, flawed: corrupted } = Known::read(data, args.prompts)?;
     let aligner = models::open(&args.model)?;
     let given = args.domain.as_deref().map(Domain::load).transpose()?;
     let domain = Domain::of(&aligner, given.as_ref(), None, Outside::Warn)?;

@@ -2,15 +2,7 @@
 
 use crate::cli::EvaluateArgs;
 use crate::cli::judging::SystemSpec;
-use crate::failure::hinted;
-
-/// Refuses the first option that is given and does nothing.
-fn refuse(options: &[(bool, &str)], beside: &str) -> anyhow::Result<()> {
-    match options.iter().find(|(is_given, _)| *is_given) {
-        None => Ok(()),
-        Some((_, option)) => Err(hinted(format!("{option} has no effect {beside}"), format!("leave {option} out"))),
-    }
-}
+use crate::failure::{hinted, refuse_useless};
 
 /// Where the Aligner writes without a vector and nobody judges.
 pub fn refuse_without_judges(args: &EvaluateArgs) -> anyhow::Result<()> {
@@ -25,7 +17,7 @@ pub fn refuse_without_judges(args: &EvaluateArgs) -> anyhow::Result<()> {
 
 /// Where preferences are there already.
 pub fn refuse_for_preferences(args: &EvaluateArgs) -> anyhow::Result<()> {
-    refuse(&[(args.out.is_some(), "--out"), (args.domain.is_some(), "--domain")], "beside --preferences")
+    refuse_useless(&[(args.out.is_some(), "--out"), (args.domain.is_some(), "--domain")], "beside --preferences")
 }
 
 /// Where the judges are judged.
@@ -38,15 +30,15 @@ pub fn refuse_for_pairs(args: &EvaluateArgs) -> anyhow::Result<()> {
         (!judging.systems.is_empty(), "--systems"),
         (judging.score_shift.is_some(), "--score-shift"),
     ];
-    refuse(&options, "beside pairs that people have labelled")
+    refuse_useless(&options, "beside pairs that people have labelled")
 }
 
 /// Where systems are judged.
 pub fn refuse_for_systems(args: &EvaluateArgs) -> anyhow::Result<()> {
     let judging = &args.judging;
-    refuse(&[(args.domain.is_some(), "--domain")], "beside --judge")?;
+    refuse_useless(&[(args.domain.is_some(), "--domain")], "beside --judge")?;
     if judging.answers.is_some() {
-        refuse(&[(args.out.is_some(), "--out")], "beside --answers")?;
+        refuse_useless(&[(args.out.is_some(), "--out")], "beside --answers")?;
     }
     let is_steered = |system: &SystemSpec| matches!(system, SystemSpec::Aligner(Some(_)));
     match args.steering.steering()? {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::cli::train::TrainArgs;
 use crate::cli::train_pairs::Objective;
-use crate::failure::hinted;
+use crate::failure::{hinted, refuse_useless};
 use crate::observer::Shown;
 use crate::output;
 
@@ -25,9 +25,7 @@ pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<()> {
         (args.template.is_some(), "--template"),
         (args.pairs.reference.is_some(), "--reference"),
     ];
-    if let Some((_, option)) = useless.iter().find(|(is_given, _)| *is_given) {
-        return Err(hinted(format!("{option} has no effect beside --method head"), format!("leave {option} out")));
-    }
+    refuse_useless(&useless, "beside --method head")?;
     let model = args.model.as_deref().ok_or_else(from_scratch)?;
     let rows = TrainingRows::read(args)?;
     let options = HeadOptions {
