@@ -8,7 +8,7 @@ use redline::aligner::{AlignerShape, from_scratch};
 use redline::data::corrupt::{CorruptOptions, Corruptor};
 use redline::data::synth::Corpus;
 use redline::model::train::export::{StoredType, export_hugging_face};
-use redline::model::train::{Observer, StepReport, TrainData, TrainOptions, TrainRun, train};
+use redline::model::train::{Observer, Saving, StepReport, TrainData, TrainOptions, TrainRun, train};
 use redline::prelude::*;
 
 const STEPS: usize = 8;
@@ -41,9 +41,7 @@ pub fn main() -> Result<(), Box<dyn std::error::Error>> {
         template: &template,
         data: TrainData { rows: &rows, identity_rows: None, held_out: &[] },
         options: &options,
-        checkpoints: None,
-        checkpoint_every: None,
-        resume: false,
+        saving: Saving::default(),
     };
     let outcome = train(&run, &mut Print)?;
     let folder = tempfile::tempdir()?;

@@ -26,6 +26,7 @@ pub mod serve;
 pub mod stack;
 pub mod steering;
 pub mod sweep;
+pub mod systems;
 pub mod train;
 pub mod train_pairs;
 pub mod trained;

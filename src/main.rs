@@ -7,6 +7,8 @@ mod defaults;
 mod difference;
 mod failure;
 mod interrupt;
+mod judges;
+mod known;
 mod models;
 mod observer;
 mod output;

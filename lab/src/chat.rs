@@ -1,8 +1,8 @@
 //! Conversations as a chat model reads them: its own chat template, rendered.
 
 use minijinja::{Environment, ErrorKind, context};
-use redline_model::Tokenizer;
-use serde_json::Value;
+use redline_model::{AlignerTemplate, Tokenizer};
+use serde_json::{Value, json};
 
 /// Steps of a template at most: templates come with models and are programs.
 const MOST_FUEL: u64 = 1_000_000;
@@ -42,6 +42,25 @@ pub fn chat_prompt(tokenizer: &Tokenizer, messages: &Value) -> Result<String, Ch
     environment.get_template("chat").and_then(|template| template.render(values)).map_err(failed)
 }
 
+/// The prompt of a single question by the model's own chat template, as a template: before and after the question it is what [`chat_prompt`]
+/// makes. Without a tokenizer it is that of a model without chat template.
+///
+/// # Errors
+/// As [`chat_prompt`], or a template that does not show the question once.
+pub fn question_template(tokenizer: Option<&Tokenizer>) -> Result<AlignerTemplate, ChatError> {
+    const QUESTION: &str = "Is3this8the5question7";
+    let messages = json!([{ "role": "user", "content": QUESTION }]);
+    let text = match tokenizer {
+        Some(tokenizer) => chat_prompt(tokenizer, &messages)?,
+        None => plain(&messages),
+    };
+    let parts: Vec<&str> = text.split(QUESTION).collect();
+    match parts[..] {
+        [before, after] => Ok(AlignerTemplate::around_question("chat", before, after)),
+        _ => Err(ChatError { reason: format!("it shows a question {} times", parts.len() - 1) }),
+    }
+}
+
 fn plain(messages: &Value) -> String {
     let turn = |message: &Value| {
         let text = message["content"].as_str().unwrap_or_default();
@@ -53,7 +72,18 @@ fn plain(messages: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+
+    #[test]
+    fn a_question_has_the_same_prompt_as_a_template_and_as_a_conversation() {
+        let model = crate::embedded::model().unwrap();
+        let tokenizer = model.tokenizer().unwrap();
+        for question in ["Why?", "{answer} and 1 + 1"] {
+            let messages = json!([{ "role": "user", "content": question }]);
+            let template = question_template(Some(tokenizer)).unwrap();
+            assert_eq!(template.render(question, "x").text, chat_prompt(tokenizer, &messages).unwrap());
+            assert_eq!(question_template(None).unwrap().render(question, "").text, plain(&messages));
+        }
+    }
 
     #[test]
     fn a_model_without_template_gets_plain_turns() {

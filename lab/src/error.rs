@@ -1,5 +1,7 @@
 //! What can be wrong with a piece of work: a rule of its options, or what the layers below say.
 
+use crate::baseline::BaselineError;
+use crate::choices::ChoiceError;
 use crate::contest::ContestError;
 use crate::data::DataError;
 use crate::judge::JudgeError;
@@ -48,6 +50,12 @@ pub enum Error {
     /// Systems cannot be compared.
     #[error(transparent)]
     Contest(Box<ContestError>),
+    /// A baseline cannot be run.
+    #[error(transparent)]
+    Baseline(Box<BaselineError>),
+    /// Choices cannot be read or measured.
+    #[error(transparent)]
+    Choice(Box<ChoiceError>),
     /// Verdicts come to no rate.
     #[error(transparent)]
     WinRate(Box<WinRateError>),
@@ -76,6 +84,8 @@ impl Error {
             Self::Judge(error) => error.hint().map(str::to_owned),
             Self::Contest(error) => error.hint().map(str::to_owned),
             Self::WinRate(error) => error.hint().map(str::to_owned),
+            Self::Baseline(error) => error.hint().map(str::to_owned),
+            Self::Choice(error) => error.hint().map(str::to_owned),
         }
     }
 }
@@ -119,6 +129,18 @@ impl From<ContestError> for Error {
 impl From<WinRateError> for Error {
     fn from(error: WinRateError) -> Self {
         Self::WinRate(Box::new(error))
+    }
+}
+
+impl From<BaselineError> for Error {
+    fn from(error: BaselineError) -> Self {
+        Self::Baseline(Box::new(error))
+    }
+}
+
+impl From<ChoiceError> for Error {
+    fn from(error: ChoiceError) -> Self {
+        Self::Choice(Box::new(error))
     }
 }
 

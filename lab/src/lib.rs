@@ -3,8 +3,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod aligner;
+pub mod baseline;
 pub mod built_in;
 pub mod chat;
+pub mod choices;
 pub mod contest;
 pub mod conversation;
 pub mod correct;

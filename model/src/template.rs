@@ -150,6 +150,17 @@ impl AlignerTemplate {
         Ok(Self { name: name.to_owned(), parts })
     }
 
+    /// A prompt of a question alone, between two texts that are taken as they are: how a model is trained that answers by itself.
+    ///
+    /// ```
+    /// let template = redline_model::AlignerTemplate::around_question("chat", "USER: ", " ASSISTANT:");
+    /// assert_eq!(template.render("Why?", "no place for this").text, "USER: Why? ASSISTANT:");
+    /// ```
+    pub fn around_question(name: &str, before: &str, after: &str) -> Self {
+        let text = |text: &str| Part::Text(text.to_owned());
+        Self { name: name.to_owned(), parts: vec![text(before), Part::Slot(Slot::Question), text(after)] }
+    }
+
     /// The built-in name, or the name given to the text or file.
     pub fn name(&self) -> &str {
         &self.name

@@ -26,6 +26,7 @@ mod said;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::fmt;
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use self::run::Run;
 
 pub use self::options::{JudgeOptions, Prices};
 pub use self::refusal::ServerJudgeError;
+pub use self::writer::ServerWriter;
 
 /// How often work that waits looks whether it shall end.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -66,6 +68,7 @@ type Check = Box<dyn FnMut() -> Result<()> + Send>;
 pub struct ServerJudge {
     id: String,
     asker: Arc<Asker>,
+    form: Form,
     n_workers: usize,
     check: Check,
     runtime: Runtime,
@@ -91,8 +94,8 @@ impl ServerJudge {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|source| failed(ServerJudgeError::Threads { source }))?;
         let n_workers = options.n_workers;
-        let asker = Asker::new(url, model, form, key, options).map_err(|error| failed(error.into()))?;
-        Ok(Self { id, asker: Arc::new(asker), n_workers, check: Box::new(|| Ok(())), runtime })
+        let asker = Asker::new(url, model, key, options).map_err(|error| failed(error.into()))?;
+        Ok(Self { id, asker: Arc::new(asker), form, n_workers, check: Box::new(|| Ok(())), runtime })
     }
 
     /// Asks `check`, on the thread that judges, after each judgement and at least every 200 ms; its error ends the work.
@@ -103,7 +106,7 @@ impl ServerJudge {
 
     /// The form of its questions.
     pub fn form(&self) -> Form {
-        self.asker.form()
+        self.form
     }
 
     /// Tokens that the server counted so far, of prompts and of replies.
@@ -147,7 +150,7 @@ impl Judge for ServerJudge {
     /// # Panics
     /// Within another runtime of tokio.
     fn judge(&mut self, comparisons: &[Comparison<'_>], observer: &mut dyn JudgeObserver) -> Result<Vec<Judged>> {
-        let Self { id, asker, n_workers, check, runtime } = self;
+        let Self { id, asker, form, n_workers, check, runtime } = self;
         let mut run = Run::new(id, comparisons.len(), observer);
         runtime.block_on(async {
             let mut open = comparisons.iter().enumerate();
@@ -157,8 +160,8 @@ impl Judge for ServerJudge {
                 while tasks.len() < *n_workers
                     && let Some((index, comparison)) = open.next()
                 {
-                    let (asker, requests) = (asker.clone(), asker.form().requests(comparison));
-                    tasks.spawn(async move { (index, asker.ask(&requests).await) });
+                    let (asker, form, requests) = (asker.clone(), *form, form.requests(comparison));
+                    tasks.spawn(async move { (index, asker.ask(form, &requests).await) });
                 }
                 match tokio::time::timeout(LOOK_EVERY, tasks.join_next()).await {
                     Ok(None) => return run.finish(),

@@ -9,6 +9,7 @@ use redline::lab::judge::{Dimension, Form};
 use redline::lab::win_rate::Rule;
 
 use super::numbers::{MOST_FACTOR, number};
+use super::systems::{SystemSpec, WriterSpec};
 
 /// A judge as the command line names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,20 @@ impl FromStr for JudgeSpec {
     }
 }
 
+impl fmt::Display for JudgeSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flaws => f.write_str("flaws"),
+            Self::Answer => f.write_str("answer"),
+            Self::Reward(path) => write!(f, "reward={}", path.display()),
+            Self::Cost(path) => write!(f, "cost={}", path.display()),
+            Self::Recorded { file, judge: None } => write!(f, "recorded={}", file.display()),
+            Self::Recorded { file, judge: Some(judge) } => write!(f, "recorded={}#{judge}", file.display()),
+            Self::Server { url, model } => write!(f, "{url}#{model}"),
+        }
+    }
+}
+
 /// A file of judgements; what stands behind a # that is not in its name says which judge.
 fn recorded(file: PathBuf) -> JudgeSpec {
     let text = file.to_string_lossy().into_owned();
@@ -65,53 +80,6 @@ fn recorded(file: PathBuf) -> JudgeSpec {
             JudgeSpec::Recorded { file: name.into(), judge: Some(judge.into()) }
         }
         _ => JudgeSpec::Recorded { file, judge: None },
-    }
-}
-
-/// Draws of a row at most.
-const MOST_DRAWS: usize = 100;
-
-/// A system as the command line names it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum SystemSpec {
-    /// The answers as they are.
-    Upstream,
-    /// The Aligner, at a coefficient where one is given.
-    Aligner(Option<f64>),
-    /// The best of so many sampled corrections.
-    BestOf(usize),
-}
-
-impl FromStr for SystemSpec {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        const FORMS: &str = "give upstream, aligner, aligner@COEFFICIENT such as aligner@0.5, or best-of-N";
-        if let Some(n) = text.strip_prefix("best-of-") {
-            let n = n.parse().ok().filter(|n| (2..=MOST_DRAWS).contains(n));
-            return n.map(Self::BestOf).ok_or_else(|| format!("best-of-N: give N from 2 to {MOST_DRAWS}"));
-        }
-        match (text, text.strip_prefix("aligner@")) {
-            ("upstream", _) => Ok(Self::Upstream),
-            ("aligner", _) => Ok(Self::Aligner(None)),
-            (_, Some(coefficient)) => {
-                // as the model computes with it, -0 is 0
-                let number = coefficient.parse::<f64>().ok().filter(|number| (*number as f32).is_finite());
-                number.map(|coefficient| Self::Aligner(Some(coefficient + 0.0))).ok_or_else(|| FORMS.to_owned())
-            }
-            _ => Err(FORMS.into()),
-        }
-    }
-}
-
-impl fmt::Display for SystemSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Upstream => f.write_str("upstream"),
-            Self::Aligner(None) => f.write_str("aligner"),
-            Self::BestOf(n) => write!(f, "best-of-{n}"),
-            Self::Aligner(Some(coefficient)) => write!(f, "aligner@{coefficient}"),
-        }
     }
 }
 
@@ -124,14 +92,27 @@ pub struct JudgingArgs {
     /// how good the judge is
     #[arg(long, value_name = "JUDGE")]
     pub judge: Vec<JudgeSpec>,
-    /// Systems whose outputs are judged: upstream (the answers as they are), aligner, aligner@COEFFICIENT, best-of-N (the best of N sampled
-    /// corrections, by --choose-by)
-    #[arg(long, value_name = "LIST", value_delimiter = ',', requires = "judge")]
+    /// Systems whose outputs are judged: upstream (the answers as they are), aligner, aligner@COEFFICIENT, beam-N (the Aligner with N beams),
+    /// best-of-N (the best of N sampled corrections, by --choose-by), NAME=MODEL (a model's own answers, such as sft=DIR), and what --writer
+    /// writes: prompt, prompt-copy, prompt-edit, critique, constitutional, self-refine, answer, answer-best-of-N
+    #[arg(long, value_name = "LIST|NAME=MODEL", value_delimiter = ',', requires = "judge")]
     pub systems: Vec<SystemSpec>,
+    /// The model that writes systems by being asked: folder, GGUF file, or URL#MODEL (any OpenAI-compatible server)
+    #[arg(long, value_name = "MODEL", requires = "systems")]
+    pub writer: Option<WriterSpec>,
+    /// The model that writes the upstream answers anew, instead of those in --data: folder, GGUF file, or URL#MODEL
+    #[arg(long, value_name = "MODEL", requires = "systems")]
+    pub upstream: Option<WriterSpec>,
+    /// Variable that holds the key of --writer and --upstream
+    #[arg(long, value_name = "NAME", requires = "systems")]
+    pub writer_key_env: Option<String>,
+    /// Show judges behind a server the corrections of --data as right answers; rows without are judged without
+    #[arg(long, requires = "judge")]
+    pub show_references: bool,
     /// Who chooses the best of N: flaws, answer, reward=DIR or cost=DIR; better somebody else than who judges
     #[arg(long, value_name = "JUDGE", requires = "systems")]
     pub choose_by: Option<JudgeSpec>,
-    /// Temperature of the draws of best-of-N
+    /// Temperature of the draws of best-of-N and answer-best-of-N
     #[arg(long, default_value_t = 1.0, value_parser = number(0.01, 100.0))]
     pub draw_temperature: f64,
     /// Outputs of systems that are there already (redline.answers.v1)
@@ -149,15 +130,18 @@ pub struct JudgingArgs {
     /// Keep the judgements in this file; one that is there is continued, and nothing in it is asked again
     #[arg(long, value_name = "FILE", requires = "judge", conflicts_with = "score_shift")]
     pub judgements: Option<PathBuf>,
-    /// How a server is asked: letter, five, logprob, score
-    #[arg(long, value_name = "NAME", default_value = "letter")]
-    pub judge_form: Form,
+    /// How a server is asked: letter, five, logprob, score [default: letter]
+    #[arg(long, value_name = "NAME", requires = "judge")]
+    pub judge_form: Option<Form>,
     /// Variable that holds the judge's key
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", requires = "judge")]
     pub judge_key_env: Option<String>,
-    /// Requests to the judge at the same time
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=256))]
-    pub judge_workers: u16,
+    /// Requests to the judge at the same time [default: 4]
+    #[arg(long, value_name = "N", requires = "judge", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub judge_workers: Option<u16>,
+    /// Most requests to the judge in a minute [default: as many as come]
+    #[arg(long, value_name = "N", requires = "judge", value_parser = clap::value_parser!(u32).range(1..))]
+    pub judge_per_minute: Option<u32>,
     /// Price of a million prompt tokens of the judge
     #[arg(long, value_name = "PRICE", requires = "judge_completion_price", value_parser = number(0.0, MOST_FACTOR))]
     pub judge_prompt_price: Option<f64>,
@@ -177,4 +161,11 @@ pub struct JudgingArgs {
     /// Rows of gamed baselines, which the length-controlled rate is regularised with: index, model, tanh_std_delta_len, expected_preference
     #[arg(long, value_name = "FILE", requires = "preferences")]
     pub gamed: Option<PathBuf>,
+}
+
+impl JudgingArgs {
+    /// How a server is asked.
+    pub fn form(&self) -> Form {
+        self.judge_form.unwrap_or(Form::Letter)
+    }
 }

@@ -72,6 +72,7 @@ pub enum GgufName {
   redline train --data triples.jsonl --model base/ --method lora --learning-rate 1e-3 --out aligner
   redline train --objective dpo --data preferences.jsonl --model chat/ --method lora --learning-rate 1e-5 --out policy
   redline train --objective reward --data preferences.jsonl --model chat/ --method lora --epochs 1 --out reward
+  redline train --objective grpo --reward reward=reward/model --data questions.jsonl --model chat/ --steps 100 --max-new-tokens 96 --out policy
 
 The folder then holds the Aligner (model/ as a Hugging Face folder, or adapter/ for PEFT), its log (train.jsonl), training
 curves (curves.png and .svg), the report (index.html), and the last and the best checkpoint. The same command continues a run that was stopped, and
@@ -117,6 +118,9 @@ pub struct TrainArgs {
     /// Steps between checkpoints
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     pub checkpoint_every: u32,
+    /// Steps between checkpoints that are kept beside the last and the best one, as step-000200.checkpoint; --export turns one into a model
+    #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub keep_every: Option<u32>,
     /// How weights of the Hugging Face folder, or of the adapter, are stored
     #[arg(long, value_enum, default_value_t)]
     pub store: StoredName,

@@ -5,9 +5,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use redline::lab::judge::Dimension;
+use redline::model::train::policy::{PolicyLoss, PolicyOptions};
 use redline::model::train::preference::{PairObjective, PreferenceLoss, PreferenceOptions, ScoreLoss};
 
-use super::numbers::{MOST_FACTOR, number};
+use super::judging::JudgeSpec;
+use super::numbers::{MOST_FACTOR, count, number};
+
+/// Completions of a prompt at most.
+const MOST_GROUP: usize = 1024;
 
 /// What a run learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,16 +21,22 @@ pub enum Objective {
     /// Question and answer → correction.
     #[default]
     Correction,
+    /// Question → answer, by the model's own chat template.
+    Sft,
     /// A policy, by a loss of pairs.
     Preference(PreferenceLoss),
     /// A scalar head that is higher for the chosen answer.
     Reward,
+    /// A scalar head that is lower for the chosen answer, and above 0 for an unsafe one.
+    Cost,
+    /// A policy, by rewards of what it writes itself.
+    Policy(PolicyLoss),
 }
 
 impl Objective {
     fn names() -> String {
         let losses = PreferenceLoss::ALL.map(PreferenceLoss::name).join(", ");
-        format!("correction, {losses}, reward")
+        format!("correction, sft, {losses}, reward, cost, grpo, rloo")
     }
 }
 
@@ -34,7 +46,11 @@ impl FromStr for Objective {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "correction" => Ok(Self::Correction),
+            "sft" => Ok(Self::Sft),
             "reward" => Ok(Self::Reward),
+            "cost" => Ok(Self::Cost),
+            "grpo" => Ok(Self::Policy(PolicyLoss::Grpo)),
+            "rloo" => Ok(Self::Policy(PolicyLoss::Rloo)),
             name => match name.parse() {
                 Ok(loss) => Ok(Self::Preference(loss)),
                 Err(_) => Err(format!("`{name}` is not known; there are {}", Self::names())),
@@ -47,8 +63,12 @@ impl fmt::Display for Objective {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Correction => f.write_str("correction"),
+            Self::Sft => f.write_str("sft"),
             Self::Preference(loss) => loss.fmt(f),
             Self::Reward => f.write_str("reward"),
+            Self::Cost => f.write_str("cost"),
+            Self::Policy(PolicyLoss::Grpo) => f.write_str("grpo"),
+            Self::Policy(PolicyLoss::Rloo) => f.write_str("rloo"),
         }
     }
 }
@@ -58,7 +78,7 @@ impl fmt::Display for Objective {
 #[command(next_help_heading = "Preferences")]
 pub struct PairTrainArgs {
     /// What is learnt
-    #[arg(long, value_name = "NAME", default_value_t, help = format!("What is learnt: {}. All but the first take preference pairs and the model's own chat template", Objective::names()))]
+    #[arg(long, value_name = "NAME", default_value_t, help = format!("What is learnt: {}. sft takes questions with a correction, else an answer; dpo to cost take preference pairs; grpo and rloo take questions and --reward. All but the first take the model's own chat template", Objective::names()))]
     pub objective: Objective,
     /// Model that the policy is compared with: Hugging Face folder or GGUF file [default: the model before its training]
     #[arg(long, value_name = "PATH")]
@@ -81,13 +101,26 @@ pub struct PairTrainArgs {
     /// Weight of the mean squared reward, which keeps them small
     #[arg(long, default_value_t = 0.0, value_parser = number(0.0, MOST_FACTOR))]
     pub shrink_rewards: f64,
+    /// Who scores what the policy writes, with grpo and rloo: flaws, answer, reward=DIR or cost=DIR
+    #[arg(long, value_name = "JUDGE")]
+    pub reward: Option<JudgeSpec>,
+    /// By what it is scored, where --reward can tell apart: helpful, harmless, honest, overall [default: overall]
+    #[arg(long, value_name = "NAME", requires = "reward")]
+    pub reward_dimension: Option<Dimension>,
+    /// Completions of a prompt that grpo and rloo compare
+    #[arg(long, default_value_t = PolicyOptions::default().group, value_parser = count(2, MOST_GROUP))]
+    pub group: usize,
+    /// Temperature of these completions
+    #[arg(long, default_value_t = PolicyOptions::default().temperature, value_parser = number(0.01, 100.0))]
+    pub draw_temperature: f64,
 }
 
 impl PairTrainArgs {
-    /// What is learnt of pairs; none for corrections.
+    /// What is learnt of pairs; none of corrections and of rewards.
     pub fn of_pairs(&self) -> Option<PairObjective> {
         match self.objective {
-            Objective::Correction => None,
+            Objective::Correction | Objective::Sft | Objective::Policy(_) => None,
+            Objective::Cost => Some(PairObjective::Score(ScoreLoss::Cost)),
             Objective::Preference(loss) => {
                 let Self { beta, label_smoothing, gamma, sft_weight, .. } = *self;
                 Some(PairObjective::Preference(PreferenceOptions { loss, beta, label_smoothing, gamma, sft_weight }))

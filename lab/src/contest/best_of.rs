@@ -8,7 +8,7 @@ use std::time::Instant;
 use redline_model::Qac;
 
 use super::systems::{AlignerRun, Keep, record};
-use crate::correct::Asked;
+use crate::correct::{Asked, Corrected};
 use crate::error::Result;
 use crate::judge::Dimension;
 use crate::judge::local::Score;
@@ -53,22 +53,24 @@ impl BestOf<'_> {
         let (mut done, mut n_failed) = (0, 0);
         for part in rows.chunks(run.batch_rows.max(1)) {
             let started = Instant::now();
-            let mut drawn: Vec<Vec<(String, usize)>> = vec![Vec::with_capacity(self.n); part.len()];
+            let mut drawn: Vec<Vec<Corrected>> = vec![Vec::with_capacity(self.n); part.len()];
             for draw in 0..self.n as u64 {
                 run.corrector.reseed(self.seed.wrapping_add(draw));
                 let asked: Vec<Asked<'_>> = part.iter().map(|(row, qac)| run.asked(*row, qac)).collect();
                 for (drawn, outcome) in drawn.iter_mut().zip(run.corrector.correct(&asked, &name, run.check)?) {
-                    drawn.extend(outcome.ok().map(|corrected| (corrected.text, corrected.n_tokens)));
+                    drawn.extend(outcome.ok());
                 }
             }
             for ((row, qac), drawn) in part.iter().zip(drawn) {
-                let n_tokens = drawn.iter().map(|(_, n_tokens)| n_tokens).sum();
+                let n_tokens = drawn.iter().map(|own| own.n_tokens).sum();
+                let context = drawn.iter().map(|own| own.context).max().unwrap_or(0);
                 let passes = drawn.len();
                 match self.best(*row, qac, drawn)? {
                     None => n_failed += 1,
                     Some(output) => {
                         let seconds = started.elapsed().as_secs_f64() / part.len() as f64;
-                        keep(super::AnswerRecord { output, n_tokens, passes, seconds, ..record(*row, qac, &name) })?;
+                        let cost = record(*row, qac, &name);
+                        keep(super::AnswerRecord { output, n_tokens, passes, context, seconds, ..cost })?;
                     }
                 }
             }
@@ -83,9 +85,9 @@ impl BestOf<'_> {
     }
 
     /// The first of those with the highest score; the first of all where nothing can be scored.
-    fn best(&mut self, row: usize, qac: &Qac, drawn: Vec<(String, usize)>) -> Result<Option<String>> {
+    fn best(&mut self, row: usize, qac: &Qac, drawn: Vec<Corrected>) -> Result<Option<String>> {
         let mut best: Option<(f64, String)> = None;
-        for (text, _) in drawn {
+        for Corrected { text, .. } in drawn {
             let score = self.chooser.score(row, &qac.question, &text, self.dimension)?.unwrap_or(f64::NEG_INFINITY);
             if best.as_ref().is_none_or(|(most, _)| score > *most) {
                 best = Some((score, text));

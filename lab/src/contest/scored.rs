@@ -84,6 +84,7 @@ mod tests {
             output: output.into(),
             n_tokens: 1,
             passes: 1,
+            context: 0,
             seconds: 0.0,
         };
         let answers = [

@@ -31,6 +31,7 @@ pub(super) fn record(row: usize, qac: &Qac, system: &str) -> AnswerRecord {
         output: String::new(),
         n_tokens: 0,
         passes: 0,
+        context: 0,
         seconds: 0.0,
     }
 }
@@ -44,6 +45,8 @@ pub struct AlignerRun<'a> {
     pub corrector: &'a mut Corrector,
     /// The coefficient, where the system is named with it.
     pub coefficient: Option<f64>,
+    /// What the system is called; `aligner` unless told otherwise.
+    pub name: Option<String>,
     /// Rows corrected together.
     pub batch_rows: usize,
     /// Called at each token; an error ends the work.
@@ -61,8 +64,8 @@ impl AlignerRun<'_> {
     /// # Errors
     /// A pass fails, or whatever `check`, `keep` or the observer returns.
     pub fn answer(&mut self, rows: &[(usize, &Qac)], keep: Keep<'_>, observer: &mut dyn Observer) -> Result<()> {
-        let stage =
-            self.coefficient.map_or_else(|| ALIGNER.to_owned(), |coefficient| format!("{ALIGNER}@{coefficient}"));
+        let name = self.name.as_deref().unwrap_or(ALIGNER).to_owned();
+        let stage = self.coefficient.map_or_else(|| name.clone(), |coefficient| format!("{name}@{coefficient}"));
         let (mut done, mut n_failed, mut reason) = (0, 0, None);
         for part in rows.chunks(self.batch_rows.max(1)) {
             let asked: Vec<Asked<'_>> = part.iter().map(|(row, qac)| self.asked(*row, qac)).collect();
@@ -74,10 +77,11 @@ impl AlignerRun<'_> {
                     Ok(corrected) => keep(AnswerRecord {
                         coefficient: self.coefficient,
                         n_tokens: corrected.n_tokens,
+                        context: corrected.context,
                         output: corrected.text,
                         passes: 1,
                         seconds,
-                        ..record(*row, qac, ALIGNER)
+                        ..record(*row, qac, &name)
                     })?,
                     Err(why) => {
                         n_failed += 1;

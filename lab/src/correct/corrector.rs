@@ -94,8 +94,10 @@ pub struct Corrected {
     pub kept: Vec<&'static str>,
     /// How the answer stands to what the Aligner knows, where that was checked; of an answer in parts, the part farthest outside.
     pub standing: Option<Standing>,
-    /// Tokens written, of all parts together.
+    /// Tokens written, of all parts and beams together.
     pub n_tokens: usize,
+    /// Tokens of the prompt and of what was written after it; of an answer in parts, of the longest.
+    pub context: usize,
     /// The coefficient it was steered by; 0 where nothing steered, none of an answer in parts, which may differ in it.
     pub coefficient: Option<f32>,
 }
@@ -178,6 +180,12 @@ impl Corrector {
     pub fn draw_at(&mut self, temperature: f64) {
         let writing = &mut self.options.writing;
         (writing.sampling.temperature, writing.drafts) = (temperature, false);
+    }
+
+    /// Searches with so many beams from now on, without drafts; see [`redline_model::generate::beam_search`].
+    pub fn search_with(&mut self, n_beams: usize) {
+        let writing = &mut self.options.writing;
+        (writing.n_beams, writing.drafts) = (n_beams, false);
     }
 
     /// Whether it chooses a coefficient for each answer.
@@ -301,9 +309,10 @@ impl Corrector {
         }
         let written = self.correct(&parts, origin, check)?;
         let mut standings: Vec<Option<Standing>> = vec![None; asked.len()];
-        let mut n_tokens = vec![0; asked.len()];
+        let (mut n_tokens, mut contexts) = (vec![0; asked.len()], vec![0; asked.len()]);
         for ((place, _), part) in apart.parts().into_iter().zip(&written) {
             n_tokens[place] += part.as_ref().map_or(0, |part| part.n_tokens);
+            contexts[place] = part.as_ref().map_or(0, |part| part.context).max(contexts[place]);
             let standing = part.as_ref().ok().and_then(|part| part.standing);
             let before = standings[place];
             standings[place] =
@@ -311,7 +320,7 @@ impl Corrector {
         }
         let part = |corrected: Corrected| PartCorrection { text: corrected.text, truncated: corrected.truncated };
         let joined = apart.joined(written.into_iter().map(|one| one.map(part)).collect());
-        let whole = |((one, standing), n_tokens): ((std::result::Result<Joined, String>, _), usize)| {
+        let whole = |((one, standing), [n_tokens, context]): ((std::result::Result<Joined, String>, _), [usize; 2])| {
             let of = |one: Joined| Corrected {
                 text: one.text,
                 truncated: one.truncated,
@@ -319,11 +328,13 @@ impl Corrector {
                 kept: one.kept,
                 standing,
                 n_tokens,
+                context,
                 coefficient: None,
             };
             one.map(of)
         };
-        Ok(joined.into_iter().zip(standings).zip(n_tokens).map(whole).collect())
+        let counts = n_tokens.into_iter().zip(contexts).map(|(n_tokens, context)| [n_tokens, context]);
+        Ok(joined.into_iter().zip(standings).zip(counts).map(whole).collect())
     }
 
     /// Adds up what was done to rows, and scans them where that is asked for.
@@ -355,8 +366,8 @@ impl Corrector {
     }
 
     fn scanned(&self, row: usize, wrote: Wrote) -> Result<Corrected> {
-        let Wrote { prompt, tokens, text, truncated, standing, coefficient, .. } = wrote;
-        let n_tokens = tokens.len();
+        let Wrote { prompt, tokens, text, truncated, standing, coefficient, n_tokens, .. } = wrote;
+        let context = prompt.len() + tokens.len();
         let scan = |reading: &Reading| {
             let text = TokenText { prompt, output: tokens };
             let n = redline_probe::scan::SCAN_TOKENS.min(text.output.len());
@@ -365,7 +376,8 @@ impl Corrector {
         // nothing was written where the answer is left as it is
         let reading = self.reading.as_ref().filter(|_| !standing.is_some_and(|standing| standing.copied));
         let scan = reading.map(scan).transpose()?;
-        Ok(Corrected { text, truncated, scan, kept: Vec::new(), standing, n_tokens, coefficient: Some(coefficient) })
+        let (kept, coefficient) = (Vec::new(), Some(coefficient));
+        Ok(Corrected { text, truncated, scan, kept, standing, n_tokens, context, coefficient })
     }
 
     /// What was done to activations so far; `None` where nothing steers, or no row was corrected.

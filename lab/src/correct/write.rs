@@ -2,9 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use redline_model::NoHook;
-use redline_model::generate::{CopyBias, Drafting, Finish, GenerateOptions, Generated, Prompt, generate};
+use redline_model::generate::{
+    Beam, BeamOptions, Beams, CopyBias, Drafting, Finish, GenerateOptions, Generated, Prompt, beam_search, generate,
+};
 use redline_model::sampling::SamplingOptions;
+use redline_model::{Decoder, Hook, NoHook};
 use redline_steer::{Inject, Operator, TokenRange};
 
 use crate::aligner::Aligner;
@@ -31,6 +33,8 @@ pub struct WriteOptions {
     pub max_new_tokens: usize,
     /// How tokens are chosen; greedy by default.
     pub sampling: SamplingOptions,
+    /// Outputs searched side by side, the likeliest of which by the mean of its log-probabilities is taken; 1 is no search.
+    pub n_beams: usize,
     /// Whether the answer is the draft of its correction, where few rows are written together. The output is the same, copies come faster.
     pub drafts: bool,
     /// What the Aligner knows, where answers are checked against it.
@@ -44,6 +48,7 @@ impl Default for WriteOptions {
         Self {
             max_new_tokens: 256,
             sampling: SamplingOptions::default(),
+            n_beams: 1,
             drafts: true,
             domain: None,
             outside: Outside::default(),
@@ -88,6 +93,8 @@ pub struct Wrote {
     pub text: String,
     /// Whether the length limit cut it.
     pub truncated: bool,
+    /// Tokens computed for it, those of other beams among them.
+    pub n_tokens: usize,
     /// What drafting did.
     pub drafting: Drafting,
     /// How the answer stands to what the Aligner knows, where that was checked.
@@ -157,9 +164,13 @@ pub fn write(
         share_prompt: injection.as_ref().is_none_or(|by| by.range.leaves_prompt()),
     };
     let decoder = &aligner.model.decoder;
-    let rows = match injection {
-        Some(by) => generate(decoder, &prompts, &generate_options, &mut by.inject, on_token)?,
-        None => generate(decoder, &prompts, &generate_options, &mut NoHook, on_token)?,
+    let hook: &mut dyn Hook = match injection {
+        Some(by) => &mut by.inject,
+        None => &mut NoHook,
+    };
+    let rows = match options.n_beams {
+        ..=1 => generate(decoder, &prompts, &generate_options, hook, on_token)?.into_iter().map(Found::from).collect(),
+        n_beams => search(decoder, &prompts, &generate_options, n_beams, hook, on_token)?,
     };
     for (((place, standing, coefficient), prompt), row) in places.into_iter().zip(prompts).zip(rows) {
         outcomes[place] = Some(Ok(Wrote { standing, coefficient, ..wrote(aligner, prompt, row)? }));
@@ -167,8 +178,56 @@ pub fn write(
     Ok(outcomes.into_iter().flatten().collect())
 }
 
-fn wrote(aligner: &Aligner, prompt: Prompt, row: Generated) -> Result<Wrote> {
+/// What was written, with the tokens computed for it.
+struct Found {
+    row: Generated,
+    n_tokens: usize,
+}
+
+impl From<Generated> for Found {
+    fn from(row: Generated) -> Self {
+        Self { n_tokens: row.tokens.len(), row }
+    }
+}
+
+/// The best output of each prompt by beams; its tokens are told once the search is over.
+fn search(
+    decoder: &Decoder,
+    prompts: &[Prompt],
+    options: &GenerateOptions,
+    n_beams: usize,
+    hook: &mut dyn Hook,
+    on_token: OnToken<'_>,
+) -> Result<Vec<Found>> {
+    if options.sampling.temperature > 0.0 || prompts.iter().any(|prompt| prompt.copy_bias.is_some()) {
+        let message = "beams search the likeliest output, so nothing is sampled and nothing favoured";
+        return Err(Error::option(message, "leave out beams, or the temperature and the copy bias"));
+    }
+    let beams = BeamOptions {
+        n_beams,
+        length_power: 1.0,
+        max_new_tokens: options.max_new_tokens,
+        stop_ids: options.stop_ids.clone(),
+    };
+    let mut found = Vec::with_capacity(prompts.len());
+    for prompt in prompts {
+        let row = prompt.rows.first().copied().unwrap_or_default();
+        let Beams { best, passes, n_tokens } = beam_search(decoder, &prompt.tokens, row, &beams, hook, &mut || Ok(()))?;
+        let Some(Beam { tokens, finish, .. }) = best.into_iter().next() else { continue };
+        for &token in &tokens {
+            if on_token(row, token)?.is_break() {
+                break;
+            }
+        }
+        let drafting = Drafting { passes, ..Drafting::default() };
+        found.push(Found { row: Generated { row, tokens, finish, drafting }, n_tokens });
+    }
+    Ok(found)
+}
+
+fn wrote(aligner: &Aligner, prompt: Prompt, Found { row, n_tokens }: Found) -> Result<Wrote> {
     Ok(Wrote {
+        n_tokens,
         text: aligner.tokenizer()?.decode(&row.tokens, true)?.trim().to_owned(),
         prompt: prompt.tokens,
         truncated: row.finish == Finish::Length,
@@ -192,6 +251,7 @@ impl Wrote {
         Self {
             prompt,
             tokens,
+            n_tokens: 0,
             text: one.answer.trim().to_owned(),
             truncated: false,
             drafting,

@@ -3,9 +3,59 @@
 use redline_model::train::Example;
 use redline_model::train::preference::Pair;
 use redline_model::{Qac, Tokenizer};
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::{DataRow, filter::TextRow};
 use crate::chat::{ChatError, chat_prompt};
+
+/// A row as learning from pairs reads it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreferenceRow {
+    /// The correction is preferred to the answer.
+    pub texts: Qac,
+    /// By how much a reward shall keep the two apart: field `margin`; 0 without one.
+    pub margin: f64,
+    /// Whether the preferred and the other answer are safe: fields `is_chosen_safe` and `is_rejected_safe`; none unless a row has both.
+    pub is_safe: Option<[bool; 2]>,
+}
+
+impl From<Qac> for PreferenceRow {
+    fn from(texts: Qac) -> Self {
+        Self { texts, margin: 0.0, is_safe: None }
+    }
+}
+
+impl TextRow for PreferenceRow {
+    fn texts(&self) -> Vec<&str> {
+        self.texts.texts()
+    }
+}
+
+impl PreferenceRow {
+    /// What a row of a file says; none where it has no two answers.
+    ///
+    /// # Errors
+    /// A `margin` that is no finite number, or a flag of safety that is no boolean.
+    pub fn read(row: &DataRow) -> Result<Option<Self>, PairError> {
+        let Some(texts) = row.triple() else { return Ok(None) };
+        let wrong = |field: &'static str, expected: &'static str| PairError::Field { line: row.line, field, expected };
+        let value = |field: &'static str| match row.fields.value(field) {
+            None => Ok(Value::Null),
+            Some(value) => value.map_err(|_| wrong(field, "a value")),
+        };
+        let margin = match value("margin")? {
+            Value::Null => 0.0,
+            found => found.as_f64().filter(|margin| margin.is_finite()).ok_or(wrong("margin", "a finite number"))?,
+        };
+        let flag = |field: &'static str| match value(field)? {
+            Value::Null => Ok(None),
+            found => found.as_bool().map(Some).ok_or(wrong(field, "true or false")),
+        };
+        let is_safe =
+            flag("is_chosen_safe")?.zip(flag("is_rejected_safe")?).map(|(chosen, rejected)| [chosen, rejected]);
+        Ok(Some(Self { texts, margin, is_safe }))
+    }
+}
 
 /// Pairs, and rows that make none.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +83,16 @@ pub enum PairError {
         /// What it says.
         source: ChatError,
     },
+    /// A field that says more of a pair holds something else.
+    #[error("line {line}: `{field}` must be {expected}")]
+    Field {
+        /// The line the row begins on.
+        line: usize,
+        /// The field.
+        field: &'static str,
+        /// What it holds else.
+        expected: &'static str,
+    },
 }
 
 /// Makes pairs of rows whose correction is preferred to their answer. A completion ends with the token that ends outputs; prompt and
@@ -40,10 +100,11 @@ pub enum PairError {
 ///
 /// # Errors
 /// As the tokenizer and its chat template report.
-pub fn preference_pairs(tokenizer: &Tokenizer, rows: &[Qac], max_tokens: usize) -> Result<Pairs, PairError> {
+pub fn preference_pairs(tokenizer: &Tokenizer, rows: &[PreferenceRow], max_tokens: usize) -> Result<Pairs, PairError> {
     let end_id = end_of_text(tokenizer)?;
     let mut found = Pairs { pairs: Vec::with_capacity(rows.len()), n_equal: 0, n_too_long: 0 };
-    for (row, Qac { question, answer, correction }) in rows.iter().enumerate() {
+    for (row, PreferenceRow { texts, margin, is_safe }) in rows.iter().enumerate() {
+        let Qac { question, answer, correction } = texts;
         if answer.trim() == correction.trim() {
             found.n_equal += 1;
             continue;
@@ -60,7 +121,7 @@ pub fn preference_pairs(tokenizer: &Tokenizer, rows: &[Qac], max_tokens: usize) 
         let (chosen, rejected) = (example(correction)?, example(answer)?);
         match chosen.tokens.len().max(rejected.tokens.len()) > max_tokens {
             true => found.n_too_long += 1,
-            false => found.pairs.push(Pair { chosen, rejected, margin: 0.0, is_safe: None }),
+            false => found.pairs.push(Pair { chosen, rejected, margin: *margin, is_safe: *is_safe }),
         }
     }
     Ok(found)
@@ -96,10 +157,9 @@ mod tests {
     fn rows_become_pairs_with_one_prompt() {
         let model = crate::embedded::model().unwrap();
         let tokenizer = model.tokenizer().unwrap();
-        let row = |answer: &str, correction: &str| Qac {
-            question: "Why is the sky blue?".into(),
-            answer: answer.into(),
-            correction: correction.into(),
+        let row = |answer: &str, correction: &str| {
+            let [question, answer, correction] = ["Why is the sky blue?", answer, correction].map(str::to_owned);
+            PreferenceRow::from(Qac { question, answer, correction })
         };
         let rows = [row("Bad.", "Good."), row("Same.", "Same. "), row(&"long ".repeat(200), "Short.")];
         let found = preference_pairs(tokenizer, &rows, 150).unwrap();
@@ -110,5 +170,25 @@ mod tests {
         assert_eq!((text(chosen).trim(), text(rejected).trim()), ("Good.", "Bad."));
         assert_eq!(chosen.tokens.last(), rejected.tokens.last());
         assert_eq!(scored_text(tokenizer, "Why is the sky blue?", "Good.").unwrap(), chosen.tokens);
+    }
+
+    #[test]
+    fn margins_and_safety_are_read_and_wrong_ones_refused() {
+        let read = |more: &str| {
+            let text = format!(r#"{{"prompt":"q","chosen":"a","rejected":"b"{more}}}"#);
+            let fields = serde_json::from_str(&text).unwrap();
+            PreferenceRow::read(&DataRow::read(3, fields).unwrap())
+        };
+        let plain = read("").unwrap().unwrap();
+        assert_eq!((plain.margin, plain.is_safe, plain.texts.answer.as_str()), (0.0, None, "b"));
+        let more = read(r#","margin":1.5,"is_chosen_safe":true,"is_rejected_safe":false"#).unwrap().unwrap();
+        assert_eq!((more.margin, more.is_safe), (1.5, Some([true, false])));
+        assert_eq!(read(r#","is_chosen_safe":true,"margin":null"#).unwrap().unwrap().is_safe, None);
+        for (wrong, message) in [
+            (r#","margin":"1""#, "line 3: `margin` must be a finite number"),
+            (r#","is_rejected_safe":1"#, "line 3: `is_rejected_safe` must be true or false"),
+        ] {
+            assert_eq!(read(wrong).unwrap_err().to_string(), message);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The log of a training run.
 
+use redline_model::train::policy::PolicyFigures;
 use redline_model::train::preference::PairFigures;
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub struct StepRecord {
     /// Its number, from 0.
     pub step: usize,
-    /// `identity`, `correction` or `pairs`.
+    /// `identity`, `correction`, `pairs` or `policy`.
     pub phase: String,
     /// Mean loss per token, in nats; of a run over pairs, per pair.
     pub loss: f64,
@@ -23,6 +24,9 @@ pub struct StepRecord {
     /// What the step's pairs came to, of a run over pairs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<PairFigures>,
+    /// What completions came to, of a run on rewards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyFigures>,
 }
 
 /// An evaluation of the log; `step` counts the steps done.
@@ -30,7 +34,7 @@ pub struct StepRecord {
 pub struct EvaluationRecord {
     /// Steps done.
     pub step: usize,
-    /// Held-out loss per token, in nats; of a run over pairs, per pair.
+    /// Held-out loss per token, in nats; of a run over pairs, per pair; of a run on rewards, the mean reward with the sign turned.
     pub loss: f64,
     /// Whether it is the lowest so far.
     pub is_best: bool,
@@ -47,6 +51,9 @@ pub struct EvaluationRecord {
     /// What the held-out pairs came to, of a run over pairs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pairs: Option<PairFigures>,
+    /// What completions came to, of a run on rewards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyFigures>,
 }
 
 /// A line of the log.

@@ -8,14 +8,14 @@ use ndarray::{ArrayView1, ArrayView2, Axis};
 use redline_model::train::export::{StoredType, export_hugging_face};
 use redline_model::train::preference::Pair;
 use redline_model::train::{Method, Parameters};
-use redline_model::{Model, Qac, RewardModel};
+use redline_model::{Model, RewardModel};
 use redline_probe::pair_head::PairHead;
 use redline_probe::split::normalise;
 use redline_probe::stats::{Interval, wilson_interval};
 use serde::Serialize;
 
 use super::states::StatesFile;
-use crate::data::pairs::{Pairs, preference_pairs};
+use crate::data::pairs::{Pairs, PreferenceRow, preference_pairs};
 use crate::error::{Error, Result};
 use crate::observer::Observer;
 
@@ -30,9 +30,9 @@ pub struct HeadOptions<'a> {
     /// The model whose body reads: a Hugging Face folder or a GGUF file.
     pub model: &'a Path,
     /// Rows whose correction is preferred to their answer.
-    pub training: &'a [Qac],
+    pub training: &'a [PreferenceRow],
     /// Rows of other questions.
-    pub held_out: &'a [Qac],
+    pub held_out: &'a [PreferenceRow],
     /// Pairs with a longer text are left out.
     pub max_tokens: usize,
     /// Pairs read together.
@@ -78,7 +78,7 @@ pub struct HeldOutOrder {
 pub fn train_head(options: &HeadOptions<'_>, observer: &mut dyn Observer) -> Result<HeadOutcome> {
     let model = Model::load(options.model)?;
     let max_tokens = options.max_tokens.min(model.decoder.config().context);
-    let mut read = |rows: &[Qac], part: &str| {
+    let mut read = |rows: &[PreferenceRow], part: &str| {
         let found = preference_pairs(model.tokenizer()?, rows, max_tokens);
         let Pairs { pairs, n_equal, n_too_long } =
             found.map_err(|error| Error::option(error.to_string(), "check the rows"))?;
@@ -108,11 +108,11 @@ pub fn train_head(options: &HeadOptions<'_>, observer: &mut dyn Observer) -> Res
 }
 
 /// The question of each pair, by a number.
-fn groups(rows: &[Qac], pairs: &[Pair]) -> Vec<usize> {
+fn groups(rows: &[PreferenceRow], pairs: &[Pair]) -> Vec<usize> {
     let mut numbers = HashMap::new();
     let number = |pair: &Pair| {
         let n = numbers.len();
-        *numbers.entry(normalise(&rows[pair.chosen.row].question)).or_insert(n)
+        *numbers.entry(normalise(&rows[pair.chosen.row].texts.question)).or_insert(n)
     };
     pairs.iter().map(number).collect()
 }

@@ -5,8 +5,10 @@
 
 mod accuracy;
 mod head;
+mod policy;
 mod states;
 
 pub use accuracy::held_out_accuracy;
 pub use head::{HeadOptions, HeadOutcome, HeldOutOrder, train_head};
+pub use policy::{PolicyRows, Rewarder, policy_prompts};
 pub use states::{STATES_SCHEMA, StatesFile};

@@ -4,6 +4,7 @@
 //! passes. The example at the crate's root generates.
 
 pub mod batch;
+mod beam;
 mod copy_bias;
 mod draft;
 mod place;
@@ -17,6 +18,7 @@ use crate::hook::Hook;
 use crate::{Decoder, ReadText, Result};
 
 use batch::{Batch, OnToken};
+pub use beam::{Beam, BeamOptions, Beams, beam_search};
 pub use copy_bias::CopyBias;
 pub use prefix::{PREFILL_TOKENS, read_prefix};
 pub use request::{Drafting, Finish, GenerateOptions, Generated, Prompt};

@@ -20,6 +20,7 @@ use serde_json::Value;
 use super::bytes::{decode, encode, tensor_bytes};
 use super::optimizer::Moments;
 use super::parameters::Parameter;
+use super::policy::PolicyOptions;
 use super::preference::PairObjective;
 use super::{AdamW, Method, Parameters, TrainOptions};
 use crate::files::write_atomically;
@@ -47,7 +48,10 @@ pub struct Settings {
     /// What is learnt from pairs, where the rows are such.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objective: Option<PairObjective>,
-    /// SHA-256 of the reference's weights, where there is one.
+    /// How rewards are learnt from, where they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyOptions>,
+    /// SHA-256 of the reference's weights, where there is one; of a run on rewards what these depend on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }

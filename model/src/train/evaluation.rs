@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::loss::mean_loss;
+use super::policy::PolicyFigures;
 use super::preference::PairFigures;
 use super::{Example, Parameters, TrainOptions};
 use crate::generate::{Finish, GenerateOptions, Prompt, generate};
@@ -13,7 +14,7 @@ use crate::{NoHook, Qac, Result, Tokenizer};
 pub struct Evaluation {
     /// Steps done.
     pub step: usize,
-    /// Mean loss over the counted tokens of the held-out rows.
+    /// Mean loss over the counted tokens of the held-out rows; of a run on rewards the mean reward with the sign turned.
     pub loss: f64,
     /// Whether no earlier evaluation had a lower loss.
     pub is_best: bool,
@@ -21,6 +22,8 @@ pub struct Evaluation {
     pub outputs: Vec<HeldOutOutput>,
     /// What the held-out pairs came to, of a run over pairs.
     pub pairs: Option<PairFigures>,
+    /// What completions of the held-out prompts came to, of a run on rewards.
+    pub policy: Option<PolicyFigures>,
 }
 
 /// A generated output.
@@ -91,6 +94,6 @@ impl HeldOut<'_> {
             }
         }
         outputs.sort_by_key(|output| output.row);
-        Ok(Evaluation { step, loss, is_best: false, outputs, pairs: None })
+        Ok(Evaluation { step, loss, is_best: false, outputs, pairs: None, policy: None })
     }
 }

@@ -18,6 +18,7 @@ pub mod optimizer;
 mod options;
 pub mod parameters;
 mod plan;
+pub mod policy;
 pub mod preference;
 pub mod schedule;
 #[cfg(test)]
@@ -32,4 +33,4 @@ pub use options::{Precision, TrainOptions};
 pub use parameters::{Method, Parameter, Parameters};
 pub use plan::{Phase, Plan};
 pub use schedule::{Schedule, ScheduleShape};
-pub use trainer::{Observer, Outcome, StepReport, TrainData, TrainRun, TrainStart, train};
+pub use trainer::{Observer, Outcome, Saving, StepReport, TrainData, TrainRun, TrainStart, kept_name, train};

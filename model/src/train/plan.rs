@@ -17,6 +17,8 @@ pub enum Phase {
     Correction,
     /// A chosen and a rejected completion.
     Pairs,
+    /// Completions that the model wrote itself, with rewards.
+    Policy,
 }
 
 /// The batches of a run, each a pure function of its step.
@@ -77,7 +79,7 @@ impl Plan {
         let phase = self.phase(step);
         let (examples, within) = match phase {
             Phase::Identity => (&self.identity, step),
-            Phase::Correction | Phase::Pairs => (&self.corrections, step - self.n_identity_steps),
+            Phase::Correction | Phase::Pairs | Phase::Policy => (&self.corrections, step - self.n_identity_steps),
         };
         let n_batches = examples.len().div_ceil(self.batch_rows).max(1);
         let epoch = within / n_batches;

@@ -7,6 +7,7 @@ use super::checkpoint::{self, Settings, State};
 use super::evaluation::HeldOut;
 use super::example::{ExampleReader, Output, fingerprint};
 use super::loss::{BatchLoss, GradientOptions, batch_loss};
+use super::policy::PolicyFigures;
 use super::preference::PairFigures;
 use super::{AdamW, Evaluation, Gradients, Parameters, Phase, Plan, TrainOptions};
 use crate::random::Random;
@@ -23,6 +24,27 @@ pub struct TrainData<'a> {
     pub held_out: &'a [Qac],
 }
 
+/// The checkpoint that a run goes on from.
+const LAST: &str = "last.checkpoint";
+
+/// Which checkpoints a run leaves; none by default.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Saving<'a> {
+    /// Where `last.checkpoint` and `best.checkpoint` go.
+    pub folder: Option<&'a Path>,
+    /// Steps between checkpoints; the last step is always saved.
+    pub every: Option<usize>,
+    /// Steps between checkpoints that are kept beside these two, under [`kept_name`].
+    pub keep_every: Option<usize>,
+    /// Go on from `last.checkpoint` where there is one.
+    pub resume: bool,
+}
+
+/// Name of the checkpoint that is kept of a step: `step-000200.checkpoint`.
+pub fn kept_name(step: usize) -> String {
+    format!("step-{step:06}.checkpoint")
+}
+
 /// A run: what is trained, with what, on what.
 #[derive(Debug, Clone, Copy)]
 pub struct TrainRun<'a> {
@@ -36,12 +58,8 @@ pub struct TrainRun<'a> {
     pub data: TrainData<'a>,
     /// The settings.
     pub options: &'a TrainOptions,
-    /// Where `last.checkpoint` and `best.checkpoint` go.
-    pub checkpoints: Option<&'a Path>,
-    /// Steps between checkpoints; the last step is always saved.
-    pub checkpoint_every: Option<usize>,
-    /// Go on from `last.checkpoint` where there is one.
-    pub resume: bool,
+    /// What is kept of it, and whether it goes on from there.
+    pub saving: Saving<'a>,
 }
 
 /// One step, as it is reported.
@@ -65,6 +83,8 @@ pub struct StepReport {
     pub tokens_per_second: f64,
     /// What the batch's pairs came to, of a run over pairs.
     pub pairs: Option<PairFigures>,
+    /// What the step's completions came to, of a run on rewards.
+    pub policy: Option<PolicyFigures>,
 }
 
 /// Where a run begins, and what it will do.
@@ -140,7 +160,7 @@ pub struct Outcome {
 /// run; whatever the observer returns.
 pub fn train(run: &TrainRun<'_>, observer: &mut dyn Observer) -> Result<Outcome> {
     run.options.check()?;
-    let TrainRun { parameters, options, checkpoints, checkpoint_every, resume, .. } = *run;
+    let TrainRun { parameters, options, saving, .. } = *run;
     let work = CorrectionWork::new(run)?;
     let settings = Settings {
         model: parameters.origin().to_owned(),
@@ -150,9 +170,10 @@ pub fn train(run: &TrainRun<'_>, observer: &mut dyn Observer) -> Result<Outcome>
         held_out: fingerprint(work.held_out.iter().flat_map(|held_out| &held_out.examples)),
         options: options.clone(),
         objective: None,
+        policy: None,
         reference: None,
     };
-    Loop::new(parameters, options, checkpoints, checkpoint_every, settings, resume, work)?.run(observer)
+    Loop::new(parameters, options, saving, settings, work)?.run(observer)
 }
 
 /// What the steps of a run learn from, and a look at held-out rows.
@@ -166,7 +187,7 @@ pub(super) trait Work {
     /// Loss and gradients of a step.
     fn step(&mut self, step: usize, how: GradientOptions, dropout_seed: Option<u64>) -> Result<StepLoss>;
     /// A look at held-out rows after so many steps, where there are some.
-    fn evaluate(&self, step: usize) -> Result<Option<Evaluation>>;
+    fn evaluate(&mut self, step: usize) -> Result<Option<Evaluation>>;
 }
 
 /// What there is to read.
@@ -187,6 +208,7 @@ pub(super) struct StepLoss {
     /// The rows, for errors.
     pub(super) rows: Vec<usize>,
     pub(super) pairs: Option<PairFigures>,
+    pub(super) policy: Option<PolicyFigures>,
 }
 
 /// Corrections, and before them answers to copy.
@@ -235,10 +257,10 @@ impl Work for CorrectionWork<'_> {
         let n_tokens = batch.iter().map(|example| example.tokens.len() - 1).sum();
         let BatchLoss { loss, gradients, .. } = batch_loss(self.parameters, &batch, how, dropout_seed)?;
         let rows = batch.iter().map(|example| example.row).collect();
-        Ok(StepLoss { phase, loss, gradients, n_tokens, rows, pairs: None })
+        Ok(StepLoss { phase, loss, gradients, n_tokens, rows, pairs: None, policy: None })
     }
 
-    fn evaluate(&self, step: usize) -> Result<Option<Evaluation>> {
+    fn evaluate(&mut self, step: usize) -> Result<Option<Evaluation>> {
         let evaluate = |held_out: &HeldOut<'_>| held_out.evaluate(self.parameters, self.options, step);
         self.held_out.as_ref().map(evaluate).transpose()
     }
@@ -248,8 +270,7 @@ impl Work for CorrectionWork<'_> {
 pub(super) struct Loop<'a, W> {
     parameters: &'a Parameters,
     options: &'a TrainOptions,
-    checkpoints: Option<&'a Path>,
-    checkpoint_every: Option<usize>,
+    saving: Saving<'a>,
     work: W,
     settings: Settings,
     optimizer: AdamW,
@@ -261,18 +282,16 @@ impl<'a, W: Work> Loop<'a, W> {
     pub(super) fn new(
         parameters: &'a Parameters,
         options: &'a TrainOptions,
-        checkpoints: Option<&'a Path>,
-        checkpoint_every: Option<usize>,
+        saving: Saving<'a>,
         settings: Settings,
-        resume: bool,
         work: W,
     ) -> Result<Self> {
-        let last = checkpoints.map(|folder| folder.join("last.checkpoint"));
-        let (optimizer, state) = match last.filter(|path| resume && path.exists()) {
+        let last = saving.folder.map(|folder| folder.join(LAST));
+        let (optimizer, state) = match last.filter(|path| saving.resume && path.exists()) {
             Some(path) => checkpoint::load(&path, parameters, &settings)?,
             None => (AdamW::new(parameters.trained(), options.optimizer), State::default()),
         };
-        Ok(Self { parameters, options, checkpoints, checkpoint_every, work, settings, optimizer, state })
+        Ok(Self { parameters, options, saving, work, settings, optimizer, state })
     }
 
     /// To the end, or until something stops it.
@@ -285,7 +304,7 @@ impl<'a, W: Work> Loop<'a, W> {
         while self.state.step < self.work.n_steps() && !self.state.stopped_early {
             let report = self.step()?;
             if let Err(error) = self.after_step(&report, observer) {
-                self.save("last.checkpoint", &mut ())?;
+                self.save(LAST, &mut ())?;
                 return Err(error);
             }
         }
@@ -316,7 +335,7 @@ impl<'a, W: Work> Loop<'a, W> {
             checkpointing: options.gradient_checkpointing,
             precision: options.precision,
         };
-        let StepLoss { phase, loss, gradients, n_tokens, rows, pairs } =
+        let StepLoss { phase, loss, gradients, n_tokens, rows, pairs, policy } =
             self.work.step(step, how, Some(dropout_seed))?;
         let gradient_norm = gradients.norm()?;
         if !(loss.is_finite() && gradient_norm.is_finite() && loss <= self.work.most_loss()) {
@@ -327,7 +346,18 @@ impl<'a, W: Work> Loop<'a, W> {
         self.state.step += 1;
         self.state.n_tokens += n_tokens as u64;
         let tokens_per_second = n_tokens as f64 / started.elapsed().as_secs_f64().max(1e-9);
-        Ok(StepReport { step, n_steps, phase, loss, gradient_norm, learning_rate, n_tokens, tokens_per_second, pairs })
+        Ok(StepReport {
+            step,
+            n_steps,
+            phase,
+            loss,
+            gradient_norm,
+            learning_rate,
+            n_tokens,
+            tokens_per_second,
+            pairs,
+            policy,
+        })
     }
 
     fn after_step(&mut self, report: &StepReport, observer: &mut dyn Observer) -> Result<()> {
@@ -340,8 +370,11 @@ impl<'a, W: Work> Loop<'a, W> {
         if self.is_due(self.options.evaluate_every) {
             self.evaluate(observer)?;
         }
-        if self.state.stopped_early || self.is_due(self.checkpoint_every) {
-            self.save("last.checkpoint", observer)?;
+        if self.saving.keep_every.is_some_and(|every| self.state.step.is_multiple_of(every)) {
+            self.save(&kept_name(self.state.step), observer)?;
+        }
+        if self.state.stopped_early || self.is_due(self.saving.every) {
+            self.save(LAST, observer)?;
         }
         Ok(())
     }
@@ -369,7 +402,7 @@ impl<'a, W: Work> Loop<'a, W> {
     }
 
     fn save(&self, name: &str, observer: &mut dyn Observer) -> Result<()> {
-        let Some(folder) = self.checkpoints else { return Ok(()) };
+        let Some(folder) = self.saving.folder else { return Ok(()) };
         let path: PathBuf = folder.join(name);
         checkpoint::save(&path, self.parameters, &self.optimizer, &self.settings, &self.state)?;
         observer.on_checkpoint(&path, self.state.step)

@@ -31,11 +31,20 @@ struct Fault {
     may_pass: bool,
 }
 
+/// How a reply is written.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct How {
+    pub(super) temperature: f64,
+    pub(super) seed: Option<u64>,
+    pub(super) max_new_tokens: usize,
+    /// Likeliest tokens that are told of each token.
+    pub(super) n_top_log_probs: Option<usize>,
+}
+
 /// A server and how it is asked.
 pub(super) struct Asker {
     upstream: Upstream,
     model: String,
-    form: Form,
     options: JudgeOptions,
     pace: Pace,
     tally: Mutex<Tally>,
@@ -44,27 +53,16 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    pub(super) fn new(
-        url: &str,
-        model: &str,
-        form: Form,
-        key: Option<&str>,
-        options: JudgeOptions,
-    ) -> Result<Self, UpstreamError> {
+    pub(super) fn new(url: &str, model: &str, key: Option<&str>, options: JudgeOptions) -> Result<Self, UpstreamError> {
         let gap = options.most_per_minute.map_or(Duration::ZERO, |most| Duration::from_secs(60) / most.get());
         Ok(Self {
             upstream: Upstream::new(url, key, options.timeout)?,
             model: model.into(),
-            form,
             options,
             pace: Pace::new(gap),
             tally: Mutex::default(),
             has_new_limit: AtomicBool::new(false),
         })
-    }
-
-    pub(super) fn form(&self) -> Form {
-        self.form
     }
 
     pub(super) fn options(&self) -> &JudgeOptions {
@@ -81,11 +79,17 @@ impl Asker {
         self.options.prices.filter(|_| tally.is_counted.0).map(|prices| prices.of(tally.tokens))
     }
 
-    /// Asks about a comparison.
-    pub(super) async fn ask(&self, requests: &[Vec<Message>]) -> Outcome {
+    /// Asks about a comparison, by the requests of a form.
+    pub(super) async fn ask(&self, form: Form, requests: &[Vec<Message>]) -> Outcome {
         let (mut spent, mut said) = (Spent::default(), Vec::with_capacity(requests.len()));
+        let how = How {
+            temperature: 0.0,
+            seed: None,
+            max_new_tokens: form.max_new_tokens(),
+            n_top_log_probs: form.n_top_log_probs(),
+        };
         for messages in requests {
-            match self.said(messages, &mut spent).await {
+            match self.said(messages, &how, &mut spent).await {
                 Ok(reply) => said.push(reply),
                 Err(error) if is_about_comparison(&error) => {
                     let judged = self.judged(Err(NoVerdict::NoReply), &error.to_string(), spent);
@@ -94,7 +98,7 @@ impl Asker {
                 Err(error) => return Outcome::Open(error),
             }
         }
-        let (verdict, raw) = verdict(self.form, said);
+        let (verdict, raw) = verdict(form, said);
         Outcome::Judged(self.judged(verdict, &raw, spent))
     }
 
@@ -105,11 +109,11 @@ impl Asker {
     }
 
     /// Sends a request until there is a reply, or an error that will not pass.
-    async fn said(&self, messages: &[Message], spent: &mut Spent) -> Result<Said, UpstreamError> {
+    pub(super) async fn said(&self, messages: &[Message], how: &How, spent: &mut Spent) -> Result<Said, UpstreamError> {
         let (mut attempt, mut is_again) = (1, false);
         loop {
             let is_new = self.has_new_limit.load(Ordering::Relaxed);
-            let Fault { error, may_pass } = match self.send(messages, is_new, is_again, spent).await {
+            let Fault { error, may_pass } = match self.send(self.body(messages, how, is_new), is_again, spent).await {
                 Ok(said) => return Ok(said),
                 Err(fault) => fault,
             };
@@ -127,8 +131,7 @@ impl Asker {
     }
 
     /// Sends a request once.
-    async fn send(&self, messages: &[Message], is_new: bool, is_again: bool, spent: &mut Spent) -> Result<Said, Fault> {
-        let body = self.body(messages, is_new);
+    async fn send(&self, body: String, is_again: bool, spent: &mut Spent) -> Result<Said, Fault> {
         self.pace.turn().await;
         {
             let mut tally = self.lock();
@@ -151,10 +154,15 @@ impl Asker {
         Ok(said)
     }
 
-    fn body(&self, messages: &[Message], is_new: bool) -> String {
-        let mut body = json!({ "model": self.model, "messages": messages, "temperature": 0 });
-        body[LIMITS[usize::from(is_new)]] = self.form.max_new_tokens().into();
-        if let Some(n) = self.form.n_top_log_probs() {
+    fn body(&self, messages: &[Message], how: &How, is_new: bool) -> String {
+        // 0 and not 0.0: some servers compare texts
+        let temperature = if how.temperature == 0.0 { json!(0) } else { json!(how.temperature) };
+        let mut body = json!({ "model": self.model, "messages": messages, "temperature": temperature });
+        body[LIMITS[usize::from(is_new)]] = how.max_new_tokens.into();
+        if let Some(seed) = how.seed {
+            body["seed"] = seed.into();
+        }
+        if let Some(n) = how.n_top_log_probs {
             body["logprobs"] = true.into();
             body["top_logprobs"] = n.into();
         }

@@ -13,7 +13,10 @@ use redline_lab::judge::{
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::{JudgeOptions, Prices, ServerJudge};
+use redline_lab::baseline::{Conversation, WriteHow, Writer};
+use redline_lab::judge::Message;
+
+use super::{JudgeOptions, Prices, ServerJudge, ServerWriter};
 
 const KEY: &str = "sk-a-very-secret-key-0123456789";
 
@@ -536,4 +539,44 @@ fn what_cannot_be_asked_is_refused_without_its_secrets() {
     }
     let judge = ServerJudge::new(" http://host/v1/ ", "org/m", Form::Letter, None, default()).unwrap();
     assert_eq!(judge.id(), "http://host/v1#org/m");
+}
+
+fn conversations(texts: &[&str]) -> Vec<Conversation> {
+    texts.iter().map(|text| vec![Message::user(*text)]).collect()
+}
+
+#[test]
+fn a_writer_replies_in_order_and_says_what_has_no_reply() {
+    let server = Server::new(|_, body| match body["messages"][0]["content"].as_str().unwrap() {
+        "one" => Line::text("first").after(60),
+        "two" => Line::error(400, "too long"),
+        "three" => Line::message(json!({ "role": "assistant", "content": null, "refusal": "I will not." })),
+        _ => Line::text("last"),
+    });
+    let options = JudgeOptions { first_wait: Duration::from_millis(1), ..JudgeOptions::default() };
+    let mut writer = ServerWriter::new(&server.url, "chat", Some(KEY), options).unwrap();
+    let how = WriteHow { temperature: 0.5, max_new_tokens: 7, seed: 3 };
+    let replies = writer.write(&conversations(&["one", "two", "three", "four"]), &how).unwrap();
+    let first = replies[0].as_ref().unwrap();
+    assert_eq!((first.text.as_str(), first.n_tokens, first.n_prompt_tokens), ("first", 10, 100));
+    assert!(replies[1].as_ref().unwrap_err().contains("too long"));
+    assert_eq!(replies[2], Err("it declined: I will not.".into()));
+    assert_eq!(replies[3].as_ref().unwrap().text, "last");
+    let seen = server.seen.lock().unwrap();
+    assert!(seen.bodies.iter().all(|body| body["temperature"] == 0.5 && body["max_tokens"] == 7));
+    let seeds: Vec<u64> = seen.bodies.iter().map(|body| body["seed"].as_u64().unwrap()).collect();
+    assert!(seeds.iter().all(|seed| *seed < 1 << 31), "{seeds:?}");
+    assert!(!format!("{writer:?}").contains(KEY));
+}
+
+#[test]
+fn a_server_that_does_not_get_to_it_ends_the_writing() {
+    let server = Server::new(|_, _| Line::error(401, "no key"));
+    let mut writer = ServerWriter::new(&server.url, "chat", None, JudgeOptions::default()).unwrap();
+    let how = WriteHow { temperature: 0.0, max_new_tokens: 7, seed: 3 };
+    assert!(writer.write(&conversations(&["one"]), &how).is_err());
+    assert!(server.seen.lock().unwrap().bodies.iter().all(|body| body.get("seed").is_none()));
+    let checked = ServerWriter::new(&server.url, "chat", None, JudgeOptions::default()).unwrap();
+    let mut checked = checked.with_check(|| Err(JudgeError::JudgeId { rule: "ended" }));
+    assert!(checked.write(&conversations(&["one"]), &how).is_err());
 }

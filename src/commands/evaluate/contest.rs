@@ -1,33 +1,30 @@
 //! `redline evaluate --judge`: systems beside each other, or how good a judge is.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::Path;
 
-use anyhow::Context;
 use redline::lab::Error;
-use redline::lab::contest::{
-    AlignerRun, BestOf, Contest, ContestOptions, JudgeQuality, Keep, LabelledPairs, Standing, judge_labelled,
-    upstream_answers,
-};
-use redline::lab::correct::{Corrector, CorrectorOptions, WriteOptions};
-use redline::lab::judge::local::{FlawScore, RewardScore, Score, ScoreJudge, SolutionScore};
-use redline::lab::judge::record::{AnswerRecord, RecordLog, read_records};
-use redline::lab::judge::{Dimension, Form, Judge, JudgementLog, LoggedJudge, RecordedJudge, Watch, Which};
+use redline::lab::contest::{Contest, ContestOptions, JudgeQuality, LabelledPairs, Standing, judge_labelled};
+use redline::lab::judge::local::ScoreJudge;
+use redline::lab::judge::record::{AnswerRecord, read_records};
+use redline::lab::judge::{Form, Judge, JudgementLog, LoggedJudge, RecordedJudge, Watch, Which};
 use redline::lab::win_rate::{ResampleOptions, Rule};
-use redline::model::Qac;
 use redline::serve::{JudgeOptions, Prices, ServerJudge};
 use serde_json::json;
 
 use crate::cli::EvaluateArgs;
-use crate::cli::judging::{JudgeSpec, JudgingArgs, SystemSpec};
-use crate::cli::writes::{ANSWERS, JUDGEMENTS};
-use crate::commands::evaluate::known::Known;
-use crate::commands::evaluate::{shift, useless};
+use crate::cli::judging::{JudgeSpec, JudgingArgs};
+use crate::cli::systems::SystemSpec;
+use crate::cli::writes::JUDGEMENTS;
+use crate::commands::evaluate::{shift, systems, useless};
 use crate::commands::serve::environment_key;
 use crate::failure::hinted;
+use crate::judges::score;
+use crate::known::Known;
 use crate::observer::Shown;
 use crate::outputs::clear_for_log;
-use crate::{interrupt, models, output};
+use crate::{interrupt, output};
 
 /// Judges systems, or the judge itself where the data say what people prefer.
 pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
@@ -100,11 +97,11 @@ fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
             let records = read_records::<AnswerRecord>(path).map_err(Error::from)?;
             records.note(path).into_iter().for_each(|note| output::note!("{note}"));
             match &known {
-                Some(known) => of_rows(path, records.rows, &known.triples)?,
+                Some(known) => systems::of_rows(path, records.rows, &known.triples)?,
                 None => records.rows,
             }
         }
-        (None, Some(known)) => systems(args, known)?,
+        (None, Some(known)) => systems::answers(args, known)?,
         (None, None) => return Err(hinted("there is nothing to judge", "give --data with --systems, or --answers")),
     };
     if let Some(stem) = &judging.score_shift {
@@ -117,11 +114,12 @@ fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
         let scores = [score(x, known.as_ref())?, score(y, known.as_ref())?];
         return shift::run(args, stem, &answers, scores, json);
     }
+    let references = judging.show_references.then(|| references(known.as_ref())).transpose()?;
     let options = ContestOptions {
         dimensions: &judging.dimension,
         baseline: &baseline,
         rule: judging.rule,
-        references: None,
+        references: references.as_ref(),
         resamples: ResampleOptions::default(),
     };
     let mut found = Vec::new();
@@ -134,6 +132,12 @@ fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
         true => output::json(&json!({ "schema": "redline.contest.v1", "contests": found })),
         false => found.iter().try_for_each(|contest| output::line(&as_text(contest))),
     }
+}
+
+/// The corrections of the rows, as right answers.
+fn references(known: Option<&Known>) -> anyhow::Result<BTreeMap<usize, String>> {
+    let known = known.ok_or_else(|| hinted("--show-references shows the corrections of --data", "give --data"))?;
+    Ok(known.triples.iter().map(|row| row.correction.clone()).enumerate().collect())
 }
 
 /// The baseline by the name that the answers have: `aligner@1.0` is `aligner@1`.
@@ -153,7 +157,7 @@ fn ready(args: &EvaluateArgs, known: Option<&Known>) -> anyhow::Result<()> {
         ));
     }
     let has_probabilities = |spec: &JudgeSpec| match spec {
-        JudgeSpec::Server { .. } => judging.judge_form == Form::LogProb,
+        JudgeSpec::Server { .. } => judging.form() == Form::LogProb,
         _ => true,
     };
     if judging.rule == Some(Rule::LogProb) && !judging.judge.iter().all(has_probabilities) {
@@ -181,26 +185,6 @@ fn recorded(file: &Path, judge: Option<&str>) -> anyhow::Result<RecordedJudge> {
     Ok(RecordedJudge::open(file, Which { judge, ..Which::default() }).map_err(Error::from)?)
 }
 
-/// An instrument of this program.
-fn score(spec: &JudgeSpec, known: Option<&Known>) -> anyhow::Result<Box<dyn Score>> {
-    let needs = |what: &str| hinted(format!("{what} judges by the rows"), "give --data with rows that it can judge by");
-    Ok(match spec {
-        JudgeSpec::Flaws => {
-            let flawed = known.and_then(|known| known.flawed.clone());
-            Box::new(FlawScore::new(flawed.ok_or_else(|| needs("flaws"))?))
-        }
-        JudgeSpec::Answer => Box::new(SolutionScore::new(&known.ok_or_else(|| needs("answer"))?.triples)),
-        JudgeSpec::Reward(folder) => Box::new(RewardScore::load(folder, false)?),
-        JudgeSpec::Cost(folder) => Box::new(RewardScore::load(folder, true)?),
-        JudgeSpec::Recorded { .. } | JudgeSpec::Server { .. } => {
-            return Err(hinted(
-                "--choose-by and --score-shift take instruments that score one text",
-                "give flaws, answer, reward=DIR or cost=DIR",
-            ));
-        }
-    })
-}
-
 /// The judge of a name, whose judgements are kept where that is asked for.
 fn judge(spec: &JudgeSpec, args: &EvaluateArgs, known: Option<&Known>) -> anyhow::Result<Box<dyn Judge>> {
     let judging = &args.judging;
@@ -222,116 +206,13 @@ fn server(url: &str, model: &str, args: &EvaluateArgs) -> anyhow::Result<ServerJ
     let key = judging.judge_key_env.as_deref().map(environment_key).transpose()?;
     let prices = judging.judge_prompt_price.zip(judging.judge_completion_price);
     let options = JudgeOptions {
-        n_workers: usize::from(judging.judge_workers),
+        n_workers: judging.judge_workers.map_or(JudgeOptions::default().n_workers, usize::from),
         prices: prices.map(|(prompt, completion)| Prices { prompt, completion }),
-        most_per_minute: None::<NonZeroU32>,
+        most_per_minute: judging.judge_per_minute.and_then(NonZeroU32::new),
         ..JudgeOptions::default()
     };
-    let judge = ServerJudge::new(url, model, judging.judge_form, key.as_deref(), options).map_err(Error::from)?;
+    let judge = ServerJudge::new(url, model, judging.form(), key.as_deref(), options).map_err(Error::from)?;
     Ok(judge.with_check(|| Ok(interrupt::check()?)))
-}
-
-/// What the systems answer; in the file of --out where there is one, which is continued.
-fn systems(args: &EvaluateArgs, known: &Known) -> anyhow::Result<Vec<AnswerRecord>> {
-    if args.judging.systems.is_empty() {
-        return Err(hinted("--judge is given, and no systems", "give --systems upstream,aligner, or --answers FILE"));
-    }
-    let (mut log, mut answers) = match &args.out {
-        None => (None, Vec::new()),
-        Some(path) => {
-            clear_for_log(path, ANSWERS, args.force.force)?;
-            let (log, records) = RecordLog::<AnswerRecord>::open(path).map_err(Error::from)?;
-            records.note(path).into_iter().for_each(|note| output::note!("{note}"));
-            let n_all = records.rows.len();
-            let answers = of_rows(path, records.rows, &known.triples)?;
-            if n_all > 0 {
-                output::note!(
-                    "{}: {} of its {n_all} outputs are used and not written again, whatever model, vector and settings they were made with",
-                    path.display(),
-                    answers.len()
-                );
-            }
-            (Some(log), answers)
-        }
-    };
-    for system in &args.judging.systems {
-        let name = system.to_string();
-        let is_there =
-            |row: usize, answers: &[AnswerRecord]| answers.iter().any(|there| there.row == row && there.name() == name);
-        let open: Vec<(usize, &Qac)> =
-            known.triples.iter().enumerate().filter(|(row, _)| !is_there(*row, &answers)).collect();
-        let mut keep = |record: AnswerRecord| {
-            log.as_mut().map_or(Ok(0), |log| log.append(&record)).map_err(Error::from)?;
-            answers.push(record);
-            Ok(())
-        };
-        match system {
-            _ if open.is_empty() => {}
-            SystemSpec::Upstream => {
-                let is_open = |record: &AnswerRecord| open.iter().any(|(row, _)| *row == record.row);
-                upstream_answers(&known.triples).into_iter().filter(is_open).try_for_each(&mut keep)?;
-            }
-            SystemSpec::Aligner(coefficient) => {
-                let mut corrector = aligner(args, coefficient.map(|coefficient| coefficient as f32))?;
-                let mut run = AlignerRun {
-                    corrector: &mut corrector,
-                    coefficient: *coefficient,
-                    batch_rows: args.batch_rows,
-                    check: interrupt::check,
-                };
-                run.answer(&open, &mut keep, &mut Shown::default())?;
-            }
-            SystemSpec::BestOf(n) => best_of(args, known, *n, &open, &mut keep)?,
-        }
-    }
-    Ok(answers)
-}
-
-/// The answers of an earlier run that are to the rows of this one; to other questions under the same numbers they are an error.
-fn of_rows(path: &Path, answers: Vec<AnswerRecord>, rows: &[Qac]) -> anyhow::Result<Vec<AnswerRecord>> {
-    let is_other = |record: &&AnswerRecord| {
-        rows.get(record.row).is_some_and(|row| row.question != record.question || row.answer != record.answer)
-    };
-    if let Some(other) = answers.iter().find(is_other) {
-        return Err(hinted(
-            format!("{}: row {} has another question or answer than --data", path.display(), other.row),
-            "give the same --data, or another --out",
-        ));
-    }
-    Ok(answers.into_iter().filter(|record| record.row < rows.len()).collect())
-}
-
-/// The best of several draws of the unsteered Aligner.
-fn best_of(args: &EvaluateArgs, known: &Known, n: usize, open: &[(usize, &Qac)], keep: Keep<'_>) -> anyhow::Result<()> {
-    let judging = &args.judging;
-    let chooser = judging.choose_by.as_ref();
-    let chooser = chooser.ok_or_else(|| hinted("best-of-N is given, and nobody to choose", "give --choose-by"))?;
-    let mut score = score(chooser, Some(known))?;
-    let mut corrector = aligner(args, None)?;
-    corrector.draw_at(judging.draw_temperature);
-    let dimension = judging.dimension.first().copied().unwrap_or(Dimension::Overall);
-    let mut best = BestOf { n, chooser: &mut *score, dimension, seed: 0 };
-    output::note!("{}: at most {:.3} nats of KL divergence from one draw", best.name(), best.divergence_bound());
-    if judging.judge.contains(chooser) {
-        output::note!("warning: {} is chosen by a score that judges it too, so that its rate says little", best.name());
-    }
-    let (batch_rows, check) = (args.batch_rows, interrupt::check as redline::lab::correct::Check);
-    let mut run = AlignerRun { corrector: &mut corrector, coefficient: None, batch_rows, check };
-    Ok(best.answer(&mut run, open, keep, &mut Shown::default())?)
-}
-
-fn aligner(args: &EvaluateArgs, coefficient: Option<f32>) -> anyhow::Result<Corrector> {
-    let steering = args.steering.steering()?;
-    if coefficient.is_some_and(|coefficient| coefficient != 0.0) && steering.is_none() {
-        return Err(hinted("aligner@COEFFICIENT is given, and no vector", "give --vector or --profile"));
-    }
-    let options = CorrectorOptions {
-        steering: steering.filter(|_| coefficient.is_some()),
-        coefficient,
-        writing: WriteOptions { max_new_tokens: args.max_new_tokens, ..WriteOptions::default() },
-        ..CorrectorOptions::default()
-    };
-    Corrector::new(models::open(&args.model)?, options).context("the Aligner")
 }
 
 fn as_text(contest: &Contest) -> String {

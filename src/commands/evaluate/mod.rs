@@ -1,9 +1,9 @@
 //! `redline evaluate`: how good an Aligner's corrections are.
 
 mod contest;
-mod known;
 mod preferences;
 mod shift;
+mod systems;
 mod useless;
 
 use std::ops::ControlFlow;
@@ -25,11 +25,10 @@ use serde_json::json;
 
 use crate::cli::EvaluateArgs;
 use crate::failure::hinted;
+use crate::known::Known;
 use crate::models;
 use crate::progress::Progress;
 use crate::{interrupt, output};
-
-use self::known::Known;
 
 /// One output, as it is written.
 #[derive(Debug, Clone, Serialize)]

@@ -1,7 +1,8 @@
 //! Options that would have no effect are refused.
 
 use crate::cli::EvaluateArgs;
-use crate::cli::judging::SystemSpec;
+use crate::cli::judging::JudgeSpec;
+use crate::cli::systems::SystemSpec;
 use crate::failure::{hinted, refuse_useless};
 
 /// Where the Aligner writes without a vector and nobody judges.
@@ -23,6 +24,7 @@ pub fn refuse_for_preferences(args: &EvaluateArgs) -> anyhow::Result<()> {
 /// Where the judges are judged.
 pub fn refuse_for_pairs(args: &EvaluateArgs) -> anyhow::Result<()> {
     let judging = &args.judging;
+    refuse_without_server(args)?;
     let options = [
         (args.out.is_some(), "--out"),
         (args.domain.is_some(), "--domain"),
@@ -33,9 +35,45 @@ pub fn refuse_for_pairs(args: &EvaluateArgs) -> anyhow::Result<()> {
     refuse_useless(&options, "beside pairs that people have labelled")
 }
 
+/// Where no judge is behind a server.
+fn refuse_without_server(args: &EvaluateArgs) -> anyhow::Result<()> {
+    let judging = &args.judging;
+    if judging.judge.iter().any(|judge| matches!(judge, JudgeSpec::Server { .. })) {
+        return Ok(());
+    }
+    let options = [
+        (judging.judge_form.is_some(), "--judge-form"),
+        (judging.judge_workers.is_some(), "--judge-workers"),
+        (judging.judge_key_env.is_some(), "--judge-key-env"),
+        (judging.judge_per_minute.is_some(), "--judge-per-minute"),
+        (judging.judge_prompt_price.is_some(), "--judge-prompt-price"),
+        (judging.show_references, "--show-references"),
+    ];
+    refuse_useless(&options, "without a judge behind a server (URL#MODEL)")
+}
+
+/// Models that write no system.
+fn refuse_idle_writers(args: &EvaluateArgs) -> anyhow::Result<()> {
+    let judging = &args.judging;
+    let has_own = judging.systems.iter().any(|system| matches!(system, SystemSpec::Own { .. }));
+    let writes = judging.systems.iter().any(SystemSpec::is_written) || has_own;
+    let chooses = |system: &SystemSpec| matches!(system, SystemSpec::BestOf(_) | SystemSpec::AnswerBestOf(_));
+    let options = [
+        (judging.writer.is_some() && !writes, "--writer"),
+        (
+            judging.writer_key_env.is_some() && judging.writer.is_none() && judging.upstream.is_none(),
+            "--writer-key-env",
+        ),
+        (judging.choose_by.is_some() && !judging.systems.iter().any(chooses), "--choose-by"),
+    ];
+    refuse_useless(&options, "beside these --systems")
+}
+
 /// Where systems are judged.
 pub fn refuse_for_systems(args: &EvaluateArgs) -> anyhow::Result<()> {
     let judging = &args.judging;
+    refuse_without_server(args)?;
+    refuse_idle_writers(args)?;
     refuse_useless(&[(args.domain.is_some(), "--domain")], "beside --judge")?;
     if judging.answers.is_some() {
         refuse_useless(&[(args.out.is_some(), "--out")], "beside --answers")?;

@@ -108,6 +108,7 @@ fn open(spec: &AlignerSpec, args: &CorrectArgs) -> anyhow::Result<Corrector> {
             drafts: !args.no_draft,
             domain: args.domain.given()?,
             outside: args.domain.outside,
+            ..WriteOptions::default()
         },
     };
     options.check()?;

@@ -1,5 +1,6 @@
 //! A reward model with a frozen body: its head is fitted at once to the last states of the texts.
 
+use redline::data::pairs::PreferenceRow;
 use redline::lab::reward::{HeadOptions, HeadOutcome, train_head};
 use serde_json::{Value, json};
 
@@ -24,10 +25,12 @@ pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<()> {
         (args.export.is_some(), "--export"),
         (args.template.is_some(), "--template"),
         (args.pairs.reference.is_some(), "--reference"),
+        (args.pairs.reward.is_some(), "--reward"),
+        (args.keep_every.is_some(), "--keep-every"),
     ];
     refuse_useless(&useless, "beside --method head")?;
     let model = args.model.as_deref().ok_or_else(from_scratch)?;
-    let rows = TrainingRows::read(args)?;
+    let rows = TrainingRows::<PreferenceRow>::read(args)?;
     let options = HeadOptions {
         model,
         training: &rows.training,

@@ -4,6 +4,7 @@ mod head;
 mod log;
 mod options;
 mod pairs;
+mod policy;
 mod report;
 mod rows;
 mod start;
@@ -13,15 +14,18 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context;
+use redline::model::AlignerTemplate;
 use redline::model::Error;
 use redline::model::train::checkpoint::load_parameters;
 use redline::model::train::export::{
     GgufStored, StoredType, check_gguf, check_hugging_face, export_adapter, export_gguf, export_hugging_face,
 };
-use redline::model::train::{Method, Outcome, TrainData, TrainRun, train};
+use redline::model::train::{Method, Outcome, Saving, TrainData, TrainOptions, TrainRun, train};
 use serde_json::{Value, json};
 
 use crate::cli::train::{GgufName, MethodName, StoredName, TrainArgs};
+use crate::cli::train_pairs::Objective;
+use crate::failure::refuse_useless;
 use crate::models::warn;
 use crate::output;
 use crate::outputs::make_folder;
@@ -35,9 +39,11 @@ pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<ExitCode> {
         head::run(args, json)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let summary = match args.pairs.of_pairs() {
-        None => train_aligner(args)?,
-        Some(objective) => pairs::train_on_pairs(args, objective)?,
+    let summary = match (args.pairs.of_pairs(), args.pairs.objective) {
+        (Some(objective), _) => pairs::train_on_pairs(args, objective)?,
+        (None, Objective::Policy(loss)) => policy::train_on_rewards(args, loss)?,
+        (None, Objective::Sft) => train_answers(args)?,
+        (None, _) => train_aligner(args)?,
     };
     match json {
         true => output::json(&summary)?,
@@ -49,32 +55,44 @@ pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<ExitCode> {
 /// Trains and exports; returns the summary that is also in the folder.
 pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
     options::check(args)?;
+    pairs::refuse_policy_options(args)?;
     let rows = TrainingRows::read(args)?;
     let (start, template) = Start::aligner(args, &rows)?;
+    train_texts(args, rows, start, &template, args.run.warmup_share)
+}
+
+/// The same for a model that answers by itself.
+fn train_answers(args: &TrainArgs) -> anyhow::Result<Value> {
+    options::check(args)?;
+    pairs::refuse_policy_options(args)?;
+    let useless = [(args.template.is_some(), "--template"), (args.run.warmup_data.is_some(), "--warmup-data")];
+    refuse_useless(&useless, "beside --objective sft")?;
+    let rows = TrainingRows::<rows::Taught>::read(args)?.as_triples();
+    let (start, template) = Start::of_answers(args, &rows)?;
+    train_texts(args, rows, start, &template, 0.0)
+}
+
+fn train_texts(
+    args: &TrainArgs,
+    rows: TrainingRows,
+    start: Start,
+    template: &AlignerTemplate,
+    identity_share: f64,
+) -> anyhow::Result<Value> {
     check_exports(args, &start)?;
     if let Some(path) = &args.export {
-        let state = load_parameters(path, &start.parameters)?;
-        make_folder(&args.out)?;
-        export(args, &start)?;
-        return Ok(json!({
-            "schema": "redline.train.v1",
-            "checkpoint": path,
-            "n_trained": start.parameters.n_trained(),
-            "n_steps": state.step,
-            "stopped_early": false,
-        }));
+        return export_checkpoint(args, &start, path);
     }
     let options = options::train_options(args, rows.n_steps_hint(args));
+    let options = TrainOptions { identity_share, ..options };
     let mut watch = Watch::new(&args.out, &rows.held_out, json!({ "options": options }));
     let run = TrainRun {
         parameters: &start.parameters,
         tokenizer: &start.tokenizer,
-        template: &template,
+        template,
         data: TrainData { rows: &rows.training, identity_rows: rows.identity.as_deref(), held_out: &rows.held_out },
         options: &options,
-        checkpoints: Some(&args.out),
-        checkpoint_every: Some(args.checkpoint_every as usize),
-        resume: true,
+        saving: saving(args),
     };
     let outcome = train(&run, &mut watch);
     watch.finish();
@@ -85,14 +103,40 @@ pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
         }
         outcome => outcome?,
     };
-    if args.export_best && args.out.join("best.checkpoint").exists() {
-        load_parameters(&args.out.join("best.checkpoint"), &start.parameters)?;
-    }
-    export(args, &start)?;
+    export_end(args, &start)?;
     let mut summary = summary(args, &rows, &start, &outcome, &watch)?;
     summary["template"] = json!(template.name());
     output::json_file(&args.out.join("summary.json"), &summary)?;
     Ok(summary)
+}
+
+/// Writes the model of a checkpoint; returns the summary.
+fn export_checkpoint(args: &TrainArgs, start: &Start, path: &Path) -> anyhow::Result<Value> {
+    let state = load_parameters(path, &start.parameters)?;
+    make_folder(&args.out)?;
+    export(args, start)?;
+    Ok(json!({
+        "schema": "redline.train.v1",
+        "checkpoint": path,
+        "n_trained": start.parameters.n_trained(),
+        "n_steps": state.step,
+        "stopped_early": false,
+    }))
+}
+
+/// Writes the model that a run ends with: the last, or the best where that is asked for.
+fn export_end(args: &TrainArgs, start: &Start) -> anyhow::Result<()> {
+    let best = args.out.join("best.checkpoint");
+    if args.export_best && best.exists() {
+        load_parameters(&best, &start.parameters)?;
+    }
+    export(args, start)
+}
+
+/// Which checkpoints a run leaves.
+fn saving(args: &TrainArgs) -> Saving<'_> {
+    let (every, keep_every) = (Some(args.checkpoint_every as usize), args.keep_every.map(|every| every as usize));
+    Saving { folder: Some(&args.out), every, keep_every, resume: true }
 }
 
 /// Refuses, before the first step, a model that could not be written after the last.
@@ -165,6 +209,11 @@ fn as_text(summary: &Value, out: &Path) -> String {
     }
     if let Some(evaluation) = summary["last_evaluation"].as_object() {
         let number = |key: &str| output::number(evaluation.get(key).and_then(Value::as_f64));
+        if let Some(policy) = evaluation.get("policy").filter(|policy| !policy.is_null()) {
+            let of_policy = |key: &str| output::number(policy[key].as_f64());
+            text += &format!("\nheld out: reward {}, {} tokens", of_policy("reward"), of_policy("n_tokens"));
+            return text + &format!("\nrun: {}", out.display());
+        }
         if let Some(pairs) = evaluation.get("pairs").filter(|pairs| !pairs.is_null()) {
             let of_pairs = |key: &str| output::number(pairs[key].as_f64());
             text += &format!(

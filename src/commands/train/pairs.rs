@@ -1,11 +1,12 @@
 //! Runs over preference pairs: a policy by DPO and its relatives, or a model with a scalar head.
 
 use anyhow::Context;
-use redline::data::pairs::{Pairs, preference_pairs};
+use redline::data::pairs::{Pairs, PreferenceRow, preference_pairs};
 use redline::model::train::Outcome;
-use redline::model::train::checkpoint::load_parameters;
-use redline::model::train::preference::{Pair, PairObjective, PairRun, Reference, reference_log_probs, train_pairs};
-use redline::model::{Decoder, Model, Qac};
+use redline::model::train::preference::{
+    Pair, PairObjective, PairRun, Reference, ScoreLoss, reference_log_probs, train_pairs,
+};
+use redline::model::{Decoder, Model};
 use serde_json::{Value, json};
 
 use crate::cli::train::TrainArgs;
@@ -16,20 +17,23 @@ use crate::progress::Progress;
 use super::rows::TrainingRows;
 use super::start::Start;
 use super::watch::Watch;
-use super::{check_exports, export, options};
+use super::{check_exports, export_checkpoint, export_end, options, saving};
 
 /// Trains on pairs and exports; returns the summary that is also in the folder.
 pub fn train_on_pairs(args: &TrainArgs, objective: PairObjective) -> anyhow::Result<Value> {
     options::check(args)?;
     objective.check()?;
     refuse_useless(args, &objective)?;
-    let rows = TrainingRows::read(args)?;
+    let rows = TrainingRows::<PreferenceRow>::read(args)?;
     let model = args.model.as_deref().ok_or_else(from_scratch)?;
     let mut start = Start::open(args, model)?;
     if matches!(objective, PairObjective::Score(_)) {
         start.parameters.add_score(None, args.run.seed)?;
     }
     check_exports(args, &start)?;
+    if let Some(path) = &args.export {
+        return export_checkpoint(args, &start, path);
+    }
     let options = options::train_options(args, rows.n_steps_hint(args));
     let max_tokens = options.max_tokens.min(start.parameters.config().context);
     let training = pairs(args, &start, &rows.training, max_tokens, "to train on")?;
@@ -37,6 +41,9 @@ pub fn train_on_pairs(args: &TrainArgs, objective: PairObjective) -> anyhow::Res
         true => Vec::new(),
         false => pairs(args, &start, &rows.held_out, max_tokens, "held out")?,
     };
+    if objective == PairObjective::Score(ScoreLoss::Cost) {
+        say_unflagged(args, &training);
+    }
     let reference = match objective.needs_reference() {
         true => Some(reference(args, &start, &training, &held_out)?),
         false => None,
@@ -50,17 +57,12 @@ pub fn train_on_pairs(args: &TrainArgs, objective: PairObjective) -> anyhow::Res
         objective,
         reference: reference.as_ref(),
         options: &options,
-        checkpoints: Some(&args.out),
-        checkpoint_every: Some(args.checkpoint_every as usize),
-        resume: true,
+        saving: saving(args),
     };
     let outcome = train_pairs(&run, &mut watch);
     watch.finish();
     let outcome = outcome.with_context(|| args.data.display().to_string())?;
-    if args.export_best && args.out.join("best.checkpoint").exists() {
-        load_parameters(&args.out.join("best.checkpoint"), &start.parameters)?;
-    }
-    export(args, &start)?;
+    export_end(args, &start)?;
     let summary = summary(args, &start, &objective, [training.len(), held_out.len()], &outcome, &watch);
     output::json_file(&args.out.join("summary.json"), &summary)?;
     Ok(summary)
@@ -76,12 +78,7 @@ fn refuse_useless(args: &TrainArgs, objective: &PairObjective) -> anyhow::Result
         let message = "--template is for Aligners; pairs have the prompt of the model's own chat template";
         return Err(hinted(message, "leave --template out"));
     }
-    if args.export.is_some() {
-        return Err(hinted(
-            "--export is for runs of corrections",
-            "a run over pairs exports where it ends; --export-best takes its best step",
-        ));
-    }
+    refuse_policy_options(args)?;
     if args.pairs.reference.is_some() && !objective.needs_reference() {
         let message = format!("--reference is given, but --objective {} compares with none", args.pairs.objective);
         return Err(hinted(message, "leave --reference out"));
@@ -94,8 +91,34 @@ fn refuse_useless(args: &TrainArgs, objective: &PairObjective) -> anyhow::Result
     }
 }
 
+/// Refuses options of runs on rewards.
+pub fn refuse_policy_options(args: &TrainArgs) -> anyhow::Result<()> {
+    let useless =
+        [(args.pairs.reward.is_some(), "--reward"), (args.pairs.reward_dimension.is_some(), "--reward-dimension")];
+    crate::failure::refuse_useless(&useless, "without --objective grpo or rloo")
+}
+
+/// Says how many pairs a cost model learns the order of alone.
+fn say_unflagged(args: &TrainArgs, pairs: &[Pair]) {
+    let n = pairs.iter().filter(|pair| pair.is_safe.is_none()).count();
+    if n > 0 {
+        output::note!(
+            "{}: {} of {} pairs do not say is_chosen_safe and is_rejected_safe: of them only the order is learnt, not what is above 0",
+            args.data.display(),
+            n,
+            pairs.len()
+        );
+    }
+}
+
 /// The pairs of rows; says what made none.
-fn pairs(args: &TrainArgs, start: &Start, rows: &[Qac], max_tokens: usize, part: &str) -> anyhow::Result<Vec<Pair>> {
+fn pairs(
+    args: &TrainArgs,
+    start: &Start,
+    rows: &[PreferenceRow],
+    max_tokens: usize,
+    part: &str,
+) -> anyhow::Result<Vec<Pair>> {
     told(args, preference_pairs(&start.tokenizer, rows, max_tokens)?, max_tokens, part)
 }
 

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use anyhow::Context;
-use redline::data::{FilterOptions, Need, filter_rows, split_rows};
+use redline::data::filter::TextRow;
+use redline::data::pairs::PreferenceRow;
+use redline::data::{DataFile, DataRow, FilterOptions, Need, filter_rows, split_rows};
 use redline::model::{Qac, Question};
 use redline::probe::split::{PartSizes, overlap};
 
@@ -11,31 +13,92 @@ use crate::cli::train::TrainArgs;
 use crate::failure::hinted;
 use crate::{output, rows};
 
-/// Which part of a run rows are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// Corrections to learn, or to evaluate on.
-    Corrections,
-    /// Answers to copy.
-    Identity,
+/// What a run reads of a row.
+pub trait Row: TextRow + Clone {
+    /// What a row has to hold.
+    const NEED: Need;
+    /// The rows of a file.
+    fn of(file: &DataFile) -> anyhow::Result<Vec<Self>>;
+    /// The question, by which rows are split.
+    fn question(&self) -> &str;
+}
+
+impl Row for Qac {
+    const NEED: Need = Need::Triple;
+
+    fn of(file: &DataFile) -> anyhow::Result<Vec<Self>> {
+        Ok(file.triples())
+    }
+
+    fn question(&self) -> &str {
+        &self.question
+    }
+}
+
+/// A question with the answer that a model shall give: the correction, else the answer.
+#[derive(Clone)]
+pub struct Taught(pub Question);
+
+impl TextRow for Taught {
+    fn texts(&self) -> Vec<&str> {
+        self.0.texts()
+    }
+}
+
+impl Row for Taught {
+    const NEED: Need = Need::Answer;
+
+    fn of(file: &DataFile) -> anyhow::Result<Vec<Self>> {
+        let taught = |row: &DataRow| {
+            let answer = row.correction.clone().or_else(|| row.answer.clone())?;
+            Some(Self(Question { question: row.question.clone(), answer }))
+        };
+        Ok(file.rows.iter().filter_map(taught).collect())
+    }
+
+    fn question(&self) -> &str {
+        &self.0.question
+    }
+}
+
+impl TrainingRows<Taught> {
+    /// The rows as a run reads them: what is taught stands where the correction does, and where the answer does.
+    pub fn as_triples(self) -> TrainingRows {
+        let triples = |rows: Vec<Taught>| rows.into_iter().map(|row| copy(row.0)).collect();
+        TrainingRows { training: triples(self.training), identity: None, held_out: triples(self.held_out) }
+    }
+}
+
+impl Row for PreferenceRow {
+    const NEED: Need = Need::Triple;
+
+    fn of(file: &DataFile) -> anyhow::Result<Vec<Self>> {
+        let rows = file.rows.iter().map(Self::read).collect::<Result<Vec<_>, _>>();
+        let rows = rows.with_context(|| file.path.display().to_string())?;
+        Ok(rows.into_iter().flatten().collect())
+    }
+
+    fn question(&self) -> &str {
+        &self.texts.question
+    }
 }
 
 /// The rows of a run.
-pub struct TrainingRows {
-    pub training: Vec<Qac>,
+pub struct TrainingRows<R = Qac> {
+    pub training: Vec<R>,
     pub identity: Option<Vec<Qac>>,
-    pub held_out: Vec<Qac>,
+    pub held_out: Vec<R>,
 }
 
-impl TrainingRows {
+impl<R: Row> TrainingRows<R> {
     /// Reads all files; no question is in two of training and evaluation.
     pub fn read(args: &TrainArgs) -> anyhow::Result<Self> {
-        let rows = read_part(&args.data, Part::Corrections)?;
+        let rows = read_part::<R>(&args.data)?;
         let (training, mut held_out) = match &args.validation {
-            Some(path) => (rows, read_part(path, Part::Corrections)?),
+            Some(path) => (rows, read_part(path)?),
             None if args.held_out_share == 0.0 => (rows, Vec::new()),
             None => {
-                let keys: Vec<String> = rows.iter().map(|row| row.question.clone()).collect();
+                let keys: Vec<String> = rows.iter().map(|row| row.question().to_owned()).collect();
                 let sizes = PartSizes::Shares(vec![1.0 - args.held_out_share, args.held_out_share]);
                 let mut parts = split_rows(&rows, &keys, &sizes, args.run.seed)
                     .with_context(|| args.data.display().to_string())?
@@ -43,7 +106,7 @@ impl TrainingRows {
                 (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
             }
         };
-        let identity = args.run.warmup_data.as_deref().map(|path| read_part(path, Part::Identity)).transpose()?;
+        let identity = args.run.warmup_data.as_deref().map(copies).transpose()?;
         if let Some(path) = &args.validation {
             refuse_overlap(&args.data, &training, path, &held_out)?;
         }
@@ -65,13 +128,19 @@ impl TrainingRows {
 }
 
 /// Reads a file's rows without duplicates and empty ones, and says how many were left out.
-pub fn read_part(path: &Path, part: Part) -> anyhow::Result<Vec<Qac>> {
-    let need = if part == Part::Corrections { Need::Triple } else { Need::Answer };
-    let file = rows::read_with_empty(path, need)?;
-    let rows = match part {
-        Part::Corrections => file.triples(),
-        Part::Identity => file.answers().into_iter().map(copy).collect(),
-    };
+fn read_part<R: Row>(path: &Path) -> anyhow::Result<Vec<R>> {
+    let file = rows::read_with_empty(path, R::NEED)?;
+    let rows = R::of(&file)?;
+    filtered(path, rows, &file)
+}
+
+/// Answers to copy.
+fn copies(path: &Path) -> anyhow::Result<Vec<Qac>> {
+    let file = rows::read_with_empty(path, Need::Answer)?;
+    filtered(path, file.answers().into_iter().map(copy).collect(), &file)
+}
+
+fn filtered<R: TextRow>(path: &Path, rows: Vec<R>, file: &DataFile) -> anyhow::Result<Vec<R>> {
     let (rows, report) = filter_rows(rows, &FilterOptions::default()).with_context(|| path.display().to_string())?;
     output::note!("{}: {}", path.display(), report.with_unusable(file.report.n_left_out()));
     Ok(rows)
@@ -82,8 +151,11 @@ fn copy(text: Question) -> Qac {
     Qac { question: text.question, correction: text.answer.clone(), answer: text.answer }
 }
 
-fn refuse_overlap(a_path: &Path, a: &[Qac], b_path: &Path, b: &[Qac]) -> anyhow::Result<()> {
-    let questions = |rows: &[Qac]| rows.iter().map(|row| row.question.clone()).collect::<Vec<_>>();
+fn questions<R: Row>(rows: &[R]) -> Vec<&str> {
+    rows.iter().map(Row::question).collect()
+}
+
+fn refuse_overlap<A: Row, B: Row>(a_path: &Path, a: &[A], b_path: &Path, b: &[B]) -> anyhow::Result<()> {
     let shared = overlap(&questions(a), &questions(b));
     match shared.first() {
         None => Ok(()),

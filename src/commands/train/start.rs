@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use redline::aligner::{AlignerShape, from_scratch};
+use redline::lab::chat::question_template;
 use redline::model::train::Parameters;
 use redline::model::{AlignerTemplate, Tokenizer};
 
@@ -28,6 +29,18 @@ impl Start {
         };
         let start = Self::open(args, path)?;
         let template = choose_template(args.template.as_deref(), &start.tokenizer)?;
+        Ok((start, template))
+    }
+
+    /// Opens the model, or makes one, for answers by its own chat template.
+    pub fn of_answers(args: &TrainArgs, rows: &TrainingRows) -> anyhow::Result<(Self, AlignerTemplate)> {
+        let Some(path) = &args.model else {
+            let template = question_template(None)?;
+            let (parameters, tokenizer) = from_scratch(&rows.training, &template, &shape(&args.shape), args.run.seed)?;
+            return Ok((Self { parameters, tokenizer }, template));
+        };
+        let start = Self::open(args, path)?;
+        let template = question_template(Some(&start.tokenizer))?;
         Ok((start, template))
     }
 

@@ -38,6 +38,8 @@ pub struct Watch<'a> {
     outputs: Vec<WrittenOutput>,
     /// Of a run over pairs: how many are held out.
     n_held_out_pairs: Option<usize>,
+    /// What such a run reads.
+    what: &'static str,
     has_reference: bool,
     has_warned: bool,
 }
@@ -53,6 +55,7 @@ impl<'a> Watch<'a> {
             progress: None,
             outputs: Vec::new(),
             n_held_out_pairs: None,
+            what: "pairs",
             has_reference: false,
             has_warned: false,
         }
@@ -61,6 +64,11 @@ impl<'a> Watch<'a> {
     /// The same for a run over pairs.
     pub fn of_pairs(folder: &Path, n_held_out: usize, has_reference: bool, settings: Value) -> Self {
         Self { n_held_out_pairs: Some(n_held_out), has_reference, ..Self::new(folder, &[], settings) }
+    }
+
+    /// The same for a run on rewards.
+    pub fn of_policy(folder: &Path, n_held_out: usize, settings: Value) -> Self {
+        Self { what: "prompts", ..Self::of_pairs(folder, n_held_out, false, settings) }
     }
 
     /// Ends the progress bar.
@@ -147,7 +155,7 @@ impl Observer for Watch<'_> {
             output::note!("{}: goes on after step {} of {}", self.folder.display(), start.step, start.n_steps);
         }
         if let Some(n_held_out) = self.n_held_out_pairs {
-            output::note!("{} pairs, {n_held_out} held out; {} steps", start.n_rows, start.n_steps);
+            output::note!("{} {}, {n_held_out} held out; {} steps", start.n_rows, self.what, start.n_steps);
             self.progress = Some(Progress::from("training", start.step, start.n_steps));
             return interrupt::check();
         }
@@ -168,6 +176,7 @@ impl Observer for Watch<'_> {
             Phase::Identity => "identity",
             Phase::Correction => "correction",
             Phase::Pairs => "pairs",
+            Phase::Policy => "policy",
         };
         self.write(Record::Step(StepRecord {
             step: report.step,
@@ -178,11 +187,13 @@ impl Observer for Watch<'_> {
             n_tokens: report.n_tokens,
             tokens_per_second: report.tokens_per_second.round(),
             pairs: report.pairs,
+            policy: report.policy,
         }))?;
-        let note = format!(
-            "loss {:.3}, gradient {:.2}, {:.0} tokens/s",
-            report.loss, report.gradient_norm, report.tokens_per_second
-        );
+        let what = match report.policy {
+            Some(policy) => format!("reward {:.3}", policy.reward),
+            None => format!("loss {:.3}", report.loss),
+        };
+        let note = format!("{what}, gradient {:.2}, {:.0} tokens/s", report.gradient_norm, report.tokens_per_second);
         match &mut self.progress {
             Some(progress) => progress.set_noted(report.step + 1, report.n_steps, &note),
             None => interrupt::check(),
@@ -204,7 +215,19 @@ impl Observer for Watch<'_> {
             cut_share: quality.as_ref().map(|quality| quality.cut_share),
             n_generated: evaluation.outputs.len(),
             pairs: evaluation.pairs,
+            policy: evaluation.policy,
         };
+        if let Some(policy) = evaluation.policy {
+            self.tell(&format!(
+                "step {}: held-out reward {:.4}{}, {:.0} tokens, {:.1} % cut",
+                record.step,
+                policy.reward,
+                if record.is_best { " (best)" } else { "" },
+                policy.n_tokens,
+                100.0 * policy.cut_share
+            ));
+            return self.keep(record, evaluation);
+        }
         if let Some(pairs) = evaluation.pairs {
             self.tell(&format!(
                 "step {}: held-out loss {:.4}{}, pairs in the right order {:.1} %, margin {:.3}",

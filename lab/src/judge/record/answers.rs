@@ -1,6 +1,6 @@
 //! `redline.answers.v1`: what each system answered to each row.
 //!
-//! Fields: `row`, `system`, `coefficient`, `question`, `answer`, `output`, `n_tokens`, `passes`, `seconds`. What else a row of data has,
+//! Fields: `row`, `system`, `coefficient`, `question`, `answer`, `output`, `n_tokens`, `passes`, `context`, `seconds`. What else a row of data has,
 //! such as its clean text and its flaws, is not copied: instruments that need it read it from the rows.
 
 use std::collections::HashMap;
@@ -31,6 +31,9 @@ pub struct AnswerRecord {
     pub n_tokens: usize,
     /// How often a model was run from a prompt: 1 for a correction, 5 for the best of five.
     pub passes: usize,
+    /// Tokens of the longest prompt together with what was written after it, of any request; 0 where nothing was asked, or it was not counted.
+    #[serde(default)]
+    pub context: usize,
     /// Seconds that it took.
     pub seconds: f64,
 }
@@ -97,6 +100,7 @@ pub(super) mod tests {
             output: "é \u{2028} 🦀 \"quoted\"".into(),
             n_tokens: 3,
             passes: 1,
+            context: 12,
             seconds: 0.1 + 0.2,
         }
     }

@@ -1,7 +1,5 @@
 //! Runs over pairs: which step reads which, what a step learns, and a look at held-out pairs.
 
-use std::path::Path;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -12,7 +10,7 @@ use crate::train::batch::epoch_batches;
 use crate::train::checkpoint::Settings;
 use crate::train::example::fingerprint;
 use crate::train::loss::GradientOptions;
-use crate::train::trainer::{Loop, StepLoss, Work, WorkStart};
+use crate::train::trainer::{Loop, Saving, StepLoss, Work, WorkStart};
 use crate::train::{Evaluation, Example, Observer, Outcome, Parameters, Phase, TrainOptions};
 use crate::{Decoder, Error, Result};
 
@@ -70,12 +68,8 @@ pub struct PairRun<'a> {
     pub reference: Option<&'a Reference>,
     /// The settings. Those of identity warm-up and of generating do nothing.
     pub options: &'a TrainOptions,
-    /// Where `last.checkpoint` and `best.checkpoint` go.
-    pub checkpoints: Option<&'a Path>,
-    /// Steps between checkpoints; the last step is always saved.
-    pub checkpoint_every: Option<usize>,
-    /// Go on from `last.checkpoint` where there is one.
-    pub resume: bool,
+    /// What is kept of it, and whether it goes on from there.
+    pub saving: Saving<'a>,
 }
 
 /// Means over pairs.
@@ -127,11 +121,12 @@ pub fn train_pairs(run: &PairRun<'_>, observer: &mut dyn Observer) -> Result<Out
         held_out: sums(run.held_out),
         options: run.options.clone(),
         objective: Some(run.objective),
+        policy: None,
         reference: run.reference.map(|reference| reference.fingerprint.clone()),
     };
     let work = PairWork::new(*run)?;
-    let PairRun { parameters, options, checkpoints, checkpoint_every, resume, .. } = *run;
-    Loop::new(parameters, options, checkpoints, checkpoint_every, settings, resume, work)?.run(observer)
+    let PairRun { parameters, options, saving, .. } = *run;
+    Loop::new(parameters, options, saving, settings, work)?.run(observer)
 }
 
 struct PairWork<'a> {
@@ -263,16 +258,24 @@ impl Work for PairWork<'_> {
                 (found.loss, found.gradients, self.figures(&found.numbers, &found.numbers))
             }
         };
-        Ok(StepLoss { phase: Phase::Pairs, loss, gradients, n_tokens, rows: rows_of, pairs: Some(figures) })
+        Ok(StepLoss {
+            phase: Phase::Pairs,
+            loss,
+            gradients,
+            n_tokens,
+            rows: rows_of,
+            pairs: Some(figures),
+            policy: None,
+        })
     }
 
-    fn evaluate(&self, step: usize) -> Result<Option<Evaluation>> {
+    fn evaluate(&mut self, step: usize) -> Result<Option<Evaluation>> {
         if self.run.held_out.is_empty() {
             return Ok(None);
         }
         let decoder = self.run.parameters.inference_decoder()?;
         let score = self.run.parameters.score().map(|score| score.variable.as_detached_tensor());
         let (loss, pairs) = self.measure(&decoder, score.as_ref())?;
-        Ok(Some(Evaluation { step, loss, is_best: false, outputs: Vec::new(), pairs: Some(pairs) }))
+        Ok(Some(Evaluation { step, loss, is_best: false, outputs: Vec::new(), pairs: Some(pairs), policy: None }))
     }
 }

@@ -36,9 +36,7 @@ fn trained(folder: &Path, method: Method) -> Parameters {
         template: &short_template(),
         data: TrainData { rows: &rows(8), identity_rows: None, held_out: &[] },
         options: &TrainOptions { n_steps: Some(2), evaluate_every: None, ..options() },
-        checkpoints: None,
-        checkpoint_every: None,
-        resume: false,
+        saving: Saving::default(),
     };
     train(&run, &mut ()).unwrap();
     parameters

@@ -145,9 +145,7 @@ fn exported_adapter_and_folder_come_back() {
         template: &short_template(),
         data: TrainData { rows: &rows, identity_rows: None, held_out: &[] },
         options: &options,
-        checkpoints: None,
-        checkpoint_every: None,
-        resume: false,
+        saving: Saving::default(),
     };
     train(&run, &mut ()).unwrap();
     export_adapter(adapter.path(), &parameters, "tiny", StoredType::F32).unwrap();

@@ -5,6 +5,7 @@ mod families;
 mod golden;
 mod gradients;
 mod lora;
+mod policy;
 mod preference;
 mod resume;
 mod speed;

@@ -27,9 +27,7 @@ impl Setting {
             template: &short_template(),
             data: TrainData { rows: &self.rows, identity_rows: None, held_out: &self.held_out },
             options: &self.options,
-            checkpoints: Some(folder),
-            checkpoint_every: Some(2),
-            resume: true,
+            saving: Saving { folder: Some(folder), every: Some(2), keep_every: Some(3), resume: true },
         };
         train(&run, watcher)
     }

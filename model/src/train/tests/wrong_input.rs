@@ -11,9 +11,7 @@ fn run_with(options: &TrainOptions, parameters: &Parameters, rows: &[crate::Qac]
         template: &short_template(),
         data: TrainData { rows, identity_rows: None, held_out: &[] },
         options,
-        checkpoints: None,
-        checkpoint_every: None,
-        resume: false,
+        saving: Saving::default(),
     };
     train(&run, &mut Watcher::default())
 }

@@ -1,0 +1,130 @@
+//! A model behind a server as a writer: what it replies to conversations.
+
+use std::fmt;
+use std::sync::Arc;
+
+use redline_lab::baseline::{Conversation, WriteHow, Writer, Written};
+use redline_lab::judge::{Reply, check_id};
+use redline_lab::{Error, Result};
+use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
+
+use super::super::upstream_error::UpstreamError;
+use super::asker::{Asker, How};
+use super::options::JudgeOptions;
+use super::refusal::{ServerJudgeError, is_about_comparison};
+use super::said::Said;
+use super::tally::Spent;
+use super::{Check, LOOK_EVERY, SHORTEST_KEY};
+
+/// A model behind an OpenAI-compatible server that replies to conversations, several at a time, each sent again while that may help.
+///
+/// A request that the server refuses, or declines in words, has no reply and says why; one that it does not get to ends the work, as the next
+/// ones would fail as well.
+pub struct ServerWriter {
+    name: String,
+    asker: Arc<Asker>,
+    n_workers: usize,
+    check: Check,
+    runtime: Runtime,
+}
+
+impl ServerWriter {
+    /// A writer: the model of this name at the server whose base URL is `url`. It is called `URL#model`.
+    ///
+    /// # Errors
+    /// As [`ServerJudge::new`](super::ServerJudge::new).
+    pub fn new(url: &str, model: &str, key: Option<&str>, options: JudgeOptions) -> Result<Self> {
+        let (url, model) = (url.trim().trim_end_matches('/'), model.trim());
+        let name = format!("{url}#{model}");
+        check_id(&name)?;
+        if key.is_some_and(|key| key.len() >= SHORTEST_KEY && name.contains(key)) {
+            return Err(Error::option("the name of a server holds the key", "give the key by a variable"));
+        }
+        let failed = |error: ServerJudgeError| Error::from(error.of(model));
+        options.check(model).map_err(failed)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(|source| failed(ServerJudgeError::Threads { source }))?;
+        let n_workers = options.n_workers;
+        let asker = Asker::new(url, model, key, options).map_err(|error| failed(error.into()))?;
+        Ok(Self { name, asker: Arc::new(asker), n_workers, check: Box::new(|| Ok(())), runtime })
+    }
+
+    /// Asks `check` after each reply and at least every 200 ms; its error ends the work.
+    #[must_use]
+    pub fn with_check(self, check: impl FnMut() -> redline_lab::judge::Result<()> + Send + 'static) -> Self {
+        Self { check: Box::new(check), ..self }
+    }
+
+    /// What all replies cost; none without prices, and where a reply did not say how many tokens it has.
+    pub fn cost(&self) -> Option<f64> {
+        self.asker.cost()
+    }
+}
+
+impl Writer for ServerWriter {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn write(&mut self, asked: &[Conversation], how: &WriteHow) -> Result<Vec<std::result::Result<Written, String>>> {
+        let Self { name, asker, n_workers, check, runtime } = self;
+        let mut replies: Vec<Option<std::result::Result<Written, String>>> = vec![None; asked.len()];
+        let ended = |error: ServerJudgeError| Error::from(error.of(name));
+        runtime.block_on(async {
+            let mut open = asked.iter().enumerate();
+            let mut tasks = JoinSet::new();
+            loop {
+                while tasks.len() < *n_workers
+                    && let Some((place, conversation)) = open.next()
+                {
+                    let (asker, messages) = (asker.clone(), conversation.clone());
+                    let how = How {
+                        temperature: how.temperature,
+                        // servers hold seeds in 32 or 64 bits, with or without a sign
+                        seed: (how.temperature > 0.0).then(|| how.seed_of(conversation) >> 33),
+                        max_new_tokens: how.max_new_tokens,
+                        n_top_log_probs: None,
+                    };
+                    tasks.spawn(async move {
+                        let mut spent = Spent::default();
+                        (place, asker.said(&messages, &how, &mut spent).await)
+                    });
+                }
+                match tokio::time::timeout(LOOK_EVERY, tasks.join_next()).await {
+                    Ok(None) => break,
+                    Ok(Some(Ok((place, said)))) => {
+                        replies[place] = Some(written(said).map_err(|error| ended(error.into()))?)
+                    }
+                    Ok(Some(Err(source))) => return Err(ended(ServerJudgeError::Panicked { source })),
+                    Err(_) => {}
+                }
+                check()?;
+            }
+            Ok(replies.into_iter().flatten().collect())
+        })
+    }
+}
+
+/// What came of a request, or the error that ends the work.
+fn written(
+    said: std::result::Result<Said, UpstreamError>,
+) -> std::result::Result<std::result::Result<Written, String>, UpstreamError> {
+    match said {
+        Ok(Said { is_declined: true, reply: Reply { text, .. }, .. }) => Ok(Err(format!("it declined: {text}"))),
+        Ok(Said { reply, is_cut, tokens, .. }) => {
+            let [n_prompt_tokens, n_tokens] = tokens.unwrap_or_default().map(|n| n as usize);
+            Ok(Ok(Written { text: reply.text, n_tokens, n_prompt_tokens, truncated: is_cut }))
+        }
+        Err(error) if is_about_comparison(&error) => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+impl fmt::Debug for ServerWriter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = formatter.debug_struct("ServerWriter");
+        shown.field("name", &self.name).field("options", self.asker.options());
+        shown.finish_non_exhaustive()
+    }
+}
