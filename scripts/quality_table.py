@@ -3,6 +3,7 @@
 
 pairs FILE OUT: preference pairs of HH-RLHF as prompt, chosen, rejected, without those that are AlpacaEval's instructions.
 only ANSWERS OUT SYSTEM…: the answers of these systems.
+parts ROWS STEM: rows with flaws as STEM-flawed.jsonl (question, flawed answer), STEM-clean.jsonl (question, clean answer) and STEM-pairs.jsonl.
 held-out PAIRS RUN OUT PROGRAM: the pairs that the run of a reward model held out, as labelled pairs: the chosen one is output 1 in every other row.
 report FOLDER JSON MARKDOWN: one JSON of all results; the tables between the markers of the Markdown file.
 """
@@ -55,6 +56,14 @@ def only(answers, out, *systems):
     write(out, [head] + [row for row in rows if name(row) in systems])
 
 
+def parts(rows_file, stem):
+    """What models are trained on: flawed answers, clean ones, and pairs of both."""
+    rows = lines(rows_file)
+    write(f"{stem}-flawed.jsonl", [{"question": row["question"], "answer": row["answer"]} for row in rows])
+    write(f"{stem}-clean.jsonl", [{"question": row["question"], "answer": row["clean"]} for row in rows])
+    write(f"{stem}-pairs.jsonl", [{"prompt": row["question"], "chosen": row["clean"], "rejected": row["answer"]} for row in rows if row["clean"] != row["answer"]])
+
+
 def share(value):
     return f"{100 * value:.0f} %"
 
@@ -64,7 +73,7 @@ def table(folder, name):
     by_judge = {judge: json.loads((folder / f"{name}-{judge}.json").read_text())["contests"][0] for judge in ("flaws", "harmless", "helpful")}
     columns = [("flaws", "overall"), ("flaws", "harmless"), ("flaws", "helpful"), ("harmless", "harmless"), ("helpful", "helpful")]
     names = ["oracle: overall", "oracle: harmless", "oracle: helpful", "reward: harmless", "reward: helpful"]
-    text = ["| system | " + " | ".join(names) + " | length | tokens | seconds |", "| --- |" + " --- |" * len(names) + " --: | --: | --: |"]
+    text = ["| system | " + " | ".join(names) + " | length | tokens | passes | context | seconds |", "| --- |" + " --- |" * len(names) + " --: |" * 5]
     for system in by_judge["flaws"]["systems"]:
         cells = []
         for judge, dimension in columns:
@@ -73,9 +82,9 @@ def table(folder, name):
             interval = outcome["net_interval"]
             cells.append(f"{outcome['net']:+.2f} [{interval['low']:.2f}, {interval['high']:.2f}] ({outcome['n_wins']}/{outcome['n_ties']}/{outcome['n_losses']})")
         means = standing["means"]
-        text.append(f"| {system} | " + " | ".join(cells) + f" | {means['length']:.0f} | {means['n_tokens']:.0f} | {means['seconds']:.2f} |")
+        text.append(f"| {system} | " + " | ".join(cells) + f" | {means['length']:.0f} | {means['n_tokens']:.0f} | {means['passes']:.1f} | {means['context']:.0f} | {means['seconds']:.2f} |")
     base = standing["baseline_means"]
-    text.append("| upstream | " + " | ".join(["0"] * len(names)) + f" | {base['length']:.0f} | 0 | 0 |")
+    text.append("| upstream | " + " | ".join(["0"] * len(names)) + f" | {base['length']:.0f} | {base['n_tokens']:.0f} | {base['passes']:.1f} | {base['context']:.0f} | {base['seconds']:.2f} |")
     return text, by_judge
 
 
@@ -96,7 +105,7 @@ def report(folder, to_json, to_markdown):
                     + f"{100 * cross['accuracy_first']:.1f} % of {cross['n']} |")
     markdown = Path(to_markdown).read_text()
     markdown = between(markdown, "rewards", text)
-    for name in ("embedded", "smollm2"):
+    for name in ("embedded", "local", "smollm2"):
         if not (folder / f"{name}-helpful.json").exists():
             print(f"NOT MEASURED: {name}", file=sys.stderr)
             continue
@@ -114,7 +123,7 @@ def between(markdown, name, rows):
 
 def main():
     verb, *arguments = sys.argv[1:] or [""]
-    verbs = {"pairs": pairs, "held-out": held_out, "only": only, "report": report}
+    verbs = {"pairs": pairs, "held-out": held_out, "only": only, "parts": parts, "report": report}
     if verb not in verbs:
         sys.exit(__doc__)
     verbs[verb](*arguments)

@@ -22,22 +22,28 @@ reward() { # KIND FILE: a head on the frozen SmolLM2, three tenths of the questi
     python3 scripts/quality_table.py held-out "$out/$kind.jsonl" "$out/reward-$kind" "$out/$kind-held-out.jsonl" "$program"
 }
 
-judged() { # NAME ROWS COEFFICIENTS OPTIONS…: answers of all systems, then each judge
-    local name=$1 rows=$2 coefficients=$3
-    shift 3
-    local systems=upstream,aligner c
-    for c in $coefficients; do systems=$systems,aligner@$c; done
-    stage "$name-flaws" "$program" evaluate --data "$rows" --prompts "$count" --systems "$systems" --judge flaws --dimension overall,harmless,helpful \
-        --out "$out/$name-answers.jsonl" --judgements "$out/$name-flaws.jsonl" "$@"
-    local judge
+judge_all() { # NAME: each judge over all answers of a table
+    local name=$1 judge
     for judge in flaws harmless helpful; do
-        local spec=recorded=$out/$name-flaws.jsonl dimensions=overall,harmless,helpful
-        [ "$judge" = flaws ] || { spec=reward=$out/reward-$judge/head.safetensors; dimensions=$judge; }
-        [ -e "$out/$name-$judge.json" ] || "$program" evaluate --answers "$out/$name-answers.jsonl" --judge "$spec" --dimension "$dimensions" --json \
+        local spec=flaws dimensions=overall,harmless,helpful data=(--data "$out/$name-rows.jsonl" --prompts "$count")
+        [ "$judge" = flaws ] || { spec=reward=$out/reward-$judge/head.safetensors; dimensions=$judge; data=(); }
+        [ -e "$out/$name-$judge.json" ] || "$program" evaluate "${data[@]}" --answers "$out/$name-answers.jsonl" --judge "$spec" --dimension "$dimensions" --json \
             > "$out/$name-$judge.part"
         [ -e "$out/$name-$judge.json" ] || mv "$out/$name-$judge.part" "$out/$name-$judge.json"
     done
 }
+
+written() { # NAME SYSTEMS OPTIONS…: answers of systems, into one file
+    local name=$1 systems=$2
+    shift 2
+    "$program" evaluate --data "$out/$name-rows.jsonl" --prompts "$count" --systems "upstream,$systems" --judge flaws --out "$out/$name-answers.jsonl" \
+        --json "$@" > "$out/$name-written.json"
+}
+
+# what a model is asked for that is no Aligner, at the same rows; ASKED names fewer
+asked=${ASKED:-prompt,prompt-edit,critique,constitutional,self-refine-2}
+instruct=models/SmolLM2-135M-Instruct.Q4_1.gguf
+chosen_by=reward=$out/reward-helpful/head.safetensors
 
 shifted() { # NAME SYSTEMS…: helpful to the right, harmless upwards, before and after
     local name=$1
@@ -61,16 +67,43 @@ for judge in harmless helpful; do
 done
 
 # rows that nothing was chosen on; the dial is the one that `reproduce` makes
-rows=$out/embedded-rows.jsonl
+rows=$out/embedded-source.jsonl
 [ -e "$rows" ] || "$program" data synth --rows 900 --seed 5151 --out "$rows"
-[ -e "$out/embedded-test.jsonl" ] || "$program" data split "$rows" --share 0.5 --seed 1 --out "$out/embedded-dial.jsonl" --held-out "$out/embedded-test.jsonl"
+[ -e "$out/embedded-rows.jsonl" ] || "$program" data split "$rows" --share 0.5 --seed 1 --out "$out/embedded-dial.jsonl" --held-out "$out/embedded-rows.jsonl"
 stage embedded-vector "$program" extract --data "$out/embedded-dial.jsonl" --strictness 1 --pairs 160 --method mean_diff --out "$out/embedded.safetensors"
-judged embedded "$out/embedded-test.jsonl" "-1 -0.5 0.5 1" --vector "$out/embedded.safetensors" --layers all
+dial=(--vector "$out/embedded.safetensors" --layers all)
+stage embedded-aligner written embedded aligner,aligner@-1,aligner@-0.5,aligner@0.5,aligner@1,beam-4,best-of-5,best-of-10 --choose-by "$chosen_by" "${dial[@]}"
+stage embedded-asked written embedded "$asked" --writer "$instruct" --max-new-tokens 128 --batch-rows 24
+judge_all embedded
 shifted embedded aligner aligner@1
 
+# an upstream model of the same size that was trained on flawed answers, and what can be made of it without an Aligner: all of one set of
+# questions, none of which is among the rows
+[ -e "$out/local-source.jsonl" ] || "$program" data synth --rows 4000 --seed 6161 --out "$out/local-source.jsonl"
+[ -e "$out/local-rows.jsonl" ] || "$program" data split "$out/local-source.jsonl" --share 0.2 --seed 1 --out "$out/local-train.jsonl" --held-out "$out/local-rows.jsonl"
+[ -e "$out/local-clean.jsonl" ] || python3 scripts/quality_table.py parts "$out/local-train.jsonl" "$out/local"
+tiny=assets/aligner/redline-tiny.gguf
+tune=(--batch-rows 16 --max-tokens 384 --generate 0 --held-out-rows 100)
+stage local-upstream "$program" train --objective sft --model "$tiny" --data "$out/local-flawed.jsonl" --learning-rate 1e-3 --epochs 3 "${tune[@]}" --out "$out/local-upstream"
+upstream=$out/local-upstream/model
+stage local-sft "$program" train --objective sft --model "$upstream" --data "$out/local-clean.jsonl" --learning-rate 3e-4 --epochs 1 "${tune[@]}" --out "$out/local-sft"
+stage local-dpo "$program" train --objective dpo --model "$upstream" --data "$out/local-pairs.jsonl" --learning-rate 2e-5 --sft-weight 0.1 --epochs 1 "${tune[@]}" --out "$out/local-dpo"
+stage local-reward "$program" train --objective reward --model "$upstream" --data "$out/local-pairs.jsonl" --learning-rate 1e-4 --epochs 1 "${tune[@]}" --out "$out/local-reward"
+stage local-rlhf "$program" train --objective grpo --reward "reward=$out/local-reward/model" --model "$upstream" --data "$out/local-clean.jsonl" --learning-rate 1e-5 \
+    --steps 60 --batch-rows 8 --group 8 --max-new-tokens 96 --max-tokens 384 --held-out-rows 32 --out "$out/local-rlhf"
+written_locally() { written local "$@" --upstream "$upstream" --max-new-tokens 128; }
+stage local-aligner written_locally aligner,aligner@1,beam-4,best-of-5 --choose-by "$chosen_by" "${dial[@]}"
+stage local-trained written_locally "sft=$out/local-sft/model,dpo=$out/local-dpo/model,rlhf=$out/local-rlhf/model,answer-best-of-5,answer-best-of-10" \
+    --choose-by "reward=$out/local-reward/model" --writer "$upstream"
+judge_all local
+
 [ -e "$out/data/test-flawed.jsonl" ] || REDLINE=$program DATA_ONLY=1 scripts/train-smollm2.sh "$sources" "$out"
+[ -e "$out/smollm2-rows.jsonl" ] || cp "$out/data/test-flawed.jsonl" "$out/smollm2-rows.jsonl"
 stage smollm2-vector "$program" extract --model smollm2 --data "$out/data/dev-flawed.jsonl" --strictness 1 --pairs 96 --max-tokens 700 --method mean_diff \
     --out "$out/smollm2.safetensors"
-judged smollm2 "$out/data/test-flawed.jsonl" "-1.5 1.5" --model smollm2 --vector "$out/smollm2.safetensors" --range all --max-new-tokens 192 --batch-rows 24
+dial=(--model smollm2 --vector "$out/smollm2.safetensors" --range all --max-new-tokens 192 --batch-rows 24)
+stage smollm2-aligner written smollm2 aligner,aligner@-1.5,aligner@1.5,best-of-5 --choose-by "$chosen_by" "${dial[@]}"
+stage smollm2-asked written smollm2 "$asked" --writer "$instruct" --max-new-tokens 192 --batch-rows 24
+judge_all smollm2
 shifted smollm2 aligner aligner@1.5
 python3 scripts/quality_table.py report "$out" docs/results/quality-table.json docs/results/quality-table.md

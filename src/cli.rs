@@ -42,7 +42,10 @@ use redline::model::MatmulPrecision;
 pub use bench::BenchArgs;
 pub use compare::CompareArgs;
 pub use correct::CorrectArgs;
-pub use data::{CleanArgs, CorruptArgs, DataCommand, LeakArgs, ScrambleArgs, SplitArgs, SynthArgs};
+pub use data::{
+    CleanArgs, ConvertArgs, CorruptArgs, DataCommand, FilterArgs, LeakArgs, NearArgs, ScrambleArgs, SplitArgs,
+    SynthArgs,
+};
 pub use evaluate::EvaluateArgs;
 pub use extract::ExtractArgs;
 pub use fit::FitArgs;

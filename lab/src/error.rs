@@ -1,6 +1,7 @@
 //! What can be wrong with a piece of work: a rule of its options, or what the layers below say.
 
 use crate::baseline::BaselineError;
+#[cfg(feature = "tables")]
 use crate::choices::ChoiceError;
 use crate::contest::ContestError;
 use crate::data::DataError;
@@ -54,6 +55,7 @@ pub enum Error {
     #[error(transparent)]
     Baseline(Box<BaselineError>),
     /// Choices cannot be read or measured.
+    #[cfg(feature = "tables")]
     #[error(transparent)]
     Choice(Box<ChoiceError>),
     /// Verdicts come to no rate.
@@ -85,6 +87,7 @@ impl Error {
             Self::Contest(error) => error.hint().map(str::to_owned),
             Self::WinRate(error) => error.hint().map(str::to_owned),
             Self::Baseline(error) => error.hint().map(str::to_owned),
+            #[cfg(feature = "tables")]
             Self::Choice(error) => error.hint().map(str::to_owned),
         }
     }
@@ -138,6 +141,7 @@ impl From<BaselineError> for Error {
     }
 }
 
+#[cfg(feature = "tables")]
 impl From<ChoiceError> for Error {
     fn from(error: ChoiceError) -> Self {
         Self::Choice(Box::new(error))

@@ -6,6 +6,7 @@ pub mod aligner;
 pub mod baseline;
 pub mod built_in;
 pub mod chat;
+#[cfg(feature = "tables")]
 pub mod choices;
 pub mod contest;
 pub mod conversation;

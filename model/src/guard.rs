@@ -13,7 +13,7 @@ thread_local! {
 static ON_ALL_THREADS: AtomicUsize = AtomicUsize::new(0);
 
 /// Runs `work`; the error is the message of its panic.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+pub fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     quieten();
     ON_THREAD.set(ON_THREAD.get() + 1);
     let done = catch_unwind(AssertUnwindSafe(work));

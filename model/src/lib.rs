@@ -34,7 +34,7 @@ mod error;
 pub mod files;
 pub mod generate;
 pub mod gguf;
-mod guard;
+pub mod guard;
 pub mod hook;
 mod inflate;
 mod json_array;

@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use redline::data::convert::{Dimension, SourceFormat, Target};
 use redline::data::corrupt::CorruptOptions;
+use redline::data::filters::RowFilter;
 
-use super::numbers::{MOST_MADE_ROWS, MOST_ROWS, count};
+use super::numbers::{MOST_MADE_ROWS, MOST_ROWS, count, number};
 
 #[derive(Subcommand)]
 pub enum DataCommand {
@@ -18,6 +20,12 @@ pub enum DataCommand {
     Scramble(ScrambleArgs),
     /// Write rows of any kind as triples or answers, without unusable, repeated, empty and over-long ones; say how many of each
     Clean(CleanArgs),
+    /// Make rows of one kind of those of another: HH-RLHF, PKU-SafeRLHF, UltraFeedback, TRL and others, JSON or Parquet
+    Convert(ConvertArgs),
+    /// Find rows that are nearly the same
+    Near(NearArgs),
+    /// Remove repeated, unusable and nearly repeated rows, with the count of each reason
+    Filter(FilterArgs),
     /// Split rows by question into two files
     Split(SplitArgs),
     /// Fail when two files share a question
@@ -74,6 +82,9 @@ pub struct SplitArgs {
     /// Field to split by: rows with the same value stay together
     #[arg(long, default_value = "question")]
     pub by: String,
+    /// Rows whose values are at least so similar (Jaccard, 5 characters) stay together too, such as 0.7
+    #[arg(long, value_name = "SIMILARITY", value_parser = number(0.0, 1.0))]
+    pub near: Option<f64>,
     /// Seed of the split
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -90,8 +101,10 @@ pub struct SplitArgs {
 #[derive(Args)]
 #[command(after_help = "Example:
   redline data synth --rows 300 --seed 1 --out triples.jsonl
+  redline data synth --rows 3000 --seed 1 --out train.jsonl --held-out test.jsonl --held-out-rows 400
 
-The same seed writes the same bytes on every machine.")]
+The same seed writes the same bytes on every machine. With --held-out the two files share no fact, no phrase of a flaw, no
+sentence and no question: a reward model that was trained on the one is tested on the other.")]
 pub struct SynthArgs {
     /// Rows to write
     #[arg(long, default_value_t = 1000, value_parser = count(1, MOST_MADE_ROWS))]
@@ -105,6 +118,12 @@ pub struct SynthArgs {
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// File for rows of other facts and other phrases
+    #[arg(long, value_name = "FILE")]
+    pub held_out: Option<PathBuf>,
+    /// Rows to write into it
+    #[arg(long, default_value_t = 200, requires = "held_out", value_parser = count(1, MOST_MADE_ROWS))]
+    pub held_out_rows: usize,
     #[command(flatten)]
     pub force: super::files::ForceArgs,
 }
@@ -130,9 +149,153 @@ pub struct CorruptArgs {
 }
 
 #[derive(Args)]
+#[command(after_help = "Examples:
+  redline data leak train.jsonl test.jsonl
+  redline data leak train.jsonl test.jsonl --near
+
+With --near, questions of the second file are also found again in the first where they are equal, similar, or hold half
+of the shorter one's runs of 13 words; each pair is printed.")]
 pub struct LeakArgs {
     /// One file
     pub a: PathBuf,
     /// Another
     pub b: PathBuf,
+    /// Look for questions that are nearly the same, too
+    #[arg(long)]
+    pub near: bool,
+    /// Least similarity (Jaccard, 5 characters) that counts
+    #[arg(long, default_value_t = 0.5, requires = "near", value_parser = number(0.0, 1.0))]
+    pub threshold: f64,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline data convert safe-rlhf.parquet --to triples --dimension harmless --out triples.jsonl
+  redline data convert triples.jsonl --to preferences --out preferences.parquet
+
+A row says by its fields what it is. All its other fields are kept; rows that cannot become the others are counted by
+reason. A name that ends in .parquet is written as Parquet.")]
+pub struct ConvertArgs {
+    /// Rows: JSON Lines, JSON, Parquet, or the CSV of EmpatheticDialogues; plain or gzip
+    pub file: PathBuf,
+    /// What the rows are [default: as each row says by its fields]
+    #[arg(long, value_name = "FORMAT", value_parser = source_format, help = source_help())]
+    pub from: Option<SourceFormat>,
+    /// What they become: triples, answers, preferences, unpaired (both as TRL reads them), questions
+    #[arg(long, value_name = "FORMAT", value_parser = target)]
+    pub to: Target,
+    /// By what one of two answers is the better one, in PKU-SafeRLHF: helpful or harmless [default: helpful]
+    #[arg(long, value_name = "NAME", value_parser = dimension)]
+    pub dimension: Option<Dimension>,
+    /// Seed of the answer that is drawn as the worse one, in UltraFeedback [default: 0]
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// File to write: JSON Lines, or Parquet by its name
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub force: super::files::ForceArgs,
+}
+
+/// The format of a name.
+fn source_format(name: &str) -> Result<SourceFormat, String> {
+    let all = || SourceFormat::all().map(SourceFormat::name);
+    let found = SourceFormat::all().find(|format| format.name() == name);
+    found.ok_or_else(|| format!("`{name}` is not known; there are {}", all().collect::<Vec<_>>().join(", ")))
+}
+
+fn source_help() -> String {
+    let names: Vec<&str> = SourceFormat::all().map(SourceFormat::name).collect();
+    format!("What the rows are: {} [default: as each row says by its fields]", names.join(", "))
+}
+
+fn target(name: &str) -> Result<Target, String> {
+    let names = Target::ALL.map(Target::name).join(", ");
+    let found = Target::ALL.into_iter().find(|target| target.name() == name);
+    found.ok_or_else(|| format!("`{name}` is not known; there are {names}"))
+}
+
+fn dimension(name: &str) -> Result<Dimension, String> {
+    match name {
+        "helpful" => Ok(Dimension::Helpful),
+        "harmless" => Ok(Dimension::Harmless),
+        _ => Err(format!("`{name}` is not known; there are helpful, harmless")),
+    }
+}
+
+/// What is compared of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ComparedName {
+    /// The question
+    #[default]
+    Question,
+    /// The correction, else the answer
+    Answer,
+    /// Both, one behind the other
+    Both,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline data near rows.jsonl
+  redline data near rows.jsonl --threshold 0.8 --compare both --json
+
+Similarity is the exact Jaccard index of runs of five characters; rows are grouped through chains of similar rows. Up to
+20,000 texts all pairs are compared, beyond that those that MinHash proposes.")]
+pub struct NearArgs {
+    /// Rows of any kind
+    pub file: PathBuf,
+    /// Least similarity
+    #[arg(long, default_value_t = 0.7, value_parser = number(0.0, 1.0))]
+    pub threshold: f64,
+    /// What is compared
+    #[arg(long, value_enum, default_value_t)]
+    pub compare: ComparedName,
+    /// Write the rows without all but the first of each group
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: super::files::ForceArgs,
+}
+
+#[derive(Args)]
+#[command(after_help = "Examples:
+  redline data filter rows.jsonl --out clean.jsonl
+  redline data filter rows.jsonl --leak-to test.jsonl --also refusal,language --out clean.jsonl --json
+
+Stages, in this order: texts of white space only, exact duplicates, filters, near-duplicates, rows whose question is in
+--leak-to or nearly so. Each reason is counted once a row. No text is changed, and all fields are kept.")]
+pub struct FilterArgs {
+    /// Rows of any kind with answers
+    pub file: PathBuf,
+    /// Filters to leave out
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = row_filter, help = without_help())]
+    pub without: Vec<RowFilter>,
+    /// Filters that are off unless named here: refusal (by its first words: a bound, no measure), language (English in Latin script)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = row_filter)]
+    pub also: Vec<RowFilter>,
+    /// Least similarity of near-duplicates; 1 leaves all but equal ones
+    #[arg(long, default_value_t = 0.7, value_parser = number(0.0, 1.0))]
+    pub near: f64,
+    /// What is compared for near-duplicates
+    #[arg(long, value_enum, default_value_t)]
+    pub compare: ComparedName,
+    /// Rows that must not be among these, such as those of a test
+    #[arg(long, value_name = "FILE")]
+    pub leak_to: Option<PathBuf>,
+    /// File to write
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    #[command(flatten)]
+    pub force: super::files::ForceArgs,
+}
+
+fn row_filter(name: &str) -> Result<RowFilter, String> {
+    let names = RowFilter::ALL.map(RowFilter::name).join(", ");
+    let found = RowFilter::ALL.into_iter().find(|filter| filter.name() == name);
+    found.ok_or_else(|| format!("`{name}` is not known; there are {names}"))
+}
+
+fn without_help() -> String {
+    format!("Filters to leave out, of {}", RowFilter::ALL.map(RowFilter::name).join(", "))
 }

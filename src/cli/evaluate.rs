@@ -18,6 +18,7 @@ use super::steering::SteeringArgs;
   redline evaluate --answers answers.jsonl --judge http://localhost:8000/v1#judge --judgements judgements.jsonl
   redline evaluate --answers answers.jsonl --judge recorded=judgements.jsonl
   redline evaluate --data pairs.jsonl --judge reward=reward/model
+  redline evaluate --choices --data TruthfulQA.csv --model chat.gguf
   redline evaluate --preferences annotations.jsonl --instructions instructions.jsonl --gamed gamed.jsonl
 
 Rows of `redline data synth` and `corrupt` carry their flaws: their outputs are also compared with the correction at each
@@ -32,6 +33,9 @@ pub struct EvaluateArgs {
     pub steering: SteeringArgs,
     #[command(flatten)]
     pub judging: JudgingArgs,
+    /// Multiple choice by the model's log-probabilities: --data is TruthfulQA (JSON or CSV), HHH pairs, or question, choices, answer
+    #[arg(long, requires = "data", conflicts_with_all = ["judge", "preferences", "answers"])]
+    pub choices: bool,
     /// Rows to use, from the first
     #[arg(long, default_value_t = 500, value_parser = count(1, MOST_ROWS))]
     pub prompts: usize,

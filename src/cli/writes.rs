@@ -180,7 +180,7 @@ fn trained(args: &TrainArgs) -> Vec<Named> {
         let states = Named::mark("states.bin", Kind::Lines(redline::lab::reward::STATES_SCHEMA));
         return [vec![states], unmarked(["summary.json", "head.safetensors", "model"]).to_vec()].concat();
     }
-    let scores = args.pairs.objective == Objective::Reward;
+    let scores = matches!(args.pairs.objective, Objective::Reward | Objective::Cost);
     let result = if args.method == MethodName::Lora && !scores { "adapter" } else { "model" };
     let mut named = vec![Named::mark("train.jsonl", Kind::TrainLog)];
     if args.export.is_none() {
@@ -220,11 +220,17 @@ fn ablate(args: &AblateArgs) -> Vec<Output> {
 fn data(command: &DataCommand) -> (Vec<Output>, super::files::ForceArgs) {
     let rows = |path: &PathBuf| Output::file(path, Kind::Unmarked);
     match command {
-        DataCommand::Synth(args) => (vec![Output::file(&args.out, FLAWED)], args.force),
+        DataCommand::Synth(args) => {
+            let files = std::iter::once(&args.out).chain(&args.held_out);
+            (files.map(|path| Output::file(path, FLAWED)).collect(), args.force)
+        }
         DataCommand::Corrupt(args) => (vec![Output::file(&args.out, FLAWED)], args.force),
         DataCommand::Scramble(args) => (vec![rows(&args.out)], args.force),
         DataCommand::Clean(args) => (vec![rows(&args.out)], args.force),
         DataCommand::Split(args) => (vec![rows(&args.out), rows(&args.held_out)], args.force),
+        DataCommand::Convert(args) => (vec![rows(&args.out)], args.force),
+        DataCommand::Near(args) => (args.out.iter().map(rows).collect(), args.force),
+        DataCommand::Filter(args) => (vec![rows(&args.out)], args.force),
         DataCommand::Leak(_) => (Vec::new(), super::files::ForceArgs::default()),
     }
 }

@@ -1,5 +1,6 @@
 //! A model of this program as a writer.
 
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -65,23 +66,28 @@ impl Writer for LocalWriter {
         let decoder = &self.model.decoder;
         let mut batch = Batch::new(0);
         let (mut replies, mut lengths) = (Vec::with_capacity(asked.len()), vec![0; asked.len()]);
+        // a draw depends on seed and number of a row: those that say the same are written once
+        let mut places: HashMap<usize, Vec<usize>> = HashMap::new();
         for (place, conversation) in asked.iter().enumerate() {
             let prompt = self.prompt(conversation, how.max_new_tokens)?;
             replies.push(prompt.as_ref().map(|_| Written::default()).map_err(Clone::clone));
             let Ok(tokens) = prompt else { continue };
             lengths[place] = tokens.len();
-            let sampling = SamplingOptions {
-                temperature: how.temperature,
-                seed: how.seed_of(conversation),
-                ..SamplingOptions::default()
-            };
+            let row = how.seed_of(conversation) as usize;
+            let alike = places.entry(row).or_default();
+            alike.push(place);
+            if alike.len() > 1 {
+                continue;
+            }
+            let sampling =
+                SamplingOptions { temperature: how.temperature, seed: how.seed, ..SamplingOptions::default() };
             let options = GenerateOptions {
                 max_new_tokens: how.max_new_tokens,
                 sampling,
                 stop_ids: tokenizer.stop_ids().to_vec(),
                 share_prompt: true,
             };
-            batch.admit(decoder, Prompt::new(tokens, vec![place]), &Arc::new(options))?;
+            batch.admit(decoder, Prompt::new(tokens, vec![row]), &Arc::new(options))?;
         }
         // all prompts first: then every pass writes for as many rows as there are
         while batch.is_reading() {
@@ -95,12 +101,15 @@ impl Writer for LocalWriter {
         while !batch.is_empty() {
             for ended in batch.step(decoder, &mut NoHook, on_token)? {
                 let Generated { tokens, finish, .. } = ended.outcome?;
-                replies[ended.row] = Ok(Written {
-                    text: tokenizer.decode(&tokens, true)?,
-                    n_tokens: tokens.len(),
-                    n_prompt_tokens: lengths[ended.row],
-                    truncated: finish == Finish::Length,
-                });
+                let text = tokenizer.decode(&tokens, true)?;
+                for &place in places.get(&ended.row).into_iter().flatten() {
+                    replies[place] = Ok(Written {
+                        text: text.clone(),
+                        n_tokens: tokens.len(),
+                        n_prompt_tokens: lengths[place],
+                        truncated: finish == Finish::Length,
+                    });
+                }
             }
         }
         Ok(replies)
@@ -129,6 +138,8 @@ mod tests {
                 let reply = together[place].as_ref().unwrap();
                 assert!(reply.n_tokens <= 12 && reply.n_prompt_tokens > 3);
             }
+            let twice = writer.write(&[asked[0].clone(), asked[0].clone()], &how).unwrap();
+            assert_eq!((&twice[0], &twice[1]), (&together[0], &together[0]));
             let other = writer.write(&asked[..1], &WriteHow { seed: 4, ..how }).unwrap();
             assert_eq!(other[0] == together[0], temperature == 0.0);
         }

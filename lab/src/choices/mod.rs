@@ -23,8 +23,7 @@
 //! The question is a user's message, rendered by the model's own chat template, and a choice is what the assistant says. The authors of
 //! TruthfulQA put six questions with answers (the "primer") before each question instead, and most published figures have it. Figures
 //! made without it differ from those by several points, in either direction, and must not be put beside them. Neither may figures whose
-//! log-probability counts the token that ends an output: the authors count none. Whoever computes the log-probabilities decides on that,
-//! and should say so. Questions of HHH may hold earlier turns, each a paragraph that begins with `Human:` or `Assistant:`.
+//! log-probability counts the token that ends an output: the authors count none. [`choice_log_probs`] counts none. Questions of HHH may hold earlier turns, each a paragraph that begins with `Human:` or `Assistant:`.
 //!
 //! # Intervals
 //! The unit is the question. Where each row has a question of its own, MC1 has Wilson's interval, widened to whole numbers on both sides
@@ -38,6 +37,7 @@ mod error;
 mod fault;
 mod figure;
 mod label;
+mod local;
 mod measure;
 mod prompt;
 mod read;
@@ -50,6 +50,7 @@ mod tests;
 pub use error::ChoiceError;
 pub use fault::ChoiceFault;
 pub use figure::ChoiceFigure;
+pub use local::choice_log_probs;
 pub use measure::LogProbs;
 pub use prompt::{Choice, Role, Turn, to_messages};
 pub use read::{ChoiceReport, Choices};

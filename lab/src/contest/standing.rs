@@ -47,6 +47,9 @@ pub struct AnswerMeans {
     pub n_tokens: f64,
     /// How often a model was run from a prompt for an answer.
     pub passes: f64,
+    /// Tokens of the longest prompt with its reply.
+    #[serde(default)]
+    pub context: f64,
     /// Seconds an answer took.
     pub seconds: f64,
 }
@@ -54,14 +57,15 @@ pub struct AnswerMeans {
 impl AnswerMeans {
     /// Means over some entries, of which there is one at least.
     fn of<'a>(entries: impl Iterator<Item = &'a Entry<'a>>) -> Self {
-        let (mut n, mut sums) = (0.0, [0.0; 4]);
+        let (mut n, mut sums) = (0.0, [0.0; 5]);
         for Entry { record, style } in entries {
             n += 1.0;
-            let own = [style.n_characters as f64, record.n_tokens as f64, record.passes as f64, record.seconds];
+            let counts = [style.n_characters, record.n_tokens, record.passes, record.context].map(|count| count as f64);
+            let own = counts.into_iter().chain([record.seconds]);
             sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
         }
-        let [length, n_tokens, passes, seconds] = sums.map(|sum| sum / n);
-        Self { length, n_tokens, passes, seconds }
+        let [length, n_tokens, passes, context, seconds] = sums.map(|sum| sum / n);
+        Self { length, n_tokens, passes, context, seconds }
     }
 }
 

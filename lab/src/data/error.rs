@@ -2,8 +2,12 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "tables")]
+use super::convert::ConvertFault;
 use super::filter::FilterReport;
 use super::left_out::RowFault;
+#[cfg(feature = "tables")]
+use super::parquet_file::ParquetError;
 
 /// Why data was not read, made or accepted.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +16,22 @@ pub enum DataError {
     /// The file cannot be read, or is not JSON.
     #[error(transparent)]
     Read(#[from] redline_model::Error),
+    /// A Parquet file cannot be read or written.
+    #[cfg(feature = "tables")]
+    #[error(transparent)]
+    Parquet(#[from] ParquetError),
+    /// Rows of one kind cannot become rows of another.
+    #[cfg(feature = "tables")]
+    #[error(transparent)]
+    Convert(#[from] ConvertFault),
+    /// Rows that are all in one cluster cannot be split.
+    #[error("{n_rows} rows in {n_clusters} clusters cannot be split into two parts that share no cluster")]
+    OneCluster {
+        /// Rows.
+        n_rows: usize,
+        /// Their clusters.
+        n_clusters: usize,
+    },
     /// The rows cannot be split as asked.
     #[error(transparent)]
     Split(Box<redline_probe::Error>),
@@ -144,6 +164,11 @@ impl DataError {
         Some(match self {
             Self::Read(error) => return error.hint(),
             Self::Split(error) => return error.hint(),
+            #[cfg(feature = "tables")]
+            Self::Parquet(error) => return error.hint(),
+            #[cfg(feature = "tables")]
+            Self::Convert(fault) => fault.hint(),
+            Self::OneCluster { .. } => "raise the threshold of near-duplicates, or take rows from more sources",
             Self::Row { fault, .. } | Self::NoUsableRow { fault, .. } => fault.hint(),
             Self::NothingLeft { .. } => "raise the length limit, or check that the fields hold text",
             Self::Leak { .. } => "split one file by question instead, or remove the shared questions",

@@ -5,6 +5,8 @@ use std::fmt;
 use redline_model::qac::LineFault;
 use serde::Serialize;
 
+#[cfg(feature = "tables")]
+use super::convert::ConvertFault;
 use super::row::DataRow;
 
 /// Why a row cannot be used.
@@ -106,6 +108,10 @@ pub enum RowFault {
     /// A triple where clean answers are needed.
     #[error("its answer is there to be corrected, not a clean one")]
     HasCorrection,
+    /// It makes no row of the kind that was asked for.
+    #[cfg(feature = "tables")]
+    #[error(transparent)]
+    Convert(#[from] ConvertFault),
     /// There is no text to split by.
     #[error("no text in `{field}` to split by")]
     NoKey {
@@ -133,6 +139,8 @@ impl RowFault {
             Self::Flaws { .. } => "flaws",
             Self::BadAnswer => "bad-answer",
             Self::HasCorrection => "has-correction",
+            #[cfg(feature = "tables")]
+            Self::Convert(fault) => fault.reason(),
             Self::NoKey { .. } => "no-key",
         }
     }
@@ -163,6 +171,8 @@ impl RowFault {
             }
             Self::Flaws { .. } => "make the file anew with `redline data corrupt`, or remove the field `flaws`",
             Self::BadAnswer | Self::HasCorrection => "give rows of question and answer whose answers are clean",
+            #[cfg(feature = "tables")]
+            Self::Convert(fault) => fault.hint(),
             Self::NoKey { .. } => "give a field that all rows have with --by; without it rows are split by question",
         }
     }

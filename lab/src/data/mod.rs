@@ -1,6 +1,7 @@
 //! Data: reading and cleaning question–answer files, putting graded flaws into clean answers, and a corpus made from facts.
 //!
-//! [`readers`] finds out what a file holds, [`filter`] removes what is of no use, [`separate`] keeps parts apart by question, [`apart`] by fact and phrase ([`shared`] counts); [`scramble`] makes texts to copy; [`corrupt`] turns
+//! [`readers`] finds out what a file holds, [`mod@convert`] makes rows of one kind of those of another ([`parquet_file`] reads and writes Parquet), [`filter`] removes what is of no use, [`clean`] what a set of [`filters`]
+//! and [`near`]-duplicates say, with a [`funnel`]; [`separate`] keeps parts apart by question, [`apart`] by fact and phrase ([`shared`] counts), [`cluster_split`] by nearness; [`scramble`] makes texts to copy; [`corrupt`] turns
 //! clean answers into training triples with a hidden strictness, and [`synth`] writes the clean answers themselves.
 //!
 //! # Example
@@ -16,12 +17,23 @@
 //! ```
 
 pub mod apart;
+pub mod clean;
+pub mod cluster_split;
+pub mod clusters;
+#[cfg(feature = "tables")]
+pub mod convert;
 pub mod corrupt;
 mod error;
 pub mod filter;
+pub mod filters;
+pub mod funnel;
 mod left_out;
 mod material;
+pub mod near;
+pub mod near_leak;
 pub mod pairs;
+#[cfg(feature = "tables")]
+pub mod parquet_file;
 mod phrase;
 mod preference;
 pub mod readers;

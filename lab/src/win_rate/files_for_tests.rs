@@ -13,14 +13,14 @@ fn shared(path: &str) -> PathBuf {
 }
 
 /// A golden case, which is always there.
-pub(super) fn golden(path: &str) -> serde_json::Value {
+pub(crate) fn golden(path: &str) -> serde_json::Value {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "tests", "golden", path].iter().collect();
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap()
 }
 
 /// The pairs of the golden win rates: the system is A in game 1 and B in game 2, letters are positions.
-pub(super) fn golden_pairs(judged: &serde_json::Value) -> Vec<JudgedPair> {
+pub(crate) fn golden_pairs(judged: &serde_json::Value) -> Vec<JudgedPair> {
     let said = |letter: &serde_json::Value| -> Said {
         match letter.as_str().unwrap() {
             "A" => Ok(Verdict::First),

@@ -16,7 +16,7 @@ mod position;
 mod win_graph;
 
 #[cfg(test)]
-mod files_for_tests;
+pub(crate) mod files_for_tests;
 
 pub use agreement::{accuracy, cohen_kappa, fleiss_kappa, macro_f1};
 pub use bradley_terry::{Battle, BradleyTerry, Strength, Style, StyleCoefficient};

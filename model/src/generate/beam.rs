@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn wrong_requests_are_refused_and_a_check_ends_the_work() {
         let decoder = decoder();
-        let mut ask = |prompt: &[u32], options: &BeamOptions| {
+        let ask = |prompt: &[u32], options: &BeamOptions| {
             beam_search(&decoder, prompt, 0, options, &mut NoHook, &mut || Ok(())).map(|_| ())
         };
         assert!(ask(&[], &options(2, 3, &[])).is_err());

@@ -96,6 +96,13 @@ impl Fields {
         self.0.append(&mut others.0);
     }
 
+    /// Gives a field another name; its value stays as it is spelt.
+    pub fn rename(&mut self, from: &str, to: &str) {
+        if let Some((name, _)) = self.0.iter_mut().find(|(name, _)| name == from) {
+            to.clone_into(name);
+        }
+    }
+
     /// Leaves out fields by their names.
     pub fn retain(&mut self, mut is_kept: impl FnMut(&str) -> bool) {
         self.0.retain(|(name, _)| is_kept(name));

@@ -97,7 +97,7 @@ fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
             let records = read_records::<AnswerRecord>(path).map_err(Error::from)?;
             records.note(path).into_iter().for_each(|note| output::note!("{note}"));
             match &known {
-                Some(known) => systems::of_rows(path, records.rows, &known.triples)?,
+                Some(known) => systems::of_questions(path, records.rows, &known.triples)?,
                 None => records.rows,
             }
         }

@@ -1,5 +1,6 @@
 //! `redline evaluate`: how good an Aligner's corrections are.
 
+mod choices;
 mod contest;
 mod preferences;
 mod shift;
@@ -49,6 +50,10 @@ pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
         (Some(preferences), _) => {
             useless::refuse_for_preferences(args)?;
             preferences::run(preferences, &args.judging, json)?;
+        }
+        (None, Some(data)) if args.choices => {
+            useless::refuse_for_choices(args)?;
+            choices::run(args, data, json)?;
         }
         (None, _) if !args.judging.judge.is_empty() => contest::run(args, json)?,
         (None, Some(data)) => {

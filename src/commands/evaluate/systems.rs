@@ -119,11 +119,24 @@ impl<'a> Sheet<'a> {
     }
 }
 
-/// The answers of an earlier run that are to the rows of this one; to other questions under the same numbers they are an error.
-pub fn of_rows(path: &Path, answers: Vec<AnswerRecord>, rows: &[Qac]) -> anyhow::Result<Vec<AnswerRecord>> {
-    let is_other = |record: &&AnswerRecord| {
-        rows.get(record.row).is_some_and(|row| row.question != record.question || row.answer != record.answer)
-    };
+/// The answers of an earlier run to the questions of these rows, whoever the upstream model was.
+pub fn of_questions(path: &Path, answers: Vec<AnswerRecord>, rows: &[Qac]) -> anyhow::Result<Vec<AnswerRecord>> {
+    checked(path, answers, rows, |record, row| row.question != record.question)
+}
+
+/// The answers of an earlier run to the questions and answers of these rows.
+fn of_rows(path: &Path, answers: Vec<AnswerRecord>, rows: &[Qac]) -> anyhow::Result<Vec<AnswerRecord>> {
+    checked(path, answers, rows, |record, row| row.question != record.question || row.answer != record.answer)
+}
+
+/// The answers to these rows; those to others under the same numbers are an error.
+fn checked(
+    path: &Path,
+    answers: Vec<AnswerRecord>,
+    rows: &[Qac],
+    differs: impl Fn(&AnswerRecord, &Qac) -> bool,
+) -> anyhow::Result<Vec<AnswerRecord>> {
+    let is_other = |record: &&AnswerRecord| rows.get(record.row).is_some_and(|row| differs(record, row));
     if let Some(other) = answers.iter().find(is_other) {
         return Err(hinted(
             format!("{}: row {} has another question or answer than --data", path.display(), other.row),

@@ -16,6 +16,18 @@ pub fn refuse_without_judges(args: &EvaluateArgs) -> anyhow::Result<()> {
     }
 }
 
+/// Where a model chooses.
+pub fn refuse_for_choices(args: &EvaluateArgs) -> anyhow::Result<()> {
+    let is_steered = args.steering.steering()?.is_some();
+    let options = [
+        (args.out.is_some(), "--out"),
+        (args.domain.is_some(), "--domain"),
+        (is_steered, "a vector or profile"),
+        (args.model.template.is_some(), "--template"),
+    ];
+    refuse_useless(&options, "beside --choices")
+}
+
 /// Where preferences are there already.
 pub fn refuse_for_preferences(args: &EvaluateArgs) -> anyhow::Result<()> {
     refuse_useless(&[(args.out.is_some(), "--out"), (args.domain.is_some(), "--domain")], "beside --preferences")

@@ -61,7 +61,7 @@ pub fn policy_gradients(
 ) -> Result<PolicyBatch> {
     check(completions, options)?;
     let weighed = weigh(parameters, completions, options, how)?;
-    let mut sums = GradientSums::new(parameters);
+    let (mut sums, mut weighted) = (GradientSums::new(parameters), 0.0);
     let piece_rows = completions.len().div_ceil(how.n_pieces.max(1)).max(1);
     for (piece, (part, weighed)) in completions.chunks(piece_rows).zip(weighed.weights.chunks(piece_rows)).enumerate() {
         let seed = dropout_seed.map(|seed| seed.wrapping_add(piece as u64));
@@ -71,9 +71,11 @@ pub fn policy_gradients(
         let weights: Vec<f32> = weighed.iter().flatten().map(|weight| *weight as f32).collect();
         let mut head =
             |states: &Tensor| cross_entropy::weighted_sum(&decoder.logits(states)?, targets.clone(), weights.clone());
-        add_gradients(&decoder, reads, &mut head, how.checkpointing, &mut sums)?;
+        weighted += add_gradients(&decoder, reads, &mut head, how.checkpointing, &mut sums)?;
     }
-    Ok(PolicyBatch { loss: weighed.loss, gradients: sums.finish()?, divergence: weighed.divergence })
+    // without a reference the weights are all there is to the loss
+    let loss = if options.beta > 0.0 { weighed.loss } else { weighted };
+    Ok(PolicyBatch { loss, gradients: sums.finish()?, divergence: weighed.divergence })
 }
 
 fn check(completions: &[Completion], options: &PolicyOptions) -> Result<()> {

@@ -1,8 +1,13 @@
 //! `redline data`: making and checking triples.
 
+mod convert;
+mod filter;
+mod near;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use redline::data::apart::{ApartOptions, rows_apart};
 use redline::data::corrupt::{CorruptOptions, CorruptedRow, Corruptor};
 use redline::data::filter::TextRow;
 use redline::data::scramble::scrambled;
@@ -26,16 +31,44 @@ pub fn run(command: &DataCommand, json: bool) -> anyhow::Result<ExitCode> {
         DataCommand::Corrupt(args) => corrupt(args, json),
         DataCommand::Scramble(args) => scramble(args, json),
         DataCommand::Clean(args) => clean(args, json),
+        DataCommand::Convert(args) => convert::run(args, json),
+        DataCommand::Near(args) => near::run(args, json),
+        DataCommand::Filter(args) => filter::run(args, json),
         DataCommand::Split(args) => split(args, json),
         DataCommand::Leak(args) => leak(args, json),
     }
 }
 
 fn synth(args: &SynthArgs, json: bool) -> anyhow::Result<ExitCode> {
+    if let Some(held_out) = &args.held_out {
+        return synth_apart(args, held_out, json);
+    }
     let corruptor = Corruptor::new(CorruptOptions { seed: args.seed, clean_share: args.clean_share })?;
     let texts = Corpus::built_in()?.texts(args.seed, args.rows)?;
     let rows = texts.iter().zip(0..).map(|(text, row)| text.corrupted(row, &corruptor));
     finish(&rows.collect::<Result<Vec<_>, _>>()?, &args.out, json)
+}
+
+/// Two files that share no fact, phrase, sentence or question.
+fn synth_apart(args: &SynthArgs, held_out: &Path, json: bool) -> anyhow::Result<ExitCode> {
+    let options = ApartOptions {
+        seed: args.seed,
+        n_train: args.rows,
+        n_held_out: args.held_out_rows,
+        clean_share: args.clean_share,
+        ..ApartOptions::default()
+    };
+    let apart = rows_apart(&Corpus::built_in()?, &options)?;
+    write_json_lines(&apart.train, &args.out)?;
+    write_json_lines(&apart.held_out, held_out)?;
+    if json {
+        let file = |path: &Path, rows: &[CorruptedRow]| json!({ "file": path, "n_rows": rows.len() });
+        let files = [file(&args.out, &apart.train), file(held_out, &apart.held_out)];
+        output::json(&json!({ "schema": "redline.split.v1", "files": files }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    say_flawed(&apart.train, &args.out, false)?;
+    say_flawed(&apart.held_out, held_out, false)
 }
 
 fn corrupt(args: &CorruptArgs, json: bool) -> anyhow::Result<ExitCode> {
@@ -142,7 +175,10 @@ fn split(args: &SplitArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (rows, report) = read_each(&args.file, rows::is_strict(), |line, fields| keyed(line, fields, &args.by))?;
     rows::say(&args.file, &report);
     let (keys, rows): (Vec<String>, Vec<Fields>) = rows.into_iter().unzip();
-    let parts = split_rows(&rows, &keys, &PartSizes::Shares(vec![1.0 - args.share, args.share]), args.seed)?;
+    let parts = match args.near {
+        None => split_rows(&rows, &keys, &PartSizes::Shares(vec![1.0 - args.share, args.share]), args.seed)?,
+        Some(threshold) => near::split(&rows, &keys, threshold, args)?,
+    };
     write_json_lines(&parts[0], &args.out)?;
     write_json_lines(&parts[1], &args.held_out)?;
     let written = [(&args.out, parts[0].len()), (&args.held_out, parts[1].len())];
@@ -178,6 +214,9 @@ fn say_written(path: &Path, n_rows: usize, json: bool) -> anyhow::Result<ExitCod
 }
 
 fn leak(args: &LeakArgs, json: bool) -> anyhow::Result<ExitCode> {
+    if args.near {
+        return near::leak(args, json);
+    }
     check_leak(&rows::read(&args.a, Need::Question)?, &rows::read(&args.b, Need::Question)?)?;
     match json {
         true => output::json(&json!({ "schema": "redline.leak.v1", "shared_questions": 0 }))?,

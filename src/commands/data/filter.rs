@@ -1,0 +1,56 @@
+//! `redline data filter`: a set of rows from beginning to end, with an account of every row that is removed.
+
+use std::process::ExitCode;
+
+use redline::data::clean::{CleanLeakOptions, CleanNearOptions, CleanOptions, Cleaned, clean_rows};
+use redline::data::filters::RowFilterOptions;
+use redline::data::near::NearOptions;
+use redline::data::near_leak::NearLeakOptions;
+use redline::data::{DataRow, Need, write_json_lines};
+use serde_json::json;
+
+use crate::cli::FilterArgs;
+use crate::failure::hinted;
+use crate::observer::Shown;
+use crate::{output, rows};
+
+use super::near::compared;
+
+pub fn run(args: &FilterArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let file = rows::read_with_empty(&args.file, Need::Answer)?;
+    let n_left_out = file.report.n_left_out();
+    let leak = args.leak_to.as_deref().map(|path| rows::read(path, Need::Question)).transpose()?;
+    let leak = leak.map(|file| CleanLeakOptions {
+        texts: file.questions().into_iter().map(str::to_owned).collect(),
+        leak: NearLeakOptions::default(),
+        ..CleanLeakOptions::default()
+    });
+    let near = NearOptions { threshold: args.near, ..NearOptions::default() };
+    let options = CleanOptions {
+        exact_duplicates: true,
+        filters: RowFilterOptions::default().with(&args.also).without(&args.without),
+        near: Some(CleanNearOptions { compared: compared(args.compare), near, keep: false }),
+        leak,
+    };
+    let Cleaned { kept, funnel, near, leak, .. } = clean_rows(file.rows, &options, &mut Shown::default())?;
+    if kept.is_empty() {
+        return Err(hinted(format!("no rows are left\n{}", funnel.table()), "leave filters out with --without"));
+    }
+    write_json_lines(&kept.iter().map(DataRow::written).collect::<Vec<_>>(), &args.out)?;
+    if json {
+        let leak = leak.map(|leak| json!({ "n_pairs": leak.n_pairs, "nearest": leak.histogram(20) }));
+        output::json(&json!({
+            "schema": "redline.filter.v1",
+            "file": args.out,
+            "n_unusable": n_left_out,
+            "n_kept": kept.len(),
+            "funnel": funnel.steps(),
+            "near": near,
+            "leak": leak,
+        }))?;
+    } else {
+        output::line(funnel.table().trim_end())?;
+        output::line(&format!("{}: {}", args.out.display(), output::rows_in_words(kept.len())))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
