@@ -4,6 +4,7 @@
 pairs FILE OUT: preference pairs of HH-RLHF as prompt, chosen, rejected, without those that are AlpacaEval's instructions.
 only ANSWERS OUT SYSTEM…: the answers of these systems.
 parts ROWS STEM: rows with flaws as STEM-flawed.jsonl (question, flawed answer), STEM-clean.jsonl (question, clean answer) and STEM-pairs.jsonl.
+labelled ROWS OUT: rows with flaws as labelled pairs of the clean and the flawed answer.
 held-out PAIRS RUN OUT PROGRAM: the pairs that the run of a reward model held out, as labelled pairs: the chosen one is output 1 in every other row.
 report FOLDER JSON MARKDOWN: one JSON of all results; the tables between the markers of the Markdown file.
 """
@@ -62,6 +63,14 @@ def parts(rows_file, stem):
     write(f"{stem}-flawed.jsonl", [{"question": row["question"], "answer": row["answer"]} for row in rows])
     write(f"{stem}-clean.jsonl", [{"question": row["question"], "answer": row["clean"]} for row in rows])
     write(f"{stem}-pairs.jsonl", [{"prompt": row["question"], "chosen": row["clean"], "rejected": row["answer"]} for row in rows if row["clean"] != row["answer"]])
+
+
+def labelled(rows_file, out):
+    """Clean and flawed answers as labelled pairs: the clean one is output 1 in every other row."""
+    pairs = [row for row in lines(rows_file) if row["clean"] != row["answer"]]
+    both = lambda place, row: (row["clean"], row["answer"], 1) if place % 2 == 0 else (row["answer"], row["clean"], 2)
+    keys = ("output_1", "output_2", "label")
+    write(out, [{"question": row["question"], **dict(zip(keys, both(place, row)))} for place, row in enumerate(pairs)])
 
 
 def share(value):
@@ -123,7 +132,7 @@ def between(markdown, name, rows):
 
 def main():
     verb, *arguments = sys.argv[1:] or [""]
-    verbs = {"pairs": pairs, "held-out": held_out, "only": only, "parts": parts, "report": report}
+    verbs = {"pairs": pairs, "held-out": held_out, "only": only, "parts": parts, "labelled": labelled, "report": report}
     if verb not in verbs:
         sys.exit(__doc__)
     verbs[verb](*arguments)

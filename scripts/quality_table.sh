@@ -91,6 +91,14 @@ stage local-dpo "$program" train --objective dpo --model "$upstream" --data "$ou
 stage local-reward "$program" train --objective reward --model "$upstream" --data "$out/local-pairs.jsonl" --learning-rate 1e-4 --epochs 1 "${tune[@]}" --out "$out/local-reward"
 stage local-rlhf "$program" train --objective grpo --reward "reward=$out/local-reward/model" --model "$upstream" --data "$out/local-clean.jsonl" --learning-rate 1e-5 \
     --steps 60 --batch-rows 8 --group 8 --max-new-tokens 96 --max-tokens 384 --held-out-rows 32 --out "$out/local-rlhf"
+# phrases that a reward model has not seen: what it learns of the generator's flaws is no more than it learns of these
+[ -e "$out/apart-train.jsonl" ] || "$program" data synth --rows 3200 --seed 7171 --out "$out/apart-train.jsonl" --held-out "$out/apart-test.jsonl" --held-out-rows 400
+[ -e "$out/apart-pairs.jsonl" ] || python3 scripts/quality_table.py parts "$out/apart-train.jsonl" "$out/apart"
+stage apart-reward "$program" train --objective reward --model "$upstream" --data "$out/apart-pairs.jsonl" --learning-rate 1e-4 --epochs 1 "${tune[@]}" --out "$out/apart-reward"
+for part in train test; do
+    [ -e "$out/apart-$part-labelled.jsonl" ] || python3 scripts/quality_table.py labelled "$out/apart-$part.jsonl" "$out/apart-$part-labelled.jsonl"
+    [ -e "$out/apart-$part.json" ] || { "$program" evaluate --data "$out/apart-$part-labelled.jsonl" --judge "reward=$out/apart-reward/model" --prompts 400 --json > "$out/apart-$part.part"; mv "$out/apart-$part.part" "$out/apart-$part.json"; }
+done
 written_locally() { written local "$@" --upstream "$upstream" --max-new-tokens 128; }
 stage local-aligner written_locally aligner,aligner@1,beam-4,best-of-5 --choose-by "$chosen_by" "${dial[@]}"
 stage local-trained written_locally "sft=$out/local-sft/model,dpo=$out/local-dpo/model,rlhf=$out/local-rlhf/model,answer-best-of-5,answer-best-of-10" \

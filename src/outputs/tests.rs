@@ -13,7 +13,7 @@ use crate::cli::writes::{self, plotted};
 use crate::cli::{self, Command};
 
 /// A line a verb: words that begin with `IN/` are read, with `OUT/` are written.
-const LINES: [&str; 28] = [
+const LINES: [&str; 34] = [
     "reproduce --model IN/model --adapter IN/adapter --data IN/triples.jsonl --template IN/template.txt --out OUT/report",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --row 0 --row 2 --out OUT/scans",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --out OUT/scans --report OUT/scans.html",
@@ -38,6 +38,12 @@ const LINES: [&str; 28] = [
     "evaluate --answers IN/answers.jsonl --judge recorded=IN/judged.jsonl --judge reward=IN/other --score-shift OUT/shift",
     "train --objective dpo --model IN/model --reference IN/other --data IN/pairs.jsonl --out OUT/run",
     "data synth --out OUT/rows.jsonl",
+    "data synth --out OUT/rows.jsonl --held-out OUT/apart.jsonl",
+    "data convert IN/rows.jsonl --to triples --out OUT/rows.jsonl",
+    "data near IN/rows.jsonl --out OUT/rows.jsonl",
+    "data filter IN/rows.jsonl --leak-to IN/valid.jsonl --out OUT/rows.jsonl",
+    "evaluate --data IN/rows.jsonl --systems upstream,prompt,sft=IN/other --writer IN/model.gguf --judge flaws --out OUT/answers.jsonl",
+    "train --objective grpo --reward reward=IN/other --model IN/model --data IN/rows.jsonl --out OUT/run",
     "data corrupt IN/rows.jsonl --out OUT/rows.jsonl",
     "data scramble IN/rows.jsonl --out OUT/rows.jsonl",
     "data split IN/rows.jsonl --out OUT/a.jsonl --held-out OUT/b.jsonl",
@@ -93,13 +99,16 @@ const INPUTS: [(&str, &[&str]); 18] = [
             "preferences",
             "instructions",
             "gamed",
+            "systems",
+            "writer",
+            "upstream",
         ],
     ),
-    ("data", &["file", "a", "b"]),
+    ("data", &["file", "a", "b", "leak_to"]),
 ];
 /// The same of the verbs that train.
-const TRAIN_INPUTS: [&str; 8] =
-    ["data", "validation", "model", "template", "export", "warmup_data", "adapter", "reference"];
+const TRAIN_INPUTS: [&str; 9] =
+    ["data", "validation", "model", "template", "export", "warmup_data", "adapter", "reference", "reward"];
 
 fn leaves<'a>(command: &'a ClapCommand, verb: &'a str, found: &mut Vec<(&'a str, &'a ClapCommand)>) {
     for below in command.get_subcommands().filter(|below| below.get_name() != "help") {

@@ -12,7 +12,7 @@ use crate::program::{golden, repository, run, succeed};
 type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// In an order in which later ones find the files of earlier ones.
-const CASES: [Case; 27] = [
+const CASES: [Case; 30] = [
     (
         "data synth",
         "--rows 40 --seed 3 --out synth.jsonl",
@@ -24,6 +24,19 @@ const CASES: [Case; 27] = [
     ("data clean", "synth.jsonl --out clean.jsonl", "redline.clean.v1", &["file", "report"]),
     ("data split", "synth.jsonl --share 0.5 --out a.jsonl --held-out b.jsonl", "redline.split.v1", &["files"]),
     ("data leak", "a.jsonl b.jsonl", "redline.leak.v1", &["shared_questions"]),
+    ("data near", "synth.jsonl", "redline.near.v1", &["threshold", "report", "lines", "file"]),
+    (
+        "data filter",
+        "synth.jsonl --out filtered.jsonl",
+        "redline.filter.v1",
+        &["file", "n_unusable", "n_kept", "funnel", "near", "leak"],
+    ),
+    (
+        "data convert",
+        "synth.jsonl --to preferences --out pairs.jsonl",
+        "redline.convert.v1",
+        &["file", "to", "n_rows", "formats", "report"],
+    ),
     (
         "ratio",
         "triples.jsonl",

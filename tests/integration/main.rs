@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bad_input;
+mod baselines;
 mod bench;
 mod book;
 mod cases;
@@ -13,6 +14,7 @@ mod choosing;
 mod cli;
 mod completions;
 mod data;
+mod data_sets;
 mod domain;
 mod embedded;
 mod examples;

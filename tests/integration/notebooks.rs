@@ -41,6 +41,7 @@ names!(
     redline::model::train::Method,
     redline::model::train::Observer,
     redline::model::train::Parameters,
+    redline::model::train::Saving,
     redline::model::train::Schedule,
     redline::model::train::StepReport,
     redline::model::train::TrainData,

@@ -87,7 +87,7 @@ fn losses_without_a_reference_and_with_their_own_constants_run() {
     let refused = run(tiny.folder(), &words(&pairs("orpo", "--reference model", "no")));
     assert!(refused.code == 1 && refused.stderr.contains("compares with none"), "{}", refused.stderr);
     let refused = run(tiny.folder(), &words(&pairs("ppo", "", "no")));
-    assert!(refused.code != 0 && refused.stderr.contains("there are correction, dpo"), "{}", refused.stderr);
+    assert!(refused.code != 0 && refused.stderr.contains("there are correction, sft, dpo"), "{}", refused.stderr);
 }
 
 #[test]

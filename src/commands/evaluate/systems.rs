@@ -97,8 +97,9 @@ impl<'a> Sheet<'a> {
         self.answers = of_rows(path, std::mem::take(&mut self.answers), triples)?;
         if n_read > 0 {
             output::note!(
-                "{}: its {n_read} outputs are used as far as they are to these rows, and not written again, whatever model, vector and settings they were made with",
-                path.display()
+                "{}: {} of its {n_read} outputs are used and not written again, whatever model, vector and settings they were made with",
+                path.display(),
+                self.answers.len()
             );
         }
         Ok(())

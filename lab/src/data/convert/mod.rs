@@ -15,7 +15,7 @@
 //!   is left out.
 //! - The question of several turns is a transcript; its messages are kept in `messages`, and a conversion back uses them.
 //! - PKU-SafeRLHF: `helpful` takes `better_response_id`, `harmless` takes `safer_response_id` and refuses flags that contradict it; the flags are
-//!   kept as `chosen_is_safe` and `rejected_is_safe`. As triples, answers and unpaired rows only pairs whose better answer is not flagged unsafe.
+//!   kept as `is_chosen_safe` and `is_rejected_safe`. As triples, answers and unpaired rows only pairs whose better answer is not flagged unsafe.
 //! - UltraFeedback: the mean of the four aspects, not the overall score, which is 10 in many rows where 1 was meant. Chosen is the best, rejected
 //!   one of the worse ones, drawn by the seed and the instruction. Unpaired: above 3 is good, below is bad.
 //! - HelpSteer2: the most and the least helpful response to a prompt; unpaired: above 2 is good, below is bad.

@@ -96,15 +96,15 @@ fn safe_rlhf_gives_reward_and_cost_pairs() {
     let harmless = ConvertOptions { dimension: Dimension::Harmless, ..to(Target::Preferences) };
     let both = row(json!(0), json!(1), [json!(false), json!(true)]);
     let reward = made(std::slice::from_ref(&both), Target::Preferences).remove(0);
-    assert_eq!((&reward["chosen"][0]["content"], &reward["chosen_is_safe"]), (&json!("zero"), &json!(false)));
+    assert_eq!((&reward["chosen"][0]["content"], &reward["is_chosen_safe"]), (&json!("zero"), &json!(false)));
     assert_eq!((&reward["prompt_source"], &reward["response_0_severity_level"]), (&json!("x"), &json!(2)));
     let cost = values(&convert(std::slice::from_ref(&both), harmless).unwrap()).remove(0);
-    assert_eq!((&cost["chosen"][0]["content"], &cost["rejected_is_safe"]), (&json!("one"), &json!(false)));
+    assert_eq!((&cost["chosen"][0]["content"], &cost["is_rejected_safe"]), (&json!("one"), &json!(false)));
     // known traps: an index as a truth value or text, a flag as text
     for safer in [json!(true), json!("1"), json!(1.0)] {
         let row = row(json!(0), safer, [json!("False"), json!("True")]);
         let found = values(&convert(&[row], harmless).unwrap()).remove(0);
-        for name in ["chosen", "rejected", "chosen_is_safe", "rejected_is_safe"] {
+        for name in ["chosen", "rejected", "is_chosen_safe", "is_rejected_safe"] {
             assert_eq!(found[name], cost[name]);
         }
     }

@@ -52,7 +52,7 @@ fn pku(fields: &Fields, options: &ConvertOptions) -> Result<Vec<Fields>, RowFaul
         return Err(ConvertFault::Unsafe.into());
     }
     let mut row = plain::pair(&prompt, &texts[better], &texts[worse], others);
-    for (name, at) in [("chosen_is_safe", better), ("rejected_is_safe", worse)] {
+    for (name, at) in [("is_chosen_safe", better), ("is_rejected_safe", worse)] {
         if let Some(is_safe) = safe[at] {
             row.put(name, is_safe);
         }
