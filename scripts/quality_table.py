@@ -99,7 +99,9 @@ def table(folder, name):
 
 def report(folder, to_json, to_markdown):
     folder = Path(folder)
-    result = {"schema": "redline.quality-table.v1", "rewards": {}, "cross": {}, "aligners": {}}
+    # what is not measured again stays as it was
+    before = json.loads(Path(to_json).read_text()) if Path(to_json).exists() else {}
+    result = {"schema": "redline.quality-table.v1", "rewards": {}, "cross": {}, "aligners": before.get("aligners", {})}
     text = ["| reward model on | pairs | left-out pairs in the right order | held out [95 %] | the other's held-out pairs |", "| --- | --: | --: | --- | --: |"]
     for kind in ("harmless", "helpful"):
         found = json.loads((folder / f"reward-{kind}" / "summary.json").read_text())
@@ -120,6 +122,9 @@ def report(folder, to_json, to_markdown):
             continue
         rows, result["aligners"][name] = table(folder, name)
         markdown = between(markdown, name, rows)
+    for part in ("train", "test"):
+        if (folder / f"apart-{part}.json").exists():
+            result.setdefault("phrases", {})[part] = json.loads((folder / f"apart-{part}.json").read_text())["judges"][0]["quality"]
     Path(to_json).write_text(json.dumps(result, indent=1) + "\n")
     Path(to_markdown).write_text(markdown)
 
