@@ -226,19 +226,19 @@ fn dimension(name: &str) -> Result<Dimension, String> {
 /// What is compared of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum ComparedName {
-    /// The question
-    #[default]
+    /// The question; of several answers to one, one row is left
     Question,
     /// The correction, else the answer
     Answer,
     /// Both, one behind the other
+    #[default]
     Both,
 }
 
 #[derive(Args)]
 #[command(after_help = "Examples:
   redline data near rows.jsonl
-  redline data near rows.jsonl --threshold 0.8 --compare both --json
+  redline data near rows.jsonl --threshold 0.8 --compare question --json
 
 Similarity is the exact Jaccard index of runs of five characters; rows are grouped through chains of similar rows. Up to
 20,000 texts all pairs are compared, beyond that those that MinHash proposes.")]
@@ -271,7 +271,8 @@ pub struct FilterArgs {
     /// Filters to leave out
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = row_filter, help = without_help())]
     pub without: Vec<RowFilter>,
-    /// Filters that are off unless named here: refusal (by its first words: a bound, no measure), language (English in Latin script)
+    /// Filters that are off unless named here: refusal (by its first words: a bound, no measure), language (English in Latin script),
+    /// boilerplate (answers that begin with a set phrase), repeating_top_ngrams and mean_word_length (these also remove lists and sums)
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = row_filter)]
     pub also: Vec<RowFilter>,
     /// Least similarity of near-duplicates; 1 leaves all but equal ones

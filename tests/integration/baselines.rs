@@ -42,11 +42,18 @@ fn baselines_answer_the_same_rows_into_one_file_that_is_continued() {
     }
     let judged = json(here, &words("evaluate --data rows.jsonl --prompts 3 --answers anew.jsonl --judge flaws"));
     assert_eq!(judged["contests"][0]["n_rows"], 3);
+    let other = line.replace("24", "20");
+    let other = run(here, &[&words(&other)[..], &["--systems", &systems, "--writer", writer]].concat());
+    assert!(
+        other.code == 1 && other.stderr.contains("24 tokens") && other.stderr.contains("20 tokens"),
+        "{}",
+        other.stderr
+    );
     let mixed = run(
         here,
         &words("evaluate --data rows.jsonl --prompts 3 --judge flaws --out anew.jsonl --systems upstream,aligner"),
     );
-    assert!(mixed.code == 1 && mixed.stderr.contains("another question or answer"), "{}", mixed.stderr);
+    assert!(mixed.code == 1 && mixed.stderr.contains("was made by"), "{}", mixed.stderr);
 }
 
 #[test]
@@ -63,7 +70,9 @@ fn options_of_baselines_without_effect_are_refused() {
         ("--systems upstream,beam-1 --judge flaws", "give N from 2"),
         ("--systems upstream,aligner=x --judge flaws", "another system's name"),
         ("--systems upstream,sft=nowhere --judge flaws", "nowhere"),
+        ("--systems upstream,sft=rows.jsonl,sft=other --judge flaws", "sft twice"),
         ("--choices --judge flaws", "cannot be used with"),
+        ("--choices --systems upstream", "--systems has no effect"),
     ] {
         let ran = run(folder.path(), &words(&format!("evaluate --data rows.jsonl {more}")));
         assert!(ran.code != 0 && ran.stderr.contains(message), "{more}: {}", ran.stderr);

@@ -65,10 +65,10 @@ fn near_rows_are_found_filtered_and_kept_on_one_side() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     rows(here);
-    let near = json(here, &words("data near rows.jsonl --out kept.jsonl"));
+    let near = json(here, &words("data near rows.jsonl --compare question --out kept.jsonl"));
     assert_eq!(near["lines"], serde_json::json!([[1, 2], [3, 4]]), "{near}");
     assert_eq!(lines(&here.join("kept.jsonl")).len(), 3);
-    let filtered = json(here, &words("data filter rows.jsonl --out clean.jsonl"));
+    let filtered = json(here, &words("data filter rows.jsonl --compare question --out clean.jsonl"));
     let removed: Vec<(&str, u64)> = filtered["funnel"]
         .as_array()
         .unwrap()
@@ -88,7 +88,8 @@ fn near_rows_are_found_filtered_and_kept_on_one_side() {
     let leak = run(here, &words("data leak rows.jsonl test.jsonl --near"));
     assert!(leak.code == 1 && leak.stdout.contains("line 1") && leak.stderr.contains("1 of 1 row"), "{leak:?}");
     assert_eq!(run(here, &words("data leak rows.jsonl test.jsonl")).code, 0, "no question is the same");
-    let filtered = json(here, &words("data filter rows.jsonl --leak-to test.jsonl --out safe.jsonl"));
+    let filtered =
+        json(here, &words("data filter rows.jsonl --compare question --leak-to test.jsonl --out safe.jsonl"));
     assert_eq!(filtered["n_kept"], 1, "{filtered}");
 
     json(here, &words("data split rows.jsonl --near 0.7 --share 0.4 --out a.jsonl --held-out b.jsonl"));

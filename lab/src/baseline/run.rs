@@ -126,5 +126,6 @@ fn kept(task: Task<'_>, system: &str, counts: &mut Counts, keep: Keep<'_>) -> Re
         passes: spent.passes,
         context: spent.context,
         seconds: spent.seconds,
+        made_by: String::new(),
     })
 }

@@ -86,6 +86,7 @@ mod tests {
             passes: 1,
             context: 0,
             seconds: 0.0,
+            made_by: String::new(),
         };
         let answers = [
             answer("upstream", 0, "aa"),

@@ -33,6 +33,7 @@ pub(super) fn record(row: usize, qac: &Qac, system: &str) -> AnswerRecord {
         passes: 0,
         context: 0,
         seconds: 0.0,
+        made_by: String::new(),
     }
 }
 
@@ -66,7 +67,7 @@ impl AlignerRun<'_> {
     pub fn answer(&mut self, rows: &[(usize, &Qac)], keep: Keep<'_>, observer: &mut dyn Observer) -> Result<()> {
         let name = self.name.as_deref().unwrap_or(ALIGNER).to_owned();
         let stage = self.coefficient.map_or_else(|| name.clone(), |coefficient| format!("{name}@{coefficient}"));
-        let (mut done, mut n_failed, mut reason) = (0, 0, None);
+        let (mut done, mut n_failed, mut reason, mut n_cut) = (0, 0, None, 0);
         for part in rows.chunks(self.batch_rows.max(1)) {
             let asked: Vec<Asked<'_>> = part.iter().map(|(row, qac)| self.asked(*row, qac)).collect();
             let started = Instant::now();
@@ -74,15 +75,18 @@ impl AlignerRun<'_> {
             let seconds = started.elapsed().as_secs_f64() / part.len() as f64;
             for ((row, qac), outcome) in part.iter().zip(outcomes) {
                 match outcome {
-                    Ok(corrected) => keep(AnswerRecord {
-                        coefficient: self.coefficient,
-                        n_tokens: corrected.n_tokens,
-                        context: corrected.context,
-                        output: corrected.text,
-                        passes: 1,
-                        seconds,
-                        ..record(*row, qac, &name)
-                    })?,
+                    Ok(corrected) => {
+                        n_cut += usize::from(corrected.truncated);
+                        keep(AnswerRecord {
+                            coefficient: self.coefficient,
+                            n_tokens: corrected.n_tokens,
+                            context: corrected.context,
+                            output: corrected.text,
+                            passes: 1,
+                            seconds,
+                            ..record(*row, qac, &name)
+                        })?
+                    }
                     Err(why) => {
                         n_failed += 1;
                         reason.get_or_insert(why);
@@ -93,6 +97,9 @@ impl AlignerRun<'_> {
             observer.progress(&stage, done, rows.len())?;
         }
         observer.end(&stage);
+        if n_cut > 0 {
+            observer.note(&format!("{stage}: {n_cut} outputs were cut at the limit of tokens"));
+        }
         if let Some(reason) = reason {
             observer.note(&format!("{stage}: {n_failed} rows have no answer; the first: {reason}"));
         }

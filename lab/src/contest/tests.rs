@@ -63,6 +63,7 @@ fn answer(system: &str, coefficient: Option<f64>, row: usize, output: &str) -> A
         passes: 2,
         context: 40,
         seconds: 0.5,
+        made_by: String::new(),
     }
 }
 

@@ -130,8 +130,7 @@ fn usable(line: usize, fields: Fields, options: &ReadOptions) -> Result<DataRow,
         return Err(RowFault::HasCorrection);
     }
     // unpaired preferences: a completion is good or not
-    if row.used.contains(&"completion") && row.fields.raw("label") == Some("false") && options.need == Need::CleanAnswer
-    {
+    if row.is_bad() && options.need == Need::CleanAnswer {
         return Err(RowFault::BadAnswer);
     }
     let n_needed = match options.need {

@@ -128,6 +128,12 @@ impl DataRow {
         Some(Question { question: self.question.clone(), answer: answer.clone()? })
     }
 
+    /// Whether the row marks its only answer as a bad one: `label` or `is_safe` is false.
+    pub fn is_bad(&self) -> bool {
+        let is_false = |name: &str| matches!(self.fields.raw(name), Some("false" | "\"false\"" | "\"False\""));
+        self.answer.is_some() && self.correction.is_none() && (is_false("label") || is_false("is_safe"))
+    }
+
     /// Texts with the names of the fields they were or would be read from.
     pub(super) fn texts(&self) -> Vec<(&'static str, &str)> {
         let names = match self.format {

@@ -79,6 +79,11 @@ impl Asker {
         self.options.prices.filter(|_| tally.is_counted.0).map(|prices| prices.of(tally.tokens))
     }
 
+    /// A text without the key.
+    pub(super) fn hide(&self, text: &str) -> String {
+        self.upstream.hide(text)
+    }
+
     /// Asks about a comparison, by the requests of a form.
     pub(super) async fn ask(&self, form: Form, requests: &[Vec<Message>]) -> Outcome {
         let (mut spent, mut said) = (Spent::default(), Vec::with_capacity(requests.len()));

@@ -94,7 +94,10 @@ impl Writer for ServerWriter {
                 match tokio::time::timeout(LOOK_EVERY, tasks.join_next()).await {
                     Ok(None) => break,
                     Ok(Some(Ok((place, said)))) => {
-                        replies[place] = Some(written(said).map_err(|error| ended(error.into()))?)
+                        let reply = written(said).map_err(|error| ended(error.into()))?;
+                        // a server may echo the key
+                        let hidden = |reply: Written| Written { text: asker.hide(&reply.text), ..reply };
+                        replies[place] = Some(reply.map(hidden).map_err(|why| asker.hide(&why)));
                     }
                     Ok(Some(Err(source))) => return Err(ended(ServerJudgeError::Panicked { source })),
                     Err(_) => {}

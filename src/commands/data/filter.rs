@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use redline::data::clean::{CleanLeakOptions, CleanNearOptions, CleanOptions, Cleaned, clean_rows};
-use redline::data::filters::RowFilterOptions;
+use redline::data::filters::{RowFilter, RowFilterOptions};
 use redline::data::near::NearOptions;
 use redline::data::near_leak::NearLeakOptions;
 use redline::data::{DataRow, Need, write_json_lines};
@@ -15,6 +15,9 @@ use crate::observer::Shown;
 use crate::{output, rows};
 
 use super::near::compared;
+
+/// Filters that are off unless asked for: of what they remove in data sets of others much is sound, lists and sums above all.
+const OFF: [RowFilter; 3] = [RowFilter::MeanWordLength, RowFilter::RepeatingTopNgrams, RowFilter::Boilerplate];
 
 pub fn run(args: &FilterArgs, json: bool) -> anyhow::Result<ExitCode> {
     let file = rows::read_with_empty(&args.file, Need::Answer)?;
@@ -28,13 +31,19 @@ pub fn run(args: &FilterArgs, json: bool) -> anyhow::Result<ExitCode> {
     let near = NearOptions { threshold: args.near, ..NearOptions::default() };
     let options = CleanOptions {
         exact_duplicates: true,
-        filters: RowFilterOptions::default().with(&args.also).without(&args.without),
+        filters: RowFilterOptions::default().without(&OFF).with(&args.also).without(&args.without),
         near: Some(CleanNearOptions { compared: compared(args.compare), near, keep: false }),
         leak,
     };
     let Cleaned { kept, funnel, near, leak, .. } = clean_rows(file.rows, &options, &mut Shown::default())?;
     if kept.is_empty() {
-        return Err(hinted(format!("no rows are left\n{}", funnel.table()), "leave filters out with --without"));
+        let removed = funnel.steps().into_iter().filter(|step| step.removed > 0);
+        let why: Vec<String> =
+            removed.map(|step| format!("{} {} ({})", step.removed, step.stage, step.filter)).collect();
+        return Err(hinted(
+            format!("no rows are left: {}", why.join(", ")),
+            "leave stages out with --without, --near 1",
+        ));
     }
     write_json_lines(&kept.iter().map(DataRow::written).collect::<Vec<_>>(), &args.out)?;
     if json {

@@ -115,7 +115,7 @@ pub fn leak(args: &LeakArgs, json: bool) -> anyhow::Result<ExitCode> {
                 args.b.display(),
                 args.a.display()
             ),
-            "remove them with `redline data filter --leak-to`, or split one file with `redline data split --near`",
+            "remove them from the other file with `redline data filter --leak-to`",
         )),
     }
 }

@@ -40,7 +40,9 @@ pub fn answers(args: &EvaluateArgs, known: &Known) -> anyhow::Result<Vec<AnswerR
     if systems.iter().any(SystemSpec::is_written) && args.judging.writer.is_none() {
         return Err(hinted("--systems names what a model is asked for, and no model", "give --writer MODEL"));
     }
+    refuse_twice(systems)?;
     let mut sheet = Sheet::open(args, known)?;
+    sheet.refuse_other_makers(args)?;
     let triples = match &args.judging.upstream {
         None => known.triples.clone(),
         Some(upstream) => upstream_anew(args, upstream, &known.triples, &mut sheet)?,
@@ -52,7 +54,8 @@ pub fn answers(args: &EvaluateArgs, known: &Known) -> anyhow::Result<Vec<AnswerR
         if open.is_empty() {
             continue;
         }
-        let keep = &mut |record| sheet.keep(record);
+        let made_by = made_by(args, system)?;
+        let keep = &mut |record| sheet.keep(AnswerRecord { made_by: made_by.clone(), ..record });
         match system {
             SystemSpec::Upstream => {
                 let is_open = |record: &AnswerRecord| open.iter().any(|(row, _)| *row == record.row);
@@ -62,6 +65,7 @@ pub fn answers(args: &EvaluateArgs, known: &Known) -> anyhow::Result<Vec<AnswerR
             system => by_writer(args, known, system, &open, keep)?,
         }
     }
+    sheet.note_empty();
     Ok(sheet.answers)
 }
 
@@ -90,6 +94,24 @@ impl<'a> Sheet<'a> {
         Ok(sheet)
     }
 
+    /// Refuses outputs of a system that was another one then: of another model, vector or limit.
+    fn refuse_other_makers(&self, args: &EvaluateArgs) -> anyhow::Result<()> {
+        let Some(path) = self.path else { return Ok(()) };
+        let upstream = args.judging.upstream.as_ref().map(|_| SystemSpec::Upstream);
+        for system in args.judging.systems.iter().chain(&upstream) {
+            let (name, now) = (system.to_string(), made_by(args, system)?);
+            let other =
+                |record: &&AnswerRecord| record.name() == name && !record.made_by.is_empty() && record.made_by != now;
+            if let Some(record) = self.answers.iter().find(other) {
+                return Err(hinted(
+                    format!("{}: `{name}` was made by {}, and is now {now}", path.display(), record.made_by),
+                    "give another --out, or the same models and settings",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// Refuses answers to other rows, and says how many are used.
     fn keep_only(&mut self, triples: &[Qac]) -> anyhow::Result<()> {
         let Some(path) = self.path else { return Ok(()) };
@@ -97,7 +119,7 @@ impl<'a> Sheet<'a> {
         self.answers = of_rows(path, std::mem::take(&mut self.answers), triples)?;
         if n_read > 0 {
             output::note!(
-                "{}: {} of its {n_read} outputs are used and not written again, whatever model, vector and settings they were made with",
+                "{}: {} of its {n_read} outputs are used and not written again, made as now asked for",
                 path.display(),
                 self.answers.len()
             );
@@ -113,11 +135,84 @@ impl<'a> Sheet<'a> {
         triples.iter().enumerate().filter(is_open).collect()
     }
 
+    /// Says which systems have outputs without text, which are judged like others.
+    fn note_empty(&self) {
+        let mut empty: BTreeMap<String, usize> = BTreeMap::new();
+        for record in self.answers.iter().filter(|record| record.output.trim().is_empty()) {
+            *empty.entry(record.name()).or_default() += 1;
+        }
+        empty.iter().for_each(|(name, n)| output::note!("{name}: {n} outputs are empty, and judged as they are"));
+    }
+
     fn keep(&mut self, record: AnswerRecord) -> redline::lab::Result<()> {
         self.log.as_mut().map_or(Ok(0), |log| log.append(&record)).map_err(Error::from)?;
         self.answers.push(record);
         Ok(())
     }
+}
+
+/// Refuses names that two systems would share.
+fn refuse_twice(systems: &[SystemSpec]) -> anyhow::Result<()> {
+    let names: Vec<String> = systems.iter().map(SystemSpec::to_string).collect();
+    match names.iter().enumerate().find(|(place, name)| names[..*place].contains(name)) {
+        None => Ok(()),
+        Some((_, name)) => {
+            Err(hinted(format!("--systems names {name} twice"), "give each system once, under its own name"))
+        }
+    }
+}
+
+/// What a system's outputs depend on, in words: models, vectors, limits, who chooses. Models that are named are looked for.
+fn made_by(args: &EvaluateArgs, system: &SystemSpec) -> anyhow::Result<String> {
+    let judging = &args.judging;
+    let writer = |spec: &WriterSpec| match spec {
+        WriterSpec::Local(path) if !path.exists() => {
+            Err(hinted(format!("{}: no such file or folder", path.display()), "check the path"))
+        }
+        WriterSpec::Local(path) => Ok(path.display().to_string()),
+        WriterSpec::Server { url, model } => Ok(format!("{url}#{model}")),
+    };
+    let own = |path: &Path| writer(&WriterSpec::Local(path.to_path_buf()));
+    let most = args.max_new_tokens;
+    let drawn = || {
+        let chooser = judging.choose_by.as_ref().map(ToString::to_string).unwrap_or_default();
+        format!(", chosen by {chooser}, temperature {}", judging.draw_temperature)
+    };
+    let asked = |spec: &Option<WriterSpec>, how: String| {
+        let writer = spec.as_ref().map(writer).transpose()?.unwrap_or_default();
+        anyhow::Ok(format!("{writer} ({how}, {most} tokens)"))
+    };
+    Ok(match system {
+        SystemSpec::Upstream => match &judging.upstream {
+            None => "--data".into(),
+            spec => asked(spec, "answers".into())?,
+        },
+        SystemSpec::Own { model, .. } => format!("{} (answers, {most} tokens)", own(model)?),
+        SystemSpec::Asked(protocol) => asked(&judging.writer, protocol.template())?,
+        SystemSpec::AnswerBestOf(_) => asked(&judging.writer, format!("answers{}", drawn()))?,
+        aligner => {
+            let model = args.model.model.as_ref().map_or_else(|| "embedded".into(), |path| path.display().to_string());
+            let adapter = args.model.adapter.iter().map(|path| format!(" with {}", path.display()));
+            let template = args.model.template.iter().map(|name| format!(", template {name}"));
+            let steered = matches!(aligner, SystemSpec::Aligner(Some(_))).then(|| steered_by(args)).transpose()?;
+            let drawn = matches!(aligner, SystemSpec::BestOf(_)).then(drawn);
+            let parts = adapter.chain(template).chain(steered).chain(drawn);
+            format!("{model}{} ({most} tokens)", parts.collect::<String>())
+        }
+    })
+}
+
+/// What steers, in words.
+fn steered_by(args: &EvaluateArgs) -> anyhow::Result<String> {
+    let Some(steering) = args.steering.steering()? else { return Ok(String::new()) };
+    let files = steering.file().into_iter().map(|path| redline::profile::file_hash(path));
+    let hashes = files.collect::<Result<Vec<_>, _>>()?.concat();
+    let hash = hashes.get(..12).unwrap_or(&hashes);
+    let (layers, unit, range) = (&steering.layers, &steering.unit, &steering.range);
+    Ok(format!(
+        ", vector {hash}, layers {layers}, unit {unit}, range {range}, {}, copy bias {}",
+        steering.operator, steering.copy_bias
+    ))
 }
 
 /// The answers of an earlier run to the questions of these rows, whoever the upstream model was.
@@ -157,8 +252,11 @@ fn upstream_anew(
     let open = sheet.open_rows(triples, UPSTREAM);
     if !open.is_empty() {
         let mut writer = writer(args, spec)?;
-        let mut run = run_of(args, &mut *writer, UPSTREAM.into());
-        let mut keep = |record: AnswerRecord| sheet.keep(AnswerRecord { answer: record.output.clone(), ..record });
+        let mut run = run_of(args, spec, &mut *writer, UPSTREAM.into());
+        let made_by = made_by(args, &SystemSpec::Upstream)?;
+        let mut keep = |record: AnswerRecord| {
+            sheet.keep(AnswerRecord { answer: record.output.clone(), made_by: made_by.clone(), ..record })
+        };
         run.answer(Protocol::Answer, &open, &mut keep, &mut Shown::default())?;
     }
     let written: BTreeMap<usize, &AnswerRecord> =
@@ -225,7 +323,7 @@ fn by_writer(
     };
     let spec = spec.ok_or_else(|| hinted(format!("{system} needs a model that writes"), "give --writer MODEL"))?;
     let mut writer = writer(args, &spec)?;
-    let mut run = run_of(args, &mut *writer, system.to_string());
+    let mut run = run_of(args, &spec, &mut *writer, system.to_string());
     let shown = &mut Shown::default();
     match system {
         SystemSpec::AnswerBestOf(n) => {
@@ -243,8 +341,11 @@ fn by_writer(
     Ok(())
 }
 
-fn run_of<'a>(args: &EvaluateArgs, writer: &'a mut dyn Writer, system: String) -> BaselineRun<'a> {
-    let options = BaselineOptions { batch_rows: args.batch_rows, max_new_tokens: args.max_new_tokens, seed: 0 };
+fn run_of<'a>(args: &EvaluateArgs, spec: &WriterSpec, writer: &'a mut dyn Writer, system: String) -> BaselineRun<'a> {
+    let is_server = matches!(spec, WriterSpec::Server { .. });
+    // what is paid for is kept soon
+    let batch_rows = if is_server { args.batch_rows.min(JudgeOptions::default().n_workers) } else { args.batch_rows };
+    let options = BaselineOptions { batch_rows, max_new_tokens: args.max_new_tokens, seed: 0 };
     BaselineRun { writer, system, options, check: interrupt::check }
 }
 

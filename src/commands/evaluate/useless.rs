@@ -24,7 +24,14 @@ pub fn refuse_for_choices(args: &EvaluateArgs) -> anyhow::Result<()> {
         (args.domain.is_some(), "--domain"),
         (is_steered, "a vector or profile"),
         (args.model.template.is_some(), "--template"),
+        (!args.judging.systems.is_empty(), "--systems"),
+        (args.judging.rule.is_some(), "--rule"),
+        (args.judging.judgements.is_some(), "--judgements"),
+        (args.judging.score_shift.is_some(), "--score-shift"),
+        (args.judging.choose_by.is_some(), "--choose-by"),
+        (args.judging.instructions.is_some(), "--instructions"),
     ];
+    refuse_without_server(args)?;
     refuse_useless(&options, "beside --choices")
 }
 

@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use crate::cli::train::{GgufName, MethodName, StoredName, TrainArgs};
 use crate::cli::train_pairs::Objective;
-use crate::failure::refuse_useless;
+use crate::failure::{hinted, refuse_useless};
 use crate::models::warn;
 use crate::output;
 use crate::outputs::make_folder;
@@ -113,6 +113,12 @@ fn train_texts(
 /// Writes the model of a checkpoint; returns the summary.
 fn export_checkpoint(args: &TrainArgs, start: &Start, path: &Path) -> anyhow::Result<Value> {
     let state = load_parameters(path, &start.parameters)?;
+    if args.out.join("summary.json").exists() && !args.force.force {
+        return Err(hinted(
+            format!("{} holds the model that its run ended with", args.out.display()),
+            "give another --out for the model of this checkpoint, or --force to replace that one",
+        ));
+    }
     make_folder(&args.out)?;
     export(args, start)?;
     Ok(json!({

@@ -49,7 +49,15 @@ impl Row for Taught {
     const NEED: Need = Need::Answer;
 
     fn of(file: &DataFile) -> anyhow::Result<Vec<Self>> {
+        let n_bad = file.rows.iter().filter(|row| row.is_bad()).count();
+        if n_bad > 0 {
+            let (path, rows) = (file.path.display(), output::rows_in_words(n_bad));
+            output::note!("{path}: {rows} left out: the answer is marked as bad (`label` or `is_safe` is false)");
+        }
         let taught = |row: &DataRow| {
+            if row.is_bad() {
+                return None;
+            }
             let answer = row.correction.clone().or_else(|| row.answer.clone())?;
             Some(Self(Question { question: row.question.clone(), answer }))
         };

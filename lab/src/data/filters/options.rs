@@ -106,11 +106,15 @@ impl Default for RowFilterOptions {
 }
 
 impl RowFilterOptions {
-    /// The same with filters that are off by default: refusals by their usual beginnings, and the language.
+    /// The same with some filters on: refusals by their usual beginnings, the language, and others as they are by default.
     #[must_use]
     pub fn with(mut self, filters: &[RowFilter]) -> Self {
+        let all = Self::default();
         for filter in filters {
             match filter {
+                RowFilter::MeanWordLength => self.mean_word_length = all.mean_word_length,
+                RowFilter::RepeatingTopNgrams => self.top_n_grams.clone_from(&all.top_n_grams),
+                RowFilter::Boilerplate => self.boilerplate.clone_from(&all.boilerplate),
                 RowFilter::Refusal => self.refusals = REFUSALS.map(String::from).into(),
                 RowFilter::Language => self.language = Some(LanguageOptions::default()),
                 _ => {}

@@ -1,6 +1,6 @@
 //! `redline.answers.v1`: what each system answered to each row.
 //!
-//! Fields: `row`, `system`, `coefficient`, `question`, `answer`, `output`, `n_tokens`, `passes`, `context`, `seconds`. What else a row of data has,
+//! Fields: `row`, `system`, `coefficient`, `question`, `answer`, `output`, `n_tokens`, `passes`, `context`, `seconds`, `made_by`. What else a row of data has,
 //! such as its clean text and its flaws, is not copied: instruments that need it read it from the rows.
 
 use std::collections::HashMap;
@@ -36,6 +36,9 @@ pub struct AnswerRecord {
     pub context: usize,
     /// Seconds that it took.
     pub seconds: f64,
+    /// What it depends on, in words: models, vectors, limits; empty where that is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub made_by: String,
 }
 
 impl AnswerRecord {
@@ -102,6 +105,7 @@ pub(super) mod tests {
             passes: 1,
             context: 12,
             seconds: 0.1 + 0.2,
+            made_by: "a model".into(),
         }
     }
 
