@@ -118,8 +118,13 @@ impl<'a> Sheet<'a> {
         let n_read = self.n_read;
         self.answers = of_rows(path, std::mem::take(&mut self.answers), triples)?;
         if n_read > 0 {
+            let n_unknown = self.answers.iter().filter(|record| record.made_by.is_empty()).count();
+            let unknown = match n_unknown {
+                0 => String::new(),
+                n => format!("; {n} do not say what model, vector and settings they were made with"),
+            };
             output::note!(
-                "{}: {} of its {n_read} outputs are used and not written again, made as now asked for",
+                "{}: {} of its {n_read} outputs are used and not written again{unknown}",
                 path.display(),
                 self.answers.len()
             );
