@@ -167,7 +167,7 @@ pub enum Command {
     /// Train the same Aligner at several shares of identity warm-up and compare
     AblateWarmup(Box<train::AblateArgs>),
     /// Write corrections of held-out rows and measure how good they are
-    Evaluate(EvaluateArgs),
+    Evaluate(Box<EvaluateArgs>),
     /// Make triples: write a corpus, put flaws into clean answers, look for shared questions
     #[command(subcommand)]
     Data(DataCommand),

@@ -19,11 +19,11 @@ pub enum DataError {
     /// A Parquet file cannot be read or written.
     #[cfg(feature = "tables")]
     #[error(transparent)]
-    Parquet(#[from] ParquetError),
+    Parquet(Box<ParquetError>),
     /// Rows of one kind cannot become rows of another.
     #[cfg(feature = "tables")]
     #[error(transparent)]
-    Convert(#[from] ConvertFault),
+    Convert(Box<ConvertFault>),
     /// Rows that are all in one cluster cannot be split.
     #[error("{n_rows} rows in {n_clusters} clusters cannot be split into two parts that share no cluster")]
     OneCluster {
@@ -150,6 +150,20 @@ pub enum DataError {
         /// The cause.
         source: std::io::Error,
     },
+}
+
+#[cfg(feature = "tables")]
+impl From<ParquetError> for DataError {
+    fn from(error: ParquetError) -> Self {
+        Self::Parquet(Box::new(error))
+    }
+}
+
+#[cfg(feature = "tables")]
+impl From<ConvertFault> for DataError {
+    fn from(fault: ConvertFault) -> Self {
+        Self::Convert(Box::new(fault))
+    }
 }
 
 impl From<redline_probe::Error> for DataError {

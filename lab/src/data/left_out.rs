@@ -111,13 +111,20 @@ pub enum RowFault {
     /// It makes no row of the kind that was asked for.
     #[cfg(feature = "tables")]
     #[error(transparent)]
-    Convert(#[from] ConvertFault),
+    Convert(Box<ConvertFault>),
     /// There is no text to split by.
     #[error("no text in `{field}` to split by")]
     NoKey {
         /// The field.
         field: String,
     },
+}
+
+#[cfg(feature = "tables")]
+impl From<ConvertFault> for RowFault {
+    fn from(fault: ConvertFault) -> Self {
+        Self::Convert(Box::new(fault))
+    }
 }
 
 impl RowFault {

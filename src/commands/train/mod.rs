@@ -67,7 +67,7 @@ fn train_answers(args: &TrainArgs) -> anyhow::Result<Value> {
     pairs::refuse_policy_options(args)?;
     let useless = [(args.template.is_some(), "--template"), (args.run.warmup_data.is_some(), "--warmup-data")];
     refuse_useless(&useless, "beside --objective sft")?;
-    let rows = TrainingRows::<rows::Taught>::read(args)?.as_triples();
+    let rows = TrainingRows::<rows::Taught>::read(args)?.into_triples();
     let (start, template) = Start::of_answers(args, &rows)?;
     train_texts(args, rows, start, &template, 0.0)
 }

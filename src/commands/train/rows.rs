@@ -71,7 +71,7 @@ impl Row for Taught {
 
 impl TrainingRows<Taught> {
     /// The rows as a run reads them: what is taught stands where the correction does, and where the answer does.
-    pub fn as_triples(self) -> TrainingRows {
+    pub fn into_triples(self) -> TrainingRows {
         let triples = |rows: Vec<Taught>| rows.into_iter().map(|row| copy(row.0)).collect();
         TrainingRows { training: triples(self.training), identity: None, held_out: triples(self.held_out) }
     }
