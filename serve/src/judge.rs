@@ -74,14 +74,16 @@ pub struct ServerJudge {
     runtime: Runtime,
 }
 
-impl ServerJudge {
-    /// A judge that is asked in a form: the model of this name at the server whose base URL is `url`, with `/v1` where the server has
-    /// it there. It is called `URL#model`.
-    ///
-    /// # Errors
-    /// [`JudgeError::JudgeId`] for a URL with a user, password or query in it, and for a key in URL or model; [`JudgeError::Failed`]
-    /// with a [`ServerJudgeError`] for options that break a rule, and what [`Upstream::new`](super::Upstream::new) refuses.
-    pub fn new(url: &str, model: &str, form: Form, key: Option<&str>, options: JudgeOptions) -> Result<Self> {
+/// A model behind a server, ready to be asked.
+struct Connection {
+    /// `URL#model`.
+    id: String,
+    asker: Arc<Asker>,
+    runtime: Runtime,
+}
+
+impl Connection {
+    fn new(url: &str, model: &str, key: Option<&str>, options: JudgeOptions) -> Result<Self> {
         let (url, model) = (url.trim().trim_end_matches('/'), model.trim());
         let id = format!("{url}#{model}");
         check_id(&id)?;
@@ -93,9 +95,22 @@ impl ServerJudge {
         options.check(model).map_err(failed)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|source| failed(ServerJudgeError::Threads { source }))?;
-        let n_workers = options.n_workers;
         let asker = Asker::new(url, model, key, options).map_err(|error| failed(error.into()))?;
-        Ok(Self { id, asker: Arc::new(asker), form, n_workers, check: Box::new(|| Ok(())), runtime })
+        Ok(Self { id, asker: Arc::new(asker), runtime })
+    }
+}
+
+impl ServerJudge {
+    /// A judge that is asked in a form: the model of this name at the server whose base URL is `url`, with `/v1` where the server has
+    /// it there. It is called `URL#model`.
+    ///
+    /// # Errors
+    /// [`JudgeError::JudgeId`] for a URL with a user, password or query in it, and for a key in URL or model; [`JudgeError::Failed`]
+    /// with a [`ServerJudgeError`] for options that break a rule, and what [`Upstream::new`](super::Upstream::new) refuses.
+    pub fn new(url: &str, model: &str, form: Form, key: Option<&str>, options: JudgeOptions) -> Result<Self> {
+        let n_workers = options.n_workers;
+        let Connection { id, asker, runtime } = Connection::new(url, model, key, options)?;
+        Ok(Self { id, asker, form, n_workers, check: Box::new(|| Ok(())), runtime })
     }
 
     /// Asks `check`, on the thread that judges, after each judgement and at least every 200 ms; its error ends the work.

@@ -38,22 +38,28 @@ pub enum JudgeSpec {
     },
 }
 
+/// The two parts of `URL#MODEL`.
+pub fn url_and_model(text: &str) -> Option<(String, String)> {
+    let (url, model) = text.rsplit_once('#')?;
+    (url.contains("://") && !model.is_empty()).then(|| (url.to_owned(), model.to_owned()))
+}
+
 impl FromStr for JudgeSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         const FORMS: &str = "give flaws, answer, reward=DIR, cost=DIR, recorded=FILE (recorded=FILE#JUDGE where it holds several) or URL#MODEL";
         let path = |path: &str| if path.is_empty() { Err(FORMS.to_owned()) } else { Ok(PathBuf::from(path)) };
-        match (text, text.split_once('='), text.rsplit_once('#')) {
+        match (text, text.split_once('=')) {
             ("flaws", ..) => Ok(Self::Flaws),
             ("answer", ..) => Ok(Self::Answer),
-            (_, Some(("reward", folder)), _) => path(folder).map(Self::Reward),
-            (_, Some(("cost", folder)), _) => path(folder).map(Self::Cost),
-            (_, Some(("recorded", file)), _) => path(file).map(recorded),
-            (_, _, Some((url, model))) if url.contains("://") && !model.is_empty() => {
-                Ok(Self::Server { url: url.into(), model: model.into() })
-            }
-            _ => Err(FORMS.into()),
+            (_, Some(("reward", folder))) => path(folder).map(Self::Reward),
+            (_, Some(("cost", folder))) => path(folder).map(Self::Cost),
+            (_, Some(("recorded", file))) => path(file).map(recorded),
+            _ => match url_and_model(text) {
+                Some((url, model)) => Ok(Self::Server { url, model }),
+                None => Err(FORMS.into()),
+            },
         }
     }
 }

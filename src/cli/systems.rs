@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use redline::lab::baseline::Protocol;
 
+use super::judging::url_and_model;
+
 /// Draws of a row at most.
 const MOST_DRAWS: usize = 100;
 /// Beams of a row at most.
@@ -123,10 +125,8 @@ impl FromStr for WriterSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text.rsplit_once('#') {
-            Some((url, model)) if url.contains("://") && !model.is_empty() => {
-                Ok(Self::Server { url: url.into(), model: model.into() })
-            }
+        match url_and_model(text) {
+            Some((url, model)) => Ok(Self::Server { url, model }),
             _ if text.contains("://") => Err("give URL#MODEL, such as http://localhost:8000/v1#chat".into()),
             _ if text.is_empty() => Err("give a folder, a GGUF file, or URL#MODEL".into()),
             _ => Ok(Self::Local(text.into())),

@@ -6,7 +6,7 @@
 use super::protocol::Strictness;
 use super::words;
 use super::writer::Conversation;
-use crate::judge::Message;
+use crate::judge::{Message, longest_run};
 
 /// Shortest fence.
 const FENCE: usize = 3;
@@ -70,11 +70,6 @@ fn shown(before: &str, question: &str, answer: &str, after: &str) -> String {
     };
     let (question, answer) = (section(words::QUESTION, question), section(words::ANSWER, answer));
     format!("{before} {}\n\n{question}\n\n{answer}\n\n{after}", words::MATERIAL)
-}
-
-/// The longest run of backticks.
-fn longest_run(text: &str) -> usize {
-    text.split(|symbol| symbol != '`').map(str::len).max().unwrap_or_default()
 }
 
 #[cfg(test)]

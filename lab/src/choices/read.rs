@@ -112,15 +112,7 @@ impl ChoiceReport {
     }
 
     fn leave_out(&mut self, line: usize, fault: &ChoiceFault) {
-        match self.left_out.iter_mut().find(|rows| rows.reason == fault.reason()) {
-            Some(rows) => rows.n_rows += 1,
-            None => self.left_out.push(LeftOutRows {
-                reason: fault.reason(),
-                n_rows: 1,
-                first_line: line,
-                first: fault.to_string(),
-            }),
-        }
+        LeftOutRows::count(&mut self.left_out, fault.reason(), line, fault);
     }
 }
 

@@ -1,6 +1,6 @@
 //! Rows that cannot be used: why, how many, and where the first of them is.
 
-use std::fmt;
+use std::fmt::{self, Display};
 
 use redline_model::qac::LineFault;
 use serde::Serialize;
@@ -226,18 +226,20 @@ pub struct ReadReport {
     pub n_messages_apart: usize,
 }
 
+impl LeftOutRows {
+    /// Counts a row under its reason; the first of each reason keeps its line and what is wrong with it.
+    pub(crate) fn count(all: &mut Vec<Self>, reason: &'static str, line: usize, fault: &dyn Display) {
+        match all.iter_mut().find(|rows| rows.reason == reason) {
+            Some(rows) => rows.n_rows += 1,
+            None => all.push(Self { reason, n_rows: 1, first_line: line, first: fault.to_string() }),
+        }
+    }
+}
+
 impl ReadReport {
     /// Counts a row that is left out.
     pub fn leave_out(&mut self, line: usize, fault: &RowFault) {
-        match self.left_out.iter_mut().find(|rows| rows.reason == fault.reason()) {
-            Some(rows) => rows.n_rows += 1,
-            None => self.left_out.push(LeftOutRows {
-                reason: fault.reason(),
-                n_rows: 1,
-                first_line: line,
-                first: fault.to_string(),
-            }),
-        }
+        LeftOutRows::count(&mut self.left_out, fault.reason(), line, fault);
     }
 
     /// How many rows were left out.

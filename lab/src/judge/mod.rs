@@ -31,6 +31,7 @@ mod watch;
 
 pub use dimension::Dimension;
 pub use error::JudgeError;
+pub(crate) use form::longest_run;
 pub use form::{Form, Reply, TokenLogProb};
 pub use index::JudgementIndex;
 pub use judge::{Comparison, Judge, JudgeObserver, Judged, Shown, check_id};

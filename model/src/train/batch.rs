@@ -1,5 +1,6 @@
 //! Length-bucketed batches, whose order is a pure function of seed and epoch.
 
+use super::TrainOptions;
 use crate::random::Random;
 
 /// Batches whose rows are sorted by length together: enough for narrow buckets, few enough for a random order.
@@ -19,6 +20,42 @@ pub fn epoch_batches(lengths: &[usize], batch_rows: usize, seed: u64, epoch: u64
     }
     random.shuffle(&mut batches);
     batches
+}
+
+/// The batches of a run, epoch after epoch.
+pub(super) struct Batches {
+    lengths: Vec<usize>,
+    batch_rows: usize,
+    seed: u64,
+    /// The epoch whose batches were made last.
+    current: Option<(usize, Vec<Vec<usize>>)>,
+}
+
+impl Batches {
+    /// Of rows of these lengths.
+    pub(super) fn new(lengths: Vec<usize>, options: &TrainOptions) -> Self {
+        Self { lengths, batch_rows: options.batch_rows, seed: options.seed, current: None }
+    }
+
+    fn n_an_epoch(&self) -> usize {
+        self.lengths.len().div_ceil(self.batch_rows.max(1))
+    }
+
+    /// Steps of the whole run.
+    pub(super) fn n_steps(&self, options: &TrainOptions) -> usize {
+        options.n_steps.unwrap_or(options.epochs.saturating_mul(self.n_an_epoch()))
+    }
+
+    /// The rows of a step.
+    pub(super) fn of_step(&mut self, step: usize) -> Vec<usize> {
+        let n_batches = self.n_an_epoch().max(1);
+        let epoch = step / n_batches;
+        if !matches!(&self.current, Some((current, _)) if *current == epoch) {
+            self.current = Some((epoch, epoch_batches(&self.lengths, self.batch_rows, self.seed, epoch as u64)));
+        }
+        let batches = self.current.as_ref().map(|(_, batches)| batches.as_slice()).unwrap_or_default();
+        batches.get(step % n_batches).cloned().unwrap_or_default()
+    }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use redline_lab::baseline::{Conversation, WriteHow, Writer, Written};
-use redline_lab::judge::{Reply, check_id};
+use redline_lab::judge::Reply;
 use redline_lab::{Error, Result};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -15,7 +15,7 @@ use super::options::JudgeOptions;
 use super::refusal::{ServerJudgeError, is_about_comparison};
 use super::said::Said;
 use super::tally::Spent;
-use super::{Check, LOOK_EVERY, SHORTEST_KEY};
+use super::{Check, Connection, LOOK_EVERY};
 
 /// A model behind an OpenAI-compatible server that replies to conversations, several at a time, each sent again while that may help.
 ///
@@ -35,30 +35,15 @@ impl ServerWriter {
     /// # Errors
     /// As [`ServerJudge::new`](super::ServerJudge::new).
     pub fn new(url: &str, model: &str, key: Option<&str>, options: JudgeOptions) -> Result<Self> {
-        let (url, model) = (url.trim().trim_end_matches('/'), model.trim());
-        let name = format!("{url}#{model}");
-        check_id(&name)?;
-        if key.is_some_and(|key| key.len() >= SHORTEST_KEY && name.contains(key)) {
-            return Err(Error::option("the name of a server holds the key", "give the key by a variable"));
-        }
-        let failed = |error: ServerJudgeError| Error::from(error.of(model));
-        options.check(model).map_err(failed)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|source| failed(ServerJudgeError::Threads { source }))?;
         let n_workers = options.n_workers;
-        let asker = Asker::new(url, model, key, options).map_err(|error| failed(error.into()))?;
-        Ok(Self { name, asker: Arc::new(asker), n_workers, check: Box::new(|| Ok(())), runtime })
+        let Connection { id, asker, runtime } = Connection::new(url, model, key, options)?;
+        Ok(Self { name: id, asker, n_workers, check: Box::new(|| Ok(())), runtime })
     }
 
     /// Asks `check` after each reply and at least every 200 ms; its error ends the work.
     #[must_use]
     pub fn with_check(self, check: impl FnMut() -> redline_lab::judge::Result<()> + Send + 'static) -> Self {
         Self { check: Box::new(check), ..self }
-    }
-
-    /// What all replies cost; none without prices, and where a reply did not say how many tokens it has.
-    pub fn cost(&self) -> Option<f64> {
-        self.asker.cost()
     }
 }
 

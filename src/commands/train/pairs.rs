@@ -1,5 +1,7 @@
 //! Runs over preference pairs: a policy by DPO and its relatives, or a model with a scalar head.
 
+use std::path::Path;
+
 use anyhow::Context;
 use redline::data::pairs::{Pairs, PreferenceRow, preference_pairs};
 use redline::model::train::Outcome;
@@ -63,7 +65,7 @@ pub fn train_on_pairs(args: &TrainArgs, objective: PairObjective) -> anyhow::Res
     watch.finish();
     let outcome = outcome.with_context(|| args.data.display().to_string())?;
     export_end(args, &start)?;
-    let summary = summary(args, &start, &objective, [training.len(), held_out.len()], &outcome, &watch);
+    let summary = summary(args, &start, json!(objective), [training.len(), held_out.len()], &outcome, &watch);
     output::json_file(&args.out.join("summary.json"), &summary)?;
     Ok(summary)
 }
@@ -141,17 +143,22 @@ fn told(args: &TrainArgs, found: Pairs, max_tokens: usize, part: &str) -> anyhow
     }
 }
 
+/// A model that the policy is compared with, of the same vocabulary.
+pub fn reference_model(path: &Path, start: &Start) -> anyhow::Result<Model> {
+    let model = Model::load(path)?;
+    if model.decoder.config().vocab_size != start.parameters.config().vocab_size {
+        let message = format!("{}: has another vocabulary than the model to train", path.display());
+        return Err(hinted(message, "give a model of the same family, or leave --reference out"));
+    }
+    Ok(model)
+}
+
 /// Log-probabilities of the model that the policy is compared with.
 fn reference(args: &TrainArgs, start: &Start, training: &[Pair], held_out: &[Pair]) -> anyhow::Result<Reference> {
     let (decoder, fingerprint): (Decoder, String) = match &args.pairs.reference {
         None => (start.parameters.inference_decoder()?, start.parameters.origin().to_owned()),
         Some(path) => {
-            let model = Model::load(path)?;
-            let config = model.decoder.config();
-            if config.vocab_size != start.parameters.config().vocab_size {
-                let message = format!("{}: has another vocabulary than the model to train", path.display());
-                return Err(hinted(message, "give a model of the same family, or leave --reference out"));
-            }
+            let model = reference_model(path, start)?;
             (model.decoder, model.fingerprint)
         }
     };
@@ -165,10 +172,11 @@ fn reference(args: &TrainArgs, start: &Start, training: &[Pair], held_out: &[Pai
     Ok(Reference { training, held_out, fingerprint })
 }
 
-fn summary(
+/// What a run over pairs, or on rewards, came to.
+pub fn summary(
     args: &TrainArgs,
     start: &Start,
-    objective: &PairObjective,
+    objective: Value,
     [training, held_out]: [usize; 2],
     outcome: &Outcome,
     watch: &Watch<'_>,

@@ -5,7 +5,6 @@ use redline::data::Need;
 use redline::lab::judge::Dimension;
 use redline::lab::judge::local::Score;
 use redline::lab::reward::{PolicyRows, Rewarder, policy_prompts};
-use redline::model::train::Outcome;
 use redline::model::train::policy::{PolicyLoss, PolicyOptions, PolicyPrompt, PolicyRun, train_policy};
 use redline::model::{Error, Model};
 use redline::probe::split::{PartSizes, split_by_question};
@@ -18,7 +17,7 @@ use crate::failure::{hinted, refuse_useless};
 use crate::known::Known;
 use crate::{judges, output, rows};
 
-use super::pairs::from_scratch;
+use super::pairs::{from_scratch, reference_model, summary};
 use super::start::Start;
 use super::watch::Watch;
 use super::{check_exports, export_checkpoint, export_end, options, saving};
@@ -86,7 +85,10 @@ pub fn train_on_rewards(args: &TrainArgs, loss: PolicyLoss) -> anyhow::Result<Va
         (outcome, _) => outcome.with_context(|| args.data.display().to_string())?,
     };
     export_end(args, &start)?;
-    let summary = summary(args, &start, &policy, [training.len(), held_out.len()], &outcome, &watch);
+    let sizes = [training.len(), held_out.len()];
+    let mut summary = summary(args, &start, json!({ "policy": policy }), sizes, &outcome, &watch);
+    summary["reward"] = json!(spec.to_string());
+    summary["best"] = json!(outcome.best.map(|(loss, step)| json!({ "held_out_reward": -loss, "step": step })));
     output::json_file(&args.out.join("summary.json"), &summary)?;
     Ok(summary)
 }
@@ -155,34 +157,7 @@ fn prompts(args: &TrainArgs, start: &Start, questions: &Questions) -> anyhow::Re
 /// The model whose divergence is weighed, and its name: that of --reference, or the model before its training.
 fn reference(args: &TrainArgs, start: &Start) -> anyhow::Result<(Option<Model>, String)> {
     let path = args.pairs.reference.as_ref().or(args.model.as_ref()).ok_or_else(from_scratch)?;
-    let model = Model::load(path)?;
-    if model.decoder.config().vocab_size != start.parameters.config().vocab_size {
-        let message = format!("{}: has another vocabulary than the model to train", path.display());
-        return Err(hinted(message, "give a model of the same family, or leave --reference out"));
-    }
+    let model = reference_model(path, start)?;
     let name = model.fingerprint.clone();
     Ok((Some(model), name))
-}
-
-fn summary(
-    args: &TrainArgs,
-    start: &Start,
-    policy: &PolicyOptions,
-    [training, held_out]: [usize; 2],
-    outcome: &Outcome,
-    watch: &Watch<'_>,
-) -> Value {
-    json!({
-        "schema": "redline.train.v1",
-        "version": env!("CARGO_PKG_VERSION"),
-        "objective": { "policy": policy },
-        "reward": args.pairs.reward.as_ref().map(ToString::to_string),
-        "data": args.data,
-        "n_rows": { "training": training, "held_out": held_out },
-        "n_trained": start.parameters.n_trained(),
-        "n_steps": outcome.n_steps,
-        "stopped_early": outcome.stopped_early,
-        "best": outcome.best.map(|(loss, step)| json!({ "held_out_reward": -loss, "step": step })),
-        "last_evaluation": watch.last_evaluation(),
-    })
 }

@@ -126,21 +126,7 @@ impl RowFilterOptions {
     /// The same without some filters.
     #[must_use]
     pub fn without(mut self, filters: &[RowFilter]) -> Self {
-        for filter in filters {
-            match filter {
-                RowFilter::CharacterCount => self.characters = None,
-                RowFilter::WordCount => self.words = None,
-                RowFilter::MeanWordLength => self.mean_word_length = None,
-                RowFilter::AlphaNumeric => self.most_symbols = None,
-                RowFilter::RepeatedLines => self.least_unique_lines = None,
-                RowFilter::RepeatingTopNgrams => self.top_n_grams.clear(),
-                RowFilter::AnswerIsQuestion => self.answer_is_question = false,
-                RowFilter::Boilerplate => self.boilerplate.clear(),
-                RowFilter::Refusal => self.refusals.clear(),
-                RowFilter::CodeFence => self.code_fence = false,
-                RowFilter::Language => self.language = None,
-            }
-        }
+        filters.iter().for_each(|filter| self.switch_off(*filter));
         self
     }
 

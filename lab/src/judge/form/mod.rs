@@ -33,6 +33,7 @@ use super::message::Message;
 use super::order::{Order, Orders};
 use super::verdict::{NoVerdict, Verdict};
 
+pub(crate) use prompt::longest_run;
 pub use reply::{Reply, TokenLogProb};
 
 /// The form of a question to a judge and of its reply.

@@ -53,7 +53,7 @@ pub(super) fn user(question: &str, reference: Option<&str>, answers: &[(&str, &s
 }
 
 /// The longest run of backticks.
-fn longest_run(text: &str) -> usize {
+pub(crate) fn longest_run(text: &str) -> usize {
     text.split(|symbol| symbol != '`').map(str::len).max().unwrap_or_default()
 }
 

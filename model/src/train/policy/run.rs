@@ -9,7 +9,7 @@ use super::pass::{Completion, policy_gradients, token_log_probs};
 use crate::generate::{Finish, GenerateOptions, Generated, Prompt, generate};
 use crate::random::Random;
 use crate::sampling::SamplingOptions;
-use crate::train::batch::epoch_batches;
+use crate::train::batch::Batches;
 use crate::train::checkpoint::Settings;
 use crate::train::example::fingerprint;
 use crate::train::loss::GradientOptions;
@@ -109,6 +109,7 @@ pub fn train_policy(run: PolicyRun<'_>, observer: &mut dyn Observer) -> Result<O
 struct PolicyWork<'a> {
     run: PolicyRun<'a>,
     n_steps: usize,
+    batches: Batches,
     end_id: u32,
 }
 
@@ -130,19 +131,14 @@ impl<'a> PolicyWork<'a> {
             return refuse("no reference", "one, as its divergence is weighed");
         }
         let Some(&end_id) = run.stop_ids.first() else { return refuse("no end token", "one") };
-        let n_batches = run.prompts.len().div_ceil(run.options.batch_rows);
-        let n_steps = run.options.n_steps.unwrap_or(run.options.epochs.saturating_mul(n_batches));
-        Ok(Self { run, n_steps, end_id })
+        let batches = Batches::new(run.prompts.iter().map(|prompt| prompt.tokens.len()).collect(), run.options);
+        let n_steps = batches.n_steps(run.options);
+        Ok(Self { run, n_steps, batches, end_id })
     }
 
     /// The prompts of a step.
-    fn batch(&self, step: usize) -> Vec<PolicyPrompt> {
-        let PolicyRun { prompts, options, .. } = &self.run;
-        let n_batches = prompts.len().div_ceil(options.batch_rows).max(1);
-        let lengths: Vec<usize> = prompts.iter().map(|prompt| prompt.tokens.len()).collect();
-        let batches = epoch_batches(&lengths, options.batch_rows, options.seed, (step / n_batches) as u64);
-        let rows = batches.get(step % n_batches).cloned().unwrap_or_default();
-        rows.into_iter().map(|row| prompts[row].clone()).collect()
+    fn batch(&mut self, step: usize) -> Vec<PolicyPrompt> {
+        self.batches.of_step(step).into_iter().map(|row| self.run.prompts[row].clone()).collect()
     }
 
     /// Draws `group` completions of each prompt and has them scored. Prompts that are the same draw apart.
@@ -238,7 +234,8 @@ impl Work for PolicyWork<'_> {
         let policy = self.run.policy;
         let seed = Random::named(&[self.run.options.seed, step as u64], "completions").next_u64();
         let sampling = SamplingOptions { temperature: policy.temperature, seed, ..SamplingOptions::default() };
-        let mut drawn = self.draw(&self.batch(step), policy.group, sampling)?;
+        let prompts = self.batch(step);
+        let mut drawn = self.draw(&prompts, policy.group, sampling)?;
         self.read_reference(&mut drawn.completions)?;
         // a completion that ends before its first token has nothing to learn from, but its end
         let found = policy_gradients(self.run.parameters, &drawn.completions, &policy, how, dropout_seed)?;

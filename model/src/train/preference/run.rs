@@ -6,7 +6,7 @@ use super::{
     Completion, Pair, PairLoss, PreferenceOptions, ScoreLoss, pair_gradients, reward_gradients, rewards,
     sequence_log_probs,
 };
-use crate::train::batch::epoch_batches;
+use crate::train::batch::Batches;
 use crate::train::checkpoint::Settings;
 use crate::train::example::fingerprint;
 use crate::train::loss::GradientOptions;
@@ -132,8 +132,7 @@ pub fn train_pairs(run: &PairRun<'_>, observer: &mut dyn Observer) -> Result<Out
 struct PairWork<'a> {
     run: PairRun<'a>,
     n_steps: usize,
-    /// The epoch whose batches were made last.
-    current: Option<(usize, Vec<Vec<usize>>)>,
+    batches: Batches,
 }
 
 impl<'a> PairWork<'a> {
@@ -155,21 +154,9 @@ impl<'a> PairWork<'a> {
             }
             _ => {}
         }
-        let n_batches = run.pairs.len().div_ceil(run.options.batch_rows);
-        let n_steps = run.options.n_steps.unwrap_or(run.options.epochs.saturating_mul(n_batches));
-        Ok(Self { run, n_steps, current: None })
-    }
-
-    fn batch(&mut self, step: usize) -> Vec<usize> {
-        let PairRun { pairs, options, .. } = self.run;
-        let n_batches = pairs.len().div_ceil(options.batch_rows).max(1);
-        let epoch = step / n_batches;
-        if !matches!(&self.current, Some((current, _)) if *current == epoch) {
-            let lengths: Vec<usize> = pairs.iter().map(Pair::n_tokens).collect();
-            self.current = Some((epoch, epoch_batches(&lengths, options.batch_rows, options.seed, epoch as u64)));
-        }
-        let batches = self.current.as_ref().map(|(_, batches)| batches.as_slice()).unwrap_or_default();
-        batches.get(step % n_batches).cloned().unwrap_or_default()
+        let batches = Batches::new(run.pairs.iter().map(Pair::n_tokens).collect(), run.options);
+        let n_steps = batches.n_steps(run.options);
+        Ok(Self { run, n_steps, batches })
     }
 
     /// The figures of pairs by their numbers: chosen, rejected.
@@ -240,7 +227,7 @@ impl Work for PairWork<'_> {
     }
 
     fn step(&mut self, step: usize, how: GradientOptions, dropout_seed: Option<u64>) -> Result<StepLoss> {
-        let rows = self.batch(step);
+        let rows = self.batches.of_step(step);
         let PairRun { parameters, pairs, objective, reference, .. } = self.run;
         let batch: Vec<&Pair> = rows.iter().map(|&row| &pairs[row]).collect();
         let n_tokens = batch.iter().map(|pair| pair.n_tokens()).sum();
