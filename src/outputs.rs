@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 
 use redline::model::files::{folder_of, is_stream, is_written_to, remove_leftovers, remove_leftovers_in, resolved};
 
+use redline::plot::picture_paths;
+
 use crate::failure::hinted;
 use check::{Target, check_distinct, check_form, check_inputs, check_kind, targets};
 pub use kind::Kind;
@@ -77,13 +79,9 @@ impl Output {
         Self { path: path.into(), form: Form::File(kind) }
     }
 
-    /// `STEM.png` and `STEM.svg`.
-    pub fn pictures(stem: &Path) -> [Self; 2] {
-        [".png", ".svg"].map(|ending| {
-            let mut name = stem.as_os_str().to_owned();
-            name.push(ending);
-            Self::file(name, Kind::Picture)
-        })
+    /// The pictures that a name stands for: `STEM.png` and `STEM.svg`, or the name itself where it has a picture's ending.
+    pub fn pictures(name: &Path) -> Vec<Self> {
+        picture_paths(name).into_iter().map(|path| Self::file(path, Kind::Picture)).collect()
     }
 }
 

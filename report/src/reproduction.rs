@@ -5,8 +5,8 @@ use redline_lab::reproduce::{ReadingStage, Reproduction, Results};
 use redline_lab::rows::Rows;
 
 use crate::figures::{
-    control_curves, heatmap, layer_profile, pareto_curves, phase_heatmap, quality_curves, scan_title, slope_plot,
-    sweep_plot,
+    control_curves, example_texts, heatmap, layer_profile, pareto_curves, phase_heatmap, quality_curves, scan_title,
+    slope_plot, sweep_plot,
 };
 use crate::plot::{Control, ControlKind, PlotError, SweepPlot, write_both};
 use crate::report::{
@@ -18,7 +18,7 @@ use crate::report::{
 ///
 /// # Errors
 /// A file cannot be written.
-pub fn draw(run: &Reproduction) -> Result<SweepPlot, PlotError> {
+pub fn draw(run: &Reproduction, rows: &Rows) -> Result<SweepPlot, PlotError> {
     for scan in &run.reading.scans {
         write_both(&heatmap(scan, &scan_title(scan)), &run.folder.file(&format!("scan-{}", scan.label)))?;
     }
@@ -42,6 +42,10 @@ pub fn draw(run: &Reproduction) -> Result<SweepPlot, PlotError> {
     }
     if let Some(slopes) = slope_plot(&results.analysis, results.controls.as_ref()) {
         write_both(&slopes, &run.folder.file("slopes"))?;
+    }
+    let triple = |row: usize| rows.triples.get(row);
+    if let Some(example) = example_texts(&run.sweeps.rows, &results.analysis.vector, triple) {
+        write_both(&example, &run.folder.file("example"))?;
     }
     Ok(figure)
 }

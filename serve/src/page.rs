@@ -5,7 +5,16 @@ use axum::response::{IntoResponse, Response};
 
 const HTML: &str = include_str!("page/page.html");
 const CSS: &str = include_str!("page/page.css");
-const JS: &str = include_str!("page/page.js");
+/// One script for the browser, from files that are each about one thing; the last one begins.
+const JS: &str = concat!(
+    "\"use strict\";\n",
+    include_str!("page/requests.js"),
+    include_str!("page/difference.js"),
+    include_str!("page/scan.js"),
+    include_str!("page/strip.js"),
+    include_str!("page/session.js"),
+    include_str!("page/page.js"),
+);
 
 pub(super) async fn html() -> Response {
     file("text/html; charset=utf-8", HTML)

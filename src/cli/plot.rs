@@ -23,7 +23,7 @@ pub enum ColoursName {
   redline plot redline-report/scans.jsonl --difference --out difference
   redline plot before.jsonl after.jsonl --out difference
   redline plot sweep.jsonl --ascii
-  redline plot vector.safetensors --out cosines
+  redline plot vector.safetensors --out cosines.pdf --width-mm 85
   redline plot aligner/train.jsonl --out training
 
 FILE is looked into, not at its name:
@@ -37,10 +37,13 @@ pub struct PlotArgs {
     pub file: PathBuf,
     /// A second file of scans or directions, to compare
     pub other: Option<PathBuf>,
-    /// Write STEM.png and STEM.svg; of several pictures STEM-NAME.png and so on [default: the name of FILE without its
-    /// ending, in this folder]
+    /// Write STEM.png and STEM.svg, or one file where STEM ends in .png, .svg or .pdf; of several pictures STEM-NAME.png and so on
+    /// [default: the name of FILE without its ending, in this folder]
     #[arg(long, value_name = "STEM", conflicts_with = "ascii")]
     pub out: Option<PathBuf>,
+    /// Width on paper, in mm: 85 is one column of many journals, 170 two [default: 170; SVG has none]
+    #[arg(long, value_name = "MM", value_parser = number(10.0, 2000.0), conflicts_with = "ascii")]
+    pub width_mm: Option<f64>,
     /// Print the picture as text instead, in colour on a terminal
     #[arg(long)]
     pub ascii: bool,

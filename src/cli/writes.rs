@@ -116,7 +116,8 @@ pub fn reproduced() -> Vec<Named> {
     named.extend(unmarked(["summary.json"]));
     named.extend(unmarked(reproduce::FILES));
     let scans = [SCAN_CORRECTION, SCAN_COPY].map(|label| format!("scan-{label}"));
-    let stems = scans.iter().map(String::as_str).chain(["layers", "quality", "phases", "pareto", "sweep", "slopes"]);
+    let stems =
+        scans.iter().map(String::as_str).chain(["layers", "quality", "phases", "pareto", "sweep", "slopes", "example"]);
     named.extend(stems.flat_map(pictures));
     named
 }

@@ -32,7 +32,7 @@ pub fn run(args: &ReproduceArgs, json: bool) -> anyhow::Result<ExitCode> {
     make_folder(&args.out)?;
     clear(&args.out)?;
     let run = reproduce(&aligner, &rows, &options, &args.out, &mut Shown::default())?;
-    let figure = draw(&run)?;
+    let figure = draw(&run, &rows)?;
     let data = rows.name.display().to_string();
     let program = program(&run.settings, aligner.model.path.display().to_string(), data);
     let file = run.folder.file("index.html");

@@ -1,7 +1,7 @@
 //! Kinds of files that Redline writes, told by what they hold: only a file of the same kind is replaced without being asked.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use redline::experiment::TrainingRecord;
@@ -78,6 +78,7 @@ impl Kind {
                 first_line(file).is_some_and(|line| json(&line).is_some_and(has_all))
             }
             Self::TrainLog => first_line(file).is_some_and(|line| is_train_line(&line)),
+            Self::Picture => ends(file).is_some_and(|(head, tail)| plot::is_ours(&head, &tail)),
             _ => head(file).is_some_and(|head| self.is_marked(&head)),
         }
     }
@@ -94,7 +95,6 @@ impl Kind {
             Self::ControlVector => is_gguf() && holds("controlvector"),
             Self::Gguf => is_gguf() && !holds("controlvector"),
             Self::Page => holds(redline::report::GENERATOR),
-            Self::Picture => plot::is_ours(head),
             Self::ManPage => holds(".TH redline"),
             _ => false,
         }
@@ -105,6 +105,16 @@ fn head(file: File) -> Option<Vec<u8>> {
     let mut head = Vec::new();
     file.take(HEAD).read_to_end(&mut head).ok()?;
     Some(head)
+}
+
+/// The first and the last bytes.
+fn ends(mut file: File) -> Option<(Vec<u8>, Vec<u8>)> {
+    let length = file.metadata().ok()?.len();
+    let (mut first, mut last) = (Vec::new(), Vec::new());
+    (&mut file).take(HEAD).read_to_end(&mut first).ok()?;
+    file.seek(SeekFrom::Start(length.saturating_sub(HEAD))).ok()?;
+    file.take(HEAD).read_to_end(&mut last).ok()?;
+    Some((first, last))
 }
 
 /// The first line, with its line break where it has one.

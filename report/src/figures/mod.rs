@@ -5,6 +5,7 @@ mod phases;
 mod quality;
 mod results;
 mod shift;
+mod texts;
 mod training;
 
 pub use differences::{cosine_profile, direction_cosines, scan_difference};
@@ -14,4 +15,5 @@ pub use results::{
     PlotSweep, control_curves, heatmap, layer_profile, onset_curves, place_heatmap, scan_title, slope_plot, sweep_plot,
 };
 pub use shift::score_shift_plot;
+pub use texts::example_texts;
 pub use training::training_curves;

@@ -18,7 +18,8 @@ pub(super) const SIZE_PER_EM: f64 = 1.24;
 /// Ascent plus descent of DejaVu Sans in em: the rasteriser scales by this height.
 pub(super) const HEIGHT_PER_EM: f64 = 1.164;
 
-static FONT: &[u8] = include_bytes!("../../../assets/fonts/DejaVuSans.ttf");
+/// DejaVu Sans.
+pub(super) static FONT: &[u8] = include_bytes!("../../../assets/fonts/DejaVuSans.ttf");
 
 /// Makes the font known to plotters; later calls do nothing.
 ///

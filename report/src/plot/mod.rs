@@ -1,7 +1,7 @@
 //! Plots: LAT heatmaps, layer profiles, coefficient sweeps, slope distributions, training curves.
 //!
 //! Each plot is a struct of plain numbers. It draws itself on any plotters backend through [`Plot`];
-//! [`write_png`], [`write_svg`] and [`svg_string`] turn it into a file or a document, and [`ascii`] into
+//! [`write_pictures`] and [`svg_string`] turn it into files or a document, and [`ascii`] into
 //! text for a terminal. A plot shows the numbers it is given: it fits nothing and estimates nothing,
 //! and where it clips it draws the clip, names it and counts what lies beyond.
 //!
@@ -28,6 +28,7 @@ pub(crate) mod label;
 mod legend;
 mod output;
 mod palette;
+mod pdf;
 mod profile;
 mod raster;
 mod score_shift;
@@ -35,6 +36,7 @@ mod slopes;
 mod sweep_plot;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
@@ -45,13 +47,14 @@ pub use curves::{Curve, CurvePanel, Curves};
 pub use error::PlotError;
 pub use heatmap::Heatmap;
 pub use label::visible_token;
-pub use output::{is_ours, svg_string, write_both, write_png, write_svg};
+pub use output::{PictureOptions, is_ours, picture_paths, svg_string, write_both, write_pictures};
 pub use palette::HeatmapColors;
 pub use profile::{Profile, ProfileSeries};
 pub use redline_probe::stats::{Estimate, Interval};
 pub use score_shift::{ScoreShiftPlot, ShiftAxis, ShiftPanel};
 pub use slopes::{RandomSlopes, SlopeGroup, SlopePlot};
 pub use sweep_plot::{CoherentRange, Control, ControlKind, FittedLine, SweepCoherence, SweepPlot, SweepPoint};
+pub use texts::{TextRow, TextRows};
 
 /// A picture that can be checked, measured and drawn.
 pub trait Plot {

@@ -6,7 +6,7 @@ use redline_model::Qac;
 use redline_steer::SweepRow;
 use serde::Serialize;
 
-use super::difference::{Edit, edits};
+use crate::difference::{Edit, edits};
 use redline_lab::experiment::{SweepAnalysis, best_fit};
 
 /// Most prompts that a page holds.

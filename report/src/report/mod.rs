@@ -17,7 +17,6 @@
 //! ```
 
 mod coefficients;
-mod difference;
 mod error;
 mod example;
 mod findings;
@@ -34,8 +33,8 @@ use serde::Serialize;
 
 use crate::plot::{Curves, Heatmap, HeatmapColors};
 
+pub use crate::difference::{Change, Edit, edits, word_changes};
 pub use coefficients::coefficient_cells;
-pub use difference::{Change, Edit, edits, word_changes};
 pub use error::ReportError;
 pub use example::{Example, Examples, MOST_EXAMPLES, Output};
 pub use findings::{sweep_findings, sweep_warnings};

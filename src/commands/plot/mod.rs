@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
+use redline::plot::{PictureOptions, picture_paths};
 use serde_json::json;
 
 use crate::cli::plot::PlotArgs;
@@ -44,27 +45,43 @@ pub fn run(args: &PlotArgs, json: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes every picture as PNG and SVG, after a look at all places.
-fn write(args: &PlotArgs, pictures: &[Picture], stem: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let stem_of = |picture: &Picture| {
-        let mut name = stem.as_os_str().to_owned();
-        if !picture.name.is_empty() {
-            name.push(format!("-{}", picture.name));
-        }
-        PathBuf::from(name)
-    };
-    let with = |stem: &Path, ending: &str| PathBuf::from(format!("{}{ending}", stem.display()));
-    let stems: Vec<PathBuf> = pictures.iter().map(stem_of).collect();
-    let _claim = outputs::claim(&plotted(args, &stems))?;
-    let mut written = Vec::new();
-    for (picture, stem) in pictures.iter().zip(&stems) {
-        picture.write(stem)?;
-        written.extend([with(stem, ".png"), with(stem, ".svg")]);
+/// Writes every picture to the files that its name stands for, after a look at all places.
+fn write(args: &PlotArgs, pictures: &[Picture], out: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let names: Vec<PathBuf> = pictures.iter().map(|picture| named(out, &picture.name)).collect();
+    let _claim = outputs::claim(&plotted(args, &names))?;
+    let options = PictureOptions { width_mm: args.width_mm };
+    for (picture, name) in pictures.iter().zip(&names) {
+        picture.write(name, &options)?;
     }
-    Ok(written)
+    Ok(names.iter().flat_map(|name| picture_paths(name)).collect())
+}
+
+/// The name of one of several pictures: `out-NAME`, before the ending of a picture where `out` has one.
+fn named(out: &Path, name: &str) -> PathBuf {
+    if name.is_empty() {
+        return out.to_owned();
+    }
+    let is_file = picture_paths(out) == [out];
+    let ending =
+        out.extension().filter(|_| is_file).map_or_else(String::new, |ending| format!(".{}", ending.to_string_lossy()));
+    let mut stem = if is_file { out.with_extension("") } else { out.to_owned() }.into_os_string();
+    stem.push(format!("-{name}{ending}"));
+    PathBuf::from(stem)
 }
 
 /// The name of the file without folder and ending.
 fn default_stem(file: &Path) -> PathBuf {
     file.file_stem().map_or_else(|| PathBuf::from("plot"), PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_picture_comes_before_its_ending() {
+        assert_eq!(named(Path::new("a/fig.pdf"), ""), Path::new("a/fig.pdf"));
+        assert_eq!(named(Path::new("a/fig.PDF"), "slopes"), Path::new("a/fig-slopes.PDF"));
+        assert_eq!(named(Path::new("at-0.5"), "slopes"), Path::new("at-0.5-slopes"));
+    }
 }

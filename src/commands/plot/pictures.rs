@@ -8,7 +8,9 @@ use redline::figures::{
     training_curves,
 };
 use redline::plot::ascii::{self, AsciiOptions, LineChart};
-use redline::plot::{Curves, Heatmap, HeatmapColors, PlotError, Profile, SlopePlot, SweepPlot, write_both};
+use redline::plot::{
+    Curves, Heatmap, HeatmapColors, PictureOptions, PlotError, Profile, SlopePlot, SweepPlot, write_pictures,
+};
 use redline::probe::LatScan;
 use redline::steer::{BootstrapOptions, CORRECTION, SweepRow};
 
@@ -35,14 +37,14 @@ impl Picture {
         Self { name: name.into(), drawn }
     }
 
-    /// Writes it as PNG and SVG.
-    pub fn write(&self, stem: &Path) -> Result<(), PlotError> {
+    /// Writes it to the files that a name stands for.
+    pub fn write(&self, name: &Path, options: &PictureOptions) -> Result<(), PlotError> {
         match &self.drawn {
-            Drawn::Heatmap(plot) => write_both(plot.as_ref(), stem),
-            Drawn::Profile(plot) => write_both(plot, stem),
-            Drawn::Sweep(plot) => write_both(plot.as_ref(), stem),
-            Drawn::Slopes(plot) => write_both(plot, stem),
-            Drawn::Curves(plot) => write_both(plot, stem),
+            Drawn::Heatmap(plot) => write_pictures(plot.as_ref(), name, options),
+            Drawn::Profile(plot) => write_pictures(plot, name, options),
+            Drawn::Sweep(plot) => write_pictures(plot.as_ref(), name, options),
+            Drawn::Slopes(plot) => write_pictures(plot, name, options),
+            Drawn::Curves(plot) => write_pictures(plot, name, options),
         }
     }
 

@@ -2,7 +2,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::samples;
-use crate::plot::{Heatmap, Plot, PlotError, write_both, write_png, write_svg};
+use crate::plot::{Heatmap, PictureOptions, Plot, PlotError, is_ours, write_both, write_pictures};
+
+fn write<P: Plot>(plot: &P, path: &Path) -> Result<(), PlotError> {
+    write_pictures(plot, path, &PictureOptions::default())
+}
 
 /// Writes both formats; keeps them in the gallery folder when one is named.
 fn drawn(plot: &impl Plot, name: &str) -> (Vec<u8>, String) {
@@ -79,14 +83,13 @@ fn listed(folder: &Path) -> usize {
 fn a_failed_write_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing/plot.png");
-    let error = write_png(&samples::profile(), &missing).unwrap_err();
+    let error = write(&samples::profile(), &missing).unwrap_err();
     assert!(matches!(&error, PlotError::Write { path, .. } if *path == missing), "{error}");
     assert!(error.hint().contains("folder"));
     // A folder under the final name cannot be replaced by a file.
     let taken = folder.path().join("taken.svg");
     fs::create_dir(&taken).unwrap();
-    assert!(matches!(write_svg(&samples::profile(), &taken), Err(PlotError::Write { .. })));
-    assert!(matches!(write_png(&samples::profile(), &taken), Err(PlotError::Write { .. })));
+    assert!(matches!(write(&samples::profile(), &taken), Err(PlotError::Write { .. })));
     assert_eq!(listed(folder.path()), 1);
 }
 
@@ -97,7 +100,7 @@ fn bad_data_writes_nothing_and_keeps_the_old_file() {
     fs::write(&path, "old").unwrap();
     let mut plot = samples::profile();
     plot.series[0].values[4] = f64::NAN;
-    assert!(matches!(write_svg(&plot, &path), Err(PlotError::NotFinite { .. })));
+    assert!(matches!(write(&plot, &path), Err(PlotError::NotFinite { .. })));
     assert_eq!(fs::read_to_string(&path).unwrap(), "old");
     assert_eq!(listed(folder.path()), 1);
 }
@@ -107,7 +110,7 @@ fn an_existing_file_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("plot.v2.png");
     fs::write(&path, "old").unwrap();
-    write_png(&samples::profile(), &path).unwrap();
+    write(&samples::profile(), &path).unwrap();
     png_size(&fs::read(&path).unwrap());
     write_both(&samples::profile(), &folder.path().join("plot.v3")).unwrap();
     assert!(folder.path().join("plot.v3.png").exists() && folder.path().join("plot.v3.svg").exists());
@@ -118,5 +121,43 @@ fn a_huge_picture_is_refused() {
     let n = 9000;
     let plot = Heatmap::new("", vec![vec![0.0; n]; 300], vec![String::new(); n]);
     let path = Path::new("never-written.png");
-    assert!(matches!(write_png(&plot, path), Err(PlotError::TooLarge { .. })));
+    assert!(matches!(write(&plot, path), Err(PlotError::TooLarge { .. })));
+}
+
+#[test]
+fn a_name_with_the_ending_of_a_picture_is_that_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["figure.pdf", "figure.svg", "figure.PNG"] {
+        let path = folder.path().join(name);
+        write_pictures(&samples::profile(), &path, &PictureOptions { width_mm: Some(85.0) }).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        assert!(is_ours(&bytes[..4096.min(bytes.len())], &bytes[bytes.len().saturating_sub(4096)..]), "{name}");
+    }
+    assert_eq!(listed(folder.path()), 3);
+    let svg = fs::read_to_string(folder.path().join("figure.svg")).unwrap();
+    let (width, height) = samples::profile().size();
+    let tall = 85.0 * f64::from(height) / f64::from(width);
+    assert!(
+        svg.starts_with(&format!("<svg width=\"85mm\" height=\"{tall:.3}mm\" viewBox=\"0 0 {width} {height}\"")),
+        "{}",
+        &svg[..200]
+    );
+    let png = fs::read(folder.path().join("figure.PNG")).unwrap();
+    let at = png.windows(4).position(|bytes| bytes == b"pHYs").unwrap();
+    let per_metre = u32::from_be_bytes(png[at + 4..at + 8].try_into().unwrap());
+    assert_eq!(per_metre, (f64::from(width) / 0.085).round() as u32);
+}
+
+#[test]
+fn a_pdf_has_the_width_that_was_asked_for_and_text_that_can_be_searched() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("figure.pdf");
+    write_pictures(&samples::profile(), &path, &PictureOptions { width_mm: Some(85.0) }).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.starts_with("%PDF-") && text.contains("DejaVuSans"), "the font is in the file");
+    let media_box = text.split("/MediaBox").nth(1).unwrap();
+    let numbers = media_box.split(['[', ']']).nth(1).unwrap().split_whitespace();
+    let width: f64 = numbers.filter_map(|number| number.parse().ok()).nth(2).unwrap();
+    assert!((width - 85.0 / 25.4 * 72.0).abs() < 0.5, "{width} points");
 }
