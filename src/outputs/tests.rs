@@ -13,7 +13,7 @@ use crate::cli::writes::{self, plotted};
 use crate::cli::{self, Command};
 
 /// A line a verb: words that begin with `IN/` are read, with `OUT/` are written.
-const LINES: [&str; 34] = [
+const LINES: [&str; 37] = [
     "reproduce --model IN/model --adapter IN/adapter --data IN/triples.jsonl --template IN/template.txt --out OUT/report",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --row 0 --row 2 --out OUT/scans",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --out OUT/scans --report OUT/scans.html",
@@ -42,6 +42,9 @@ const LINES: [&str; 34] = [
     "data convert IN/rows.jsonl --to triples --out OUT/rows.jsonl",
     "data near IN/rows.jsonl --out OUT/rows.jsonl",
     "data filter IN/rows.jsonl --leak-to IN/valid.jsonl --out OUT/rows.jsonl",
+    "data filter IN/rows.jsonl --out OUT/rows.jsonl --figure OUT/figure",
+    "evaluate --model IN/model --data IN/rows.jsonl --depth 3 --vector IN/vector.gguf --coefficients 0,1 --out OUT/answers.jsonl",
+    "evaluate --model IN/model --data IN/rows.jsonl --turns --out OUT/answers.jsonl",
     "evaluate --data IN/rows.jsonl --systems upstream,prompt,sft=IN/other --writer IN/model.gguf --judge flaws --out OUT/answers.jsonl",
     "train --objective grpo --reward reward=IN/other --model IN/model --data IN/rows.jsonl --out OUT/run",
     "data corrupt IN/rows.jsonl --out OUT/rows.jsonl",
