@@ -79,7 +79,6 @@ impl Bands {
         }
         let mark = |(_, name): &(f64, String)| Entry::new(Key::Dashes(SOFT_INK, MARK_PATTERN), plain(name));
         entries.extend(self.marks.iter().map(mark));
-        entries.extend(self.notes.iter().map(|note| Entry::new(Key::Note, plain(note))));
         entries
     }
 
@@ -94,7 +93,7 @@ impl Bands {
 
     fn column(&self) -> Column {
         let height = if self.panels.len() > 1 { LOW_PANEL } else { PANEL_HEIGHT };
-        Column::new(&self.title, &self.axes(), height, self.entries())
+        Column::new(&self.title, &self.axes(), height, self.entries(), &self.notes)
     }
 
     fn draw_panel<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, panel: &Panel, drawn: &BandPanel) -> DrawResult<DB> {

@@ -8,7 +8,7 @@ use super::font::{fit_text, text_width, wrap_text};
 use super::frame::{Axis, Panel, TEXT, TITLE};
 use super::label::{plain, short};
 use super::legend::{Entry, draw_legend, legend_height};
-use super::palette::INK;
+use super::palette::{INK, SOFT_INK};
 
 /// Width of a picture in pixels.
 pub(super) const WIDTH: u32 = 600;
@@ -17,6 +17,7 @@ pub(super) const EDGE: f64 = 18.0;
 /// Where panels end.
 pub(super) const RIGHT: f64 = 576.0;
 const TITLE_LINE: f64 = 25.0;
+const NOTE_LINE: f64 = 20.0;
 /// Room between the name of an upright axis and its ticks, and of a tick itself.
 const BESIDE: f64 = 40.0;
 /// Most room for the label of a tick.
@@ -32,12 +33,13 @@ pub(super) struct Column {
     title: Vec<String>,
     panels: Vec<Rect>,
     entries: Vec<Entry>,
+    notes: Vec<String>,
     legend_top: f64,
 }
 
 impl Column {
     /// Panels of these heights below each other, whose upright axes are `axes`.
-    pub fn new(title: &str, axes: &[Axis], height: f64, entries: Vec<Entry>) -> Self {
+    pub fn new(title: &str, axes: &[Axis], height: f64, entries: Vec<Entry>, notes: &[String]) -> Self {
         let title = wrap_text(&plain(title), TITLE, f64::from(WIDTH) - 2.0 * EDGE);
         let labels = axes.iter().flat_map(|axis| &axis.ticks).map(|(_, label)| text_width(label, TEXT));
         let left = EDGE + BESIDE + labels.fold(0.0, f64::max).min(MOST_TICK);
@@ -48,18 +50,18 @@ impl Column {
         };
         let panels: Vec<Rect> = (0..axes.len()).map(panel).collect();
         let legend_top = panels.last().map_or(top, |last| last.bottom + BELOW) + 14.0;
-        Self { title, panels, entries, legend_top }
+        Self { title, panels, entries, notes: lines_of(notes), legend_top }
     }
 
     /// The same without panels: what is drawn instead is `height` high.
-    pub fn bare(title: &str, height: f64, entries: Vec<Entry>) -> Self {
+    pub fn bare(title: &str, height: f64, entries: Vec<Entry>, notes: &[String]) -> Self {
         let title = wrap_text(&plain(title), TITLE, f64::from(WIDTH) - 2.0 * EDGE);
         let legend_top = Self::below_title(&title) + height + 24.0;
-        Self { title, panels: Vec::new(), entries, legend_top }
+        Self { title, panels: Vec::new(), entries, notes: lines_of(notes), legend_top }
     }
 
     fn below_title(title: &[String]) -> f64 {
-        26.0 + TITLE_LINE * title.len() as f64
+        32.0 + TITLE_LINE * title.len() as f64
     }
 
     /// Where the title ends.
@@ -75,18 +77,30 @@ impl Column {
 
     /// Width and height of the picture.
     pub fn size(&self) -> (u32, u32) {
-        let legend = legend_height(f64::from(WIDTH) - 2.0 * EDGE, &self.entries);
-        (WIDTH, (self.legend_top + legend + 4.0).ceil() as u32)
+        (WIDTH, (self.notes_top() + self.notes.len() as f64 * NOTE_LINE).ceil() as u32)
     }
 
-    /// Draws title and legend.
+    fn notes_top(&self) -> f64 {
+        self.legend_top + legend_height(f64::from(WIDTH) - 2.0 * EDGE, &self.entries)
+    }
+
+    /// Draws title, legend and notes.
     pub fn draw<DB: DrawingBackend>(&self, canvas: &Canvas<DB>) -> DrawResult<DB> {
         for (line, row) in self.title.iter().zip(0u8..) {
             let at = (EDGE, 26.0 + f64::from(row) * TITLE_LINE);
             canvas.text(line, at, Lettering::new(TITLE, INK))?;
         }
+        for (line, row) in self.notes.iter().zip(0u8..) {
+            let at = (EDGE, self.notes_top() + f64::from(row) * NOTE_LINE);
+            canvas.text(line, at, Lettering::new(TEXT, SOFT_INK))?;
+        }
         draw_legend(canvas, (EDGE, self.legend_top), f64::from(WIDTH) - 2.0 * EDGE, &self.entries)
     }
+}
+
+/// Notes in lines as wide as the picture.
+fn lines_of(notes: &[String]) -> Vec<String> {
+    notes.iter().flat_map(|note| wrap_text(&plain(note), TEXT, f64::from(WIDTH) - 2.0 * EDGE)).collect()
 }
 
 /// Draws a panel's axes with the name of the upright one beside its ticks.

@@ -48,17 +48,17 @@ pub struct FunnelBar {
 
 impl FunnelPlot {
     fn column(&self) -> Column {
-        let mut entries = vec![
+        let entries = vec![
             Entry::new(Key::Area(BLUE.mix(0.75)), "rows left"),
             Entry::new(Key::Area(VERMILION.to_rgba()), "removed by this step (at least 2 pixels wide)"),
         ];
-        let idle = self.steps.iter().filter(|step| step.n_removed == 0).count();
-        match self.n_idle.saturating_sub(idle) {
-            0 => {}
-            1 => entries.push(Entry::new(Key::Note, "1 more step removed nothing")),
-            n => entries.push(Entry::new(Key::Note, format!("{n} more steps removed nothing"))),
-        }
-        Column::bare(&self.title, (self.steps.len() + 1) as f64 * ROW, entries)
+        let shown = self.steps.iter().filter(|step| step.n_removed == 0).count();
+        let notes = match self.n_idle.saturating_sub(shown) {
+            0 => Vec::new(),
+            1 => vec!["1 more step removed nothing".to_owned()],
+            n => vec![format!("{n} more steps removed nothing")],
+        };
+        Column::bare(&self.title, (self.steps.len() + 1) as f64 * ROW, entries, &notes)
     }
 
     /// The lines: name, rows left, rows removed.

@@ -63,7 +63,6 @@ impl Histogram {
         } else {
             entries.push(Entry::new(Key::Area(BLUE.mix(0.75)), format!("all: {n}")));
         }
-        entries.extend(self.notes.iter().map(|note| Entry::new(Key::Note, plain(note))));
         entries
     }
 
@@ -78,7 +77,7 @@ impl Histogram {
     }
 
     fn column(&self) -> Column {
-        Column::new(&self.title, &[self.y_axis()], HEIGHT, self.entries())
+        Column::new(&self.title, &[self.y_axis()], HEIGHT, self.entries(), &self.notes)
     }
 }
 

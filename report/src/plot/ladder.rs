@@ -65,8 +65,7 @@ impl Ladder {
         if self.levels.iter().any(|level| level.value.interval.is_some()) {
             entries.push(Entry::new(Key::Area(BLUE.mix(0.75)), "mean, with its 95 % interval"));
         }
-        entries.extend(self.notes.iter().map(|note| Entry::new(Key::Note, plain(note))));
-        Column::bare(&self.title, self.heights().iter().sum::<f64>() + BELOW, entries)
+        Column::bare(&self.title, self.heights().iter().sum::<f64>() + BELOW, entries, &self.notes)
     }
 
     fn panel(&self, top: f64) -> Panel {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::canvas::{Canvas, DrawResult, Marker};
 use super::column::{Column, draw_axes, level, upright_within};
 use super::frame::{Axis, Panel};
-use super::label::{number, plain, rounded};
+use super::label::{number, rounded};
 use super::legend::{Entry, Key};
 use super::palette::{BLUE, SOFT_INK, VERMILION};
 use super::{Estimate, Plot, PlotError, check};
@@ -62,12 +62,11 @@ impl RocPlot {
             entries.push(Entry::new(Key::Point(VERMILION.to_rgba(), Marker::Diamond), text));
         }
         entries.push(Entry::new(Key::Dashes(SOFT_INK, CHANCE_PATTERN), "chance"));
-        entries.extend(self.notes.iter().map(|note| Entry::new(Key::Note, plain(note))));
         entries
     }
 
     fn column(&self) -> Column {
-        Column::new(&self.title, &[upright_within((0.0, 1.0))], HEIGHT, self.entries())
+        Column::new(&self.title, &[upright_within((0.0, 1.0))], HEIGHT, self.entries(), &self.notes)
     }
 }
 

@@ -71,17 +71,18 @@ impl Trails {
         let named = |(i, trail): (usize, &Trail)| {
             Entry::new(Key::Series(series_color(i), series_marker(i)), plain(&trail.name))
         };
-        let mut entries: Vec<Entry> = self.trails.iter().enumerate().map(named).collect();
+        self.trails.iter().enumerate().map(named).collect()
+    }
+
+    fn notes(&self) -> Vec<String> {
         let points = self.trails.iter().flat_map(|trail| &trail.points);
-        if points.flat_map(|point| [point.x, point.y]).any(|estimate| estimate.interval.is_some()) {
-            entries.push(Entry::new(Key::Note, "bars: 95 % intervals in both axes"));
-        }
-        entries.extend(self.notes.iter().map(|note| Entry::new(Key::Note, plain(note))));
-        entries
+        let has_ends = points.flat_map(|point| [point.x, point.y]).any(|estimate| estimate.interval.is_some());
+        let bars = has_ends.then(|| "bars: 95 % intervals in both axes".to_owned());
+        bars.into_iter().chain(self.notes.iter().cloned()).collect()
     }
 
     fn column(&self) -> Column {
-        Column::new(&self.title, &[upright(self.axis(|point| &point.y))], HEIGHT, self.entries())
+        Column::new(&self.title, &[upright(self.axis(|point| &point.y))], HEIGHT, self.entries(), &self.notes())
     }
 
     fn draw_intervals<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, panel: &Panel) -> DrawResult<DB> {
@@ -108,6 +109,10 @@ impl Trails {
     fn draw_numbers<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, panel: &Panel) -> DrawResult<DB> {
         let places = || self.trails.iter().flat_map(|trail| &trail.points).map(|p| panel.at(p.x.value, p.y.value));
         let mut taken: Vec<Rect> = places().map(|at| around(at, 6.0, 6.0)).collect();
+        for trail in &self.trails {
+            let path: Vec<Point> = trail.points.iter().map(|p| panel.at(p.x.value, p.y.value)).collect();
+            taken.extend(path.windows(2).flat_map(|ends| along(ends[0], ends[1])));
+        }
         for (i, trail) in self.trails.iter().enumerate() {
             for point in &trail.points {
                 let label = short(point.number);
@@ -137,6 +142,17 @@ impl Trails {
         }
         Ok(())
     }
+}
+
+/// Small boxes along a line.
+fn along(from: Point, to: Point) -> impl Iterator<Item = Rect> {
+    const STEP: f64 = 4.0;
+    let n = ((to.0 - from.0).hypot(to.1 - from.1) / STEP).ceil().max(1.0) as u32;
+    let at = move |i: u32| {
+        let share = f64::from(i) / f64::from(n);
+        (from.0 + share * (to.0 - from.0), from.1 + share * (to.1 - from.1))
+    };
+    (0..=n).map(move |i| around(at(i), 2.0, 2.0))
 }
 
 fn around((x, y): Point, half_width: f64, half_height: f64) -> Rect {
