@@ -69,40 +69,19 @@ impl StackRun<'_> {
         keep: Keep<'_>,
         observer: &mut dyn Observer,
     ) -> Result<()> {
-        let system = stack_system(self.depth);
-        let stage = self.coefficient.map_or_else(|| system.clone(), |coefficient| format!("{system}@{coefficient}"));
+        let (system, stage) = (stack_system(self.depth), self.stage());
         let known: Vec<&PassBefore> = rows.iter().filter_map(|(row, _)| before.get(row)).collect();
         let (fixed, open): (Vec<&PassBefore>, Vec<&PassBefore>) = known.iter().partition(|pass| pass.is_fixed);
-        let (n_missing, n_fixed) = (rows.len() - known.len(), fixed.len());
         fixed.iter().try_for_each(|pass| keep(AnswerRecord { system: system.clone(), ..pass.record.clone() }))?;
-        let (mut done, mut n_failed, mut reason, mut n_cut) = (0, 0, None, 0);
+        let (mut done, mut n_cut, mut failed) = (0, 0, Vec::new());
         for part in open.chunks(self.batch_rows.max(1)) {
-            let asked = part.iter().map(|PassBefore { record, .. }| Asked {
-                row: record.row,
-                question: &record.question,
-                answer: &record.output,
-            });
-            let started = Instant::now();
-            let outcomes = (self.correct)(&asked.collect::<Vec<_>>())?;
-            let seconds = started.elapsed().as_secs_f64() / part.len() as f64;
-            for (PassBefore { record, .. }, outcome) in part.iter().zip(outcomes) {
-                match outcome {
-                    Ok(corrected) => {
-                        n_cut += usize::from(corrected.truncated);
-                        keep(AnswerRecord {
-                            system: system.clone(),
-                            n_tokens: record.n_tokens + corrected.n_tokens,
-                            passes: record.passes + 1,
-                            context: record.context.max(corrected.context),
-                            seconds: record.seconds + seconds,
-                            output: corrected.text,
-                            ..(*record).clone()
-                        })?;
+            for written in self.pass(part)? {
+                match written {
+                    Ok((record, is_cut)) => {
+                        n_cut += usize::from(is_cut);
+                        keep(record)?;
                     }
-                    Err(why) => {
-                        n_failed += 1;
-                        reason.get_or_insert(why);
-                    }
+                    Err(why) => failed.push(why),
                 }
             }
             done += part.len();
@@ -110,17 +89,50 @@ impl StackRun<'_> {
         }
         observer.end(&stage);
         for (n, what) in [
-            (n_fixed, "outputs were left unchanged by the pass before, and are not written again"),
-            (n_missing, "rows have no pass before, and no answer"),
+            (fixed.len(), "outputs were left unchanged by the pass before, and are not written again"),
+            (rows.len() - known.len(), "rows have no pass before, and no answer"),
             (n_cut, "outputs were cut at the limit of tokens"),
         ] {
             if n > 0 {
                 observer.note(&format!("{stage}: {n} {what}"));
             }
         }
-        if let Some(reason) = reason {
-            observer.note(&format!("{stage}: {n_failed} rows have no answer; the first: {reason}"));
+        if let Some(reason) = failed.first() {
+            observer.note(&format!("{stage}: {} rows have no answer; the first: {reason}", failed.len()));
         }
         Ok(())
+    }
+
+    /// The system with its coefficient, as answers name it.
+    fn stage(&self) -> String {
+        let system = stack_system(self.depth);
+        self.coefficient.map_or_else(|| system.clone(), |coefficient| format!("{system}@{coefficient}"))
+    }
+
+    /// One pass over some rows: each answer and whether it was cut, or why there is none.
+    fn pass(&mut self, part: &[&PassBefore]) -> Result<Vec<std::result::Result<(AnswerRecord, bool), String>>> {
+        let asked = part.iter().map(|PassBefore { record, .. }| Asked {
+            row: record.row,
+            question: &record.question,
+            answer: &record.output,
+        });
+        let started = Instant::now();
+        let outcomes = (self.correct)(&asked.collect::<Vec<_>>())?;
+        let seconds = started.elapsed().as_secs_f64() / part.len() as f64;
+        let written = |(before, outcome): (&&PassBefore, Outcome)| {
+            let record = &before.record;
+            let corrected = outcome?;
+            let answer = AnswerRecord {
+                system: stack_system(self.depth),
+                n_tokens: record.n_tokens + corrected.n_tokens,
+                passes: record.passes + 1,
+                context: record.context.max(corrected.context),
+                seconds: record.seconds + seconds,
+                output: corrected.text,
+                ..record.clone()
+            };
+            Ok((answer, corrected.truncated))
+        };
+        Ok(part.iter().zip(outcomes).map(written).collect())
     }
 }

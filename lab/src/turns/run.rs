@@ -63,62 +63,67 @@ impl TurnRun<'_> {
     /// # Errors
     /// Whatever `correct`, `keep` or the observer returns, or a conversation without a question.
     pub fn answer(&mut self, answers: &[AnswerRecord], keep: Keep<'_>, observer: &mut dyn Observer) -> Result<()> {
-        let (stage, dialogues) = (self.history.system(), self.dialogues);
+        let stage = self.history.system();
         let mut own = self.of(answers, self.history);
         let others = self.of(answers, History::Original);
         let longest = self.dialogues.iter().map(Dialogue::n_answers).max().unwrap_or_default();
-        let (mut n_missing, mut reason, mut n_cut) = (0, None, 0);
+        let mut lost = Lost::default();
         for turn in 0..longest {
-            let is_open = |(row, place): &(usize, &Place)| place.turn == turn && !own.contains_key(row);
-            let rows: Vec<(usize, Place)> =
-                self.places.iter().enumerate().filter(is_open).map(|(row, place)| (row, *place)).collect();
-            let mut open = Vec::new();
-            for (row, place) in rows {
-                match self.asked(row, place, &own)? {
-                    None => n_missing += 1,
-                    Some(asked) => match others.get(&row).filter(|_| asked.is_original) {
-                        Some(twin) => {
-                            let record = AnswerRecord { system: stage.clone(), ..twin.clone() };
-                            own.insert(row, record.clone());
-                            keep(record)?;
-                        }
-                        None => open.push(asked),
-                    },
-                }
-            }
+            let open = self.open(turn, &mut own, &others, &mut lost, keep)?;
             let mut done = 0;
             for part in open.chunks(self.batch_rows.max(1)) {
-                let texts: Vec<Asked<'_>> = part.iter().map(|one| one.asked(dialogues)).collect();
-                let started = Instant::now();
-                let outcomes = (self.correct)(&texts)?;
-                let seconds = started.elapsed().as_secs_f64() / part.len() as f64;
-                for (one, outcome) in part.iter().zip(outcomes) {
-                    match outcome {
-                        Ok(corrected) => {
-                            n_cut += usize::from(corrected.truncated);
-                            let record = self.record(one, corrected, seconds)?;
-                            own.insert(one.row, record.clone());
-                            keep(record)?;
-                        }
-                        Err(why) => {
-                            n_missing += 1;
-                            reason.get_or_insert(why);
-                        }
-                    }
-                }
+                self.correct_part(part, &mut own, &mut lost, keep)?;
                 done += part.len();
                 observer.progress(&format!("{stage}, turn {}", turn + 1), done, open.len())?;
             }
             observer.end(&stage);
         }
-        if n_cut > 0 {
-            observer.note(&format!("{stage}: {n_cut} outputs were cut at the limit of tokens"));
+        lost.tell(&stage, observer);
+        Ok(())
+    }
+
+    /// The answers of a turn that are to be corrected. Those whose history no correction has changed are taken from the other history.
+    fn open(&self, turn: usize, own: &mut Known, others: &Known, lost: &mut Lost, keep: Keep<'_>) -> Result<Vec<Open>> {
+        let is_open = |(row, place): &(usize, &Place)| place.turn == turn && !own.contains_key(row);
+        let rows: Vec<(usize, Place)> =
+            self.places.iter().enumerate().filter(is_open).map(|(row, place)| (row, *place)).collect();
+        let mut open = Vec::new();
+        for (row, place) in rows {
+            let Some(asked) = self.asked(row, place, own)? else {
+                lost.n_missing += 1;
+                continue;
+            };
+            match others.get(&row).filter(|_| asked.is_original) {
+                Some(twin) => {
+                    let record = AnswerRecord { system: self.history.system(), ..twin.clone() };
+                    own.insert(row, record.clone());
+                    keep(record)?;
+                }
+                None => open.push(asked),
+            }
         }
-        if n_missing > 0 {
-            let first = reason.map_or_else(String::new, |reason| format!("; the first: {reason}"));
-            observer.note(&format!(
-                "{stage}: {n_missing} answers have no correction, or come after one that has none{first}"
-            ));
+        Ok(open)
+    }
+
+    fn correct_part(&mut self, part: &[Open], own: &mut Known, lost: &mut Lost, keep: Keep<'_>) -> Result<()> {
+        let dialogues = self.dialogues;
+        let texts: Vec<Asked<'_>> = part.iter().map(|one| one.asked(dialogues)).collect();
+        let started = Instant::now();
+        let outcomes = (self.correct)(&texts)?;
+        let seconds = started.elapsed().as_secs_f64() / part.len() as f64;
+        for (one, outcome) in part.iter().zip(outcomes) {
+            match outcome {
+                Ok(corrected) => {
+                    lost.n_cut += usize::from(corrected.truncated);
+                    let record = self.record(one, corrected, seconds)?;
+                    own.insert(one.row, record.clone());
+                    keep(record)?;
+                }
+                Err(why) => {
+                    lost.n_missing += 1;
+                    lost.reason.get_or_insert(why);
+                }
+            }
         }
         Ok(())
     }
@@ -163,6 +168,27 @@ impl TurnRun<'_> {
             seconds,
             made_by: String::new(),
         })
+    }
+}
+
+/// What has no correction, or no whole one.
+#[derive(Default)]
+struct Lost {
+    n_missing: usize,
+    reason: Option<String>,
+    n_cut: usize,
+}
+
+impl Lost {
+    fn tell(&self, stage: &str, observer: &mut dyn Observer) {
+        if self.n_cut > 0 {
+            observer.note(&format!("{stage}: {} outputs were cut at the limit of tokens", self.n_cut));
+        }
+        if self.n_missing > 0 {
+            let first = self.reason.as_ref().map_or_else(String::new, |reason| format!("; the first: {reason}"));
+            let n = self.n_missing;
+            observer.note(&format!("{stage}: {n} answers have no correction, or come after one that has none{first}"));
+        }
     }
 }
 
