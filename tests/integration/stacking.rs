@@ -63,7 +63,7 @@ fn passes_have_coefficients_and_options_without_effect_are_refused() {
     assert_eq!((n_of(&written, "aligner", Some(0.1)), n_of(&written, "stack-2", Some(1.0))), (3, 3));
     for (extra, message) in [
         ("", "no coefficient"),
-        ("--coefficients 1 --systems aligner", "--judge"),
+        ("--coefficients 1 --systems aligner", "--systems has no effect"),
         ("--coefficients 1 --domain d.json", "--domain has no effect"),
         ("--coefficients 1 --turns", "cannot be used with"),
     ] {
