@@ -59,6 +59,7 @@ pub fn instruction_plot(lines: &[InstructionLine], measure: &str) -> Bands {
         title: "Quality against coefficient, by instruction".into(),
         x_label: "coefficient".into(),
         panels: vec![BandPanel { y_label: measure.into(), series: lines.iter().map(series).collect() }],
+        is_counted: false,
         marks: Vec::new(),
         notes: Vec::new(),
     }

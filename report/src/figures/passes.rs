@@ -22,6 +22,7 @@ pub fn depth_plot(table: &DepthTable) -> Bands {
         title: "What further passes mend, and what they damage".into(),
         x_label: "passes".into(),
         panels: panels.into_iter().filter(|panel| !panel.series.is_empty()).collect(),
+        is_counted: true,
         marks: Vec::new(),
         notes: vec![format!("n = {} rows", table.n_rows)],
     }
@@ -60,6 +61,7 @@ pub fn drift_plot(report: &DriftReport) -> Bands {
         title: "Edit ratio by turn".into(),
         x_label: "turn of the conversation".into(),
         panels: panels.into_iter().filter(|panel| !panel.series.is_empty()).collect(),
+        is_counted: true,
         marks: Vec::new(),
         notes: vec![format!("n = {} conversations; later turns are those of longer ones only", report.n_dialogues)],
     }

@@ -17,6 +17,9 @@ use super::{Estimate, Plot, PlotError, check, ends_of};
 const PANEL_HEIGHT: f64 = 300.0;
 const LOW_PANEL: f64 = 220.0;
 const MARK_PATTERN: (f64, f64) = (4.0, 5.0);
+/// How far the bars of neighbouring lines stand apart, and of all lines together at most.
+const APART: f64 = 9.0;
+const MOST_APART: f64 = 36.0;
 
 /// Panels of lines that share their horizontal axis and their legend.
 #[derive(Debug, Clone, Serialize)]
@@ -27,6 +30,8 @@ pub struct Bands {
     pub x_label: String,
     /// The panels, from the top.
     pub panels: Vec<BandPanel>,
+    /// Whether places are counted, such as passes: intervals are bars beside each other then, not bands.
+    pub is_counted: bool,
     /// Places on the horizontal axis that have a name.
     pub marks: Vec<(f64, String)>,
     /// Sentences below the legend.
@@ -75,7 +80,10 @@ impl Bands {
         let line = |(i, name): (usize, &&str)| Entry::new(Key::Series(series_color(i), series_marker(i)), plain(name));
         let mut entries: Vec<Entry> = self.names().iter().enumerate().map(line).collect();
         if self.points().any(|(_, estimate)| estimate.interval.is_some()) {
-            entries.push(Entry::new(Key::Area(INK.mix(0.15)), "band: 95 % interval"));
+            entries.push(match self.is_counted {
+                true => Entry::new(Key::Note, "bars: 95 % intervals"),
+                false => Entry::new(Key::Area(INK.mix(0.15)), "band: 95 % interval"),
+            });
         }
         let mark = |(_, name): &(f64, String)| Entry::new(Key::Dashes(SOFT_INK, MARK_PATTERN), plain(name));
         entries.extend(self.marks.iter().map(mark));
@@ -102,26 +110,40 @@ impl Bands {
             let x = panel.x(*at);
             canvas.dashes([(x, rect.top), (x, rect.bottom)], SOFT_INK.to_rgba(), MARK_PATTERN)?;
         }
-        for series in &drawn.series {
+        for (place, series) in drawn.series.iter().enumerate() {
+            let shift = self.shift(place, drawn.series.len());
             let color = series_color(self.color_of(&series.name));
             let with_ends =
                 |(x, estimate): &(f64, Estimate)| estimate.interval.map(|interval| (*x, interval.low, interval.high));
             let band: Vec<_> = series.points.iter().filter_map(with_ends).collect();
-            match band.as_slice() {
-                [] => {}
-                [(x, low, high)] => canvas.error_bar(panel.x(*x), (panel.y(*low), panel.y(*high)), color)?,
-                band => canvas.fill(&panel.between(band), color.mix(0.16))?,
+            if !self.is_counted && band.len() > 1 {
+                canvas.fill(&panel.between(&band), color.mix(0.16))?;
+                continue;
+            }
+            for (x, low, high) in band {
+                canvas.error_bar(panel.x(x) + shift, (panel.y(low), panel.y(high)), color)?;
             }
         }
-        for series in &drawn.series {
+        for (place, series) in drawn.series.iter().enumerate() {
+            let shift = self.shift(place, drawn.series.len());
             let i = self.color_of(&series.name);
-            let path: Vec<_> = series.points.iter().map(|(x, estimate)| panel.at(*x, estimate.value)).collect();
+            let at = |(x, estimate): &(f64, Estimate)| (panel.x(*x) + shift, panel.y(estimate.value));
+            let path: Vec<_> = series.points.iter().map(at).collect();
             canvas.line(&path, series_color(i).to_rgba(), 2)?;
             for point in path {
                 canvas.marker(point, series_marker(i), 5.0, series_color(i).to_rgba())?;
             }
         }
         Ok(())
+    }
+
+    /// How far a line's points stand beside their places, so that bars do not cover each other.
+    fn shift(&self, place: usize, n: usize) -> f64 {
+        if !self.is_counted || n < 2 {
+            return 0.0;
+        }
+        let apart = APART.min(MOST_APART / (n - 1) as f64);
+        (place as f64 - (n - 1) as f64 / 2.0) * apart
     }
 }
 

@@ -39,6 +39,7 @@ pub fn depth() -> Bands {
             BandPanel { y_label: "flaws mended (share)".into(), series: mended },
             BandPanel { y_label: "sound text damaged (share)".into(), series: damage },
         ],
+        is_counted: true,
         marks: Vec::new(),
         notes: vec!["n = 200 rows".into()],
     }
@@ -267,7 +268,7 @@ fn lines(svg: &str, n: usize) -> Vec<Vec<(f64, f64)>> {
 #[test]
 fn lines_run_through_their_points_in_order() {
     let wanted =
-        ["flaws mended (share)", "sound text damaged (share)", "passes", "coefficient 0.5", "band: 95 % interval"];
+        ["flaws mended (share)", "sound text damaged (share)", "passes", "coefficient 0.5", "bars: 95 % intervals"];
     let svg = says(&depth(), &wanted);
     let drawn = lines(&svg, 4);
     assert_eq!(drawn.len(), 6);
@@ -275,7 +276,8 @@ fn lines_run_through_their_points_in_order() {
         assert!(line.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 >= pair[1].1), "{line:?}");
     }
     assert!(drawn[0][0].1 > drawn[1][0].1 && drawn[1][0].1 > drawn[2][0].1, "less lies lower");
-    let svg = says(&by_instruction(), &["no instruction", "Make it harmless.", "coefficient", "−0.5"]);
+    let svg =
+        says(&by_instruction(), &["no instruction", "Make it harmless.", "coefficient", "−0.5", "band: 95 % interval"]);
     assert_eq!(lines(&svg, 5).len(), 3);
 }
 
