@@ -79,15 +79,21 @@ impl Bands {
     fn entries(&self) -> Vec<Entry> {
         let line = |(i, name): (usize, &&str)| Entry::new(Key::Series(series_color(i), series_marker(i)), plain(name));
         let mut entries: Vec<Entry> = self.names().iter().enumerate().map(line).collect();
-        if self.points().any(|(_, estimate)| estimate.interval.is_some()) {
-            entries.push(match self.is_counted {
-                true => Entry::new(Key::Note, "bars: 95 % intervals"),
-                false => Entry::new(Key::Area(INK.mix(0.15)), "band: 95 % interval"),
-            });
+        if self.has_intervals() && !self.is_counted {
+            entries.push(Entry::new(Key::Area(INK.mix(0.15)), "band: 95 % interval"));
         }
         let mark = |(_, name): &(f64, String)| Entry::new(Key::Dashes(SOFT_INK, MARK_PATTERN), plain(name));
         entries.extend(self.marks.iter().map(mark));
         entries
+    }
+
+    fn has_intervals(&self) -> bool {
+        self.points().any(|(_, estimate)| estimate.interval.is_some())
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let bars = (self.has_intervals() && self.is_counted).then(|| "bars: 95 % intervals".to_owned());
+        bars.into_iter().chain(self.notes.iter().cloned()).collect()
     }
 
     fn axes(&self) -> Vec<Axis> {
@@ -101,7 +107,7 @@ impl Bands {
 
     fn column(&self) -> Column {
         let height = if self.panels.len() > 1 { LOW_PANEL } else { PANEL_HEIGHT };
-        Column::new(&self.title, &self.axes(), height, self.entries(), &self.notes)
+        Column::new(&self.title, &self.axes(), height, self.entries(), &self.notes())
     }
 
     fn draw_panel<DB: DrawingBackend>(&self, canvas: &Canvas<DB>, panel: &Panel, drawn: &BandPanel) -> DrawResult<DB> {
