@@ -192,7 +192,7 @@ fn results_that_a_schema_names_are_drawn() {
     for (text, message) in [
         (r#"{"schema":"redline.ladder.v1","levels":[]}"#, "no levels to draw"),
         (r#"{"schema":"redline.ladder.v1","levels":[{"level":"a","mean":null}]}"#, "a result of Redline"),
-        (r#"{"schema":"redline.ladder.v1"}"#, "a result of Redline"),
+        (r#"{"schema":"redline.ladder.v1"}"#, "no levels to draw"),
         (r#"{"schema":"redline.roc.v1","points":[],"chosen":3}"#, "no point has the threshold 3"),
     ] {
         std::fs::write(here.join("bad.json"), text).unwrap();
