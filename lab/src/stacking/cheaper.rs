@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::figures::{RowFigures, mean, over_rows, share};
 use super::table::Measured;
 
+/// A figure of rows that count so often.
+type Statistic<'a> = &'a dyn Fn(&[RowFigures], &[u32]) -> Option<f64>;
+
 /// A stack beside the single pass that does its work.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cheaper {
@@ -71,8 +74,7 @@ fn mended(own: &Measured) -> Option<f64> {
 fn pass(stack: &Measured, single: &Measured, mended: f64) -> SinglePass {
     let (a, b) = (&stack.figures, &single.figures);
     let n = a.len();
-    let less =
-        |counts: &[u32], of: &dyn Fn(&[RowFigures], &[u32]) -> Option<f64>| Some(of(a, counts)? - of(b, counts)?);
+    let less = |counts: &[u32], of: Statistic<'_>| Some(of(a, counts)? - of(b, counts)?);
     let sum = |rows: &[RowFigures], of: fn(&RowFigures) -> f64| rows.iter().map(of).sum::<f64>();
     let ratio = |of: fn(&RowFigures) -> f64| Some(sum(b, of)).filter(|own| *own > 0.0).map(|own| sum(a, of) / own);
     SinglePass {

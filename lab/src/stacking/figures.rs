@@ -1,6 +1,7 @@
 //! The figures of single rows, which tables resample.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use redline_model::Qac;
 use redline_probe::stats::{Estimate, estimate};
@@ -69,10 +70,10 @@ impl<'a> Instruments<'a> {
             seconds: record.seconds,
         };
         let Some(row) = self.flawed.and_then(|rows| rows.get(record.row)) else { return Ok(figures) };
-        if !self.oracles.contains_key(&record.row) {
-            self.oracles.insert(record.row, FlawOracle::new(row)?);
-        }
-        let Some(oracle) = self.oracles.get(&record.row) else { return Ok(figures) };
+        let oracle = match self.oracles.entry(record.row) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(FlawOracle::new(row)?),
+        };
         let judged = oracle.judge(&record.output, false)?;
         for (flaw, fate) in row.flaws.iter().zip(&judged.fates).filter(|(_, fate)| **fate != Fate::Unreached) {
             let is_mended = *fate == Fate::Mended;
