@@ -27,8 +27,10 @@ pub mod reproduce;
 pub mod reward;
 pub mod rows;
 pub mod self_test;
+pub mod stacking;
 pub mod steering;
 pub mod tune;
+pub mod turns;
 pub mod vector_unit;
 pub mod win_rate;
 

@@ -284,6 +284,9 @@ pub struct FilterArgs {
     /// Rows that must not be among these, such as those of a test
     #[arg(long, value_name = "FILE")]
     pub leak_to: Option<PathBuf>,
+    /// Draw the rows by stage, as STEM.png and .svg
+    #[arg(long, value_name = "STEM")]
+    pub figure: Option<PathBuf>,
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,

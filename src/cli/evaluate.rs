@@ -7,7 +7,9 @@ use clap::Args;
 use super::ModelArgs;
 use super::judging::JudgingArgs;
 use super::numbers::{MOST_BATCH_ROWS, MOST_ROWS, MOST_TOKENS, count};
+use super::sampling::Coefficients;
 use super::steering::SteeringArgs;
+use super::systems::MOST_PASSES;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -18,6 +20,8 @@ use super::steering::SteeringArgs;
   redline evaluate --answers answers.jsonl --judge http://localhost:8000/v1#judge --judgements judgements.jsonl
   redline evaluate --answers answers.jsonl --judge recorded=judgements.jsonl
   redline evaluate --data pairs.jsonl --judge reward=reward/model
+  redline evaluate --data held-out.jsonl --depth 4 --coefficients 0,0.5,1 --vector vector.safetensors --out answers.jsonl
+  redline evaluate --data hh-rlhf.jsonl.gz --turns --out turns.jsonl
   redline evaluate --choices --data TruthfulQA.csv --model chat.gguf
   redline evaluate --preferences annotations.jsonl --instructions instructions.jsonl --gamed gamed.jsonl
 
@@ -36,6 +40,17 @@ pub struct EvaluateArgs {
     /// Multiple choice by the model's log-probabilities: --data is TruthfulQA (JSON or CSV), HHH pairs, or question, choices, answer
     #[arg(long, requires = "data", conflicts_with_all = ["judge", "preferences", "answers"])]
     pub choices: bool,
+    /// So many passes of the Aligner, each over what the one before wrote: what each depth mends and damages, how many texts the next pass leaves
+    /// unchanged, and whether one pass at a higher coefficient does the same for less
+    #[arg(long, value_name = "N", requires = "data", value_parser = count(2, MOST_PASSES),
+        conflicts_with_all = ["judge", "preferences", "answers", "choices", "turns"])]
+    pub depth: Option<usize>,
+    /// Correct every answer of conversations, with the history as it was and as it was corrected: how the edit ratio drifts from turn to turn
+    #[arg(long, requires = "data", conflicts_with_all = ["judge", "preferences", "answers", "choices"])]
+    pub turns: bool,
+    /// Coefficients of --depth or --turns; without any the Aligner is not steered
+    #[arg(long, allow_hyphen_values = true, value_name = "LIST")]
+    pub coefficients: Option<Coefficients>,
     /// Rows to use, from the first
     #[arg(long, default_value_t = 500, value_parser = count(1, MOST_ROWS))]
     pub prompts: usize,
@@ -49,9 +64,23 @@ pub struct EvaluateArgs {
     /// what comes with an Aligner of the project]
     #[arg(long, value_name = "FILE")]
     pub domain: Option<PathBuf>,
-    /// Write every output (JSON Lines)
+    /// Write every output (JSON Lines); a file of --systems, --depth or --turns is continued, and nothing in it is written again
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub force: super::files::ForceArgs,
+}
+
+impl EvaluateArgs {
+    /// The coefficients of `--depth` and `--turns`, as systems are named with them; one without a coefficient where none is given.
+    pub fn dials(&self) -> Vec<Option<f64>> {
+        let Some(Coefficients(values)) = &self.coefficients else { return vec![None] };
+        // by its shortest name: 0.1 is 0.1, and -0 is 0
+        values.iter().map(|value| Some(value.to_string().parse().unwrap_or(f64::from(*value)) + 0.0)).collect()
+    }
+
+    /// Whether `--out` is a file of answers, which is continued.
+    pub fn keeps_answers(&self) -> bool {
+        !self.judging.systems.is_empty() || self.depth.is_some() || self.turns
+    }
 }

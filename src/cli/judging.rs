@@ -98,7 +98,8 @@ pub struct JudgingArgs {
     /// how good the judge is
     #[arg(long, value_name = "JUDGE")]
     pub judge: Vec<JudgeSpec>,
-    /// Systems whose outputs are judged: upstream (the answers as they are), aligner, aligner@COEFFICIENT, beam-N (the Aligner with N beams),
+    /// Systems whose outputs are judged: upstream (the answers as they are), aligner, aligner@COEFFICIENT, stack-N and
+    /// stack-N@COEFFICIENT (N passes, each over what the one before wrote), beam-N (the Aligner with N beams),
     /// best-of-N (the best of N sampled corrections, by --choose-by), NAME=MODEL (a model's own answers, such as sft=DIR), and what --writer
     /// writes: prompt, prompt-copy, prompt-edit, critique, constitutional, self-refine, answer, answer-best-of-N
     #[arg(long, value_name = "LIST|NAME=MODEL", value_delimiter = ',', requires = "judge")]

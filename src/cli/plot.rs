@@ -31,7 +31,13 @@ FILE is looked into, not at its name:
   layers.jsonl, .json  of `reproduce`, `layers`, or `extract --json`: held-out reading by layer
   sweep.jsonl          of `sweep` or `reproduce`: the sweep with its fit, and the slopes of single prompts
   .safetensors, .gguf  a vector: cosines between the directions of its layers; of two files, layer by layer
-  train.jsonl          the log of `train`: training curves")]
+  train.jsonl          the log of `train`: training curves
+  --json output        of `data filter`, `data near`: rows by stage
+                       of `data leak --near`, `data split --near`: how near the nearest is
+                       of `evaluate --depth`: mended and damaged by depth
+                       of `evaluate --turns`: edit ratio by turn
+  other schemas        redline.rounds.v1, redline.ladder.v1, redline.roc.v1,
+                       redline.forgetting.v1, redline.by_instruction.v1")]
 pub struct PlotArgs {
     /// File of numbers that Redline wrote
     pub file: PathBuf,

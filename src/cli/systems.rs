@@ -10,6 +10,8 @@ use super::judging::url_and_model;
 
 /// Draws of a row at most.
 const MOST_DRAWS: usize = 100;
+/// Passes of a stack at most.
+pub const MOST_PASSES: usize = 16;
 /// Beams of a row at most.
 const MOST_BEAMS: usize = 64;
 
@@ -20,6 +22,8 @@ pub enum SystemSpec {
     Upstream,
     /// The Aligner, at a coefficient where one is given.
     Aligner(Option<f64>),
+    /// So many passes of the Aligner, each over what the one before wrote, at a coefficient where one is given.
+    Stack(usize, Option<f64>),
     /// The best of so many sampled corrections.
     BestOf(usize),
     /// The Aligner's likeliest correction, by so many beams.
@@ -45,11 +49,19 @@ impl SystemSpec {
 
     /// Whether the Aligner writes it.
     pub fn is_aligner(&self) -> bool {
-        matches!(self, Self::Aligner(_) | Self::BestOf(_) | Self::Beam(_))
+        matches!(self, Self::Aligner(_) | Self::Stack(..) | Self::BestOf(_) | Self::Beam(_))
+    }
+
+    /// The coefficient that it is named with, of systems that have a dial.
+    pub fn coefficient(&self) -> Option<f64> {
+        match self {
+            Self::Aligner(coefficient) | Self::Stack(_, coefficient) => *coefficient,
+            _ => None,
+        }
     }
 }
 
-const FORMS: &str = "give upstream, aligner, aligner@COEFFICIENT such as aligner@0.5, best-of-N, beam-N, NAME=MODEL, or what --writer is \
+const FORMS: &str = "give upstream, aligner, aligner@COEFFICIENT such as aligner@0.5, stack-N, stack-N@COEFFICIENT, best-of-N, beam-N, NAME=MODEL, or what --writer is \
                      asked for: prompt, prompt-copy, prompt-edit, critique, constitutional, self-refine, answer, answer-best-of-N";
 
 impl FromStr for SystemSpec {
@@ -65,6 +77,10 @@ impl FromStr for SystemSpec {
         }
         if let Some(n) = text.strip_prefix("best-of-") {
             return number(n, "best-of", MOST_DRAWS).map(Self::BestOf);
+        }
+        if let Some(rest) = text.strip_prefix("stack-") {
+            let (n, at) = rest.split_once('@').map_or((rest, None), |(n, at)| (n, Some(at)));
+            return Ok(Self::Stack(number(n, "stack", MOST_PASSES)?, at.map(coefficient).transpose()?));
         }
         if let Some(n) = text.strip_prefix("beam-") {
             return number(n, "beam", MOST_BEAMS).map(Self::Beam);
@@ -82,14 +98,16 @@ impl FromStr for SystemSpec {
         match (text, text.strip_prefix("aligner@")) {
             ("upstream", _) => Ok(Self::Upstream),
             ("aligner", _) => Ok(Self::Aligner(None)),
-            (_, Some(coefficient)) => {
-                // as the model computes with it, -0 is 0
-                let number = coefficient.parse::<f64>().ok().filter(|number| (*number as f32).is_finite());
-                number.map(|coefficient| Self::Aligner(Some(coefficient + 0.0))).ok_or_else(|| FORMS.to_owned())
-            }
+            (_, Some(text)) => coefficient(text).map(|coefficient| Self::Aligner(Some(coefficient))),
             _ => text.parse().map(Self::Asked).map_err(|_| FORMS.into()),
         }
     }
+}
+
+/// A coefficient as the model computes with it: -0 is 0.
+fn coefficient(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| (*number as f32).is_finite());
+    number.map(|coefficient| coefficient + 0.0).ok_or_else(|| FORMS.to_owned())
 }
 
 impl fmt::Display for SystemSpec {
@@ -98,6 +116,8 @@ impl fmt::Display for SystemSpec {
             Self::Upstream => f.write_str("upstream"),
             Self::Aligner(None) => f.write_str("aligner"),
             Self::Aligner(Some(coefficient)) => write!(f, "aligner@{coefficient}"),
+            Self::Stack(n, None) => write!(f, "stack-{n}"),
+            Self::Stack(n, Some(coefficient)) => write!(f, "stack-{n}@{coefficient}"),
             Self::BestOf(n) => write!(f, "best-of-{n}"),
             Self::Beam(n) => write!(f, "beam-{n}"),
             Self::Asked(protocol) => protocol.fmt(f),
@@ -144,6 +164,8 @@ mod tests {
             "upstream",
             "aligner",
             "aligner@-0.5",
+            "stack-3",
+            "stack-2@0.5",
             "best-of-5",
             "beam-4",
             "prompt",
@@ -162,6 +184,10 @@ mod tests {
         for wrong in [
             "",
             "best-of-1",
+            "stack-1",
+            "stack-17",
+            "stack-2@",
+            "stack-2@nan",
             "beam-65",
             "aligner@nan",
             "aligner@1e39",

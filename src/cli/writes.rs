@@ -197,9 +197,9 @@ fn trained(args: &TrainArgs) -> Vec<Named> {
 /// Outputs of an Aligner; of systems that are judged, files that are continued.
 fn evaluated(args: &EvaluateArgs) -> Vec<Output> {
     let judging = &args.judging;
-    let outputs = match judging.systems.is_empty() {
-        true => optional(&args.out, EVALUATED),
-        false => args.out.iter().map(|path| log(path, ANSWERS)).collect(),
+    let outputs = match args.keeps_answers() {
+        false => optional(&args.out, EVALUATED),
+        true => args.out.iter().map(|path| log(path, ANSWERS)).collect(),
     };
     let judgements = judging.judgements.iter().map(|path| log(path, JUDGEMENTS));
     let stem = judging.score_shift.as_ref();
@@ -231,7 +231,11 @@ fn data(command: &DataCommand) -> (Vec<Output>, super::files::ForceArgs) {
         DataCommand::Split(args) => (vec![rows(&args.out), rows(&args.held_out)], args.force),
         DataCommand::Convert(args) => (vec![rows(&args.out)], args.force),
         DataCommand::Near(args) => (args.out.iter().map(rows).collect(), args.force),
-        DataCommand::Filter(args) => (vec![rows(&args.out)], args.force),
+        DataCommand::Filter(args) => {
+            let stems = args.figure.iter().map(|stem| Output { path: stem.clone(), form: Form::Stem });
+            let pictures = args.figure.iter().flat_map(|stem| Output::pictures(stem));
+            (std::iter::once(rows(&args.out)).chain(stems).chain(pictures).collect(), args.force)
+        }
         DataCommand::Leak(_) => (Vec::new(), super::files::ForceArgs::default()),
     }
 }

@@ -12,7 +12,7 @@ use crate::program::{golden, repository, run, succeed};
 type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// In an order in which later ones find the files of earlier ones.
-const CASES: [Case; 30] = [
+const CASES: [Case; 32] = [
     (
         "data synth",
         "--rows 40 --seed 3 --out synth.jsonl",
@@ -113,6 +113,18 @@ const CASES: [Case; 30] = [
         &["model_hash", "data", "quality", "strictness"],
     ),
     (
+        "evaluate",
+        "--model model --template template.txt --data triples.jsonl --max-new-tokens 4 --prompts 4 --depth 2",
+        "redline.depth.v1",
+        &["data", "answers", "table"],
+    ),
+    (
+        "evaluate",
+        "--model model --template template.txt --data turns.jsonl --max-new-tokens 4 --turns",
+        "redline.turns.v1",
+        &["data", "answers", "drift"],
+    ),
+    (
         "bench",
         "--model model --template template.txt --prefill 8 --decode 2 --repeats 1",
         "redline.bench.v1",
@@ -204,6 +216,9 @@ fn no_verb_is_left_out() {
 fn every_verb_prints_its_schema_and_nothing_else() {
     let tiny = Tiny::new();
     std::fs::copy(golden("llama/expected.safetensors"), tiny.path("expected.safetensors")).unwrap();
+    let transcript = "\n\nHuman: Why?\n\nAssistant: So.\n\nHuman: And?\n\nAssistant:";
+    let row = serde_json::json!({ "chosen": format!("{transcript} Good."), "rejected": format!("{transcript} Bad.") });
+    std::fs::write(tiny.path("turns.jsonl"), format!("{row}\n")).unwrap();
     for (verb, args, schema, keys) in CASES {
         let ran = succeed(tiny.folder(), &words(&format!("{verb} {args} --json")));
         let values: Vec<Value> = match LINES.contains(&verb) {

@@ -42,6 +42,7 @@ mod serve;
 mod smollm2;
 mod stack;
 mod stack_upstream;
+mod stacking;
 mod steering;
 mod train;
 mod trained;

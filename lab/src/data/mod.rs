@@ -42,7 +42,7 @@ pub mod scramble;
 pub mod separate;
 pub mod shared;
 pub mod synth;
-mod turns;
+pub(crate) mod turns;
 mod write;
 
 pub use error::DataError;

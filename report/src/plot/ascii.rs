@@ -4,12 +4,14 @@
 //! the output is no terminal or `NO_COLOR` is set). Lines end in `\n`.
 
 mod chart;
+mod column;
 mod slopes;
 
 use super::label::{plain, short, shorten, visible_token};
 use super::{Heatmap, Plot, PlotError};
 
 pub use chart::{LineChart, line_chart};
+pub use column::{bands, funnel, histogram, ladder, roc, trails};
 pub use slopes::slopes;
 
 /// How text plots are set.

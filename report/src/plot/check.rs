@@ -49,3 +49,11 @@ pub(super) fn ends(plot: &'static str, what: &str, lower: f64, upper: f64) -> Re
     }
     Err(PlotError::ReversedInterval { plot, what: what.to_owned(), lower, upper })
 }
+
+/// A number must lie in a range, ends included.
+pub(super) fn within(plot: &'static str, what: &str, value: f64, (low, high): (f64, f64)) -> Result<(), PlotError> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(PlotError::OutOfRange { plot, what: what.to_owned(), value, low, high })
+}

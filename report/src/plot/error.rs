@@ -58,6 +58,38 @@ pub enum PlotError {
         /// Upper end.
         upper: f64,
     },
+    /// A number lies outside of where it can be.
+    #[error("{plot}: {what} holds {value}, which does not lie from {low} to {high}")]
+    OutOfRange {
+        /// The plot.
+        plot: &'static str,
+        /// What holds the number.
+        what: String,
+        /// The number.
+        value: f64,
+        /// The least that it can be.
+        low: f64,
+        /// The most that it can be.
+        high: f64,
+    },
+    /// No point of a curve has the threshold that was chosen.
+    #[error("ROC curve: no point has the threshold {threshold}")]
+    NoPoint {
+        /// The threshold.
+        threshold: f64,
+    },
+    /// The rows of a step of cleaning do not add up.
+    #[error("funnel: {what}: {n_removed} rows removed and {n_left} left do not make the {before} rows before")]
+    Unbalanced {
+        /// The step.
+        what: String,
+        /// Rows before it.
+        before: usize,
+        /// Rows that it removed.
+        n_removed: usize,
+        /// Rows left.
+        n_left: usize,
+    },
     /// Two results that shall be compared do not fit each other.
     #[error("the {what} differ: {left} and {right}")]
     Unlike {
@@ -116,6 +148,9 @@ impl PlotError {
             Self::NotFinite { .. } => "leave out runs that failed; only heatmap cells may be NaN (missing)",
             Self::NotAscending { .. } => "sort the layers or coefficients and remove repeats",
             Self::ReversedInterval { .. } => "give the lower end of the interval first",
+            Self::OutOfRange { .. } => "give shares from 0 to 1, and a threshold of the curve or of the bins",
+            Self::NoPoint { .. } => "choose the threshold of one of the points",
+            Self::Unbalanced { .. } => "give the steps in their order, each with all rows that it removed",
             Self::Unlike { .. } => "compare results of the same model and layers",
             Self::Clip { .. } => "use a positive clip such as 3",
             Self::TooLarge { .. } => "draw fewer tokens or layers in one picture",

@@ -1,4 +1,5 @@
-//! Plots: LAT heatmaps, layer profiles, coefficient sweeps, slope distributions, training curves.
+//! Plots: LAT heatmaps, layer profiles, coefficient sweeps, slope distributions, training curves, lines with bands, trails over two
+//! measured axes, ladders, funnels, histograms, ROC curves.
 //!
 //! Each plot is a struct of plain numbers. It draws itself on any plotters backend through [`Plot`];
 //! [`write_pictures`] and [`svg_string`] turn it into files or a document, and [`ascii`] into
@@ -17,44 +18,57 @@
 //! ```
 
 pub mod ascii;
+mod bands;
 mod canvas;
 mod check;
+mod column;
 mod curves;
 mod error;
 mod font;
 mod frame;
+mod funnel;
 mod heatmap;
+mod histogram;
 pub(crate) mod label;
+mod ladder;
 mod legend;
 mod output;
 mod palette;
 mod pdf;
 mod profile;
 mod raster;
+mod roc;
 mod score_shift;
 mod slopes;
 mod sweep_plot;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod trails;
 
 use plotters::coord::Shift;
 use plotters::drawing::DrawingArea;
 use plotters::prelude::DrawingBackend;
 
+pub use bands::{BandPanel, BandSeries, Bands};
 pub use canvas::DrawResult;
 pub use curves::{Curve, CurvePanel, Curves};
 pub use error::PlotError;
+pub use funnel::{FunnelBar, FunnelPlot};
 pub use heatmap::Heatmap;
+pub use histogram::Histogram;
 pub use label::visible_token;
 pub use output::{PictureOptions, is_ours, picture_paths, svg_string, write_both, write_pictures};
+pub use ladder::{Ladder, LadderLevel};
 pub use palette::HeatmapColors;
 pub use profile::{Profile, ProfileSeries};
 pub use redline_probe::stats::{Estimate, Interval};
+pub use roc::{RocPlot, RocPoint};
 pub use score_shift::{ScoreShiftPlot, ShiftAxis, ShiftPanel};
 pub use slopes::{RandomSlopes, SlopeGroup, SlopePlot};
 pub use sweep_plot::{CoherentRange, Control, ControlKind, FittedLine, SweepCoherence, SweepPlot, SweepPoint};
 pub use texts::{TextRow, TextRows};
+pub use trails::{Trail, TrailPoint, Trails};
 
 /// A picture that can be checked, measured and drawn.
 pub trait Plot {

@@ -7,6 +7,8 @@ use redline::data::filters::{RowFilter, RowFilterOptions};
 use redline::data::near::NearOptions;
 use redline::data::near_leak::NearLeakOptions;
 use redline::data::{DataRow, Need, write_json_lines};
+use redline::figures::funnel_of;
+use redline::plot::write_both;
 use serde_json::json;
 
 use crate::cli::FilterArgs;
@@ -46,11 +48,15 @@ pub fn run(args: &FilterArgs, json: bool) -> anyhow::Result<ExitCode> {
         ));
     }
     write_json_lines(&kept.iter().map(DataRow::written).collect::<Vec<_>>(), &args.out)?;
+    if let Some(stem) = &args.figure {
+        write_both(&funnel_of(&funnel), stem)?;
+    }
     if json {
         let leak = leak.map(|leak| json!({ "n_pairs": leak.n_pairs, "nearest": leak.histogram(20) }));
         output::json(&json!({
             "schema": "redline.filter.v1",
             "file": args.out,
+            "figure": args.figure,
             "n_unusable": n_left_out,
             "n_kept": kept.len(),
             "funnel": funnel.steps(),

@@ -175,16 +175,24 @@ fn split(args: &SplitArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (rows, report) = read_each(&args.file, rows::is_strict(), |line, fields| keyed(line, fields, &args.by))?;
     rows::say(&args.file, &report);
     let (keys, rows): (Vec<String>, Vec<Fields>) = rows.into_iter().unzip();
-    let parts = match args.near {
-        None => split_rows(&rows, &keys, &PartSizes::Shares(vec![1.0 - args.share, args.share]), args.seed)?,
-        Some(threshold) => near::split(&rows, &keys, threshold, args)?,
+    let (parts, nearest) = match args.near {
+        None => (split_rows(&rows, &keys, &PartSizes::Shares(vec![1.0 - args.share, args.share]), args.seed)?, None),
+        Some(threshold) => {
+            let split = near::split(&rows, &keys, threshold, args)?;
+            (split.parts, Some(split.nearest))
+        }
     };
     write_json_lines(&parts[0], &args.out)?;
     write_json_lines(&parts[1], &args.held_out)?;
     let written = [(&args.out, parts[0].len()), (&args.held_out, parts[1].len())];
     if json {
         let files = written.map(|(file, n_rows)| json!({ "file": file, "n_rows": n_rows }));
-        output::json(&json!({ "schema": "redline.split.v1", "files": files }))?;
+        let mut found = json!({ "schema": "redline.split.v1", "files": files });
+        if let Some(nearest) = nearest {
+            found["threshold"] = json!(args.near);
+            found["nearest"] = json!(nearest);
+        }
+        output::json(&found)?;
     } else {
         let say = |(file, n): &(&PathBuf, usize)| output::line(&format!("{}: {}", file.display(), rows_in_words(*n)));
         written.iter().try_for_each(say)?;

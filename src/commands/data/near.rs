@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use redline::data::clean::ComparedText;
 use redline::data::cluster_split::{ClusterSplit, split_by_cluster};
 use redline::data::near::{NearDuplicates, NearOptions, near_duplicates};
-use redline::data::near_leak::{LeakPair, NearLeakOptions, near_leak};
+use redline::data::near_leak::{LeakPair, NearLeakOptions, NearestHistogram, near_leak};
 use redline::data::{DataRow, Need, write_json_lines};
 use redline::model::qac::Fields;
 use serde_json::json;
@@ -20,6 +20,8 @@ use crate::{output, rows};
 const MOST_SHOWN: usize = 20;
 /// Characters of a text shown at most.
 const MOST_CHARACTERS: usize = 90;
+/// Bins of similarities to the nearest.
+const N_BINS: usize = 20;
 
 /// What is compared, by its name.
 pub fn compared(name: ComparedName) -> ComparedText {
@@ -70,8 +72,14 @@ fn shortened(text: &str) -> String {
     }
 }
 
+/// Rows of which those with similar keys stay together, and how near the keys of the held-out ones come to the others.
+pub struct NearSplit {
+    pub parts: Vec<Vec<Fields>>,
+    pub nearest: NearestHistogram,
+}
+
 /// Splits rows so that those with similar keys stay together.
-pub fn split(rows: &[Fields], keys: &[String], threshold: f64, args: &SplitArgs) -> anyhow::Result<Vec<Vec<Fields>>> {
+pub fn split(rows: &[Fields], keys: &[String], threshold: f64, args: &SplitArgs) -> anyhow::Result<NearSplit> {
     let options = NearOptions { threshold, ..NearOptions::default() };
     let near = near_duplicates(keys, &options, &mut Shown::default())?;
     output::note!(
@@ -80,7 +88,12 @@ pub fn split(rows: &[Fields], keys: &[String], threshold: f64, args: &SplitArgs)
         near.report.n_clusters
     );
     let ClusterSplit { train, held_out } = split_by_cluster(&near.clusters, args.share, args.seed)?;
-    Ok([train, held_out].map(|part| part.into_iter().map(|row| rows[row].clone()).collect()).into())
+    let keys_of = |part: &[usize]| part.iter().map(|&row| keys[row].as_str()).collect::<Vec<_>>();
+    // without runs of words: similarity alone is counted
+    let options = NearLeakOptions { n_gram: 0, ..NearLeakOptions::default() };
+    let found = near_leak(&keys_of(&train), &keys_of(&held_out), &options, &mut Shown::default())?;
+    let parts = [train, held_out].map(|part| part.into_iter().map(|row| rows[row].clone()).collect()).into();
+    Ok(NearSplit { parts, nearest: found.histogram(N_BINS) })
 }
 
 /// Fails when questions of the second file are in the first, or nearly so.
@@ -96,10 +109,11 @@ pub fn leak(args: &LeakArgs, json: bool) -> anyhow::Result<ExitCode> {
     if json {
         output::json(&json!({
             "schema": "redline.leak.v1",
+            "threshold": args.threshold,
             "n_pairs": found.n_pairs,
             "n_leaked": found.second.len(),
             "pairs": found.pairs.iter().map(pair).collect::<Vec<_>>(),
-            "nearest": found.histogram(20),
+            "nearest": found.histogram(N_BINS),
         }))?;
     } else {
         found.pairs.iter().take(MOST_SHOWN).try_for_each(|pair| output::line(&in_words(&a.rows, &b.rows, pair)))?;

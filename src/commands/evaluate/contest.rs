@@ -101,7 +101,7 @@ fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
                 None => records.rows,
             }
         }
-        (None, Some(known)) => systems::answers(args, known)?,
+        (None, Some(known)) => systems::answers(args, known, &args.judging.systems)?,
         (None, None) => return Err(hinted("there is nothing to judge", "give --data with --systems, or --answers")),
     };
     if let Some(stem) = &judging.score_shift {

@@ -2,9 +2,12 @@
 
 mod choices;
 mod contest;
+mod depth;
 mod preferences;
 mod shift;
+mod stacks;
 mod systems;
+mod turns;
 mod useless;
 
 use std::ops::ControlFlow;
@@ -46,6 +49,7 @@ struct EvaluatedRow<'a> {
 }
 
 pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
+    useless::refuse_coefficients(args)?;
     match (&args.judging.preferences, &args.data) {
         (Some(preferences), _) => {
             useless::refuse_for_preferences(args)?;
@@ -54,6 +58,13 @@ pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
         (None, Some(data)) if args.choices => {
             useless::refuse_for_choices(args)?;
             choices::run(args, data, json)?;
+        }
+        (None, Some(data)) if args.depth.is_some() || args.turns => {
+            useless::refuse_for_passes(args)?;
+            match args.depth {
+                Some(most_depth) => depth::run(args, data, most_depth, json)?,
+                None => turns::run(args, data, json)?,
+            }
         }
         (None, _) if !args.judging.judge.is_empty() => contest::run(args, json)?,
         (None, Some(data)) => {

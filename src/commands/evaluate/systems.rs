@@ -17,6 +17,7 @@ use crate::cli::EvaluateArgs;
 use crate::cli::judging::JudgeSpec;
 use crate::cli::systems::{SystemSpec, WriterSpec};
 use crate::cli::writes::ANSWERS;
+use crate::commands::evaluate::stacks;
 use crate::commands::serve::environment_key;
 use crate::failure::hinted;
 use crate::judges::score;
@@ -29,11 +30,10 @@ use crate::{interrupt, models, output};
 const ADAPTER: &str = "adapter_config.json";
 
 /// Rows that are answered.
-type Rows<'a> = [(usize, &'a Qac)];
+pub(super) type Rows<'a> = [(usize, &'a Qac)];
 
 /// What the systems answer; in the file of --out where there is one, which is continued.
-pub fn answers(args: &EvaluateArgs, known: &Known) -> anyhow::Result<Vec<AnswerRecord>> {
-    let systems = &args.judging.systems;
+pub fn answers(args: &EvaluateArgs, known: &Known, systems: &[SystemSpec]) -> anyhow::Result<Vec<AnswerRecord>> {
     if systems.is_empty() {
         return Err(hinted("--judge is given, and no systems", "give --systems upstream,aligner, or --answers FILE"));
     }
@@ -41,25 +41,30 @@ pub fn answers(args: &EvaluateArgs, known: &Known) -> anyhow::Result<Vec<AnswerR
         return Err(hinted("--systems names what a model is asked for, and no model", "give --writer MODEL"));
     }
     refuse_twice(systems)?;
-    let mut sheet = Sheet::open(args, known)?;
-    sheet.refuse_other_makers(args)?;
+    let systems = stacks::with_passes(systems);
+    let mut sheet = Sheet::open(args, known.triples.len())?;
+    sheet.refuse_other_makers(args, &systems)?;
     let triples = match &args.judging.upstream {
         None => known.triples.clone(),
         Some(upstream) => upstream_anew(args, upstream, &known.triples, &mut sheet)?,
     };
     sheet.keep_only(&triples)?;
-    for system in systems {
+    for system in &systems {
         let name = system.to_string();
         let open = sheet.open_rows(&triples, &name);
         if open.is_empty() {
             continue;
         }
         let made_by = made_by(args, system)?;
+        let before = stacks::before(&sheet.answers, system);
         let keep = &mut |record| sheet.keep(AnswerRecord { made_by: made_by.clone(), ..record });
         match system {
             SystemSpec::Upstream => {
                 let is_open = |record: &AnswerRecord| open.iter().any(|(row, _)| *row == record.row);
                 upstream_answers(&triples).into_iter().filter(is_open).try_for_each(keep)?;
+            }
+            SystemSpec::Stack(depth, coefficient) => {
+                stacks::answer(args, (*depth, *coefficient), &open, &before, keep)?;
             }
             system if system.is_aligner() => by_aligner(args, known, system, &open, keep)?,
             system => by_writer(args, known, system, &open, keep)?,
@@ -70,17 +75,18 @@ pub fn answers(args: &EvaluateArgs, known: &Known) -> anyhow::Result<Vec<AnswerR
 }
 
 /// The answers so far, and the file that they are kept in.
-struct Sheet<'a> {
+pub(super) struct Sheet<'a> {
     path: Option<&'a Path>,
     log: Option<RecordLog<AnswerRecord>>,
-    answers: Vec<AnswerRecord>,
+    pub(super) answers: Vec<AnswerRecord>,
     n_read: usize,
     /// Rows that the upstream model gave no answer to.
     unanswered: BTreeSet<usize>,
 }
 
 impl<'a> Sheet<'a> {
-    fn open(args: &'a EvaluateArgs, known: &Known) -> anyhow::Result<Self> {
+    /// The answers of the first so many rows in the file of --out.
+    pub(super) fn open(args: &'a EvaluateArgs, n_rows: usize) -> anyhow::Result<Self> {
         let mut sheet =
             Self { path: args.out.as_deref(), log: None, answers: Vec::new(), n_read: 0, unanswered: BTreeSet::new() };
         if let Some(path) = sheet.path {
@@ -88,32 +94,35 @@ impl<'a> Sheet<'a> {
             let (log, records) = RecordLog::<AnswerRecord>::open(path).map_err(Error::from)?;
             records.note(path).into_iter().for_each(|note| output::note!("{note}"));
             sheet.n_read = records.rows.len();
-            sheet.answers = records.rows.into_iter().filter(|record| record.row < known.triples.len()).collect();
+            sheet.answers = records.rows.into_iter().filter(|record| record.row < n_rows).collect();
             sheet.log = Some(log);
         }
         Ok(sheet)
     }
 
     /// Refuses outputs of a system that was another one then: of another model, vector or limit.
-    fn refuse_other_makers(&self, args: &EvaluateArgs) -> anyhow::Result<()> {
-        let Some(path) = self.path else { return Ok(()) };
+    fn refuse_other_makers(&self, args: &EvaluateArgs, systems: &[SystemSpec]) -> anyhow::Result<()> {
         let upstream = args.judging.upstream.as_ref().map(|_| SystemSpec::Upstream);
-        for system in args.judging.systems.iter().chain(&upstream) {
-            let (name, now) = (system.to_string(), made_by(args, system)?);
-            let other =
-                |record: &&AnswerRecord| record.name() == name && !record.made_by.is_empty() && record.made_by != now;
-            if let Some(record) = self.answers.iter().find(other) {
-                return Err(hinted(
-                    format!("{}: `{name}` was made by {}, and is now {now}", path.display(), record.made_by),
-                    "give another --out, or the same models and settings",
-                ));
-            }
+        let mut all = systems.iter().chain(&upstream);
+        all.try_for_each(|system| self.refuse_other_maker(&system.to_string(), &made_by(args, system)?))
+    }
+
+    /// The same of one system, which is `now` made by this.
+    pub(super) fn refuse_other_maker(&self, name: &str, now: &str) -> anyhow::Result<()> {
+        let Some(path) = self.path else { return Ok(()) };
+        let is_other =
+            |record: &&AnswerRecord| record.name() == name && !record.made_by.is_empty() && record.made_by != now;
+        match self.answers.iter().find(is_other) {
+            None => Ok(()),
+            Some(record) => Err(hinted(
+                format!("{}: `{name}` was made by {}, and is now {now}", path.display(), record.made_by),
+                "give another --out, or the same models and settings",
+            )),
         }
-        Ok(())
     }
 
     /// Refuses answers to other rows, and says how many are used.
-    fn keep_only(&mut self, triples: &[Qac]) -> anyhow::Result<()> {
+    pub(super) fn keep_only(&mut self, triples: &[Qac]) -> anyhow::Result<()> {
         let Some(path) = self.path else { return Ok(()) };
         let n_read = self.n_read;
         self.answers = of_rows(path, std::mem::take(&mut self.answers), triples)?;
@@ -133,7 +142,7 @@ impl<'a> Sheet<'a> {
     }
 
     /// The rows that a system has not answered.
-    fn open_rows<'q>(&self, triples: &'q [Qac], name: &str) -> Vec<(usize, &'q Qac)> {
+    pub(super) fn open_rows<'q>(&self, triples: &'q [Qac], name: &str) -> Vec<(usize, &'q Qac)> {
         let there: BTreeSet<usize> =
             self.answers.iter().filter(|record| record.name() == name).map(|record| record.row).collect();
         let is_open = |(row, _): &(usize, &Qac)| !there.contains(row) && !self.unanswered.contains(row);
@@ -141,7 +150,7 @@ impl<'a> Sheet<'a> {
     }
 
     /// Says which systems have outputs without text, which are judged like others.
-    fn note_empty(&self) {
+    pub(super) fn note_empty(&self) {
         let mut empty: BTreeMap<String, usize> = BTreeMap::new();
         for record in self.answers.iter().filter(|record| record.output.trim().is_empty()) {
             *empty.entry(record.name()).or_default() += 1;
@@ -149,7 +158,7 @@ impl<'a> Sheet<'a> {
         empty.iter().for_each(|(name, n)| output::note!("{name}: {n} outputs are empty, and judged as they are"));
     }
 
-    fn keep(&mut self, record: AnswerRecord) -> redline::lab::Result<()> {
+    pub(super) fn keep(&mut self, record: AnswerRecord) -> redline::lab::Result<()> {
         self.log.as_mut().map_or(Ok(0), |log| log.append(&record)).map_err(Error::from)?;
         self.answers.push(record);
         Ok(())
@@ -168,7 +177,7 @@ fn refuse_twice(systems: &[SystemSpec]) -> anyhow::Result<()> {
 }
 
 /// What a system's outputs depend on, in words: models, vectors, limits, who chooses. Models that are named are looked for.
-fn made_by(args: &EvaluateArgs, system: &SystemSpec) -> anyhow::Result<String> {
+pub(super) fn made_by(args: &EvaluateArgs, system: &SystemSpec) -> anyhow::Result<String> {
     let judging = &args.judging;
     let writer = |spec: &WriterSpec| match spec {
         WriterSpec::Local(path) if !path.exists() => {
@@ -199,7 +208,7 @@ fn made_by(args: &EvaluateArgs, system: &SystemSpec) -> anyhow::Result<String> {
             let model = args.model.model.as_ref().map_or_else(|| "embedded".into(), |path| path.display().to_string());
             let adapter = args.model.adapter.iter().map(|path| format!(" with {}", path.display()));
             let template = args.model.template.iter().map(|name| format!(", template {name}"));
-            let steered = matches!(aligner, SystemSpec::Aligner(Some(_))).then(|| steered_by(args)).transpose()?;
+            let steered = aligner.coefficient().is_some().then(|| steered_by(args)).transpose()?;
             let drawn = matches!(aligner, SystemSpec::BestOf(_)).then(drawn);
             let parts = adapter.chain(template).chain(steered).chain(drawn);
             format!("{model}{} ({most} tokens)", parts.collect::<String>())
@@ -397,10 +406,10 @@ fn local_model(args: &EvaluateArgs, path: &Path) -> anyhow::Result<Model> {
     Ok(Model::load_with_adapter(base, &adapter)?)
 }
 
-fn aligner(args: &EvaluateArgs, coefficient: Option<f32>) -> anyhow::Result<Corrector> {
+pub(super) fn aligner(args: &EvaluateArgs, coefficient: Option<f32>) -> anyhow::Result<Corrector> {
     let steering = args.steering.steering()?;
     if coefficient.is_some_and(|coefficient| coefficient != 0.0) && steering.is_none() {
-        return Err(hinted("aligner@COEFFICIENT is given, and no vector", "give --vector or --profile"));
+        return Err(hinted("a coefficient is given, and no vector", "give --vector or --profile"));
     }
     let options = CorrectorOptions {
         steering: steering.filter(|_| coefficient.is_some()),

@@ -16,6 +16,29 @@ pub fn refuse_without_judges(args: &EvaluateArgs) -> anyhow::Result<()> {
     }
 }
 
+/// Coefficients of nothing.
+pub fn refuse_coefficients(args: &EvaluateArgs) -> anyhow::Result<()> {
+    let is_idle = args.coefficients.is_some() && args.depth.is_none() && !args.turns;
+    refuse_useless(&[(is_idle, "--coefficients")], "without --depth or --turns")
+}
+
+/// Where the Aligner passes over its own texts, or over conversations.
+pub fn refuse_for_passes(args: &EvaluateArgs) -> anyhow::Result<()> {
+    let options = [
+        (args.domain.is_some(), "--domain"),
+        (!args.judging.systems.is_empty(), "--systems"),
+        (args.judging.score_shift.is_some(), "--score-shift"),
+        (args.judging.judgements.is_some(), "--judgements"),
+    ];
+    refuse_useless(&options, "beside --depth or --turns")?;
+    match args.steering.steering()? {
+        Some(_) if args.coefficients.is_none() => {
+            Err(hinted("a vector is given, and no coefficient", "give --coefficients, or leave the vector out"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Where a model chooses.
 pub fn refuse_for_choices(args: &EvaluateArgs) -> anyhow::Result<()> {
     let is_steered = args.steering.steering()?.is_some();
@@ -97,11 +120,11 @@ pub fn refuse_for_systems(args: &EvaluateArgs) -> anyhow::Result<()> {
     if judging.answers.is_some() {
         refuse_useless(&[(args.out.is_some(), "--out")], "beside --answers")?;
     }
-    let is_steered = |system: &SystemSpec| matches!(system, SystemSpec::Aligner(Some(_)));
+    let is_steered = |system: &SystemSpec| system.coefficient().is_some();
     match args.steering.steering()? {
         Some(_) if !judging.systems.iter().any(is_steered) => Err(hinted(
             "a vector is given, and no system is steered by it",
-            "add aligner@COEFFICIENT to --systems, or leave the vector out",
+            "add aligner@COEFFICIENT or stack-N@COEFFICIENT to --systems, or leave the vector out",
         )),
         _ => Ok(()),
     }

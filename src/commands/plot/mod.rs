@@ -1,6 +1,7 @@
 //! `redline plot`: numbers that lie in a file, as pictures or as text.
 
 mod pictures;
+mod schemas;
 mod source;
 
 use std::path::{Path, PathBuf};

@@ -9,7 +9,8 @@ use redline::figures::{
 };
 use redline::plot::ascii::{self, AsciiOptions, LineChart};
 use redline::plot::{
-    Curves, Heatmap, HeatmapColors, PictureOptions, PlotError, Profile, SlopePlot, SweepPlot, write_pictures,
+    Bands, Curves, FunnelPlot, Heatmap, HeatmapColors, Histogram, Ladder, PictureOptions, PlotError, Profile, RocPlot,
+    SlopePlot, SweepPlot, Trails, write_pictures,
 };
 use redline::probe::LatScan;
 use redline::steer::{BootstrapOptions, CORRECTION, SweepRow};
@@ -24,16 +25,23 @@ pub struct Picture {
     drawn: Drawn,
 }
 
-enum Drawn {
+/// A plot of any kind.
+pub enum Drawn {
     Heatmap(Box<Heatmap>),
     Profile(Profile),
     Sweep(Box<SweepPlot>),
     Slopes(SlopePlot),
     Curves(Curves),
+    Bands(Bands),
+    Trails(Trails),
+    Ladder(Ladder),
+    Funnel(FunnelPlot),
+    Histogram(Histogram),
+    Roc(RocPlot),
 }
 
 impl Picture {
-    fn new(name: impl Into<String>, drawn: Drawn) -> Self {
+    pub fn new(name: impl Into<String>, drawn: Drawn) -> Self {
         Self { name: name.into(), drawn }
     }
 
@@ -45,6 +53,12 @@ impl Picture {
             Drawn::Sweep(plot) => write_pictures(plot.as_ref(), name, options),
             Drawn::Slopes(plot) => write_pictures(plot, name, options),
             Drawn::Curves(plot) => write_pictures(plot, name, options),
+            Drawn::Bands(plot) => write_pictures(plot, name, options),
+            Drawn::Trails(plot) => write_pictures(plot, name, options),
+            Drawn::Ladder(plot) => write_pictures(plot, name, options),
+            Drawn::Funnel(plot) => write_pictures(plot, name, options),
+            Drawn::Histogram(plot) => write_pictures(plot, name, options),
+            Drawn::Roc(plot) => write_pictures(plot, name, options),
         }
     }
 
@@ -55,6 +69,12 @@ impl Picture {
             Drawn::Profile(plot) => ascii::line_chart(&LineChart::from(plot), options),
             Drawn::Sweep(plot) => ascii::line_chart(&LineChart::from(plot.as_ref()), options),
             Drawn::Slopes(plot) => ascii::slopes(plot, options),
+            Drawn::Bands(plot) => ascii::bands(plot, options),
+            Drawn::Trails(plot) => ascii::trails(plot, options),
+            Drawn::Ladder(plot) => ascii::ladder(plot, options),
+            Drawn::Funnel(plot) => ascii::funnel(plot, options),
+            Drawn::Histogram(plot) => ascii::histogram(plot, options),
+            Drawn::Roc(plot) => ascii::roc(plot, options),
             Drawn::Curves(plot) => {
                 let panel = |panel| ascii::line_chart(&LineChart::of_panel(panel, &plot.x_label), options);
                 Ok(plot.panels.iter().map(panel).collect::<Result<Vec<_>, _>>()?.join("\n"))
@@ -87,6 +107,7 @@ pub fn of(args: &PlotArgs, source: Source, other: Option<Source>) -> anyhow::Res
                 "give one file",
             ));
         }
+        (Source::Result(result), None) => result.pictures()?,
         (Source::Layers(layers), None) => vec![Picture::new("", Drawn::Profile(layer_profile(&layers)))],
         (Source::Places(places), None) => vec![at_place(args, &places)?],
         (Source::Sweep(unit, rows), None) => sweep(args, &unit, &rows)?,

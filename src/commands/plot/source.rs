@@ -12,6 +12,7 @@ use redline::steer::{SweepRow, read_sweep};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::schemas::NamedResult;
 use crate::failure::hinted;
 
 /// Most bytes of a file of numbers.
@@ -31,6 +32,8 @@ pub enum Source {
     Directions(BTreeMap<usize, Vec<f32>>),
     /// A training log.
     Training(Vec<StepRecord>, Vec<EvaluationRecord>),
+    /// A result that its schema names.
+    Result(Box<NamedResult>),
 }
 
 impl Source {
@@ -60,6 +63,7 @@ impl Source {
             Self::Sweep(..) => "sweep",
             Self::Directions(_) => "directions",
             Self::Training(..) => "training",
+            Self::Result(result) => result.kind(),
         }
     }
 
@@ -79,6 +83,9 @@ impl Source {
                 }
             }
             return Ok(Self::Training(steps, evaluations));
+        }
+        if let Some(result) = NamedResult::of_lines(path, text, first)? {
+            return Ok(Self::Result(Box::new(result)));
         }
         if has("tokens") && has("z") {
             return Ok(Self::Scans(parsed(path, text)?));
@@ -106,13 +113,16 @@ impl Source {
                 let layers = serde_json::from_value(document["layers"].take()).map_err(malformed)?;
                 Ok(Self::Layers(layers))
             }
-            _ => Err(unknown(path)),
+            _ => match NamedResult::of_document(path, document)? {
+                Some(result) => Ok(Self::Result(Box::new(result))),
+                None => Err(unknown(path)),
+            },
         }
     }
 }
 
 /// The lines of a file; a last one without line break is what a kill left, and no line.
-fn parsed<T: DeserializeOwned>(path: &Path, text: &str) -> anyhow::Result<Vec<T>> {
+pub(super) fn parsed<T: DeserializeOwned>(path: &Path, text: &str) -> anyhow::Result<Vec<T>> {
     let mut values = Vec::new();
     for (number, line) in text.split_inclusive('\n').enumerate() {
         match serde_json::from_str(line) {
@@ -130,6 +140,6 @@ fn parsed<T: DeserializeOwned>(path: &Path, text: &str) -> anyhow::Result<Vec<T>
 fn unknown(path: &Path) -> anyhow::Error {
     hinted(
         format!("{}: not numbers that can be drawn", path.display()),
-        "give scans, layers, a sweep, a vector or a training log; `redline plot --help` says which files hold them",
+        "give scans, layers, a sweep, a vector, a training log or a result that has a figure; `redline plot --help` says which files hold them",
     )
 }

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::samples;
+use super::{column, samples};
 use crate::plot::{Heatmap, PictureOptions, Plot, PlotError, is_ours, write_both, write_pictures};
 
 fn write<P: Plot>(plot: &P, path: &Path) -> Result<(), PlotError> {
@@ -47,6 +47,14 @@ fn every_plot_is_written_in_both_formats() {
     assert_drawn(&samples::sweep(&[-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0]), "sweep9");
     assert_drawn(&samples::slopes(), "slopes");
     assert_drawn(&samples::curves(), "curves");
+    assert_drawn(&column::depth(), "depth");
+    assert_drawn(&column::by_instruction(), "by_instruction");
+    assert_drawn(&column::rounds(), "rounds");
+    assert_drawn(&column::forgetting(), "forgetting");
+    assert_drawn(&column::ladder(), "ladder");
+    assert_drawn(&crate::figures::roc_plot(&column::roc_curve()).unwrap(), "roc");
+    assert_drawn(&column::funnel(), "funnel");
+    assert_drawn(&column::nearest(), "nearest");
 }
 
 #[test]

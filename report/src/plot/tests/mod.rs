@@ -2,6 +2,7 @@
 //!
 //! Set `REDLINE_PLOT_GALLERY` to a folder to keep the pictures that the tests draw.
 
+mod column;
 mod files;
 mod samples;
 mod score_shift;

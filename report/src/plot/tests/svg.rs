@@ -2,7 +2,7 @@ use super::samples::{self, estimate};
 use crate::plot::{Control, Heatmap, Plot, PlotError, SweepPlot, svg_string};
 
 /// The texts of an SVG document with the row they stand at.
-fn texts(svg: &str) -> Vec<(f64, String)> {
+pub(super) fn texts(svg: &str) -> Vec<(f64, String)> {
     let row = |tag: &str| -> f64 {
         let start = tag.find(" y=\"").unwrap() + 4;
         tag[start..].split('"').next().unwrap().parse().unwrap()
