@@ -13,7 +13,7 @@ use super::command;
 use crate::models::model_folders;
 
 /// Options that name what is written: verb and name. Every other option that takes a path names what is read.
-pub const OUTPUTS: [(&str, &str); 25] = [
+pub const OUTPUTS: [(&str, &str); 27] = [
     ("reproduce", "out"),
     ("scan", "out"),
     ("scan", "report"),
@@ -38,6 +38,8 @@ pub const OUTPUTS: [(&str, &str); 25] = [
     ("check", "domain_out"),
     ("data", "out"),
     ("data", "held_out"),
+    ("data", "binarise"),
+    ("data", "triples"),
     ("man", "out"),
 ];
 

@@ -13,7 +13,7 @@ use crate::cli::writes::{self, plotted};
 use crate::cli::{self, Command};
 
 /// A line a verb: words that begin with `IN/` are read, with `OUT/` are written.
-const LINES: [&str; 34] = [
+const LINES: [&str; 36] = [
     "reproduce --model IN/model --adapter IN/adapter --data IN/triples.jsonl --template IN/template.txt --out OUT/report",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --row 0 --row 2 --out OUT/scans",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --out OUT/scans --report OUT/scans.html",
@@ -44,6 +44,8 @@ const LINES: [&str; 34] = [
     "data filter IN/rows.jsonl --leak-to IN/valid.jsonl --out OUT/rows.jsonl",
     "evaluate --data IN/rows.jsonl --systems upstream,prompt,sft=IN/other --writer IN/model.gguf --judge flaws --out OUT/answers.jsonl",
     "train --objective grpo --reward reward=IN/other --model IN/model --data IN/rows.jsonl --out OUT/run",
+    "data annotate IN/rows.jsonl --kind aspects --model http://localhost:1/v1#m --not-in IN/valid.jsonl --out OUT/rated.jsonl --binarise OUT/pairs.jsonl",
+    "data annotate IN/rows.jsonl --kind correction --model IN/model.gguf --out OUT/corrected.jsonl --triples OUT/triples.jsonl",
     "data corrupt IN/rows.jsonl --out OUT/rows.jsonl",
     "data scramble IN/rows.jsonl --out OUT/rows.jsonl",
     "data split IN/rows.jsonl --out OUT/a.jsonl --held-out OUT/b.jsonl",
@@ -104,7 +106,7 @@ const INPUTS: [(&str, &[&str]); 18] = [
             "upstream",
         ],
     ),
-    ("data", &["file", "a", "b", "leak_to"]),
+    ("data", &["file", "a", "b", "leak_to", "not_in", "model"]),
 ];
 /// The same of the verbs that train.
 const TRAIN_INPUTS: [&str; 9] =

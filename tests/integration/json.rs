@@ -12,7 +12,7 @@ use crate::program::{golden, repository, run, succeed};
 type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// In an order in which later ones find the files of earlier ones.
-const CASES: [Case; 30] = [
+const CASES: [Case; 31] = [
     (
         "data synth",
         "--rows 40 --seed 3 --out synth.jsonl",
@@ -36,6 +36,23 @@ const CASES: [Case; 30] = [
         "synth.jsonl --to preferences --out pairs.jsonl",
         "redline.convert.v1",
         &["file", "to", "n_rows", "formats", "report"],
+    ),
+    (
+        "data annotate",
+        "synth.jsonl --kind aspects --model http://localhost:1/v1#m --estimate --out annotated.jsonl",
+        "redline.annotate.v1",
+        &[
+            "file",
+            "kind",
+            "model",
+            "template",
+            "n_questions",
+            "n_repeated",
+            "refused",
+            "estimate",
+            "estimated_cost",
+            "run",
+        ],
     ),
     (
         "ratio",
