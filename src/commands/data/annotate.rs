@@ -28,7 +28,7 @@ const SERVER_BATCH: usize = 256;
 
 /// Who is asked.
 enum Asked {
-    Local(LocalWriter),
+    Local(Box<LocalWriter>),
     Server(ServerWriter),
 }
 
@@ -62,7 +62,7 @@ pub fn run(args: &AnnotateArgs, json: bool) -> anyhow::Result<std::process::Exit
     say_estimate(&estimate, prices);
     // a model on this machine is loaded only to be asked
     if let (WriterSpec::Local(path), false) = (&args.model, open.is_empty()) {
-        asked = Some(Asked::Local(LocalWriter::new(models::load_model(path)?, interrupt::check)?));
+        asked = Some(Asked::Local(Box::new(LocalWriter::new(models::load_model(path)?, interrupt::check)?)));
     }
     let annotated = ask(args, &mut asked, &mut log, &plan, &requests, prices)?;
     let server = asked.as_ref().and_then(Asked::server);
@@ -95,7 +95,7 @@ fn ask(
 impl Asked {
     fn writer(&mut self) -> &mut dyn Writer {
         match self {
-            Self::Local(writer) => writer,
+            Self::Local(writer) => &mut **writer,
             Self::Server(writer) => writer,
         }
     }
@@ -175,7 +175,7 @@ fn server(args: &AnnotateArgs, prices: Option<Prices>) -> anyhow::Result<Option<
         prices,
         ..default
     };
-    let writer = ServerWriter::new(url, model, key.as_deref(), options).map_err(Error::from)?;
+    let writer = ServerWriter::new(url, model, key.as_deref(), options)?;
     Ok(Some(Asked::Server(writer.with_check(|| interrupt::check().map_err(JudgeError::from)))))
 }
 
