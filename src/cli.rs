@@ -1,5 +1,6 @@
 //! Command line: what users type, typed. Values that need the model are resolved later.
 
+pub mod annotate;
 pub mod bench;
 pub mod compare;
 pub mod completions;
@@ -39,6 +40,7 @@ use std::path::PathBuf;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use redline::model::MatmulPrecision;
 
+pub use annotate::AnnotateArgs;
 pub use bench::BenchArgs;
 pub use compare::CompareArgs;
 pub use correct::CorrectArgs;

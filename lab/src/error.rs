@@ -5,6 +5,7 @@ use crate::baseline::BaselineError;
 use crate::choices::ChoiceError;
 use crate::contest::ContestError;
 use crate::data::DataError;
+use crate::data::annotate::AnnotateError;
 use crate::judge::JudgeError;
 use crate::profile::ProfileError;
 use crate::quality::QualityError;
@@ -54,6 +55,9 @@ pub enum Error {
     /// A baseline cannot be run.
     #[error(transparent)]
     Baseline(Box<BaselineError>),
+    /// Rows cannot be annotated.
+    #[error(transparent)]
+    Annotate(Box<AnnotateError>),
     /// Choices cannot be read or measured.
     #[cfg(feature = "tables")]
     #[error(transparent)]
@@ -87,6 +91,7 @@ impl Error {
             Self::Contest(error) => error.hint().map(str::to_owned),
             Self::WinRate(error) => error.hint().map(str::to_owned),
             Self::Baseline(error) => error.hint().map(str::to_owned),
+            Self::Annotate(error) => error.hint().map(str::to_owned),
             #[cfg(feature = "tables")]
             Self::Choice(error) => error.hint().map(str::to_owned),
         }
@@ -138,6 +143,12 @@ impl From<WinRateError> for Error {
 impl From<BaselineError> for Error {
     fn from(error: BaselineError) -> Self {
         Self::Baseline(Box::new(error))
+    }
+}
+
+impl From<AnnotateError> for Error {
+    fn from(error: AnnotateError) -> Self {
+        Self::Annotate(Box::new(error))
     }
 }
 

@@ -30,6 +30,8 @@ pub enum DataCommand {
     Split(SplitArgs),
     /// Fail when two files share a question
     Leak(LeakArgs),
+    /// Have answers rated by aspects, or corrected, by a language model; what is there is not asked again
+    Annotate(Box<super::annotate::AnnotateArgs>),
 }
 
 #[derive(Args)]

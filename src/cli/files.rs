@@ -39,6 +39,8 @@ pub const OUTPUTS: [(&str, &str); 26] = [
     ("data", "out"),
     ("data", "held_out"),
     ("data", "figure"),
+    ("data", "binarise"),
+    ("data", "triples"),
     ("man", "out"),
 ];
 

@@ -28,6 +28,12 @@ const EVALUATED: Kind = Kind::LinesWith(&["question", "answer", "correction", "o
 pub const ANSWERS: Kind = Kind::Lines("redline.answers.v1");
 /// Kind of what judges said.
 pub const JUDGEMENTS: Kind = Kind::Lines("redline.judgement.v1");
+/// Kind of what a model said about answers.
+pub const ANNOTATIONS: Kind = Kind::Lines("redline.annotation.v1");
+/// Kind of preferences made of annotations.
+const PREFERENCES: Kind = Kind::Lines("redline.preference.v1");
+/// Kind of triples made of annotations.
+const ANNOTATED: Kind = Kind::LinesWith(&["question", "answer", "correction", "corrected_by"]);
 
 /// What a command reads and writes.
 ///
@@ -235,6 +241,11 @@ fn data(command: &DataCommand) -> (Vec<Output>, super::files::ForceArgs) {
             let stems = args.figure.iter().map(|stem| Output { path: stem.clone(), form: Form::Stem });
             let pictures = args.figure.iter().flat_map(|stem| Output::pictures(stem));
             (std::iter::once(rows(&args.out)).chain(stems).chain(pictures).collect(), args.force)
+        }
+        DataCommand::Annotate(args) => {
+            let log = std::iter::once(log(&args.out, ANNOTATIONS));
+            let results = optional(&args.binarise, PREFERENCES).into_iter().chain(optional(&args.triples, ANNOTATED));
+            (log.chain(results).collect(), args.force)
         }
         DataCommand::Leak(_) => (Vec::new(), super::files::ForceArgs::default()),
     }

@@ -47,6 +47,8 @@ const LINES: [&str; 37] = [
     "evaluate --model IN/model --data IN/rows.jsonl --turns --out OUT/answers.jsonl",
     "evaluate --data IN/rows.jsonl --systems upstream,prompt,sft=IN/other --writer IN/model.gguf --judge flaws --out OUT/answers.jsonl",
     "train --objective grpo --reward reward=IN/other --model IN/model --data IN/rows.jsonl --out OUT/run",
+    "data annotate IN/rows.jsonl --kind aspects --model http://localhost:1/v1#m --not-in IN/valid.jsonl --out OUT/rated.jsonl --binarise OUT/pairs.jsonl",
+    "data annotate IN/rows.jsonl --kind correction --model IN/model.gguf --out OUT/corrected.jsonl --triples OUT/triples.jsonl",
     "data corrupt IN/rows.jsonl --out OUT/rows.jsonl",
     "data scramble IN/rows.jsonl --out OUT/rows.jsonl",
     "data split IN/rows.jsonl --out OUT/a.jsonl --held-out OUT/b.jsonl",
@@ -107,7 +109,7 @@ const INPUTS: [(&str, &[&str]); 18] = [
             "upstream",
         ],
     ),
-    ("data", &["file", "a", "b", "leak_to"]),
+    ("data", &["file", "a", "b", "leak_to", "not_in", "model"]),
 ];
 /// The same of the verbs that train.
 const TRAIN_INPUTS: [&str; 9] =

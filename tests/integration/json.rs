@@ -38,6 +38,23 @@ const CASES: [Case; 32] = [
         &["file", "to", "n_rows", "formats", "report"],
     ),
     (
+        "data annotate",
+        "synth.jsonl --kind aspects --model http://localhost:1/v1#m --estimate --out annotated.jsonl",
+        "redline.annotate.v1",
+        &[
+            "file",
+            "kind",
+            "model",
+            "template",
+            "n_questions",
+            "n_repeated",
+            "refused",
+            "estimate",
+            "estimated_cost",
+            "run",
+        ],
+    ),
+    (
         "ratio",
         "triples.jsonl",
         "redline.ratio.v1",

@@ -4,6 +4,7 @@
 //! hold (the data files, SmolLM2) say so loudly on standard error when it is absent.
 #![allow(clippy::unwrap_used)]
 
+mod annotate;
 mod bad_input;
 mod baselines;
 mod bench;

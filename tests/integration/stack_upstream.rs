@@ -14,10 +14,10 @@ use crate::program::{Ran, lines, repository, run};
 const FLAWED: &str = "You are a complete fool. The capital of France is Paris.";
 
 /// What a server says: status, further headers, body.
-type Reply = (u16, &'static str, String);
+pub type Reply = (u16, &'static str, String);
 
 /// A server that answers the text of the last message with what `script` makes of it and of how often it was asked before.
-fn serve(script: impl Fn(&str, usize) -> Reply + Send + Sync + 'static) -> SocketAddr {
+pub fn serve(script: impl Fn(&str, usize) -> Reply + Send + Sync + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (script, n_asked) = (Arc::new(script), Arc::new(AtomicUsize::new(0)));
@@ -62,7 +62,7 @@ fn said(message: Value) -> Reply {
     (200, "", json!({ "choices": [choice] }).to_string())
 }
 
-fn error(status: u16, message: &str) -> Reply {
+pub fn error(status: u16, message: &str) -> Reply {
     (status, "", json!({ "error": { "message": message } }).to_string())
 }
 

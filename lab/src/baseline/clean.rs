@@ -33,17 +33,17 @@ const PROSE: [&str; 8] = ["", "text", "txt", "plaintext", "plain", "markdown", "
 const QUOTES: [(char, char); 5] = [('"', '"'), ('“', '”'), ('„', '“'), ('«', '»'), ('「', '」')];
 
 /// A pattern of this module's own.
-pub(super) fn pattern(text: &str) -> Regex {
+pub(crate) fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("the patterns of baselines are well formed")
 }
 
 /// A reply without reasoning and without white space around it: a model's own answer, or what it says of one.
-pub(super) fn said(reply: &str) -> String {
+pub(crate) fn said(reply: &str) -> String {
     Plan::unchanged(reply, Reasoning::Drop).answer.trim().to_owned()
 }
 
 /// The answer in a reply: what is [`said`], without a line that only says that the answer follows, fences and quotation marks around it.
-pub(super) fn cleaned(reply: &str, before: &str) -> String {
+pub(crate) fn cleaned(reply: &str, before: &str) -> String {
     let said = said(reply);
     let before = before.trim();
     let mut text = said.as_str();

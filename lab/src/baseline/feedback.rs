@@ -8,10 +8,10 @@ use super::clean::pattern;
 use super::words::TRAITS;
 
 /// Highest score of a trait.
-pub(super) const TOP_SCORE: u32 = 5;
+pub(crate) const TOP_SCORE: u32 = 5;
 
 /// What may stand around a name or a number: white space, and marks of lists, tables and emphasis.
-const MARKS: &str = r"[\s*_`#>|+\-–—]*";
+pub(crate) const MARKS: &str = r"[\s*_`#>|+\-–—]*";
 
 /// A line with a trait and what follows its name; the trait is the place of the group.
 static SCORES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
@@ -58,7 +58,7 @@ fn last<'a>(pattern: &Regex, text: &'a str) -> Option<&'a str> {
 }
 
 /// The score at the start of a text: `4`, `4/5`, `4 out of 5`, and not `4.5`, `1-5`, `4 or 5`, `4/10`, `7`.
-fn score(text: &str) -> Option<u32> {
+pub(crate) fn score(text: &str) -> Option<u32> {
     let end = text.find(|symbol: char| !symbol.is_ascii_digit()).unwrap_or(text.len());
     let (number, rest) = text.split_at(end);
     if let Some(whole) = OUT_OF.captures(rest) {

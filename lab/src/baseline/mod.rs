@@ -41,4 +41,8 @@ pub use error::BaselineError;
 pub use local::LocalWriter;
 pub use protocol::{Protocol, Strictness};
 pub use run::{BaselineOptions, BaselineRun};
-pub use writer::{Conversation, WriteHow, Writer, Written};
+pub use writer::{Conversation, KeepReply, WriteHow, Writer, Written};
+
+pub(crate) use clean::{cleaned, pattern, said};
+pub(crate) use feedback::{MARKS, TOP_SCORE, score};
+pub(crate) use requests::{fenced, prompt};

@@ -17,7 +17,7 @@ pub(super) fn answer(question: &str) -> Conversation {
 }
 
 /// The corrected answer in one request.
-pub(super) fn prompt(strictness: Strictness, question: &str, answer: &str) -> Conversation {
+pub(crate) fn prompt(strictness: Strictness, question: &str, answer: &str) -> Conversation {
     let task = match strictness {
         Strictness::Plain => words::PROMPT,
         Strictness::Copy => words::PROMPT_COPY,
@@ -62,14 +62,19 @@ fn said(mut so_far: Conversation, reply: &str, next: String) -> Conversation {
 
 /// What is shown or to be done, the question and the answer, and what is to be done then.
 fn shown(before: &str, question: &str, answer: &str, after: &str) -> String {
-    let longest = longest_run(question).max(longest_run(answer));
+    let sections = fenced(&[(words::QUESTION, question), (words::ANSWER, answer)]);
+    format!("{before} {}\n\n{sections}\n\n{after}", words::MATERIAL)
+}
+
+/// Texts under their titles, each between fences that no text can close.
+pub(crate) fn fenced(sections: &[(impl AsRef<str>, &str)]) -> String {
+    let longest = sections.iter().map(|(_, text)| longest_run(text)).max().unwrap_or_default();
     let fence = "`".repeat((longest + 1).max(FENCE));
-    let section = |title: &str, text: &str| {
+    let section = |(title, text): &(_, &str)| {
         let end = if text.ends_with('\n') { "" } else { "\n" };
-        format!("{title}:\n{fence}\n{text}{end}{fence}")
+        format!("{}:\n{fence}\n{text}{end}{fence}", AsRef::<str>::as_ref(title))
     };
-    let (question, answer) = (section(words::QUESTION, question), section(words::ANSWER, answer));
-    format!("{before} {}\n\n{question}\n\n{answer}\n\n{after}", words::MATERIAL)
+    sections.iter().map(section).collect::<Vec<_>>().join("\n\n")
 }
 
 #[cfg(test)]

@@ -57,7 +57,18 @@ pub trait Writer {
     /// # Errors
     /// Whatever ends the work for all of them.
     fn write(&mut self, asked: &[Conversation], how: &WriteHow) -> Result<Vec<std::result::Result<Written, String>>>;
+
+    /// The same, and `keep` is handed each reply with its place as soon as it is there, in any order: what came before an error is kept.
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write), and what `keep` says, which ends the work.
+    fn write_each(&mut self, asked: &[Conversation], how: &WriteHow, keep: KeepReply<'_>) -> Result<()> {
+        self.write(asked, how)?.into_iter().enumerate().try_for_each(|(place, reply)| keep(place, reply))
+    }
 }
+
+/// Takes the reply to the conversation of a place.
+pub type KeepReply<'a> = &'a mut dyn FnMut(usize, std::result::Result<Written, String>) -> Result<()>;
 
 #[cfg(test)]
 mod tests {

@@ -16,6 +16,7 @@
 //! # Ok::<(), redline_lab::data::DataError>(())
 //! ```
 
+pub mod annotate;
 pub mod apart;
 pub mod clean;
 pub mod cluster_split;

@@ -18,8 +18,13 @@ pub const N_DIGITS: usize = 64;
 pub fn key(judge: &str, template: &str, comparison: &Comparison<'_>) -> String {
     let Comparison { question, first, second, dimension, reference, .. } = comparison;
     let parts = [judge, template, question, first.output, second.output, dimension.name()];
+    hash_of_parts(parts.into_iter().chain(*reference))
+}
+
+/// The hash of a list of texts, each preceded by its length.
+pub(crate) fn hash_of_parts<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut bytes = Vec::new();
-    for part in parts.into_iter().chain(*reference) {
+    for part in parts {
         bytes.extend((part.len() as u64).to_le_bytes());
         bytes.extend(part.as_bytes());
     }

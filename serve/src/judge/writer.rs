@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use redline_lab::baseline::{Conversation, WriteHow, Writer, Written};
+use redline_lab::baseline::{Conversation, KeepReply, WriteHow, Writer, Written};
 use redline_lab::judge::Reply;
 use redline_lab::{Error, Result};
 use tokio::runtime::Runtime;
@@ -45,6 +45,26 @@ impl ServerWriter {
     pub fn with_check(self, check: impl FnMut() -> redline_lab::judge::Result<()> + Send + 'static) -> Self {
         Self { check: Box::new(check), ..self }
     }
+
+    /// Tokens that the server counted so far, of prompts and of replies.
+    pub fn tokens(&self) -> [u64; 2] {
+        self.asker.tally().tokens
+    }
+
+    /// What these cost; none without prices, and where a reply did not say how many tokens it has.
+    pub fn cost(&self) -> Option<f64> {
+        self.asker.cost()
+    }
+
+    /// Requests sent so far, those that were sent again included.
+    pub fn n_requests(&self) -> u64 {
+        self.asker.tally().n_requests
+    }
+
+    /// Requests that were sent again.
+    pub fn n_retries(&self) -> u64 {
+        self.asker.tally().n_retries
+    }
 }
 
 impl Writer for ServerWriter {
@@ -53,8 +73,16 @@ impl Writer for ServerWriter {
     }
 
     fn write(&mut self, asked: &[Conversation], how: &WriteHow) -> Result<Vec<std::result::Result<Written, String>>> {
-        let Self { name, asker, n_workers, check, runtime } = self;
         let mut replies: Vec<Option<std::result::Result<Written, String>>> = vec![None; asked.len()];
+        self.write_each(asked, how, &mut |place, reply| {
+            replies[place] = Some(reply);
+            Ok(())
+        })?;
+        Ok(replies.into_iter().flatten().collect())
+    }
+
+    fn write_each(&mut self, asked: &[Conversation], how: &WriteHow, keep: KeepReply<'_>) -> Result<()> {
+        let Self { name, asker, n_workers, check, runtime } = self;
         let ended = |error: ServerJudgeError| Error::from(error.of(name));
         runtime.block_on(async {
             let mut open = asked.iter().enumerate();
@@ -82,14 +110,14 @@ impl Writer for ServerWriter {
                         let reply = written(said).map_err(|error| ended(error.into()))?;
                         // a server may echo the key
                         let hidden = |reply: Written| Written { text: asker.hide(&reply.text), ..reply };
-                        replies[place] = Some(reply.map(hidden).map_err(|why| asker.hide(&why)));
+                        keep(place, reply.map(hidden).map_err(|why| asker.hide(&why)))?;
                     }
                     Ok(Some(Err(source))) => return Err(ended(ServerJudgeError::Panicked { source })),
                     Err(_) => {}
                 }
                 check()?;
             }
-            Ok(replies.into_iter().flatten().collect())
+            Ok(())
         })
     }
 }

@@ -1,5 +1,7 @@
 //! `redline data`: making and checking triples.
 
+mod annotate;
+mod annotate_report;
 mod convert;
 mod filter;
 mod near;
@@ -36,6 +38,7 @@ pub fn run(command: &DataCommand, json: bool) -> anyhow::Result<ExitCode> {
         DataCommand::Filter(args) => filter::run(args, json),
         DataCommand::Split(args) => split(args, json),
         DataCommand::Leak(args) => leak(args, json),
+        DataCommand::Annotate(args) => annotate::run(args, json),
     }
 }
 

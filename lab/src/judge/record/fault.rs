@@ -58,6 +58,14 @@ pub enum RecordFault {
         /// Whose it must be.
         role: &'static str,
     },
+    /// A field says what others contradict.
+    #[error("`{field}` {rule}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// The rule.
+        rule: &'static str,
+    },
     /// Nothing is preferred to itself.
     #[error("`chosen` and `rejected` are the same")]
     Same,
@@ -71,7 +79,9 @@ impl RecordFault {
                 "each line must be one JSON object with the fields of its schema; numbers such as NaN are not JSON"
             }
             Self::Number { .. } => "mend the number, or remove the line",
-            Self::Empty { .. } | Self::Key { .. } => "the line was not written by this program; remove it",
+            Self::Empty { .. } | Self::Key { .. } | Self::Field { .. } => {
+                "the line was not written by this program; remove it"
+            }
             Self::JudgeId { .. } => "name the model and the address without user, password or query",
             Self::Role { .. } | Self::LastRole { .. } => {
                 "the prompt ends with the user, both answers with the assistant"
@@ -81,7 +91,7 @@ impl RecordFault {
     }
 
     /// Refuses a number that is not finite or out of its range.
-    pub(super) fn check_number(field: &'static str, got: f64, least: f64, most: f64) -> Result<(), Self> {
+    pub(crate) fn check_number(field: &'static str, got: f64, least: f64, most: f64) -> Result<(), Self> {
         match got.is_finite() && (least..=most).contains(&got) {
             true => Ok(()),
             false => Err(Self::Number { field, least, most, got }),
@@ -89,7 +99,7 @@ impl RecordFault {
     }
 
     /// Refuses a text without anything to read.
-    pub(super) fn check_text(field: &'static str, text: &str) -> Result<(), Self> {
+    pub(crate) fn check_text(field: &'static str, text: &str) -> Result<(), Self> {
         match text.trim().is_empty() {
             true => Err(Self::Empty { field }),
             false => Ok(()),
