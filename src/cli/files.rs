@@ -13,7 +13,7 @@ use super::command;
 use crate::models::model_folders;
 
 /// Options that name what is written: verb and name. Every other option that takes a path names what is read.
-pub const OUTPUTS: [(&str, &str); 25] = [
+pub const OUTPUTS: [(&str, &str); 26] = [
     ("reproduce", "out"),
     ("scan", "out"),
     ("scan", "report"),
@@ -31,6 +31,7 @@ pub const OUTPUTS: [(&str, &str); 25] = [
     ("train", "out"),
     ("train", "gguf"),
     ("ablate-warmup", "out"),
+    ("iterate", "out"),
     ("ablate-warmup", "gguf"),
     ("evaluate", "out"),
     ("evaluate", "judgements"),

@@ -13,7 +13,7 @@ use crate::cli::writes::{self, plotted};
 use crate::cli::{self, Command};
 
 /// A line a verb: words that begin with `IN/` are read, with `OUT/` are written.
-const LINES: [&str; 34] = [
+const LINES: [&str; 35] = [
     "reproduce --model IN/model --adapter IN/adapter --data IN/triples.jsonl --template IN/template.txt --out OUT/report",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --row 0 --row 2 --out OUT/scans",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --out OUT/scans --report OUT/scans.html",
@@ -37,6 +37,7 @@ const LINES: [&str; 34] = [
     "evaluate --data IN/rows.jsonl --systems upstream,aligner --vector IN/vector.gguf --judge flaws --out OUT/answers.jsonl --judgements OUT/judged.jsonl",
     "evaluate --answers IN/answers.jsonl --judge recorded=IN/judged.jsonl --judge reward=IN/other --score-shift OUT/shift",
     "train --objective dpo --model IN/model --reference IN/other --data IN/pairs.jsonl --out OUT/run",
+    "iterate --kind preference --policy IN/model --aligner IN/other,vector=IN/vector.gguf --control IN/pairs.jsonl --data IN/rows.jsonl --held-out IN/valid.jsonl --helpful-by reward=IN/other --out OUT/run",
     "data synth --out OUT/rows.jsonl",
     "data synth --out OUT/rows.jsonl --held-out OUT/apart.jsonl",
     "data convert IN/rows.jsonl --to triples --out OUT/rows.jsonl",
@@ -51,7 +52,7 @@ const LINES: [&str; 34] = [
 ];
 
 /// Options that name what is read.
-const INPUTS: [(&str, &[&str]); 18] = [
+const INPUTS: [(&str, &[&str]); 19] = [
     ("reproduce", &["model", "adapter", "template", "data"]),
     ("scan", &["model", "adapter", "template", "vector", "data"]),
     ("layers", &["model", "adapter", "template", "data"]),
@@ -80,6 +81,10 @@ const INPUTS: [(&str, &[&str]); 18] = [
     ("serve", &["model", "adapter", "template", "vector", "profile", "api_keys", "domain"]),
     ("bench", &["model", "adapter", "template", "data", "vector"]),
     ("ratio", &["file"]),
+    (
+        "iterate",
+        &["policy", "aligner", "weak", "weak_upstream", "data", "held_out", "control", "harmless_by", "helpful_by"],
+    ),
     ("inspect", &["path"]),
     ("perplexity", &["file", "model", "adapter", "template"]),
     ("check", &["model", "vector", "adapter", "template", "reference", "data"]),

@@ -12,7 +12,7 @@ use crate::program::{golden, repository, run, succeed};
 type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// In an order in which later ones find the files of earlier ones.
-const CASES: [Case; 30] = [
+const CASES: [Case; 31] = [
     (
         "data synth",
         "--rows 40 --seed 3 --out synth.jsonl",
@@ -105,6 +105,12 @@ const CASES: [Case; 30] = [
         "--model model --template template.txt --data triples.jsonl --max-new-tokens 4",
         "redline.correct.v1",
         &["question", "answer", "correction", "edit_ratio", "exact_copy", "coefficient", "truncated"],
+    ),
+    (
+        "iterate",
+        "--kind distil --policy model --data a.jsonl --held-out b.jsonl --out rounds --dry-run",
+        "redline.iterate-plan.v1",
+        &["steps"],
     ),
     (
         "evaluate",
