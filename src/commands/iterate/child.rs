@@ -1,5 +1,6 @@
 //! Verbs of this program as processes of their own.
 
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child as Process, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -46,7 +47,7 @@ impl Launcher for Child {
 
 fn once(step: &Step, arguments: &[String], log: &Path) -> Result<Launched, Error> {
     let io = |error| ModelError::io(log, error);
-    let mut errors = open_to_append(log)?;
+    let mut errors = open_log(log)?;
     let before = errors.metadata().map_err(io)?.len();
     errors.write_all(format!("$ redline {}\n", quoted(arguments)).as_bytes()).map_err(io)?;
     let mut child = Command::new(std::env::current_exe().map_err(io)?)
@@ -67,6 +68,18 @@ fn once(step: &Step, arguments: &[String], log: &Path) -> Result<Launched, Error
     let stdout = reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
     let (error, hint) = last_words(log, before)?;
     Ok(Launched { is_success: status.success(), stdout, error, hint })
+}
+
+/// Opens a log, which what a killed run left may still write to.
+fn open_log(log: &Path) -> Result<File, Error> {
+    let patience = Instant::now();
+    loop {
+        match open_to_append(log) {
+            Err(ModelError::Held { .. }) if patience.elapsed() < MOST_PATIENCE => interrupt::check()?,
+            opened => return Ok(opened?),
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
 }
 
 /// Waits for the end of a child and shows how far it is; an interrupt lets go of it.

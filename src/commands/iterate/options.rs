@@ -33,6 +33,7 @@ pub fn resolved(args: &IterateArgs, global: Vec<String>) -> anyhow::Result<Itera
     let weak_training = PolicyTraining {
         learning_rate: learner.weak_learning_rate,
         method: TrainedBy::Full,
+        steps: None,
         epochs: learner.weak_epochs,
         ..training.clone()
     };
