@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::iterate::{
-    Instrument, IterateKind, IterateOptions, KeepOptions, Launched, Launcher, PolicyTraining, Step, TrainedBy, Work,
+    Instrument, IterateKind, IterateOptions, KeepOptions, Launched, Launcher, PolicyTraining, Step, TrainedBy,
 };
 
 /// What every fake answer begins with.
@@ -151,7 +151,7 @@ fn train(model: &Path, out: &Path) {
 }
 
 /// The message of an error of a run.
-pub fn message<T: std::fmt::Debug>(outcome: Result<T, Error>) -> String {
+pub fn message<T: std::fmt::Debug>(outcome: Result<T>) -> String {
     let error = outcome.unwrap_err();
     assert!(error.hint().is_some_and(|hint| !hint.is_empty()), "{error}");
     error.to_string()
