@@ -13,6 +13,7 @@ pub mod files;
 pub mod fit;
 pub mod gate;
 pub mod inspect;
+pub mod iterate;
 pub mod judging;
 pub mod layers;
 pub mod model;
@@ -166,6 +167,8 @@ pub enum Command {
     Check(inspect::CheckArgs),
     /// Train an Aligner: identity warm-up, then corrections
     Train(Box<train::TrainArgs>),
+    /// Let the Aligner make data for other models, round after round
+    Iterate(Box<iterate::IterateArgs>),
     /// Train the same Aligner at several shares of identity warm-up and compare
     AblateWarmup(Box<train::AblateArgs>),
     /// Write corrections of held-out rows and measure how good they are

@@ -6,7 +6,7 @@ use std::time::Duration;
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// Code of a process that a second signal ends at once.
-const EXIT_INTERRUPTED: i32 = 130;
+pub const EXIT_INTERRUPTED: i32 = 130;
 
 /// How often waiting work looks for one.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -21,6 +21,11 @@ pub fn install() {
     if let Err(error) = ctrlc::set_handler(handler) {
         eprintln!("warning: Ctrl-C cannot be caught: {error}");
     }
+}
+
+/// Ends long work as a signal does.
+pub fn stop() {
+    INTERRUPTED.store(true, Ordering::SeqCst);
 }
 
 /// An error once a signal came.

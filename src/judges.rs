@@ -1,6 +1,6 @@
 //! Instruments that score one text, by their names on the command line.
 
-use redline::lab::judge::local::{FlawScore, RewardScore, Score, SolutionScore};
+use redline::lab::judge::local::{FlawScore, PhraseScore, RewardScore, Score, SolutionScore};
 
 use crate::cli::judging::JudgeSpec;
 use crate::failure::hinted;
@@ -14,13 +14,14 @@ pub fn score(spec: &JudgeSpec, known: Option<&Known>) -> anyhow::Result<Box<dyn 
             let flawed = known.and_then(|known| known.flawed.clone());
             Box::new(FlawScore::new(flawed.ok_or_else(|| needs("flaws"))?))
         }
+        JudgeSpec::Phrases => Box::new(PhraseScore::new(known.map(Known::references).unwrap_or_default())?),
         JudgeSpec::Answer => Box::new(SolutionScore::new(&known.ok_or_else(|| needs("answer"))?.triples)),
         JudgeSpec::Reward(folder) => Box::new(RewardScore::load(folder, false)?),
         JudgeSpec::Cost(folder) => Box::new(RewardScore::load(folder, true)?),
         JudgeSpec::Recorded { .. } | JudgeSpec::Server { .. } => {
             return Err(hinted(
                 "--choose-by, --score-shift and --reward take instruments that score one text",
-                "give flaws, answer, reward=DIR or cost=DIR",
+                "give flaws, phrases, answer, reward=DIR or cost=DIR",
             ));
         }
     })

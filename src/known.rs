@@ -27,4 +27,12 @@ impl Known {
         triples.truncate(most);
         Ok(Self { triples, flawed })
     }
+
+    /// How each question should be answered: the clean text where the rows carry their flaws, else the correction.
+    pub fn references(&self) -> Vec<Option<String>> {
+        match &self.flawed {
+            Some(rows) => rows.iter().map(|row| Some(row.clean.clone())).collect(),
+            None => self.triples.iter().map(|row| Some(row.correction.clone())).collect(),
+        }
+    }
 }

@@ -19,6 +19,7 @@ mod request_log;
 mod rows;
 mod sweep_words;
 mod visible;
+mod watched;
 
 use std::process::ExitCode;
 
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     }
     survive_full_files();
     interrupt::install();
+    watched::install();
     redline::model::files::stop_reading_when(|| interrupt::check().is_err());
     // held until the verb is done
     let claim = cli::writes::of(&cli.command, reads).and_then(|files| outputs::claim(&files));
@@ -72,12 +74,20 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Perplexity(args) => commands::perplexity::run(args, cli.json),
         Command::Check(args) => commands::check::run(args, cli.json),
         Command::Train(args) => commands::train::run(args, cli.json),
+        Command::Iterate(args) => commands::iterate::run(args, global(cli), cli.json),
         Command::AblateWarmup(args) => commands::ablate::run(args, cli.json),
         Command::Evaluate(args) => commands::evaluate::run(args, cli.json),
         Command::Data(command) => commands::data::run(command, cli.json),
         Command::Completions(args) => commands::completions::completions(args, cli.json),
         Command::Man(args) => commands::completions::man(args, cli.json),
     }
+}
+
+/// Options of all verbs that processes of this program are started with; the number of threads is in their environment.
+fn global(cli: &Cli) -> Vec<String> {
+    let precision = cli.matmul_precision.map(|precision| ["--matmul-precision".to_owned(), precision.to_string()]);
+    let strict = cli.strict.then(|| "--strict".to_owned());
+    precision.into_iter().flatten().chain(strict).collect()
 }
 
 /// The precision asked for; beside the numbers of another program it is f32.

@@ -178,11 +178,11 @@ impl Claim {
     }
 }
 
+/// What is said where another run holds an output.
+pub const IS_HELD: &str = "another run is writing there";
+
 fn is_held(path: &Path, holder: &str) -> anyhow::Error {
-    hinted(
-        format!("{}: another run is writing there ({holder})", path.display()),
-        "wait until it ends, or name another output",
-    )
+    hinted(format!("{}: {IS_HELD} ({holder})", path.display()), "wait until it ends, or name another output")
 }
 
 /// Removes a file of another kind, where `--force` was given, before a log is begun there.

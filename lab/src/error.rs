@@ -6,6 +6,7 @@ use crate::choices::ChoiceError;
 use crate::contest::ContestError;
 use crate::data::DataError;
 use crate::data::annotate::AnnotateError;
+use crate::iterate::IterateError;
 use crate::judge::JudgeError;
 use crate::profile::ProfileError;
 use crate::quality::QualityError;
@@ -62,6 +63,9 @@ pub enum Error {
     #[cfg(feature = "tables")]
     #[error(transparent)]
     Choice(Box<ChoiceError>),
+    /// Rounds cannot begin or go on.
+    #[error(transparent)]
+    Iterate(Box<IterateError>),
     /// Verdicts come to no rate.
     #[error(transparent)]
     WinRate(Box<WinRateError>),
@@ -90,6 +94,7 @@ impl Error {
             Self::Judge(error) => error.hint().map(str::to_owned),
             Self::Contest(error) => error.hint().map(str::to_owned),
             Self::WinRate(error) => error.hint().map(str::to_owned),
+            Self::Iterate(error) => Some(error.hint()),
             Self::Baseline(error) => error.hint().map(str::to_owned),
             Self::Annotate(error) => error.hint().map(str::to_owned),
             #[cfg(feature = "tables")]
@@ -119,6 +124,12 @@ impl From<redline_model::Error> for Error {
 impl From<DataError> for Error {
     fn from(error: DataError) -> Self {
         Self::Data(Box::new(error))
+    }
+}
+
+impl From<IterateError> for Error {
+    fn from(error: IterateError) -> Self {
+        Self::Iterate(Box::new(error))
     }
 }
 

@@ -16,6 +16,7 @@ pub mod domain;
 pub mod embedded;
 pub mod experiment;
 pub mod form;
+pub mod iterate;
 pub mod judge;
 pub mod observer;
 pub mod policy;

@@ -31,6 +31,7 @@ pub const OUTPUTS: [(&str, &str); 26] = [
     ("train", "out"),
     ("train", "gguf"),
     ("ablate-warmup", "out"),
+    ("iterate", "out"),
     ("ablate-warmup", "gguf"),
     ("evaluate", "out"),
     ("evaluate", "judgements"),

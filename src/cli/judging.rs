@@ -16,6 +16,8 @@ use super::systems::{SystemSpec, WriterSpec};
 pub enum JudgeSpec {
     /// The flaws that were put into the rows.
     Flaws,
+    /// Known flaws, and words in common with the correction.
+    Phrases,
     /// Results of solutions.
     Answer,
     /// A reward model.
@@ -48,10 +50,11 @@ impl FromStr for JudgeSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const FORMS: &str = "give flaws, answer, reward=DIR, cost=DIR, recorded=FILE (recorded=FILE#JUDGE where it holds several) or URL#MODEL";
+        const FORMS: &str = "give flaws, phrases, answer, reward=DIR, cost=DIR, recorded=FILE (recorded=FILE#JUDGE where it holds several) or URL#MODEL";
         let path = |path: &str| if path.is_empty() { Err(FORMS.to_owned()) } else { Ok(PathBuf::from(path)) };
         match (text, text.split_once('=')) {
             ("flaws", ..) => Ok(Self::Flaws),
+            ("phrases", ..) => Ok(Self::Phrases),
             ("answer", ..) => Ok(Self::Answer),
             (_, Some(("reward", folder))) => path(folder).map(Self::Reward),
             (_, Some(("cost", folder))) => path(folder).map(Self::Cost),
@@ -68,6 +71,7 @@ impl fmt::Display for JudgeSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flaws => f.write_str("flaws"),
+            Self::Phrases => f.write_str("phrases"),
             Self::Answer => f.write_str("answer"),
             Self::Reward(path) => write!(f, "reward={}", path.display()),
             Self::Cost(path) => write!(f, "cost={}", path.display()),
@@ -93,7 +97,7 @@ fn recorded(file: PathBuf) -> JudgeSpec {
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Systems and judges")]
 pub struct JudgingArgs {
-    /// Who judges; may be repeated: flaws (rows that carry their flaws), answer (results of solutions), reward=DIR or cost=DIR (a model with a
+    /// Who judges; may be repeated: flaws (rows that carry their flaws), phrases (known flaws in any text, and words in common with the correction), answer (results of solutions), reward=DIR or cost=DIR (a model with a
     /// scalar head), recorded=FILE (judgements; recorded=FILE#JUDGE where it holds several), URL#MODEL (any OpenAI-compatible server). Rows of --data with output_1, output_2 and a label tell
     /// how good the judge is
     #[arg(long, value_name = "JUDGE")]

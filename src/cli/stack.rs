@@ -6,6 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 
 use super::ModelArgs;
+use super::numbers::number;
 use super::steering::SteeringArgs;
 
 /// What can be said of an Aligner.
@@ -64,6 +65,24 @@ impl AlignerSpec {
     }
 }
 
+/// An Aligner as it was written, once it is known to be one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlignerText(String);
+
+impl FromStr for AlignerText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse::<AlignerSpec>().map(|_| Self(text.to_owned()))
+    }
+}
+
+impl std::fmt::Display for AlignerText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[derive(Args)]
 pub struct StackArgs {
     /// Another Aligner: embedded, smollm2, a folder or a file, with ,KEY=VALUE for adapter, template, profile, vector,
@@ -85,6 +104,9 @@ pub struct StackArgs {
     /// A chat model, folder or file, that answers rows without answer
     #[arg(long, value_name = "PATH")]
     pub upstream_model: Option<PathBuf>,
+    /// Temperature of the upstream model's answers, drawn by --seed and the number of the row [default: a server's own; a model's most likely answer]
+    #[arg(long, value_name = "T", value_parser = number(0.0, 100.0))]
+    pub upstream_temperature: Option<f64>,
     /// Write the rows to a file, which the same command continues; - is standard output
     #[arg(long, value_name = "FILE", requires = "data")]
     pub out: Option<PathBuf>,

@@ -67,6 +67,8 @@ pub fn of(command: &Command, reads: Vec<PathBuf>) -> anyhow::Result<RunFiles> {
             let file = args.stack.out.as_ref().filter(|path| *path != Path::new("-"));
             (file.map(|path| log(path, CORRECTED)).into_iter().collect(), args.stack.force)
         }
+        Command::Iterate(args) if args.dry_run => return Ok(RunFiles { reads, ..RunFiles::default() }),
+        Command::Iterate(args) => (vec![folder(&args.out, iterated())], args.force),
         Command::Train(args) => (train(args), args.force),
         Command::AblateWarmup(args) => (ablate(args), args.train.force),
         Command::Check(args) => (optional(&args.domain_out, Kind::Json(redline::lab::domain::SCHEMA)), args.force),
@@ -175,6 +177,13 @@ fn tune(args: &TuneArgs) -> anyhow::Result<Vec<Output>> {
         writes.extend(vector);
     }
     Ok(writes)
+}
+
+/// What `redline iterate` writes itself; verbs that it starts take care of what they write below.
+fn iterated() -> Vec<Named> {
+    let mut named = vec![Named::mark(redline::lab::iterate::SETTINGS, Kind::Json("redline.iterate-settings.v1"))];
+    named.extend(unmarked(["steps.jsonl", "rounds.jsonl", "summary.json", "rows", "logs"]));
+    named
 }
 
 fn train(args: &TrainArgs) -> Vec<Output> {

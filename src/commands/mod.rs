@@ -11,6 +11,7 @@ pub mod evaluate;
 pub mod extract;
 pub mod fit;
 pub mod inspect;
+pub mod iterate;
 pub mod layers;
 pub mod perplexity;
 pub mod plot;

@@ -37,6 +37,7 @@ const LINES: [&str; 37] = [
     "evaluate --data IN/rows.jsonl --systems upstream,aligner --vector IN/vector.gguf --judge flaws --out OUT/answers.jsonl --judgements OUT/judged.jsonl",
     "evaluate --answers IN/answers.jsonl --judge recorded=IN/judged.jsonl --judge reward=IN/other --score-shift OUT/shift",
     "train --objective dpo --model IN/model --reference IN/other --data IN/pairs.jsonl --out OUT/run",
+    "iterate --kind preference --policy IN/model --aligner IN/other,vector=IN/vector.gguf --control IN/pairs.jsonl --data IN/rows.jsonl --held-out IN/valid.jsonl --helpful-by reward=IN/other --out OUT/run",
     "data synth --out OUT/rows.jsonl",
     "data synth --out OUT/rows.jsonl --held-out OUT/apart.jsonl",
     "data convert IN/rows.jsonl --to triples --out OUT/rows.jsonl",
@@ -56,7 +57,7 @@ const LINES: [&str; 37] = [
 ];
 
 /// Options that name what is read.
-const INPUTS: [(&str, &[&str]); 18] = [
+const INPUTS: [(&str, &[&str]); 19] = [
     ("reproduce", &["model", "adapter", "template", "data"]),
     ("scan", &["model", "adapter", "template", "vector", "data"]),
     ("layers", &["model", "adapter", "template", "data"]),
@@ -85,6 +86,10 @@ const INPUTS: [(&str, &[&str]); 18] = [
     ("serve", &["model", "adapter", "template", "vector", "profile", "api_keys", "domain"]),
     ("bench", &["model", "adapter", "template", "data", "vector"]),
     ("ratio", &["file"]),
+    (
+        "iterate",
+        &["policy", "aligner", "weak", "weak_upstream", "data", "held_out", "control", "harmless_by", "helpful_by"],
+    ),
     ("inspect", &["path"]),
     ("perplexity", &["file", "model", "adapter", "template"]),
     ("check", &["model", "vector", "adapter", "template", "reference", "data"]),

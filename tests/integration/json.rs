@@ -124,6 +124,12 @@ const CASES: [Case; 32] = [
         &["question", "answer", "correction", "edit_ratio", "exact_copy", "coefficient", "truncated"],
     ),
     (
+        "iterate",
+        "--kind distil --policy model --data a.jsonl --held-out b.jsonl --out rounds --dry-run",
+        "redline.iterate-plan.v1",
+        &["steps"],
+    ),
+    (
         "evaluate",
         "--model model --template template.txt --data triples.jsonl --max-new-tokens 4 --prompts 6",
         "redline.evaluate.v1",

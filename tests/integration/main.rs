@@ -24,6 +24,7 @@ mod fixture;
 mod fuzz;
 mod gemma3;
 mod inspect;
+mod iterate;
 mod json;
 mod judging;
 mod layout;

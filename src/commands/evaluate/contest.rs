@@ -175,7 +175,7 @@ fn ready(args: &EvaluateArgs, known: Option<&Known>) -> anyhow::Result<()> {
                 return Err(hinted(format!("{}: no such file or folder", path.display()), "check the path"));
             }
             JudgeSpec::Reward(_) | JudgeSpec::Cost(_) => {}
-            JudgeSpec::Flaws | JudgeSpec::Answer => drop(score(spec, known)?),
+            JudgeSpec::Flaws | JudgeSpec::Phrases | JudgeSpec::Answer => drop(score(spec, known)?),
         }
     }
     Ok(())

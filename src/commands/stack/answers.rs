@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use redline::chat::chat_prompt;
 use redline::model::generate::{Finish, GenerateOptions, Prompt, generate};
+use redline::model::sampling::SamplingOptions;
 use redline::model::{Model, NoHook};
 use redline::serve::{ReadAnswer, Stated, Upstream, UpstreamError, read_answer};
 use serde_json::{Value, json};
@@ -17,7 +18,7 @@ use tokio::task::JoinSet;
 use super::Row;
 use crate::cli::CorrectArgs;
 use crate::commands::serve::environment_key;
-use crate::failure::hinted;
+use crate::failure::{hinted, refuse_useless};
 use crate::interrupt;
 use crate::models::load_model;
 
@@ -29,6 +30,8 @@ const ATTEMPTS: u32 = 4;
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Rows in a row that fail for the settings before the run ends.
 const MOST_REFUSED: usize = 3;
+/// What some options have no effect without.
+const NO_UPSTREAM: &str = "without --upstream or --upstream-model";
 /// Why a row has no answer.
 const NOTHING: &str = "the upstream model wrote nothing";
 
@@ -85,7 +88,10 @@ impl Answers {
             let device = args.model.device()?;
             return Ok(Self::Model(Box::new(load_model(path)?.to_device(&device)?)));
         }
-        let Some(url) = &args.stack.upstream else { return Ok(Self::Rows) };
+        let Some(url) = &args.stack.upstream else {
+            refuse_useless(&[(args.stack.upstream_temperature.is_some(), "--upstream-temperature")], NO_UPSTREAM)?;
+            return Ok(Self::Rows);
+        };
         let key = args.stack.upstream_key_env.as_deref().map(environment_key).transpose()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let upstream = Upstream::new(url, key.as_deref(), TIMEOUT).map_err(|error| {
@@ -101,14 +107,15 @@ impl Answers {
         }
     }
 
-    /// An answer for every row: its own, or one of the upstream model; none for a row that is faulty.
-    pub fn of(&self, rows: &[Row], args: &CorrectArgs) -> anyhow::Result<Batch> {
-        let open: Vec<&Row> = rows.iter().filter(|row| row.is_open()).collect();
+    /// An answer for every row: its own, or one of the upstream model; none for a row that is faulty. `first` is the number of the first row.
+    pub fn of(&self, first: usize, rows: &[Row], args: &CorrectArgs) -> anyhow::Result<Batch> {
+        let numbered: Vec<(usize, &Row)> = (first..).zip(rows).filter(|(_, row)| row.is_open()).collect();
+        let open: Vec<&Row> = numbered.iter().map(|(_, row)| *row).collect();
         let (answered, end) = match self {
             _ if open.is_empty() => (Vec::new(), None),
             Self::Rows => (Vec::new(), None),
             Self::Server(server) => server.runtime.block_on(ask_all(server, &open, args))?,
-            Self::Model(model) => (write_all(model, &open, args)?, None),
+            Self::Model(model) => (write_all(model, &numbered, args)?, None),
         };
         let mut answered = answered.into_iter();
         let answer = |row: &Row| match (&row.fault, &row.answer) {
@@ -131,6 +138,9 @@ async fn ask_all(
     for (index, row) in rows.iter().enumerate() {
         let mut body = json!({ "messages": row.messages, "max_tokens": args.sampling.max_new_tokens });
         body["model"] = args.stack.upstream_name.as_deref().unwrap_or("default").into();
+        if let Some(temperature) = args.stack.upstream_temperature {
+            body["temperature"] = temperature.into();
+        }
         let (places, upstream) = (places.clone(), server.upstream.clone());
         tasks.spawn(async move {
             let _place = places.acquire().await;
@@ -253,17 +263,17 @@ fn stated(error: &Value) -> UpstreamError {
     UpstreamError::Status { status, stated: Box::new(Stated::of(error)), headers: Box::default() }
 }
 
-/// Answers of a model in this program, written together.
-fn write_all(model: &Model, rows: &[&Row], args: &CorrectArgs) -> anyhow::Result<Vec<Answer>> {
+/// Answers of a model in this program, written together. A draw depends on the seed and the number of its row, and on nothing beside it.
+fn write_all(model: &Model, rows: &[(usize, &Row)], args: &CorrectArgs) -> anyhow::Result<Vec<Answer>> {
     let tokenizer = model.tokenizer()?;
     let context = model.decoder.config().context;
     let mut prompts = Vec::with_capacity(rows.len());
     let mut answers: Vec<Answer> = vec![Err(NOTHING.to_owned()); rows.len()];
-    for (index, row) in rows.iter().enumerate() {
+    for (index, (number, row)) in rows.iter().enumerate() {
         let tokens = tokenizer.encode_prompt(&chat_prompt(tokenizer, &row.messages)?)?;
         let n = tokens.len();
         if n.saturating_add(args.sampling.max_new_tokens) <= context {
-            prompts.push(Prompt::new(tokens, vec![index]));
+            prompts.push(Prompt::new(tokens, vec![*number]));
         } else {
             answers[index] =
                 Err(format!("the upstream model's prompt of {n} tokens and an answer exceed its context of {context}"));
@@ -271,6 +281,11 @@ fn write_all(model: &Model, rows: &[&Row], args: &CorrectArgs) -> anyhow::Result
     }
     let options = GenerateOptions {
         max_new_tokens: args.sampling.max_new_tokens,
+        sampling: SamplingOptions {
+            temperature: args.stack.upstream_temperature.unwrap_or(0.0),
+            seed: args.seed,
+            ..SamplingOptions::default()
+        },
         stop_ids: tokenizer.stop_ids().to_vec(),
         ..GenerateOptions::default()
     };
@@ -280,8 +295,9 @@ fn write_all(model: &Model, rows: &[&Row], args: &CorrectArgs) -> anyhow::Result
     })?;
     for row in written {
         let text = tokenizer.decode(&row.tokens, true)?.trim().to_owned();
-        if !text.is_empty() {
-            answers[row.row] = Ok(Answered { text, is_cut: row.finish == Finish::Length });
+        let place = rows.iter().position(|(number, _)| *number == row.row);
+        if let Some(place) = place.filter(|_| !text.is_empty()) {
+            answers[place] = Ok(Answered { text, is_cut: row.finish == Finish::Length });
         }
     }
     Ok(answers)

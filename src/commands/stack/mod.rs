@@ -121,7 +121,7 @@ fn open(spec: &AlignerSpec, args: &CorrectArgs) -> anyhow::Result<Corrector> {
 /// A hash of what outputs depend on, so that a file is continued by the same run only.
 fn run_hash(args: &CorrectArgs, aligners: &[Corrector]) -> String {
     let sampling = &args.sampling;
-    let settings = json!({
+    let mut settings = json!({
         "aligners": aligners.iter().map(Corrector::settings).collect::<Vec<_>>(),
         "also": args.gate.options().also.iter().map(|also| also.coefficient).collect::<Vec<_>>(),
         "gate": [args.gate.gate_layer.map_or(Value::Null, Value::from), Value::from(args.gate.gate_above)],
@@ -133,6 +133,10 @@ fn run_hash(args: &CorrectArgs, aligners: &[Corrector]) -> String {
         "scan": args.stack.with_scan,
         "apart": is_apart(args),
     });
+    // files of runs from before this option are continued
+    if let Some(temperature) = args.stack.upstream_temperature {
+        settings["upstream_temperature"] = temperature.into();
+    }
     hash_of(settings.to_string().as_bytes())[..16].into()
 }
 
@@ -156,7 +160,7 @@ struct Stack<'a> {
 impl Stack<'_> {
     /// Answers rows that have no answer, then corrects all of them, up to where the run has to end; `first` is the number of the first one.
     fn correct(&mut self, first: usize, rows: &[Row]) -> anyhow::Result<(Vec<Fields>, Option<anyhow::Error>)> {
-        let Batch { answers, end } = self.answers.of(rows, self.args)?;
+        let Batch { answers, end } = self.answers.of(first, rows, self.args)?;
         let rows = &rows[..answers.len()];
         let mut texts: Vec<String> =
             answers.iter().map(|answer| answer.as_ref().map_or_else(|_| String::new(), |a| a.text.clone())).collect();

@@ -110,7 +110,7 @@ fn refuse_here(args: &TrainArgs) -> anyhow::Result<()> {
 /// The instrument, and the questions split by what they ask.
 fn read(args: &TrainArgs, spec: &JudgeSpec) -> anyhow::Result<(Box<dyn Score>, Questions)> {
     let known = match spec {
-        JudgeSpec::Flaws | JudgeSpec::Answer => Some(Known::read(&args.data, MOST_ROWS)?),
+        JudgeSpec::Flaws | JudgeSpec::Phrases | JudgeSpec::Answer => Some(Known::read(&args.data, MOST_ROWS)?),
         _ => None,
     };
     let score = judges::score(spec, known.as_ref())?;

@@ -20,6 +20,7 @@
 //! # Ok::<(), redline_lab::data::DataError>(())
 //! ```
 
+mod find;
 mod flaw;
 mod negation;
 mod numbers;
@@ -29,6 +30,7 @@ mod spelling;
 #[cfg(test)]
 mod tests;
 
+pub use find::FoundFlaws;
 pub use flaw::{CorruptedRow, Flaw, FlawKind, MAX_STRICTNESS, MIN_STRICTNESS};
 pub(super) use negation::begins_small;
 pub(super) use sentences::sentences;

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Parts of scripts/engine.sh that are no work of the program.
+
+world ROWS OUT: the rows of facts from five files, without sums and tables.
+flawed ROWS OUT: questions with the flawed answers, for a model that is to have flaws.
+pairs ROWS OUT: preference pairs of the generator, which no policy wrote.
+hh FILE OUT: preference pairs of HH-RLHF, without those that are AlpacaEval's instructions.
+questions: rows on standard input as questions alone.
+"""
+import gzip
+import json
+import sys
+from pathlib import Path
+
+FILES = ("kitchen/", "home/", "nature/", "science/", "body/")
+
+
+def lines(path):
+    opened = gzip.open(path, "rt") if str(path).endswith(".gz") else open(path)
+    with opened as file:
+        return [json.loads(line) for line in file]
+
+
+def write(path, rows):
+    rows = list(rows)
+    Path(path).write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+    print(f"{path}: {len(rows)} rows", file=sys.stderr)
+
+
+def world(source, out):
+    write(out, (row for row in lines(source) if row["fact"].startswith(FILES)))
+
+
+def flawed(source, out):
+    write(out, ({"question": row["question"], "answer": row["answer"]} for row in lines(source)))
+
+
+def pairs(source, out):
+    rows = (row for row in lines(source) if row["clean"] != row["answer"])
+    write(out, ({"prompt": row["question"], "chosen": row["clean"], "rejected": row["answer"]} for row in rows))
+
+
+def hh(source, out):
+    rows = (row for row in lines(source) if not row.get("in_alpaca_eval"))
+    write(out, ({"prompt": row["question"], "chosen": row["chosen"], "rejected": row["rejected"]} for row in rows))
+
+
+def questions():
+    for line in sys.stdin:
+        print(json.dumps({"question": json.loads(line)["question"]}, ensure_ascii=False))
+
+
+def main():
+    verb, *arguments = sys.argv[1:] or [""]
+    verbs = {"world": world, "flawed": flawed, "pairs": pairs, "hh": hh, "questions": questions}
+    if verb not in verbs:
+        sys.exit(__doc__)
+    verbs[verb](*arguments)
+
+
+main()
