@@ -1,6 +1,7 @@
 //! Instruments that score one text, by their names on the command line.
 
-use redline::lab::judge::local::{FlawScore, RewardScore, Score, SolutionScore};
+use redline::data::traits::Trait;
+use redline::lab::judge::local::{FlawScore, RewardScore, Score, SolutionScore, TraitScore};
 
 use crate::cli::judging::JudgeSpec;
 use crate::failure::hinted;
@@ -15,12 +16,13 @@ pub fn score(spec: &JudgeSpec, known: Option<&Known>) -> anyhow::Result<Box<dyn 
             Box::new(FlawScore::new(flawed.ok_or_else(|| needs("flaws"))?))
         }
         JudgeSpec::Answer => Box::new(SolutionScore::new(&known.ok_or_else(|| needs("answer"))?.triples)),
+        JudgeSpec::Trait => Box::new(TraitScore::new(Trait::Empathy)?),
         JudgeSpec::Reward(folder) => Box::new(RewardScore::load(folder, false)?),
         JudgeSpec::Cost(folder) => Box::new(RewardScore::load(folder, true)?),
         JudgeSpec::Recorded { .. } | JudgeSpec::Server { .. } => {
             return Err(hinted(
                 "--choose-by, --score-shift and --reward take instruments that score one text",
-                "give flaws, answer, reward=DIR or cost=DIR",
+                "give flaws, answer, trait, reward=DIR or cost=DIR",
             ));
         }
     })

@@ -13,7 +13,7 @@ use super::command;
 use crate::models::model_folders;
 
 /// Options that name what is written: verb and name. Every other option that takes a path names what is read.
-pub const OUTPUTS: [(&str, &str); 25] = [
+pub const OUTPUTS: [(&str, &str); 26] = [
     ("reproduce", "out"),
     ("scan", "out"),
     ("scan", "report"),
@@ -36,6 +36,7 @@ pub const OUTPUTS: [(&str, &str); 25] = [
     ("evaluate", "judgements"),
     ("evaluate", "score_shift"),
     ("check", "domain_out"),
+    ("feedback", "out"),
     ("data", "out"),
     ("data", "held_out"),
     ("man", "out"),

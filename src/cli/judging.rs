@@ -18,6 +18,8 @@ pub enum JudgeSpec {
     Flaws,
     /// Results of solutions.
     Answer,
+    /// Whether outputs acknowledge what their asker tells of.
+    Trait,
     /// A reward model.
     Reward(PathBuf),
     /// A cost model.
@@ -48,11 +50,12 @@ impl FromStr for JudgeSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const FORMS: &str = "give flaws, answer, reward=DIR, cost=DIR, recorded=FILE (recorded=FILE#JUDGE where it holds several) or URL#MODEL";
+        const FORMS: &str = "give flaws, answer, trait, reward=DIR, cost=DIR, recorded=FILE (recorded=FILE#JUDGE where it holds several) or URL#MODEL";
         let path = |path: &str| if path.is_empty() { Err(FORMS.to_owned()) } else { Ok(PathBuf::from(path)) };
         match (text, text.split_once('=')) {
             ("flaws", ..) => Ok(Self::Flaws),
             ("answer", ..) => Ok(Self::Answer),
+            ("trait", ..) => Ok(Self::Trait),
             (_, Some(("reward", folder))) => path(folder).map(Self::Reward),
             (_, Some(("cost", folder))) => path(folder).map(Self::Cost),
             (_, Some(("recorded", file))) => path(file).map(recorded),
@@ -69,6 +72,7 @@ impl fmt::Display for JudgeSpec {
         match self {
             Self::Flaws => f.write_str("flaws"),
             Self::Answer => f.write_str("answer"),
+            Self::Trait => f.write_str("trait"),
             Self::Reward(path) => write!(f, "reward={}", path.display()),
             Self::Cost(path) => write!(f, "cost={}", path.display()),
             Self::Recorded { file, judge: None } => write!(f, "recorded={}", file.display()),
@@ -93,7 +97,7 @@ fn recorded(file: PathBuf) -> JudgeSpec {
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Systems and judges")]
 pub struct JudgingArgs {
-    /// Who judges; may be repeated: flaws (rows that carry their flaws), answer (results of solutions), reward=DIR or cost=DIR (a model with a
+    /// Who judges; may be repeated: flaws (rows that carry their flaws), answer (results of solutions), trait (whether outputs acknowledge what their asker tells of), reward=DIR or cost=DIR (a model with a
     /// scalar head), recorded=FILE (judgements; recorded=FILE#JUDGE where it holds several), URL#MODEL (any OpenAI-compatible server). Rows of --data with output_1, output_2 and a label tell
     /// how good the judge is
     #[arg(long, value_name = "JUDGE")]
@@ -115,7 +119,7 @@ pub struct JudgingArgs {
     /// Show judges behind a server the corrections of --data as right answers; rows without are judged without
     #[arg(long, requires = "judge")]
     pub show_references: bool,
-    /// Who chooses the best of N: flaws, answer, reward=DIR or cost=DIR; better somebody else than who judges
+    /// Who chooses the best of N: flaws, answer, trait, reward=DIR or cost=DIR; better somebody else than who judges
     #[arg(long, value_name = "JUDGE", requires = "systems")]
     pub choose_by: Option<JudgeSpec>,
     /// Temperature of the draws of best-of-N and answer-best-of-N

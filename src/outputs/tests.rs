@@ -13,7 +13,7 @@ use crate::cli::writes::{self, plotted};
 use crate::cli::{self, Command};
 
 /// A line a verb: words that begin with `IN/` are read, with `OUT/` are written.
-const LINES: [&str; 34] = [
+const LINES: [&str; 35] = [
     "reproduce --model IN/model --adapter IN/adapter --data IN/triples.jsonl --template IN/template.txt --out OUT/report",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --row 0 --row 2 --out OUT/scans",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --out OUT/scans --report OUT/scans.html",
@@ -47,11 +47,12 @@ const LINES: [&str; 34] = [
     "data corrupt IN/rows.jsonl --out OUT/rows.jsonl",
     "data scramble IN/rows.jsonl --out OUT/rows.jsonl",
     "data split IN/rows.jsonl --out OUT/a.jsonl --held-out OUT/b.jsonl",
+    "feedback --model IN/model --vector IN/vector.gguf --data IN/rows.jsonl --out OUT/feedback",
     "man --out OUT/man",
 ];
 
 /// Options that name what is read.
-const INPUTS: [(&str, &[&str]); 18] = [
+const INPUTS: [(&str, &[&str]); 19] = [
     ("reproduce", &["model", "adapter", "template", "data"]),
     ("scan", &["model", "adapter", "template", "vector", "data"]),
     ("layers", &["model", "adapter", "template", "data"]),
@@ -80,7 +81,8 @@ const INPUTS: [(&str, &[&str]); 18] = [
     ("serve", &["model", "adapter", "template", "vector", "profile", "api_keys", "domain"]),
     ("bench", &["model", "adapter", "template", "data", "vector"]),
     ("ratio", &["file"]),
-    ("inspect", &["path"]),
+    ("inspect", &["path", "against"]),
+    ("feedback", &["model", "adapter", "template", "vector", "profile", "data"]),
     ("perplexity", &["file", "model", "adapter", "template"]),
     ("check", &["model", "vector", "adapter", "template", "reference", "data"]),
     (

@@ -45,4 +45,5 @@ mod stack_upstream;
 mod steering;
 mod train;
 mod trained;
+mod traits;
 mod tune;

@@ -4,8 +4,10 @@ mod flaws;
 mod reward;
 mod score;
 mod solution;
+mod traits;
 
 pub use flaws::{FLAWS, FlawScore};
 pub use reward::RewardScore;
 pub use score::{Score, ScoreFn, ScoreJudge};
 pub use solution::{ANSWER, SolutionScore};
+pub use traits::{TRAIT, TraitScore, trait_shares};
