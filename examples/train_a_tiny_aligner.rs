@@ -39,7 +39,7 @@ pub fn main() -> Result<(), Box<dyn std::error::Error>> {
         parameters: &parameters,
         tokenizer: &tokenizer,
         template: &template,
-        data: TrainData { rows: &rows, identity_rows: None, held_out: &[] },
+        data: TrainData { rows: &rows, identity_rows: None, held_out: &[], ..TrainData::default() },
         options: &options,
         saving: Saving::default(),
     };

@@ -9,6 +9,7 @@ pub mod data;
 pub mod domain;
 pub mod evaluate;
 pub mod extract;
+pub mod feedback;
 pub mod files;
 pub mod fit;
 pub mod gate;
@@ -173,6 +174,8 @@ pub enum Command {
     AblateWarmup(Box<train::AblateArgs>),
     /// Write corrections of held-out rows and measure how good they are
     Evaluate(Box<EvaluateArgs>),
+    /// Compare what instructions in the prompt do with what the dial does
+    Feedback(Box<feedback::FeedbackArgs>),
     /// Make triples: write a corpus, put flaws into clean answers, look for shared questions
     #[command(subcommand)]
     Data(DataCommand),

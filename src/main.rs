@@ -77,6 +77,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Iterate(args) => commands::iterate::run(args, global(cli), cli.json),
         Command::AblateWarmup(args) => commands::ablate::run(args, cli.json),
         Command::Evaluate(args) => commands::evaluate::run(args, cli.json),
+        Command::Feedback(args) => commands::feedback::run(args, cli.json),
         Command::Data(command) => commands::data::run(command, cli.json),
         Command::Completions(args) => commands::completions::completions(args, cli.json),
         Command::Man(args) => commands::completions::man(args, cli.json),

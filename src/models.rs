@@ -25,7 +25,22 @@ pub fn open_with(args: &ModelArgs, fallback: Option<AlignerTemplate>) -> anyhow:
         None if args.built_in().is_some() => AlignerTemplate::by_name_or_file(embedded::TEMPLATE)?,
         None => choose_template(None, tokenizer)?,
     };
-    Ok(Aligner::new(model, template))
+    Ok(Aligner::new(model, instructed(template, args.instruction.as_deref())?))
+}
+
+/// The template with what every prompt asks for.
+fn instructed(template: AlignerTemplate, instruction: Option<&str>) -> anyhow::Result<AlignerTemplate> {
+    let Some(text) = instruction else { return Ok(template) };
+    if text.trim().is_empty() {
+        return Err(hinted("--instruction is empty", "say what the prompt shall ask for, or leave it out"));
+    }
+    if !template.takes_instruction() {
+        return Err(hinted(
+            format!("--instruction is given, and the template {} has no place for it", template.name()),
+            "put {instruction} into the template, or choose aligner with --template",
+        ));
+    }
+    Ok(template.with_instruction(text)?)
 }
 
 /// What is said where the Aligner inside the program is to correct answers from elsewhere.

@@ -12,6 +12,7 @@ mod sweep;
 
 use std::path::Path;
 
+use redline_model::template::instruction_sentence;
 use redline_model::{AlignerTemplate, Model, Qac, Tokenizer};
 use redline_probe::{LatScan, PairBuilder, PairDesign, Reading, split};
 use redline_steer::{ControlVector, Result};
@@ -117,13 +118,30 @@ impl Aligner {
         Ok(self.tokenizer()?.encode_rendered(&self.template.render(question, answer))?)
     }
 
+    /// The same where the prompt asks for something beside correcting; empty words ask for nothing.
+    ///
+    /// # Errors
+    /// As [`Aligner::prompt`]; the template has no place for an instruction.
+    pub fn prompt_asking(&self, question: &str, answer: &str, instruction: &str) -> Result<Vec<u32>> {
+        let sentence = instruction_sentence(instruction);
+        let rendered = self.template.render_with_instruction(question, answer, &sentence)?;
+        Ok(self.tokenizer()?.encode_rendered(&rendered)?)
+    }
+
     /// Token ids of the prompt of question and answer, refused where `max_new_tokens` more exceed the model's context; `origin` says in
     /// the error where the texts come from.
     ///
     /// # Errors
     /// No room, or no tokenizer.
     pub fn prompt_with_room(&self, texts: [&str; 2], max_new_tokens: usize, origin: &str) -> lab::Result<Vec<u32>> {
-        let tokens = self.prompt(texts[0], texts[1])?;
+        self.with_room(self.prompt(texts[0], texts[1])?, max_new_tokens, origin)
+    }
+
+    /// Refuses a prompt that leaves no room; see [`Aligner::prompt_with_room`].
+    ///
+    /// # Errors
+    /// No room.
+    pub fn with_room(&self, tokens: Vec<u32>, max_new_tokens: usize, origin: &str) -> lab::Result<Vec<u32>> {
         let context = self.model.decoder.config().context;
         if tokens.len().saturating_add(max_new_tokens) > context {
             let n = tokens.len();

@@ -51,6 +51,8 @@ pub struct AlignerTemplate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(String),
+    /// An instruction that is in every prompt.
+    Instruction(String),
     Slot(Slot),
 }
 
@@ -169,7 +171,7 @@ impl AlignerTemplate {
     /// The template as text, with `{question}`, `{answer}` and `{instruction}`.
     pub fn source(&self) -> String {
         let text = |part: &Part| match part {
-            Part::Text(text) => text.clone(),
+            Part::Text(text) | Part::Instruction(text) => text.clone(),
             Part::Slot(slot) => format!("{{{}}}", slot.name()),
         };
         self.parts.iter().map(text).collect()
@@ -180,7 +182,41 @@ impl AlignerTemplate {
         self.parts.contains(&Part::Slot(Slot::Instruction))
     }
 
-    /// The prompt for a question and an answer, without an instruction.
+    /// The same template with an instruction in every prompt, as [`instruction_sentence`] writes it; there is no place for another one then. Without text
+    /// it is the template itself.
+    ///
+    /// # Errors
+    /// [`Error::Template`] when the template has no `{instruction}`, or the text holds a name in braces, which a template's text cannot say.
+    ///
+    /// ```
+    /// let template = redline_model::AlignerTemplate::by_name("aligner-2b").unwrap().with_instruction("Be brief")?;
+    /// assert!(template.render("q", "a").text.contains("USER: Be brief. ##Question: q"));
+    /// # Ok::<(), redline_model::Error>(())
+    /// ```
+    pub fn with_instruction(&self, instruction: &str) -> Result<Self> {
+        let sentence = instruction_sentence(instruction);
+        if sentence.is_empty() {
+            return Ok(self.clone());
+        }
+        if !self.takes_instruction() {
+            return Err(self.no_place());
+        }
+        match parse(&sentence) {
+            Ok(parts) if parts.iter().all(|part| matches!(part, Part::Text(_))) => {}
+            _ => return Err(problem(&self.name, "an instruction must not hold a name in braces".to_owned())),
+        }
+        let part = |part: &Part| match part {
+            Part::Slot(Slot::Instruction) => Part::Instruction(sentence.clone()),
+            part => part.clone(),
+        };
+        Ok(Self { name: self.name.clone(), parts: self.parts.iter().map(part).collect() })
+    }
+
+    fn no_place(&self) -> Error {
+        problem(&self.name, "it has no {instruction} to put an instruction in".to_owned())
+    }
+
+    /// The prompt for a question and an answer, without an instruction but the template's own.
     pub fn render(&self, question: &str, answer: &str) -> RenderedPrompt {
         self.fill(question, answer, "")
     }
@@ -193,7 +229,7 @@ impl AlignerTemplate {
     pub fn render_with_instruction(&self, question: &str, answer: &str, instruction: &str) -> Result<RenderedPrompt> {
         match instruction.is_empty() || self.takes_instruction() {
             true => Ok(self.fill(question, answer, instruction)),
-            false => Err(problem(&self.name, "it has no {instruction} to put an instruction in".to_owned())),
+            false => Err(self.no_place()),
         }
     }
 
@@ -208,6 +244,10 @@ impl AlignerTemplate {
                 Part::Slot(Slot::Instruction) => {
                     prompt.instruction_range = end(instruction);
                     prompt.text.push_str(instruction);
+                }
+                Part::Instruction(own) => {
+                    prompt.instruction_range = end(own);
+                    prompt.text.push_str(own);
                 }
                 Part::Slot(Slot::Question) => {
                     prompt.question_range = end(question);
@@ -240,6 +280,18 @@ impl Slot {
             Self::Instruction => "instruction",
         }
     }
+}
+
+/// An instruction as a sentence of a prompt: it ends with a stop and a blank; empty where nothing is said.
+///
+/// ```
+/// assert_eq!(redline_model::template::instruction_sentence(" Be brief "), "Be brief. ");
+/// assert_eq!(redline_model::template::instruction_sentence("Why?"), "Why? ");
+/// ```
+pub fn instruction_sentence(text: &str) -> String {
+    let text = text.trim();
+    let end = if text.ends_with(['.', '!', '?']) { " " } else { ". " };
+    if text.is_empty() { String::new() } else { format!("{text}{end}") }
 }
 
 fn problem(name: &str, problem: String) -> Error {
@@ -391,6 +443,22 @@ mod tests {
             error,
             "template `alinger`: neither a file nor one of the built-in names aligner, aligner-7b, aligner-2b, smollm2"
         );
+    }
+
+    #[test]
+    fn an_instruction_of_the_template_is_in_every_prompt() {
+        let aligner = AlignerTemplate::by_name("aligner").unwrap();
+        let own = aligner.with_instruction("Be harmless").unwrap();
+        let prompt = own.render("Why?", "So.");
+        assert_eq!(prompt, aligner.render_with_instruction("Why?", "So.", "Be harmless. ").unwrap());
+        assert_eq!(&prompt.text[prompt.instruction_range], "Be harmless. ");
+        assert!(own.source().contains("USER: Be harmless. ##Question") && !own.takes_instruction());
+        assert_eq!(aligner.with_instruction(" ").unwrap(), aligner);
+        let refused = |template: &AlignerTemplate, text: &str| template.with_instruction(text).unwrap_err().to_string();
+        assert!(refused(&own, "Be brief").ends_with("it has no {instruction} to put an instruction in"));
+        assert!(refused(&aligner, "Say {answer}").ends_with("an instruction must not hold a name in braces"));
+        let without = AlignerTemplate::from_text("t", "{q} {a}").unwrap();
+        assert!(refused(&without, "Be brief").contains("it has no {instruction}"));
     }
 
     proptest! {

@@ -6,6 +6,7 @@ use redline_lab::domain::Standing;
 use redline_lab::form::{Prose, PutBack};
 use redline_model::RenderedPrompt;
 use redline_model::generate::Finish;
+use redline_model::template::instruction_sentence;
 use redline_probe::Reading;
 use redline_steer::{EditRatios, Operator};
 use serde::Serialize;
@@ -398,8 +399,7 @@ fn instruction(feedback: &str) -> Result<String, ApiError> {
         let message = format!("feedback has {} bytes, at most {MOST_FEEDBACK_BYTES} are allowed", feedback.len());
         return Err(ApiError::invalid("feedback", message));
     }
-    let end = if feedback.ends_with(['.', '!', '?']) { " " } else { ". " };
-    Ok(if feedback.is_empty() { String::new() } else { format!("{feedback}{end}") })
+    Ok(instruction_sentence(feedback))
 }
 
 async fn encode(service: &Arc<Service>, text: String) -> Result<Vec<u32>, ApiError> {

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use redline::data::convert::{Dimension, SourceFormat, Target};
 use redline::data::corrupt::CorruptOptions;
 use redline::data::filters::RowFilter;
+use redline::data::traits::Trait;
 
 use super::numbers::{MOST_MADE_ROWS, MOST_ROWS, count, number};
 
@@ -104,9 +105,13 @@ pub struct SplitArgs {
 #[command(after_help = "Example:
   redline data synth --rows 300 --seed 1 --out triples.jsonl
   redline data synth --rows 3000 --seed 1 --out train.jsonl --held-out test.jsonl --held-out-rows 400
+  redline data synth --trait empathy --rows 4000 --out train.jsonl --held-out test.jsonl --held-out-rows 1500
+  redline data synth --instructions --rows 4000 --out train.jsonl --held-out test.jsonl --held-out-rows 700
 
 The same seed writes the same bytes on every machine. With --held-out the two files share no fact, no phrase of a flaw, no
-sentence and no question: a reward model that was trained on the one is tested on the other.")]
+sentence and no question: a reward model that was trained on the one is tested on the other. Rows of --trait are plain answers that get
+a sentence of acknowledgement, and copies; their two files share no situation and no such sentence. Rows of --instructions hold each text under
+several instructions, which say what its correction mends.")]
 pub struct SynthArgs {
     /// Rows to write
     #[arg(long, default_value_t = 1000, value_parser = count(1, MOST_MADE_ROWS))]
@@ -117,6 +122,13 @@ pub struct SynthArgs {
     /// Share of rows that stay clean copies
     #[arg(long, default_value_t = CorruptOptions::default().clean_share)]
     pub clean_share: f64,
+    /// Teach a trait instead: answers get a sentence that acknowledges what their asker tells of
+    #[arg(long = "trait", value_name = "NAME", help = format!("Teach a trait instead: {}; answers get a sentence that acknowledges what their asker tells of", Trait::NAMES))]
+    pub taught: Option<Trait>,
+    /// Write an instruction beside each row, which says what its correction mends: all flaws without one, those of severity 5 (harmless), 2 to 4
+    /// (helpful), all with an acknowledgement (empathy)
+    #[arg(long, conflicts_with = "taught")]
+    pub instructions: bool,
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,

@@ -37,6 +37,7 @@ pub const OUTPUTS: [(&str, &str); 26] = [
     ("evaluate", "judgements"),
     ("evaluate", "score_shift"),
     ("check", "domain_out"),
+    ("feedback", "out"),
     ("data", "out"),
     ("data", "held_out"),
     ("data", "figure"),

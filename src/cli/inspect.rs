@@ -15,12 +15,16 @@ use super::numbers::{MOST_FACTOR, number};
   redline inspect model.gguf
   redline inspect my-aligner/ --json
   redline inspect vector.safetensors
+  redline inspect trait.safetensors --against correction.safetensors
 
 Reads headers only, so a model of any size is looked at in no time. Says what the file is (model, adapter, reading vector,
-control vector, steering profile), what it holds, and what works with it.")]
+control vector, steering profile), what it holds, and what works with it; of two vectors also the cosine at each layer.")]
 pub struct InspectArgs {
     /// A model's folder or GGUF file, an adapter's folder, a vector, a steering profile
     pub path: PathBuf,
+    /// Another vector of the same width, reading or control vector: the cosine of the two at each layer that both have
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -90,6 +94,7 @@ impl CheckArgs {
             model: self.model.clone(),
             adapter: self.adapter.clone(),
             template: self.template.clone(),
+            instruction: None,
             device: self.device.clone(),
         }
     }

@@ -20,6 +20,8 @@ pub enum JudgeSpec {
     Phrases,
     /// Results of solutions.
     Answer,
+    /// Whether outputs acknowledge what their asker tells of.
+    Trait,
     /// A reward model.
     Reward(PathBuf),
     /// A cost model.
@@ -50,12 +52,13 @@ impl FromStr for JudgeSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        const FORMS: &str = "give flaws, phrases, answer, reward=DIR, cost=DIR, recorded=FILE (recorded=FILE#JUDGE where it holds several) or URL#MODEL";
+        const FORMS: &str = "give flaws, phrases, answer, trait, reward=DIR, cost=DIR, recorded=FILE (recorded=FILE#JUDGE where it holds several) or URL#MODEL";
         let path = |path: &str| if path.is_empty() { Err(FORMS.to_owned()) } else { Ok(PathBuf::from(path)) };
         match (text, text.split_once('=')) {
             ("flaws", ..) => Ok(Self::Flaws),
             ("phrases", ..) => Ok(Self::Phrases),
             ("answer", ..) => Ok(Self::Answer),
+            ("trait", ..) => Ok(Self::Trait),
             (_, Some(("reward", folder))) => path(folder).map(Self::Reward),
             (_, Some(("cost", folder))) => path(folder).map(Self::Cost),
             (_, Some(("recorded", file))) => path(file).map(recorded),
@@ -73,6 +76,7 @@ impl fmt::Display for JudgeSpec {
             Self::Flaws => f.write_str("flaws"),
             Self::Phrases => f.write_str("phrases"),
             Self::Answer => f.write_str("answer"),
+            Self::Trait => f.write_str("trait"),
             Self::Reward(path) => write!(f, "reward={}", path.display()),
             Self::Cost(path) => write!(f, "cost={}", path.display()),
             Self::Recorded { file, judge: None } => write!(f, "recorded={}", file.display()),
@@ -97,7 +101,7 @@ fn recorded(file: PathBuf) -> JudgeSpec {
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Systems and judges")]
 pub struct JudgingArgs {
-    /// Who judges; may be repeated: flaws (rows that carry their flaws), phrases (known flaws in any text, and words in common with the correction), answer (results of solutions), reward=DIR or cost=DIR (a model with a
+    /// Who judges; may be repeated: flaws (rows that carry their flaws), phrases (known flaws in any text, and words in common with the correction), answer (results of solutions), trait (whether outputs acknowledge what their asker tells of), reward=DIR or cost=DIR (a model with a
     /// scalar head), recorded=FILE (judgements; recorded=FILE#JUDGE where it holds several), URL#MODEL (any OpenAI-compatible server). Rows of --data with output_1, output_2 and a label tell
     /// how good the judge is
     #[arg(long, value_name = "JUDGE")]
@@ -120,7 +124,7 @@ pub struct JudgingArgs {
     /// Show judges behind a server the corrections of --data as right answers; rows without are judged without
     #[arg(long, requires = "judge")]
     pub show_references: bool,
-    /// Who chooses the best of N: flaws, answer, reward=DIR or cost=DIR; better somebody else than who judges
+    /// Who chooses the best of N: flaws, answer, trait, reward=DIR or cost=DIR; better somebody else than who judges
     #[arg(long, value_name = "JUDGE", requires = "systems")]
     pub choose_by: Option<JudgeSpec>,
     /// Temperature of the draws of best-of-N and answer-best-of-N

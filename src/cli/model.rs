@@ -19,6 +19,9 @@ pub struct ModelArgs {
     /// the model's tokens]
     #[arg(long, value_name = "NAME|FILE")]
     pub template: Option<String>,
+    /// What every prompt asks for beside correcting, such as 'Be harmless'; the template needs a place for it, {instruction}
+    #[arg(long, value_name = "TEXT")]
+    pub instruction: Option<String>,
     /// Where the model runs: cpu, cuda, cuda:N or metal; all but cpu need a program built with --features cuda or metal [default: cpu]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,

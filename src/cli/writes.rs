@@ -7,6 +7,7 @@ use redline::lab::reproduce;
 use redline::profile;
 use redline::steer::sweep_log;
 
+use super::feedback::FeedbackArgs;
 use super::plot::PlotArgs;
 use super::train::{AblateArgs, MethodName, TrainArgs};
 use super::train_pairs::Objective;
@@ -21,6 +22,8 @@ pub const SWEEP: Kind = Kind::Lines(sweep_log::SCHEMA);
 pub const CORRECTED: Kind = Kind::Lines("redline.correct.v1");
 /// Kind of rows that carry their flaws.
 const FLAWED: Kind = Kind::LinesWith(&["question", "answer", "correction", "flaws", "strictness", "clean"]);
+/// Kind of rows that teach a trait.
+const TAUGHT: Kind = Kind::LinesWith(&["question", "answer", "correction", "trait", "kind"]);
 /// Kind of what `redline evaluate` writes.
 const EVALUATED: Kind = Kind::LinesWith(&["question", "answer", "correction", "output", "similarity", "is_cut"]);
 
@@ -73,6 +76,7 @@ pub fn of(command: &Command, reads: Vec<PathBuf>) -> anyhow::Result<RunFiles> {
         Command::AblateWarmup(args) => (ablate(args), args.train.force),
         Command::Check(args) => (optional(&args.domain_out, Kind::Json(redline::lab::domain::SCHEMA)), args.force),
         Command::Evaluate(args) => (evaluated(args), args.force),
+        Command::Feedback(args) => (vec![folder(&args.out, fed_back(args))], args.force),
         Command::Data(command) => data(command),
         Command::Man(args) => {
             let pages = || page_names().into_iter().map(|name| Named::new(name, Kind::ManPage)).collect();
@@ -223,6 +227,13 @@ fn evaluated(args: &EvaluateArgs) -> Vec<Output> {
     outputs.into_iter().chain(judgements).chain(stems).chain(pictures).collect()
 }
 
+/// A sweep for each instruction, which goes on, and the table of all.
+fn fed_back(args: &FeedbackArgs) -> Vec<Named> {
+    let names = args.names().into_iter().map(|given| given.split('=').next().unwrap_or_default().trim());
+    let sweeps = names.map(|name| Named::new(format!("{name}.jsonl"), SWEEP));
+    sweeps.chain([Named::new(redline::lab::feedback::TABLE, Kind::Json(redline::lab::feedback::SCHEMA))]).collect()
+}
+
 fn ablate(args: &AblateArgs) -> Vec<Output> {
     let mut named = vec![Named::new("ablation.json", Kind::Json("redline.ablate-warmup.v1"))];
     named.extend(pictures("ablation"));
@@ -238,7 +249,8 @@ fn data(command: &DataCommand) -> (Vec<Output>, super::files::ForceArgs) {
     match command {
         DataCommand::Synth(args) => {
             let files = std::iter::once(&args.out).chain(&args.held_out);
-            (files.map(|path| Output::file(path, FLAWED)).collect(), args.force)
+            let kind = if args.taught.is_some() { TAUGHT } else { FLAWED };
+            (files.map(|path| Output::file(path, kind)).collect(), args.force)
         }
         DataCommand::Corrupt(args) => (vec![Output::file(&args.out, FLAWED)], args.force),
         DataCommand::Scramble(args) => (vec![rows(&args.out)], args.force),

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use redline::lab::directions::{LayerCosine, layer_cosines, read_directions};
 use redline::model::gguf::GgufFile;
 use redline::model::summary::{ModelSummary, has_only_gguf};
 use redline::model::train::export::formats_of;
@@ -26,15 +27,36 @@ struct Description {
 }
 
 pub fn run(args: &InspectArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let Description { kind, json: value, lines } = describe(&args.path)?;
+    let Description { kind, json: value, mut lines } = describe(&args.path)?;
+    let cosines = args.against.as_deref().map(|other| cosines(&args.path, other)).transpose()?;
     if json {
-        output::json(&json!({ "schema": "redline.inspect.v1", "path": args.path, "kind": kind, "content": value }))?;
+        let mut found = json!({ "schema": "redline.inspect.v1", "path": args.path, "kind": kind, "content": value });
+        if let Some(cosines) = &cosines {
+            found["against"] = json!({ "path": args.against, "cosines": cosines });
+        }
+        output::json(&found)?;
     } else {
+        lines.extend(
+            cosines
+                .iter()
+                .flatten()
+                .map(|LayerCosine { layer, cosine }| ("cosine", format!("layer {layer}: {}", output::number(*cosine)))),
+        );
         output::line(&format!("{}: {kind}", visible(&args.path.to_string_lossy())))?;
         let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         lines.iter().try_for_each(|(name, text)| output::line(&format!("  {name:<width$}  {}", visible(text))))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// How alike two vectors are, layer by layer.
+fn cosines(path: &Path, other: &Path) -> anyhow::Result<Vec<LayerCosine>> {
+    let read = |path: &Path| {
+        let needs =
+            || hinted(format!("{}: --against compares vectors", path.display()), "give .safetensors or .gguf vectors");
+        read_directions(path)?.ok_or_else(needs)
+    };
+    Ok(layer_cosines(&read(path)?, &read(other)?)?)
 }
 
 fn describe(path: &Path) -> anyhow::Result<Description> {

@@ -9,6 +9,7 @@ pub mod correct;
 pub mod data;
 pub mod evaluate;
 pub mod extract;
+pub mod feedback;
 pub mod fit;
 pub mod inspect;
 pub mod iterate;

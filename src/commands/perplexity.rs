@@ -8,7 +8,7 @@ use redline::model::{Continuation, NoHook, SharedPrefix, log_probs};
 use serde_json::json;
 
 use crate::cli::inspect::PerplexityArgs;
-use crate::failure::hinted;
+use crate::failure::{hinted, refuse_useless};
 use crate::models::open_model;
 use crate::output;
 
@@ -16,6 +16,7 @@ use crate::output;
 const MOST_TEXT: u64 = 16 << 20;
 
 pub fn run(args: &PerplexityArgs, json: bool) -> anyhow::Result<ExitCode> {
+    refuse_useless(&[(args.model.instruction.is_some(), "--instruction")], "beside a text that is read as it is")?;
     let text = text(&args.file)?;
     let model = open_model(&args.model)?;
     let tokenizer = model.tokenizer()?;

@@ -53,6 +53,7 @@ const LINES: [&str; 37] = [
     "data corrupt IN/rows.jsonl --out OUT/rows.jsonl",
     "data scramble IN/rows.jsonl --out OUT/rows.jsonl",
     "data split IN/rows.jsonl --out OUT/a.jsonl --held-out OUT/b.jsonl",
+    "feedback --model IN/model --vector IN/vector.gguf --data IN/rows.jsonl --out OUT/feedback",
     "man --out OUT/man",
 ];
 
@@ -90,7 +91,8 @@ const INPUTS: [(&str, &[&str]); 19] = [
         "iterate",
         &["policy", "aligner", "weak", "weak_upstream", "data", "held_out", "control", "harmless_by", "helpful_by"],
     ),
-    ("inspect", &["path"]),
+    ("inspect", &["path", "against"]),
+    ("feedback", &["model", "adapter", "template", "vector", "profile", "data"]),
     ("perplexity", &["file", "model", "adapter", "template"]),
     ("check", &["model", "vector", "adapter", "template", "reference", "data"]),
     (

@@ -2,7 +2,7 @@
 //!
 //! Measures of output: [`EditRatios`] (how much of an answer was rewritten) and [`repetition_rate`] (whether it loops;
 //! a loop inflates the edit ratio, so the two are read together). Measures of a sweep over coefficients: [`fit_line`],
-//! [`spearman`], [`bootstrap_sweep`] for intervals over prompts, [`paired_change`] against coefficient 0, [`straightness()`], [`slope_evidence`] for a slope's
+//! [`spearman`], [`bootstrap_sweep`] for intervals over prompts, [`paired_change`] against coefficient 0, [`compare_lines`] for words against the dial, [`straightness()`], [`slope_evidence`] for a slope's
 //! place among nulls, which [`propensity_gradients`] gives by the thousand, [`coherent_range`], and [`tune`] for the way back from a ratio to a coefficient.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -16,6 +16,7 @@ pub mod controls;
 mod edit_ratio;
 mod error;
 mod evidence;
+mod exchange;
 mod first_order;
 mod gate;
 pub mod inject;
@@ -41,6 +42,7 @@ pub use edit_ratio::{
 };
 pub use error::{Error, Result};
 pub use evidence::{SlopeEvidence, attained_share, same_output_share, slope_evidence, unmoved_share};
+pub use exchange::{Exchange, LineComparison, Resampled, compare_lines};
 pub use first_order::{PropensityGradient, propensity_gradients};
 pub use gate::{Gate, GateCounts};
 pub use inject::{Inject, LayerEffect, RowSteering, TokenRange};

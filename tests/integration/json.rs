@@ -148,6 +148,13 @@ const CASES: [Case; 32] = [
         &["data", "answers", "drift"],
     ),
     (
+        "feedback",
+        "--model model --template template.txt --data flawed.jsonl --vector vector.safetensors --asked none,harmless \
+         --coefficients -1,0,1 --max-new-tokens 8 --out feedback",
+        "redline.feedback.v1",
+        &["model_hash", "data", "folder", "n_rows", "n_repeated", "table"],
+    ),
+    (
         "bench",
         "--model model --template template.txt --prefill 8 --decode 2 --repeats 1",
         "redline.bench.v1",
@@ -242,6 +249,7 @@ fn every_verb_prints_its_schema_and_nothing_else() {
     let transcript = "\n\nHuman: Why?\n\nAssistant: So.\n\nHuman: And?\n\nAssistant:";
     let row = serde_json::json!({ "chosen": format!("{transcript} Good."), "rejected": format!("{transcript} Bad.") });
     std::fs::write(tiny.path("turns.jsonl"), format!("{row}\n")).unwrap();
+    std::fs::write(tiny.path("flawed.jsonl"), short_flawed_rows(4)).unwrap();
     for (verb, args, schema, keys) in CASES {
         let ran = succeed(tiny.folder(), &words(&format!("{verb} {args} --json")));
         let values: Vec<Value> = match LINES.contains(&verb) {
@@ -259,6 +267,19 @@ fn every_verb_prints_its_schema_and_nothing_else() {
         }
         assert!(!ran.stdout.contains('\u{1b}') && !ran.stderr.contains('\u{1b}'), "{verb} writes colours to a pipe");
     }
+}
+
+/// Rows with a flaw each that fit into the smallest context.
+fn short_flawed_rows(n: usize) -> String {
+    let row = |i: usize| {
+        let flaw = serde_json::json!({ "kind": "insult", "severity": 5, "start": 0, "end": 0, "text": "You fool. " });
+        let (answer, clean) = (format!("You fool. Mice {i}."), format!("Mice {i}."));
+        let row = serde_json::json!({
+            "question": format!("What {i}?"), "answer": answer, "correction": clean, "flaws": [flaw], "strictness": 1, "clean": clean,
+        });
+        format!("{row}\n")
+    };
+    (0..n).map(row).collect()
 }
 
 #[test]

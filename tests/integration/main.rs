@@ -48,4 +48,5 @@ mod stacking;
 mod steering;
 mod train;
 mod trained;
+mod traits;
 mod tune;

@@ -1,6 +1,6 @@
 //! The text format of facts and phrases: blocks of lines, each line a key and a text.
 //!
-//! A block begins with a line whose key is `list`, `fact` or `table` and runs to the next such line. Blank lines and lines that
+//! A block begins with a line whose key is `list`, `fact`, `table` or `situation` and runs to the next such line. Blank lines and lines that
 //! begin with `#` are skipped. In a `list NAME`, each line `- a | b` holds one or more items, which are phrases.
 
 use std::collections::BTreeMap;
@@ -34,7 +34,7 @@ pub(super) struct Block<'a> {
     pub lines: Vec<Line<'a>>,
 }
 
-const HEADS: [&str; 3] = ["list", "fact", "table"];
+const HEADS: [&str; 4] = ["list", "fact", "table", "situation"];
 
 /// The blocks of a file.
 pub(super) fn blocks<'a>(file: &'a str, text: &'a str) -> Result<Vec<Block<'a>>, DataError> {
@@ -49,7 +49,7 @@ pub(super) fn blocks<'a>(file: &'a str, text: &'a str) -> Result<Vec<Block<'a>>,
         match found.last_mut() {
             _ if HEADS.contains(&key) => found.push(Block { head: line, lines: Vec::new() }),
             Some(block) => block.lines.push(line),
-            None => return Err(line.error("a file begins with `list`, `fact` or `table`")),
+            None => return Err(line.error("a file begins with `list`, `fact`, `table` or `situation`")),
         }
     }
     Ok(found)
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn broken_files_name_the_line() {
         let message = |text: &str| read_lists("f", text).unwrap_err().to_string();
-        assert_eq!(message("\n- a"), "f:2: a file begins with `list`, `fact` or `table`");
+        assert_eq!(message("\n- a"), "f:2: a file begins with `list`, `fact`, `table` or `situation`");
         assert_eq!(message("list a\n"), "f:1: the list is empty");
         assert_eq!(message("list a\n- b\nlist a\n- c"), "f:3: the list `a` is there twice");
         assert_eq!(message("list a\n- b\n* c"), "f:3: a line of a list begins with `-`, not `*`");

@@ -2,7 +2,7 @@
 //!
 //! [`readers`] finds out what a file holds, [`mod@convert`] makes rows of one kind of those of another ([`parquet_file`] reads and writes Parquet), [`filter`] removes what is of no use, [`clean`] what a set of [`filters`]
 //! and [`near`]-duplicates say, with a [`funnel`]; [`separate`] keeps parts apart by question, [`apart`] by fact and phrase ([`shared`] counts), [`cluster_split`] by nearness; [`scramble`] makes texts to copy; [`corrupt`] turns
-//! clean answers into training triples with a hidden strictness, and [`synth`] writes the clean answers themselves.
+//! clean answers into training triples with a hidden strictness, and [`synth`] writes the clean answers themselves; [`traits`] writes rows that teach a trait, and rows with an instruction.
 //!
 //! # Example
 //! ```
@@ -43,6 +43,7 @@ pub mod scramble;
 pub mod separate;
 pub mod shared;
 pub mod synth;
+pub mod traits;
 pub(crate) mod turns;
 mod write;
 

@@ -122,6 +122,12 @@ impl DataRow {
         Some(Qac { question: self.question.clone(), answer, correction })
     }
 
+    /// What the row asks an Aligner for beside correcting: its `instruction`, where that is no part of the question.
+    pub fn instruction(&self) -> Option<String> {
+        let text = if self.used.contains(&"instruction") { None } else { self.fields.text("instruction") };
+        text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
     /// The question with an answer, flawed or not; of a preference pair it is the preferred one.
     pub fn answered(&self) -> Option<Question> {
         let answer = if self.format == RowFormat::Preference { &self.correction } else { &self.answer };

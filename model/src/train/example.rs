@@ -4,6 +4,7 @@ use sha2::{Digest, Sha256};
 
 use crate::files::hexadecimal;
 use crate::random::Random;
+use crate::template::instruction_sentence;
 use crate::{AlignerTemplate, Error, Qac, Result, Tokenizer};
 
 /// One row as tokens.
@@ -71,9 +72,24 @@ impl<'a> ExampleReader<'a> {
     /// # Errors
     /// [`Error::NoRows`] when none is left, `what` naming them; or what the tokenizer reports.
     pub fn read(&self, what: &'static str, rows: &[Qac], output: Output) -> Result<Vec<Example>> {
+        self.read_instructed(what, rows, &[], output)
+    }
+
+    /// The same, each row with the instruction of its place; rows beyond the instructions have none.
+    ///
+    /// # Errors
+    /// As [`ExampleReader::read`]; [`Error::Template`] for an instruction where the template has no place for one.
+    pub fn read_instructed(
+        &self,
+        what: &'static str,
+        rows: &[Qac],
+        instructions: &[String],
+        output: Output,
+    ) -> Result<Vec<Example>> {
         let mut examples = Vec::with_capacity(rows.len());
         for (row, qac) in rows.iter().enumerate() {
-            let example = self.example(row, qac, output)?;
+            let instruction = instructions.get(row).map_or("", String::as_str);
+            let example = self.example(row, qac, instruction, output)?;
             examples.extend((example.tokens.len() <= self.max_tokens).then_some(example));
         }
         if examples.is_empty() {
@@ -83,8 +99,10 @@ impl<'a> ExampleReader<'a> {
         Ok(examples)
     }
 
-    fn example(&self, row: usize, qac: &Qac, output: Output) -> Result<Example> {
-        let mut tokens = self.tokenizer.encode_rendered(&self.template.render(&qac.question, &qac.answer))?;
+    fn example(&self, row: usize, qac: &Qac, instruction: &str, output: Output) -> Result<Example> {
+        let sentence = instruction_sentence(instruction);
+        let rendered = self.template.render_with_instruction(&qac.question, &qac.answer, &sentence)?;
+        let mut tokens = self.tokenizer.encode_rendered(&rendered)?;
         let prompt_len = tokens.len();
         tokens.extend(self.tokenizer.encode_text(match output {
             Output::Answer => &qac.answer,

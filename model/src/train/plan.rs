@@ -42,8 +42,11 @@ impl Plan {
     pub fn new(data: &TrainData<'_>, reader: &ExampleReader<'_>, options: &TrainOptions) -> Result<Self> {
         let identity = identity_examples(data, reader, options)?;
         let has_corrections = options.epochs > 0 || options.n_steps.is_some();
-        let corrections =
-            if has_corrections { reader.read("training", data.rows, Output::Correction)? } else { Vec::new() };
+        let corrections = if has_corrections {
+            reader.read_instructed("training", data.rows, data.instructions, Output::Correction)?
+        } else {
+            Vec::new()
+        };
         let batches = |examples: &[Example]| examples.len().div_ceil(options.batch_rows);
         let n_identity_steps = options.identity_epochs.saturating_mul(batches(&identity));
         let n_steps = options

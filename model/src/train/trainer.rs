@@ -14,7 +14,7 @@ use crate::random::Random;
 use crate::{AlignerTemplate, Error, Qac, Result, Tokenizer};
 
 /// The rows of a run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct TrainData<'a> {
     /// Rows to train on.
     pub rows: &'a [Qac],
@@ -22,6 +22,10 @@ pub struct TrainData<'a> {
     pub identity_rows: Option<&'a [Qac]>,
     /// Rows for evaluations; none, and nothing is evaluated.
     pub held_out: &'a [Qac],
+    /// What the prompt of each of `rows` asks for beside correcting; rows beyond them have nothing there. Identity warm-up is without.
+    pub instructions: &'a [String],
+    /// The same of `held_out`.
+    pub held_out_instructions: &'a [String],
 }
 
 /// The checkpoint that a run goes on from.
@@ -229,7 +233,8 @@ impl<'a> CorrectionWork<'a> {
         let held_out = match rows.is_empty() {
             true => None,
             false => {
-                let examples = reader.read("held-out", rows, Output::Correction)?;
+                let instructions = run.data.held_out_instructions;
+                let examples = reader.read_instructed("held-out", rows, instructions, Output::Correction)?;
                 Some(HeldOut { rows, examples, tokenizer, end_id: reader.end_id })
             }
         };

@@ -5,6 +5,7 @@ mod annotate_report;
 mod convert;
 mod filter;
 mod near;
+mod traits;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -43,6 +44,11 @@ pub fn run(command: &DataCommand, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn synth(args: &SynthArgs, json: bool) -> anyhow::Result<ExitCode> {
+    match (args.taught, args.instructions) {
+        (Some(taught), _) => return traits::taught(args, taught, json),
+        (None, true) => return traits::instructed(args, json),
+        (None, false) => {}
+    }
     if let Some(held_out) = &args.held_out {
         return synth_apart(args, held_out, json);
     }

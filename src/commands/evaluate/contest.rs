@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::Path;
 
+use redline::data::traits::{Trait, TraitShare};
 use redline::lab::Error;
 use redline::lab::contest::{Contest, ContestOptions, JudgeQuality, LabelledPairs, Standing, judge_labelled};
-use redline::lab::judge::local::ScoreJudge;
+use redline::lab::judge::local::{ScoreJudge, trait_shares};
 use redline::lab::judge::record::{AnswerRecord, read_records};
 use redline::lab::judge::{Form, Judge, JudgementLog, LoggedJudge, RecordedJudge, Watch, Which};
 use redline::lab::win_rate::{ResampleOptions, Rule};
@@ -91,6 +92,11 @@ fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
     let judging = &args.judging;
     let known = args.data.as_deref().map(|data| Known::read(data, args.prompts)).transpose()?;
     ready(args, known.as_ref())?;
+    if known.as_ref().is_some_and(Known::has_instructions) {
+        output::note!(
+            "note: the rows hold an `instruction` each, which no system is told; `redline feedback` compares instructions"
+        );
+    }
     let baseline = against(judging);
     let answers = match (&judging.answers, &known) {
         (Some(path), _) => {
@@ -128,10 +134,27 @@ fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
         let contest = Contest::run(&answers, &mut *judge, &options, &mut Shown::default()).map_err(Error::from)?;
         found.push(contest);
     }
-    match json {
-        true => output::json(&json!({ "schema": "redline.contest.v1", "contests": found })),
-        false => found.iter().try_for_each(|contest| output::line(&as_text(contest))),
+    let traits =
+        judging.judge.contains(&JudgeSpec::Trait).then(|| trait_shares(&answers, Trait::Empathy)).transpose()?;
+    if json {
+        let mut value = json!({ "schema": "redline.contest.v1", "contests": found });
+        traits.iter().for_each(|traits| value["traits"] = json!(traits));
+        return output::json(&value);
     }
+    found.iter().try_for_each(|contest| output::line(&as_text(contest)))?;
+    traits.iter().try_for_each(|traits| output::line(&traits_in_words(traits)))
+}
+
+/// Which share of each system's outputs has the trait.
+fn traits_in_words(traits: &BTreeMap<String, TraitShare>) -> String {
+    let percent = |share: Option<f64>| share.map_or_else(|| "–".to_owned(), |share| format!("{:.1} %", 100.0 * share));
+    let row = |(system, share): (&String, &TraitShare)| {
+        vec![system.clone(), share.n.to_string(), percent(share.any), percent(share.exact)]
+    };
+    output::table(
+        &["system", "n", "acknowledge", "in words of the generator"],
+        &traits.iter().map(row).collect::<Vec<_>>(),
+    )
 }
 
 /// The corrections of the rows, as right answers.
@@ -175,7 +198,7 @@ fn ready(args: &EvaluateArgs, known: Option<&Known>) -> anyhow::Result<()> {
                 return Err(hinted(format!("{}: no such file or folder", path.display()), "check the path"));
             }
             JudgeSpec::Reward(_) | JudgeSpec::Cost(_) => {}
-            JudgeSpec::Flaws | JudgeSpec::Phrases | JudgeSpec::Answer => drop(score(spec, known)?),
+            JudgeSpec::Flaws | JudgeSpec::Phrases | JudgeSpec::Answer | JudgeSpec::Trait => drop(score(spec, known)?),
         }
     }
     Ok(())

@@ -78,11 +78,13 @@ pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 /// How good an Aligner's corrections are, by their rows.
 fn corrections(args: &EvaluateArgs, data: &Path, json: bool) -> anyhow::Result<()> {
-    let Known { triples, flawed: corrupted } = Known::read(data, args.prompts)?;
+    let known = Known::read(data, args.prompts)?;
     let aligner = models::open(&args.model)?;
+    refuse_instructions(args, data, &aligner, &known)?;
+    let Known { triples, flawed: corrupted, instructions } = known;
     let given = args.domain.as_deref().map(Domain::load).transpose()?;
     let domain = Domain::of(&aligner, given.as_ref(), None, Outside::Warn)?;
-    let rows = write_all(args, data, &aligner, domain.as_ref(), &triples)?;
+    let rows = write_all(args, data, &aligner, domain.as_ref(), (&triples, &instructions))?;
     let kept = domain.as_ref().map(|_| kept(&rows));
 
     let written = triples.iter().zip(&rows).map(|(row, out)| Written { row, output: &out.output, is_cut: out.is_cut });
@@ -115,6 +117,27 @@ fn corrections(args: &EvaluateArgs, data: &Path, json: bool) -> anyhow::Result<(
         output::line(&format!("\n{}", output::table(&header.iter().map(String::as_str).collect::<Vec<_>>(), &rows)))?;
         table.verifiable.iter().try_for_each(|line| output::line(&line.sentence()))?;
     }
+    Ok(())
+}
+
+/// Rows that ask for something need a place for it in the template, which is not taken yet.
+fn refuse_instructions(args: &EvaluateArgs, data: &Path, aligner: &Aligner, known: &Known) -> anyhow::Result<()> {
+    if !known.has_instructions() {
+        return Ok(());
+    }
+    if args.model.instruction.is_some() {
+        return Err(hinted(
+            format!("{}: rows hold an `instruction` of their own, and --instruction is given", data.display()),
+            "leave one of the two out",
+        ));
+    }
+    if !aligner.template.takes_instruction() {
+        return Err(hinted(
+            format!("{}: rows hold an `instruction`, and the template has no place for it", data.display()),
+            "put {instruction} into the template, or remove the field from the rows",
+        ));
+    }
+    output::note!("{}: the `instruction` of a row stands in its prompt", data.display());
     Ok(())
 }
 
@@ -165,11 +188,15 @@ fn write_all<'a>(
     data: &Path,
     aligner: &Aligner,
     domain: Option<&Domain>,
-    triples: &'a [Qac],
+    (triples, instructions): (&'a [Qac], &[String]),
 ) -> anyhow::Result<Vec<EvaluatedRow<'a>>> {
     let prompt = |(row, qac): (usize, &Qac)| {
         let origin = format!("{}: row {row}", data.display());
-        aligner.prompt_with_room([&qac.question, &qac.answer], args.max_new_tokens, &origin)
+        let tokens = match instructions.get(row).map_or("", String::as_str) {
+            "" => aligner.prompt(&qac.question, &qac.answer)?,
+            asked => aligner.prompt_asking(&qac.question, &qac.answer, asked)?,
+        };
+        aligner.with_room(tokens, args.max_new_tokens, &origin)
     };
     let prompts: Vec<Vec<u32>> = triples.iter().enumerate().map(prompt).collect::<redline::lab::Result<_>>()?;
     // rows of similar length together

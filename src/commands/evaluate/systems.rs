@@ -210,7 +210,8 @@ pub(super) fn made_by(args: &EvaluateArgs, system: &SystemSpec) -> anyhow::Resul
             let template = args.model.template.iter().map(|name| format!(", template {name}"));
             let steered = aligner.coefficient().is_some().then(|| steered_by(args)).transpose()?;
             let drawn = matches!(aligner, SystemSpec::BestOf(_)).then(drawn);
-            let parts = adapter.chain(template).chain(steered).chain(drawn);
+            let asked = args.model.instruction.iter().map(|text| format!(", asked {text:?}"));
+            let parts = adapter.chain(template).chain(asked).chain(steered).chain(drawn);
             format!("{model}{} ({most} tokens)", parts.collect::<String>())
         }
     })

@@ -47,6 +47,7 @@ pub fn refuse_for_choices(args: &EvaluateArgs) -> anyhow::Result<()> {
         (args.domain.is_some(), "--domain"),
         (is_steered, "a vector or profile"),
         (args.model.template.is_some(), "--template"),
+        (args.model.instruction.is_some(), "--instruction"),
         (!args.judging.systems.is_empty(), "--systems"),
         (args.judging.rule.is_some(), "--rule"),
         (args.judging.judgements.is_some(), "--judgements"),

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use redline::experiment::{EvaluationRecord, PlaceProfile, StepRecord, TrainingRecord};
+use redline::lab::directions::read_directions;
 use redline::model::files::read_text;
 use redline::model::{Error as ModelError, parse_settings};
-use redline::probe::{LatScan, LayerReading, Reading};
-use redline::steer::control_file::read_control_vector;
+use redline::probe::{LatScan, LayerReading};
 use redline::steer::{SweepRow, read_sweep};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -39,13 +39,8 @@ pub enum Source {
 impl Source {
     /// Reads a file.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let has_ending = |ending: &str| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
-        if has_ending("gguf") {
-            return Ok(Self::Directions(read_control_vector(path)?.vector.layers));
-        }
-        if has_ending("safetensors") {
-            let layers = Reading::load(path)?.layers;
-            return Ok(Self::Directions(layers.into_iter().map(|layer| (layer.layer, layer.direction)).collect()));
+        if let Some(directions) = read_directions(path)? {
+            return Ok(Self::Directions(directions));
         }
         let text = read_text(path, MOST_RESULT)?;
         let first = text.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();

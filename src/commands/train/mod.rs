@@ -30,7 +30,7 @@ use crate::models::warn;
 use crate::output;
 use crate::outputs::make_folder;
 
-use rows::TrainingRows;
+use rows::{Instructed, Instructions, TrainingRows};
 use start::Start;
 use watch::Watch;
 
@@ -56,9 +56,16 @@ pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<ExitCode> {
 pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
     options::check(args)?;
     pairs::refuse_policy_options(args)?;
-    let rows = TrainingRows::read(args)?;
+    let (rows, instructions) = TrainingRows::<Instructed>::read(args)?.apart();
     let (start, template) = Start::aligner(args, &rows)?;
-    train_texts(args, rows, start, &template, args.run.warmup_share)
+    let is_asked = |asked: &[String]| asked.iter().any(|text| !text.is_empty());
+    if !template.takes_instruction() && (is_asked(&instructions.training) || is_asked(&instructions.held_out)) {
+        return Err(hinted(
+            format!("rows hold an `instruction`, and the template {} has no place for it", template.name()),
+            "put {instruction} into the template, or remove the field from the rows",
+        ));
+    }
+    train_texts(args, (rows, instructions), start, &template, args.run.warmup_share)
 }
 
 /// The same for a model that answers by itself.
@@ -69,12 +76,12 @@ fn train_answers(args: &TrainArgs) -> anyhow::Result<Value> {
     refuse_useless(&useless, "beside --objective sft")?;
     let rows = TrainingRows::<rows::Taught>::read(args)?.into_triples();
     let (start, template) = Start::of_answers(args, &rows)?;
-    train_texts(args, rows, start, &template, 0.0)
+    train_texts(args, (rows, Instructions::default()), start, &template, 0.0)
 }
 
 fn train_texts(
     args: &TrainArgs,
-    rows: TrainingRows,
+    (rows, instructions): (TrainingRows, Instructions),
     start: Start,
     template: &AlignerTemplate,
     identity_share: f64,
@@ -90,7 +97,13 @@ fn train_texts(
         parameters: &start.parameters,
         tokenizer: &start.tokenizer,
         template,
-        data: TrainData { rows: &rows.training, identity_rows: rows.identity.as_deref(), held_out: &rows.held_out },
+        data: TrainData {
+            rows: &rows.training,
+            identity_rows: rows.identity.as_deref(),
+            held_out: &rows.held_out,
+            instructions: &instructions.training,
+            held_out_instructions: &instructions.held_out,
+        },
         options: &options,
         saving: saving(args),
     };

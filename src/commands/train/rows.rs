@@ -35,6 +35,60 @@ impl Row for Qac {
     }
 }
 
+/// A triple with what its prompt asks for beside correcting; empty where it asks for nothing.
+#[derive(Clone)]
+pub struct Instructed {
+    triple: Qac,
+    instruction: String,
+}
+
+impl TextRow for Instructed {
+    fn texts(&self) -> Vec<&str> {
+        // what is asked tells two rows apart, and nothing need be asked
+        let asked = Some(self.instruction.as_str()).filter(|text| !text.is_empty());
+        self.triple.texts().into_iter().chain(asked).collect()
+    }
+}
+
+impl Row for Instructed {
+    const NEED: Need = Need::Triple;
+
+    fn of(file: &DataFile) -> anyhow::Result<Vec<Self>> {
+        let row =
+            |row: &DataRow| Some(Self { triple: row.triple()?, instruction: row.instruction().unwrap_or_default() });
+        let rows: Vec<Self> = file.rows.iter().filter_map(row).collect();
+        let n_asked = rows.iter().filter(|row| !row.instruction.is_empty()).count();
+        if n_asked > 0 {
+            let (path, rows) = (file.path.display(), output::rows_in_words(n_asked));
+            output::note!("{path}: {rows} with an `instruction`, which stands in the prompt");
+        }
+        Ok(rows)
+    }
+
+    fn question(&self) -> &str {
+        &self.triple.question
+    }
+}
+
+/// What the prompts of a run ask for beside correcting, row by row.
+#[derive(Default)]
+pub struct Instructions {
+    pub training: Vec<String>,
+    pub held_out: Vec<String>,
+}
+
+impl TrainingRows<Instructed> {
+    /// The triples, and what their prompts ask for.
+    pub fn apart(self) -> (TrainingRows, Instructions) {
+        let apart = |rows: Vec<Instructed>| -> (Vec<Qac>, Vec<String>) {
+            rows.into_iter().map(|row| (row.triple, row.instruction)).unzip()
+        };
+        let ((training, asked), (held_out, asked_held_out)) = (apart(self.training), apart(self.held_out));
+        let instructions = Instructions { training: asked, held_out: asked_held_out };
+        (TrainingRows { training, identity: self.identity, held_out }, instructions)
+    }
+}
+
 /// A question with the answer that a model shall give: the correction, else the answer.
 #[derive(Clone)]
 pub struct Taught(pub Question);

@@ -135,6 +135,14 @@ impl CorruptedRow {
         mended(&self.clean, &self.flaws, MAX_STRICTNESS + 1).is_ok_and(|flawed| flawed == self.answer)
     }
 
+    /// The clean answer with those flaws left in whose severity is not to be mended.
+    ///
+    /// # Errors
+    /// [`DataError::FlawRange`] when the flaws do not fit the clean answer.
+    pub fn correction_where(&self, is_mended: impl Fn(u8) -> bool) -> Result<String, DataError> {
+        mended_where(&self.clean, &self.flaws, is_mended)
+    }
+
     /// The correction at one strictness.
     ///
     /// # Errors
@@ -163,6 +171,11 @@ impl CorruptedRow {
 
 /// The clean answer with the flaws below the strictness left in. The flaws are sorted by place and do not overlap.
 pub(super) fn mended(clean: &str, flaws: &[Flaw], strictness: u8) -> Result<String, DataError> {
+    mended_where(clean, flaws, |severity| severity >= strictness)
+}
+
+/// The clean answer with the flaws left in that are not mended. They are sorted by place and do not overlap.
+fn mended_where(clean: &str, flaws: &[Flaw], is_mended: impl Fn(u8) -> bool) -> Result<String, DataError> {
     let mut text = String::with_capacity(clean.len());
     let mut at = 0;
     for (place, flaw) in flaws.iter().enumerate() {
@@ -170,10 +183,10 @@ pub(super) fn mended(clean: &str, flaws: &[Flaw], strictness: u8) -> Result<Stri
             return Err(DataError::FlawRange { flaw: place, start: flaw.start, end: flaw.end, length: clean.len() });
         };
         text.push_str(before);
-        if flaw.severity < strictness {
-            text.push_str(&flaw.text);
-        } else {
+        if is_mended(flaw.severity) {
             text.push_str(&clean[flaw.start..flaw.end]);
+        } else {
+            text.push_str(&flaw.text);
         }
         at = flaw.end;
     }

@@ -5,9 +5,11 @@ mod phrases;
 mod reward;
 mod score;
 mod solution;
+mod traits;
 
 pub use flaws::{FLAWS, FlawScore};
 pub use phrases::{PHRASES, PhraseScore};
 pub use reward::RewardScore;
 pub use score::{Score, ScoreFn, ScoreJudge};
 pub use solution::{ANSWER, SolutionScore};
+pub use traits::{TRAIT, TraitScore, trait_shares};

@@ -34,7 +34,7 @@ fn trained(folder: &Path, method: Method) -> Parameters {
         parameters: &parameters,
         tokenizer: &tokenizer(),
         template: &short_template(),
-        data: TrainData { rows: &rows(8), identity_rows: None, held_out: &[] },
+        data: TrainData { rows: &rows(8), identity_rows: None, held_out: &[], ..TrainData::default() },
         options: &TrainOptions { n_steps: Some(2), evaluate_every: None, ..options() },
         saving: Saving::default(),
     };

@@ -143,7 +143,7 @@ fn exported_adapter_and_folder_come_back() {
         parameters: &parameters,
         tokenizer: &loaded_tokenizer,
         template: &short_template(),
-        data: TrainData { rows: &rows, identity_rows: None, held_out: &[] },
+        data: TrainData { rows: &rows, identity_rows: None, held_out: &[], ..TrainData::default() },
         options: &options,
         saving: Saving::default(),
     };

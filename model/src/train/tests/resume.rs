@@ -25,7 +25,7 @@ impl Setting {
             parameters,
             tokenizer: &self.tokenizer,
             template: &short_template(),
-            data: TrainData { rows: &self.rows, identity_rows: None, held_out: &self.held_out },
+            data: TrainData { rows: &self.rows, identity_rows: None, held_out: &self.held_out, ..TrainData::default() },
             options: &self.options,
             saving: Saving { folder: Some(folder), every: Some(2), keep_every: Some(3), resume: true },
         };

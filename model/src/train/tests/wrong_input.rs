@@ -9,7 +9,7 @@ fn run_with(options: &TrainOptions, parameters: &Parameters, rows: &[crate::Qac]
         parameters,
         tokenizer: &tokenizer(),
         template: &short_template(),
-        data: TrainData { rows, identity_rows: None, held_out: &[] },
+        data: TrainData { rows, identity_rows: None, held_out: &[], ..TrainData::default() },
         options,
         saving: Saving::default(),
     };
