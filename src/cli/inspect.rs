@@ -89,6 +89,7 @@ impl CheckArgs {
         ModelArgs {
             model: self.model.clone(),
             adapter: self.adapter.clone(),
+            adapter_scale: None,
             template: self.template.clone(),
             device: self.device.clone(),
         }

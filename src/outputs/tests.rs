@@ -13,7 +13,7 @@ use crate::cli::writes::{self, plotted};
 use crate::cli::{self, Command};
 
 /// A line a verb: words that begin with `IN/` are read, with `OUT/` are written.
-const LINES: [&str; 34] = [
+const LINES: [&str; 35] = [
     "reproduce --model IN/model --adapter IN/adapter --data IN/triples.jsonl --template IN/template.txt --out OUT/report",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --row 0 --row 2 --out OUT/scans",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --out OUT/scans --report OUT/scans.html",
@@ -21,6 +21,7 @@ const LINES: [&str; 34] = [
     "compare --model IN/model --data IN/triples.jsonl --out OUT/compare.json",
     "extract --model IN/model.gguf --data IN/triples.jsonl --out OUT/v.safetensors --gguf OUT/v.gguf",
     "extract --model IN/model.gguf --data IN/triples.jsonl --method trained --out OUT/v.safetensors",
+    "extract --model IN/model.gguf --data IN/triples.jsonl --method inside --out OUT/v.safetensors",
     "check IN/model --data IN/triples.jsonl --domain-out OUT/domain.json",
     "sweep --model IN/model --vector IN/vector.gguf --data IN/triples.jsonl --out OUT/sweep.jsonl --report OUT/page.html",
     "sweep --model IN/model --profile IN/profile.json --data IN/triples.jsonl --out OUT/sweep.jsonl",

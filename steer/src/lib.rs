@@ -19,6 +19,7 @@ mod evidence;
 mod first_order;
 mod gate;
 pub mod inject;
+pub mod inside_file;
 mod levenshtein;
 mod line_fit;
 pub mod operator;
@@ -44,6 +45,7 @@ pub use evidence::{SlopeEvidence, attained_share, same_output_share, slope_evide
 pub use first_order::{PropensityGradient, propensity_gradients};
 pub use gate::{Gate, GateCounts};
 pub use inject::{Inject, LayerEffect, RowSteering, TokenRange};
+pub use inside_file::InsideFile;
 pub use levenshtein::{MOST_STEPS, comparison_steps, levenshtein_distance, levenshtein_distance_tokens};
 pub use line_fit::{LineFit, fit_line};
 pub use operator::Operator;
@@ -59,3 +61,5 @@ pub use unit::{Unit, control_vector, reading_control_vector};
 
 #[cfg(test)]
 mod coverage_tests;
+#[cfg(test)]
+mod inside_tests;

@@ -12,7 +12,7 @@ use crate::program::{golden, repository, run, succeed};
 type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// In an order in which later ones find the files of earlier ones.
-const CASES: [Case; 30] = [
+const CASES: [Case; 31] = [
     (
         "data synth",
         "--rows 40 --seed 3 --out synth.jsonl",
@@ -62,6 +62,12 @@ const CASES: [Case; 30] = [
         "--model model --template template.txt --data triples.jsonl --pairs 24 --out vector.safetensors",
         "redline.extract.v1",
         &["vector", "settings", "provenance", "n_skipped", "warnings", "layers"],
+    ),
+    (
+        "extract",
+        "--model model --template template.txt --data triples.jsonl --pairs 24 --method inside --rank 2 --steps 2 --out inside.safetensors",
+        "redline.extract-inside.v1",
+        &["inside", "trained", "provenance", "parameters"],
     ),
     (
         "scan",

@@ -22,6 +22,7 @@ mod families;
 mod fixture;
 mod fuzz;
 mod gemma3;
+mod inside;
 mod inspect;
 mod json;
 mod judging;
