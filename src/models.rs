@@ -58,13 +58,22 @@ pub fn warn(warnings: &[String]) {
 pub fn open_model(args: &ModelArgs) -> anyhow::Result<Model> {
     // refused before weights are read
     let device = args.device()?;
-    let adapter = args.adapter.as_deref().map(Adapter::open).transpose()?;
+    let mut adapter = args.adapter.as_deref().map(Adapter::open).transpose()?;
+    if adapter.is_none() && args.is_smollm2() {
+        adapter = Some(embedded::smollm2_adapter()?);
+    }
+    if let Some(factor) = args.adapter_scale {
+        let Some(whole) = adapter else {
+            return Err(hinted(
+                "--adapter-scale scales an adapter, and there is none",
+                "give --adapter, or leave it out",
+            ));
+        };
+        adapter = Some(whole.scaled(factor)?);
+    }
     let model = match (&args.model, adapter) {
         (None, _) => embedded::model()?,
-        (Some(_), adapter) if args.is_smollm2() => {
-            let adapter = adapter.map_or_else(embedded::smollm2_adapter, Ok)?;
-            warned(Model::load_with_adapter(&smollm2_base()?, &adapter)?)
-        }
+        (Some(_), Some(adapter)) if args.is_smollm2() => warned(Model::load_with_adapter(&smollm2_base()?, &adapter)?),
         (Some(path), None) => load_model(path)?,
         (Some(path), Some(adapter)) => warned(Model::load_with_adapter(path, &adapter)?),
     };

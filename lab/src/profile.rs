@@ -26,7 +26,7 @@ use redline_model::files::{read, write_atomically};
 use redline_model::{AlignerTemplate, Error as ModelError, Model};
 use redline_probe::Reading;
 use redline_steer::control_file::read_control_vector;
-use redline_steer::{ControlVector, EditRatioVariant, Interval, TokenRange, Unit, reading_control_vector};
+use redline_steer::{ControlVector, EditRatioVariant, InsideFile, Interval, TokenRange, Unit, reading_control_vector};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::Domain;
@@ -63,7 +63,7 @@ pub struct Profile {
     pub coefficient_interval: Interval,
     /// Layers at whose output the vector is added, ascending.
     pub layers: Vec<usize>,
-    /// Unit of the coefficient: `gap`, `std`, `unit`, or [`FILE_UNIT`] for a GGUF vector.
+    /// Unit of the coefficient: `gap`, `std`, `unit`, or [`FILE_UNIT`] for a GGUF vector and an Aligner inside a model.
     pub unit: String,
     /// Positions that are steered.
     #[serde(with = "as_text")]
@@ -281,7 +281,13 @@ impl Profile {
                 reading.check_shape(&file, model.decoder.config()).map_err(redline_steer::Error::from)?;
                 reading_control_vector(&reading, &self.layers, unit)?
             }
-            Err(_) => read_control_vector(&file)?.vector.restrict(self.layers.iter().copied())?,
+            Err(_) => {
+                let vector = match InsideFile::is_one(&file) {
+                    true => InsideFile::load(&file)?.control,
+                    false => read_control_vector(&file)?.vector,
+                };
+                vector.restrict(self.layers.iter().copied())?
+            }
         };
         vector.check(model.decoder.config())?;
         Ok(vector)

@@ -1,5 +1,7 @@
 //! Which vector steers a model, where and how: a file, the profile that names it, vectors beside it, and a gate.
 
+mod inside;
+
 use std::path::{Path, PathBuf};
 
 use redline_model::gguf::is_gguf;
@@ -8,7 +10,8 @@ use redline_probe::Reading;
 use redline_probe::artifact::question_hash;
 use redline_steer::control_file::{read_control_vector, shift_back};
 use redline_steer::{
-    ControlVector, Error as SteerError, Gate, Inject, Operator, RowSteering, TokenRange, Unit, reading_control_vector,
+    ControlVector, Error as SteerError, Gate, Inject, InsideFile, Operator, RowSteering, TokenRange, Unit,
+    reading_control_vector,
 };
 
 use crate::error::{Error, Result};
@@ -16,6 +19,7 @@ use crate::experiment::LayerSpec;
 use crate::policy::ReadPolicy;
 use crate::profile::{Profile, find};
 use crate::vector_unit::VectorUnit;
+pub use inside::trained_range_of;
 
 /// Stands for a file where nothing is injected and the coefficient is that of the copy bias alone.
 pub const NO_VECTOR: &str = "none";
@@ -23,7 +27,7 @@ pub const NO_VECTOR: &str = "none";
 /// A vector file, where it is injected, and the profile behind it where there is one.
 #[derive(Debug, Clone)]
 pub struct Steering {
-    /// A reading vector (.safetensors) or a control vector (.gguf).
+    /// A reading vector or an Aligner inside a model (.safetensors), or a control vector (.gguf).
     pub vector: PathBuf,
     /// Layers to inject.
     pub layers: LayerSpec,
@@ -245,7 +249,7 @@ pub struct LoadedVector {
     pub notes: Vec<String>,
 }
 
-/// Reads a vector for `model`: a reading vector (safetensors) or a GGUF control vector.
+/// Reads a vector for `model`: a reading vector (safetensors), a GGUF control vector or an Aligner inside a model.
 fn load_vector(steering: &Steering, model: &Model) -> Result<LoadedVector> {
     let path = &steering.vector;
     let config = model.decoder.config();
@@ -253,6 +257,9 @@ fn load_vector(steering: &Steering, model: &Model) -> Result<LoadedVector> {
         let layers = [(0, vec![0.0; config.hidden_size])].into();
         let (vector, unit) = (ControlVector::new(layers)?, VectorUnit::Scaled(steering.unit));
         return Ok(LoadedVector { vector, unit, questions: Vec::new(), notes: Vec::new() });
+    }
+    if InsideFile::is_one(path) {
+        return inside::load_inside(steering, model);
     }
     if !is_gguf(path) {
         let reading = Reading::load(path)?;

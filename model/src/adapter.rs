@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::files::{MOST_SETTINGS, hexadecimal, read};
 use crate::layers::packed::Packed;
 use crate::model::ModelFiles;
-use crate::weights::{FileTensors, SafetensorsFile, TensorSource, check_finite, fused_linear};
+use crate::weights::{FileTensors, SafetensorsFile, TensorSource, check_finite, fused_linear, linears};
 use crate::{Error, ModelConfig, Result, parse_settings};
 use settings::{Settings, Strength};
 
@@ -55,6 +55,12 @@ impl LoraOptions {
     /// The factor of B A.
     pub fn scale(&self) -> f64 {
         self.alpha / self.rank as f64
+    }
+
+    /// Numbers of an adapter for a model.
+    pub fn n_parameters(&self, config: &ModelConfig) -> usize {
+        let targets = linears(config).into_iter().filter(|(name, ..)| self.applies_to(name));
+        config.n_layers * self.rank * targets.map(|(_, [out, input], _)| out + input).sum::<usize>()
     }
 
     /// The same with the names that layers have in a family's files: where these fuse layers, the fused one stands for all its parts.
@@ -166,6 +172,28 @@ impl Adapter {
     /// Factor of B A, but for layers with another.
     pub fn scale(&self) -> f64 {
         self.common.scale
+    }
+
+    /// Numbers that it is made of.
+    pub fn n_parameters(&self) -> usize {
+        self.deltas.values().map(|factors| factors.a.elem_count() + factors.b.elem_count()).sum()
+    }
+
+    /// The same with every delta times `factor`: 0 is the model without it, 1 the adapter as it was trained. It counts as other weights,
+    /// so its fingerprint is another.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`] for a factor that is not finite.
+    pub fn scaled(mut self, factor: f64) -> Result<Self> {
+        if !factor.is_finite() {
+            return Err(Error::Adapter { path: self.path, problem: format!("it cannot be scaled by {factor}") });
+        }
+        if factor != 1.0 {
+            self.common.scale *= factor;
+            self.deltas.values_mut().for_each(|delta| delta.scale *= factor);
+            self.fingerprint = format!("{}×{factor}", self.fingerprint);
+        }
+        Ok(self)
     }
 
     /// Number of layers whose rank or factor is another.

@@ -187,9 +187,15 @@ impl Reading {
             return Err(Error::NotAReading { path: path.to_owned() });
         }
         let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| malformed(path, e.to_string()))?;
-        let header = metadata.metadata().as_ref().and_then(|map| map.get(KEY));
-        let header = header
-            .ok_or_else(|| malformed(path, format!("the header has no `{KEY}` metadata; not a reading vector")))?;
+        let texts = metadata.metadata().as_ref();
+        let header = texts.and_then(|map| map.get(KEY)).ok_or_else(|| {
+            let other = texts.and_then(|map| map.keys().find(|key| key.starts_with(KEY)));
+            let rule = match other {
+                Some(key) => format!("it is another kind of file (`{key}`), not a reading vector"),
+                None => format!("the header has no `{KEY}` metadata; not a reading vector"),
+            };
+            malformed(path, rule)
+        })?;
         let header: Header = serde_json::from_str(header).map_err(|e| malformed(path, format!("metadata: {e}")))?;
         if header.format != FORMAT {
             return Err(malformed(path, format!("`format` is `{}`, expected `{FORMAT}`", header.format)));

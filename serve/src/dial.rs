@@ -42,7 +42,7 @@ pub struct Dial {
 pub enum DialVector {
     /// A reading vector, which also makes scans, and the unit of its coefficients.
     Reading(Arc<Reading>, Unit),
-    /// A control vector, whose scales are part of it.
+    /// A control vector, whose scales are part of it, or an Aligner inside a model.
     Control(ControlVector),
 }
 
@@ -116,6 +116,14 @@ pub enum DialError {
     Layers {
         /// The broken rule.
         rule: String,
+    },
+    /// An operator for vectors, and the dial is an Aligner inside a model.
+    #[error("`{name}` is an Aligner inside a model, which is added; `{operator}` is for vectors")]
+    OnlyAdded {
+        /// The dial.
+        name: String,
+        /// The operator asked for.
+        operator: Operator,
     },
     /// An operator that is not known.
     #[error("operator `{name}` is not known; this server has {}", Operator::ALL.map(Operator::name).join(", "))]
@@ -210,6 +218,9 @@ impl Dials {
         }
         let layers = asked.layers.as_ref().map(LayersRequest::spec).transpose()?;
         let vector = self.ready(dial, layers.as_ref().unwrap_or(&dial.layers))?;
+        if vector.vector.has_networks() && operator != Operator::Add {
+            return Err(DialError::OnlyAdded { name: dial.name.clone(), operator });
+        }
         let measured = dial.measured.filter(|_| layers.is_none() && operator == Operator::Add);
         let is_as_tuned = asked.coefficient.is_none() && layers.is_none() && operator == Operator::Add;
         let policy = dial.policy.clone().filter(|_| is_as_tuned);

@@ -147,7 +147,7 @@ impl From<DialError> for ApiError {
             DialError::UnknownVector { .. } | DialError::NoVector => "steering.vector",
             DialError::Coefficient { .. } => "steering.coefficient",
             DialError::Layers { .. } => "steering.layers",
-            DialError::UnknownOperator { .. } => "steering.operator",
+            DialError::UnknownOperator { .. } | DialError::OnlyAdded { .. } => "steering.operator",
         };
         Self::invalid(param, error.to_string())
     }

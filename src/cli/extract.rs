@@ -9,12 +9,14 @@ use redline::steer::{TokenRange, Unit};
 use super::ModelArgs;
 use super::numbers::{MOST_ROWS, count};
 use super::{PairArgs, TrainedArgs, VectorMethod};
+use crate::failure::hinted;
 
 #[derive(Args)]
 #[command(after_help = "Examples:
   redline extract --model model.gguf --data triples.jsonl --out vector.safetensors
   redline extract --model model.gguf --data triples.jsonl --design decision --out vector.safetensors --gguf vector.gguf
   redline extract --model aligner/ --data flawed.jsonl --pairs 400 --method trained --out dial.safetensors
+  redline extract --model aligner/ --data flawed.jsonl --pairs 400 --method inside --rank 16 --out inside.safetensors
 
 Training keeps its state in OUT.checkpoint while it runs; the same command continues one that was stopped.")]
 pub struct ExtractArgs {
@@ -31,12 +33,12 @@ pub struct ExtractArgs {
     #[command(flatten)]
     pub trained: TrainedArgs,
     /// Positions steered in training: output, all, prompt, last-prompt-token, generated, START..END [default: output; all for smollm2]
-    #[arg(long, help_heading = "With --method trained")]
+    #[arg(long, help_heading = "With --method trained or inside")]
     pub range: Option<TokenRange>,
     /// Seed of the split, of random directions and of intervals
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Reading vector to write
+    /// Reading vector to write; with --method inside, the Aligner inside a model
     #[arg(long, default_value = "vector.safetensors", value_name = "FILE")]
     pub out: PathBuf,
     /// Also write a control vector for llama.cpp and repeng, scales folded in
@@ -53,9 +55,32 @@ pub struct ExtractArgs {
 }
 
 impl ExtractArgs {
-    /// Whether a vector is trained.
+    /// Whether something is trained.
     pub fn trains(&self) -> bool {
-        self.pair.method == Some(VectorMethod::Trained)
+        matches!(self.pair.method, Some(VectorMethod::Trained | VectorMethod::Inside))
+    }
+
+    /// Whether an Aligner inside a model is.
+    pub fn is_inside(&self) -> bool {
+        self.pair.method == Some(VectorMethod::Inside)
+    }
+
+    /// Refuses what an Aligner inside a model cannot be, and options that it does not heed.
+    pub fn check_inside(&self) -> anyhow::Result<()> {
+        if self.gguf.is_some() {
+            let message = "--gguf writes a direction, and an Aligner inside a model has none";
+            return Err(hinted(message, "leave it out; llama.cpp and repeng can add vectors only"));
+        }
+        if self.unit != Unit::default() {
+            return Err(hinted("--unit is that of a control vector, and none is written", "leave it out"));
+        }
+        match self.pair.given_of_reading().next() {
+            Some(name) => {
+                let message = format!("{name} says how pairs are read, and --method inside reads none");
+                Err(hinted(message, "leave it out"))
+            }
+            None => Ok(()),
+        }
     }
 
     /// Where the state of a training lies while it runs.

@@ -93,6 +93,7 @@ impl CheckArgs {
         ModelArgs {
             model: self.model.clone(),
             adapter: self.adapter.clone(),
+            adapter_scale: None,
             template: self.template.clone(),
             instruction: None,
             device: self.device.clone(),

@@ -15,6 +15,9 @@ pub struct ModelArgs {
     /// PEFT adapter folder, merged into the model's weights
     #[arg(long, value_name = "DIR", requires = "model")]
     pub adapter: Option<PathBuf>,
+    /// Factor of the adapter's deltas: 0 is the model without it, 1 the adapter as it was trained [default: 1]
+    #[arg(long, value_name = "FACTOR", requires = "model", allow_hyphen_values = true)]
+    pub adapter_scale: Option<f64>,
     /// Prompt template: aligner, aligner-7b, aligner-2b, smollm2, or a file with {question} and {answer} [default: by
     /// the model's tokens]
     #[arg(long, value_name = "NAME|FILE")]

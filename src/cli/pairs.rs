@@ -24,7 +24,7 @@ pub struct PairArgs {
     #[arg(long, default_value = "resid_post")]
     pub site: String,
     /// How the direction is found
-    #[arg(long, help = format!("How the direction is found: {}, or trained from mean_diff [default: pca_diff; mean_diff for `tune`, and for `reproduce` on the embedded Aligner and on smollm2]", Method::NAMES))]
+    #[arg(long, help = format!("How the direction is found: {}, or trained from mean_diff, or inside: an Aligner inside a model [default: pca_diff; mean_diff for `tune`, and for `reproduce` on the embedded Aligner and on smollm2]", Method::NAMES))]
     pub method: Option<VectorMethod>,
     /// Scaling before PCA: per-dimension (a direction to steer by), per-dimension-filter (one to read by), none
     #[arg(long, default_value_t = ExtractOptions::default().scaling)]
@@ -49,6 +49,8 @@ pub struct PairArgs {
 
 /// Name of the method that is no reading.
 const TRAINED: &str = "trained";
+/// Name of the method that trains no vector.
+const INSIDE: &str = "inside";
 
 /// How a vector is found: read from pairs, or trained from the one that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,8 @@ pub enum VectorMethod {
     Read(Method),
     /// Trained, from the mean difference.
     Trained,
+    /// No vector: networks behind blocks are trained.
+    Inside,
 }
 
 impl VectorMethod {
@@ -64,7 +68,7 @@ impl VectorMethod {
     fn read(self) -> Method {
         match self {
             Self::Read(method) => method,
-            Self::Trained => Method::MeanDiff,
+            Self::Trained | Self::Inside => Method::MeanDiff,
         }
     }
 }
@@ -75,7 +79,8 @@ impl FromStr for VectorMethod {
     fn from_str(name: &str) -> Result<Self, String> {
         match name {
             TRAINED => Ok(Self::Trained),
-            _ => name.parse().map(Self::Read).map_err(|error: UnknownName| format!("{error}, {TRAINED}")),
+            INSIDE => Ok(Self::Inside),
+            _ => name.parse().map(Self::Read).map_err(|error: UnknownName| format!("{error}, {TRAINED}, {INSIDE}")),
         }
     }
 }
@@ -88,8 +93,37 @@ impl PairArgs {
                 "--method trained: this command reads directions and trains none",
                 "train one with `redline extract --method trained`, and give its file as --vector where that is taken",
             )),
-            _ => self.settings(seed),
+            _ => {
+                self.refuse_inside()?;
+                self.settings(seed)
+            }
         }
+    }
+
+    /// Refuses to train an Aligner inside a model, for all verbs but the one that does.
+    pub fn refuse_inside(&self) -> anyhow::Result<()> {
+        match self.method {
+            Some(VectorMethod::Inside) => Err(hinted(
+                "--method inside: this command trains no Aligner inside a model",
+                "train one with `redline extract --method inside`, and give its file as --vector where that is taken",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Options that say how pairs are read, where they are not as they are without being given.
+    pub fn given_of_reading(&self) -> impl Iterator<Item = &'static str> {
+        let default = ExtractionSettings::default();
+        let given = [
+            ("--design", self.design != default.design),
+            ("--read", self.read.is_some()),
+            ("--site", self.site.parse::<Site>().ok() != Some(Site::ResidPost)),
+            ("--scaling", self.scaling != default.extract.scaling),
+            ("--no-mirror", self.no_mirror),
+            ("--held-out-share", self.held_out_share != default.held_out_share),
+            ("--calibration-pairs", self.calibration_pairs != default.calibration_pairs),
+        ];
+        given.into_iter().filter_map(|(name, is_given)| is_given.then_some(name))
     }
 
     /// The settings that the pair options stand for; of a vector that is trained, those of its start.

@@ -104,6 +104,7 @@ impl ReproduceArgs {
             (None, Some(BuiltIn::Embedded)) => ReproduceOptions::embedded(),
             (None, _) => ReproduceOptions::embedded_rows(model),
         };
+        self.pair.refuse_inside()?;
         self.trained.check(&self.pair, None)?;
         let range = defaults::range(&self.model, self.range);
         let nulls = if self.quick { QUICK_NULLS } else { [suited.random_generated, suited.shuffled_generated] };

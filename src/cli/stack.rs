@@ -87,7 +87,7 @@ impl std::fmt::Display for AlignerText {
 pub struct StackArgs {
     /// Another Aligner: embedded, smollm2, a folder or a file, with ,KEY=VALUE for adapter, template, profile, vector,
     /// coefficient, layers (3+5+7), unit, range, operator, copy-bias; each corrects what the one before wrote
-    #[arg(long, value_name = "MODEL[,KEY=VALUE]", conflicts_with_all = ["model", "adapter", "template", "instruction", "vector", "profile", "coefficient", "layers", "unit", "range", "operator", "copy_bias", "any_model", "from_llama_cpp_generator", "also", "gate", "domain"])]
+    #[arg(long, value_name = "MODEL[,KEY=VALUE]", conflicts_with_all = ["model", "adapter", "adapter_scale", "template", "instruction", "vector", "profile", "coefficient", "layers", "unit", "range", "operator", "copy_bias", "any_model", "from_llama_cpp_generator", "also", "gate", "domain"])]
     pub aligner: Vec<AlignerSpec>,
     /// Base URL of an OpenAI-compatible server that answers rows without answer
     #[arg(long, value_name = "URL", conflicts_with = "upstream_model")]

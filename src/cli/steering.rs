@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use redline::experiment::LayerSpec;
-use redline::lab::steering::{NO_VECTOR, Steering, UsedProfile, trained_range};
-use redline::probe::Reading;
+use redline::lab::steering::{NO_VECTOR, Steering, UsedProfile, trained_range_of};
 use redline::steer::{Operator, TokenRange, Unit};
 
 use crate::failure::hinted;
@@ -15,7 +14,7 @@ const MOST_COPY_BIAS: f32 = 1000.0;
 
 #[derive(Args, Clone, Default)]
 pub struct SteeringArgs {
-    /// Reading vector (.safetensors) or control vector (.gguf); `none` steers by --copy-bias alone
+    /// Reading vector or Aligner inside a model (.safetensors), or control vector (.gguf); `none` steers by --copy-bias alone
     #[arg(long, value_name = "FILE")]
     pub vector: Option<PathBuf>,
     /// Steering profile that `redline tune --save` wrote, by name or path; options given beside it take its values' place
@@ -72,8 +71,7 @@ impl SteeringArgs {
         }
         let known = profile.as_ref().map(UsedProfile::profile);
         let layers = self.layers.clone().or(known.map(|known| LayerSpec::List(known.layers.clone())));
-        let range =
-            self.range.or(known.map(|known| known.range)).or_else(|| trained_range(&Reading::load(&vector).ok()?));
+        let range = self.range.or(known.map(|known| known.range)).or_else(|| trained_range_of(&vector));
         let range = range.unwrap_or_default();
         Ok(Some(Steering {
             vector,

@@ -49,7 +49,8 @@ pub fn of(command: &Command, reads: Vec<PathBuf>) -> anyhow::Result<RunFiles> {
         Command::Layers(args) => (vec![folder(&args.out, layers())], args.force),
         Command::Compare(args) => (optional(&args.out, Kind::Json("redline.compare.v1")), args.force),
         Command::Extract(args) => {
-            let mut writes = vec![Output::file(&args.out, Kind::Reading)];
+            let kind = if args.is_inside() { Kind::Inside } else { Kind::Reading };
+            let mut writes = vec![Output::file(&args.out, kind)];
             writes.extend(optional(&args.gguf, Kind::ControlVector));
             writes.extend(args.trains().then(|| log(&args.checkpoint(), Kind::Checkpoint)));
             (writes, args.force)

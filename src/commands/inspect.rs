@@ -11,6 +11,7 @@ use redline::model::{Adapter, Error as ModelError};
 use redline::probe::Reading;
 use redline::probe::artifact::Training;
 use redline::profile::Profile;
+use redline::steer::InsideFile;
 use redline::steer::control_file::read_control_vector;
 use serde_json::{Value, json};
 
@@ -78,6 +79,7 @@ fn describe(path: &Path) -> anyhow::Result<Description> {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
     match extension.as_deref() {
         Some("gguf") => model(path),
+        Some("safetensors") if InsideFile::is_one(path) => inside(path),
         Some("safetensors") => reading(path),
         Some("json") => profile(path),
         _ => Err(hinted(
@@ -196,6 +198,7 @@ fn adapter(path: &Path) -> anyhow::Result<Description> {
     };
     let lines = vec![
         ("rank", format!("{}, scale {}{apart}", adapter.rank(), adapter.scale())),
+        ("parameters", adapter.n_parameters().to_string()),
         ("adapts", format!("{} linear layers: {}", layers.len(), targets.join(", "))),
         ("base model", adapter.base_model().unwrap_or("not named").into()),
         ("works", "--adapter beside --model, merged as it is loaded".into()),
@@ -203,6 +206,7 @@ fn adapter(path: &Path) -> anyhow::Result<Description> {
     let value = json!({
         "rank": adapter.rank(),
         "scale": adapter.scale(),
+        "n_parameters": adapter.n_parameters(),
         "layers": layers,
         "base_model": adapter.base_model(),
         "fingerprint": adapter.fingerprint(),
@@ -251,8 +255,52 @@ fn reading(path: &Path) -> anyhow::Result<Description> {
         );
         lines.insert(3, ("trained", text));
     }
-    let value = json!({ "provenance": provenance, "layers": layers, "is_calibrated": reading.calibration.is_some() });
+    // a direction a layer, scales folded in
+    let n_parameters: usize = reading.layers.iter().map(|vector| vector.direction.len()).sum();
+    lines.push(("parameters", n_parameters.to_string()));
+    let value = json!({
+        "provenance": provenance,
+        "layers": layers,
+        "is_calibrated": reading.calibration.is_some(),
+        "n_parameters": n_parameters,
+    });
     Ok(Description { kind: "reading vector", json: value, lines })
+}
+
+fn inside(path: &Path) -> anyhow::Result<Description> {
+    let InsideFile { control, origin } = InsideFile::load(path)?;
+    let hash: String = origin.model_hash.chars().take(12).collect();
+    let Training { goal, range, n_rows, best_step, start_loss, best_loss, .. } = &origin.training;
+    let lines = vec![
+        (
+            "model",
+            format!(
+                "{} ({}, {} layers of {}), {hash}…",
+                origin.model_name, origin.architecture, origin.n_layers, origin.hidden_size
+            ),
+        ),
+        (
+            "networks",
+            format!(
+                "rank {}, {}, at {}, layers {}",
+                origin.rank,
+                origin.activation,
+                origin.site,
+                ranges(&origin.layers)
+            ),
+        ),
+        ("parameters", control.n_parameters().to_string()),
+        (
+            "trained",
+            format!(
+                "for {goal} over the positions {range}, on {n_rows} rows, {best_step} steps: {start_loss:.4} → {best_loss:.4} nats a token"
+            ),
+        ),
+        ("template", origin.template.clone()),
+        ("works", "--vector, wherever steering is by addition; no scans, gates or GGUF".into()),
+    ];
+    let value = json!({ "provenance": origin, "n_parameters": control.n_parameters(), "norms": control.norms() });
+    Ok(Description { kind: "Aligner inside a model", json: value, lines })
 }
 
 fn control_vector(path: &Path) -> anyhow::Result<Description> {

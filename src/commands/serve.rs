@@ -18,7 +18,7 @@ use redline::serve::{
     ApiKeys, Dial, DialVector, Dials, FailMode, MeasuredDial, Reasoning, ServeOptions, Service, Upstream, bind,
     is_host_name, listen, own_reading,
 };
-use redline::steer::{EditRatioVariant, Unit};
+use redline::steer::{EditRatioVariant, InsideFile, TokenRange, Unit};
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -30,7 +30,7 @@ use crate::progress::Progress;
 use crate::request_log::RequestLog;
 use crate::{defaults, interrupt, output};
 use redline::lab::policy::ReadPolicy;
-use redline::lab::steering::{Steering, check_reading, trained_range, training_notes};
+use redline::lab::steering::{Steering, check_reading, trained_range_of, training_notes};
 
 /// Name of the vector that the server extracts itself.
 const OWN_VECTOR: &str = "correction";
@@ -222,15 +222,18 @@ fn refuse_equal_names(dials: &[Dial]) -> anyhow::Result<()> {
 fn file_dial(args: &ServeArgs, named: &NamedVector, aligner: &Aligner) -> anyhow::Result<Dial> {
     let path = &named.path;
     let layers = args.layers.clone().unwrap_or_default();
-    let vector = if is_gguf(path) {
-        let steering = Steering { any_model: args.any_model, ..Steering::by(path, LayerSpec::Auto, unit(args)) };
-        DialVector::Control(steering.load(&aligner.model)?.vector)
+    let vector = if is_gguf(path) || InsideFile::is_one(path) {
+        let by = Steering::by(path, LayerSpec::Auto, unit(args));
+        let range = defaults::range(&args.model, args.range.or_else(|| trained_range_of(path)));
+        let loaded = Steering { any_model: args.any_model, range, ..by }.load(&aligner.model)?;
+        loaded.notes.iter().for_each(|note| output::note!("{note}"));
+        DialVector::Control(loaded.vector)
     } else {
         let reading = Reading::load(path)?;
         check_reading(&reading, path, &aligner.model, args.any_model)?;
         DialVector::Reading(Arc::new(reading), unit(args))
     };
-    let dial = dial(args, named.name.clone(), vector, layers);
+    let dial = dial(args, named.name.clone(), vector, layers, trained_range_of(path));
     if let DialVector::Reading(reading, unit) = &dial.vector {
         let steering = Steering { range: dial.range, ..Steering::by(path, dial.layers.clone(), *unit) };
         let layers = dial.layers.of_reading(reading, aligner.model.decoder.config().n_layers)?;
@@ -265,7 +268,12 @@ fn profile_dial(args: &ServeArgs, path: &Path, profile: &Profile, aligner: &Alig
             check_reading(&reading, &file, &aligner.model, true)?;
             DialVector::Reading(Arc::new(reading), args.unit.unwrap_or(unit))
         }
-        Err(_) => DialVector::Control(Steering::by(&file, LayerSpec::Auto, Unit::Gap).load(&aligner.model)?.vector),
+        Err(_) => {
+            // the profile's model is checked above
+            let by =
+                Steering { any_model: true, range: profile.range, ..Steering::by(&file, LayerSpec::Auto, Unit::Gap) };
+            DialVector::Control(by.load(&aligner.model)?.vector)
+        }
     };
     let is_each = as_tuned && args.coefficient.is_none();
     let policy = match (&vector, profile.policy.clone().filter(|_| is_each)) {
@@ -294,11 +302,13 @@ fn unit(args: &ServeArgs) -> Unit {
     args.unit.unwrap_or_default()
 }
 
-fn dial(args: &ServeArgs, name: String, vector: DialVector, layers: LayerSpec) -> Dial {
-    let trained_over = match &vector {
-        DialVector::Reading(reading, _) => trained_range(reading),
-        DialVector::Control(_) => None,
-    };
+fn dial(
+    args: &ServeArgs,
+    name: String,
+    vector: DialVector,
+    layers: LayerSpec,
+    trained_over: Option<TokenRange>,
+) -> Dial {
     let range = defaults::range(&args.model, args.range.or(trained_over));
     let (copy_bias, coefficient) = (args.copy_bias, args.coefficient.unwrap_or(0.0));
     Dial { name, vector, layers, range, copy_bias, coefficient, policy: None, measured: None }
@@ -314,5 +324,5 @@ fn own_dial(args: &ServeArgs, layers: LayerSpec, service: &Service) -> anyhow::R
     })?;
     progress.finish();
     let vector = DialVector::Reading(Arc::new(reading), unit(args));
-    Ok(dial(args, OWN_VECTOR.into(), vector, layers))
+    Ok(dial(args, OWN_VECTOR.into(), vector, layers, None))
 }

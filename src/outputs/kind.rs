@@ -29,6 +29,8 @@ pub enum Kind {
     TrainLog,
     /// A reading vector.
     Reading,
+    /// An Aligner inside a model.
+    Inside,
     /// A training that has not ended.
     Checkpoint,
     /// A control vector.
@@ -51,6 +53,7 @@ impl Kind {
             Self::Json(_) | Self::Lines(_) | Self::LinesWith(_) => "result of this verb",
             Self::TrainLog => "log of a training run",
             Self::Reading => "reading vector",
+            Self::Inside => "Aligner inside a model",
             Self::Checkpoint => "training that was stopped",
             Self::ControlVector => "control vector of Redline",
             Self::Gguf => "model that Redline wrote",
@@ -89,6 +92,7 @@ impl Kind {
         let is_gguf = || head.starts_with(b"GGUF") && holds(redline::model::gguf::MADE_BY);
         match self {
             Self::Reading => head.get(8..).is_some_and(|json| json.starts_with(b"{\"__metadata__\":{\"redline\":")),
+            Self::Inside => head.get(8..).is_some_and(|json| json.starts_with(redline::steer::inside_file::MARK)),
             Self::Checkpoint => {
                 head.get(8..).is_some_and(|json| json.starts_with(b"{\"__metadata__\":{\"redline_checkpoint\":"))
             }

@@ -21,6 +21,7 @@ const LINES: [&str; 37] = [
     "compare --model IN/model --data IN/triples.jsonl --out OUT/compare.json",
     "extract --model IN/model.gguf --data IN/triples.jsonl --out OUT/v.safetensors --gguf OUT/v.gguf",
     "extract --model IN/model.gguf --data IN/triples.jsonl --method trained --out OUT/v.safetensors",
+    "extract --model IN/model.gguf --data IN/triples.jsonl --method inside --out OUT/v.safetensors",
     "check IN/model --data IN/triples.jsonl --domain-out OUT/domain.json",
     "sweep --model IN/model --vector IN/vector.gguf --data IN/triples.jsonl --out OUT/sweep.jsonl --report OUT/page.html",
     "sweep --model IN/model --profile IN/profile.json --data IN/triples.jsonl --out OUT/sweep.jsonl",

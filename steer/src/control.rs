@@ -1,9 +1,13 @@
 //! Control vectors: what one unit of coefficient adds to activations, per layer, and their algebra.
+//!
+//! What is added is a vector, the same for every activation, or what a small network makes of the activation (an Aligner inside a model,
+//! see [`InsideBlock`]), or both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Add, Mul, Neg, Sub};
+use std::sync::Arc;
 
-use redline_model::{ModelConfig, Site};
+use redline_model::{InsideBlock, ModelConfig, Site};
 
 use crate::{Error, Result};
 
@@ -16,6 +20,8 @@ pub struct ControlVector {
     pub layers: BTreeMap<usize, Vec<f32>>,
     /// Where in a block it is added.
     pub site: Site,
+    /// Layer → network whose output is added there, c times; empty for all but an Aligner inside a model.
+    pub inside: BTreeMap<usize, Arc<InsideBlock>>,
 }
 
 impl ControlVector {
@@ -34,7 +40,45 @@ impl ControlVector {
                 return Err(Error::VectorNotFinite { layer, index, value: values[index] });
             }
         }
-        Ok(Self { layers, site: Site::ResidPost })
+        Ok(Self { layers, site: Site::ResidPost, inside: BTreeMap::new() })
+    }
+
+    /// Networks for the outputs of blocks: an Aligner inside a model.
+    ///
+    /// # Errors
+    /// No layer, or networks of different widths.
+    pub fn of_networks(inside: BTreeMap<usize, InsideBlock>) -> Result<Self> {
+        let Some(expected) = inside.values().next().map(InsideBlock::width) else { return Err(Error::NoLayers) };
+        if let Some((&layer, other)) = inside.iter().find(|(_, block)| block.width() != expected) {
+            return Err(Error::VectorSize { layer, got: other.width(), expected });
+        }
+        let inside = inside.into_iter().map(|(layer, block)| (layer, Arc::new(block))).collect();
+        Ok(Self { layers: BTreeMap::new(), site: Site::ResidPost, inside })
+    }
+
+    /// Whether what is added depends on the activation: such a thing has no direction, and can only be added.
+    pub fn has_networks(&self) -> bool {
+        !self.inside.is_empty()
+    }
+
+    /// Refuses an Aligner inside a model where a direction is needed; `what` needs it.
+    ///
+    /// # Errors
+    /// [`Error::NoDirection`].
+    pub(crate) fn check_is_direction(&self, what: &'static str) -> Result<()> {
+        if self.has_networks() { Err(Error::NoDirection { what }) } else { Ok(()) }
+    }
+
+    /// The steered layers, ascending.
+    pub fn steered_layers(&self) -> Vec<usize> {
+        let layers: BTreeSet<usize> = self.layers.keys().chain(self.inside.keys()).copied().collect();
+        layers.into_iter().collect()
+    }
+
+    /// Numbers that it is made of.
+    pub fn n_parameters(&self) -> usize {
+        let networks = self.inside.values().map(|block| block.n_parameters());
+        self.layers.values().map(Vec::len).chain(networks).sum()
     }
 
     /// The same for another site.
@@ -50,15 +94,17 @@ impl ControlVector {
     pub fn check(&self, config: &ModelConfig) -> Result<()> {
         let site = self.site;
         let expected = site.width(config).ok_or(Error::SiteNotSteered { site: site.to_string() })?;
-        for (&layer, values) in &self.layers {
-            if values.len() != expected {
-                return Err(Error::VectorSize { layer, got: values.len(), expected });
+        let vectors = self.layers.iter().map(|(&layer, values)| (layer, values.len()));
+        let networks = self.inside.iter().map(|(&layer, block)| (layer, block.width()));
+        for (layer, got) in vectors.chain(networks) {
+            if got != expected {
+                return Err(Error::VectorSize { layer, got, expected });
             }
             if layer >= config.n_layers {
                 return Err(Error::LayerBeyondModel { layer, n_layers: config.n_layers });
             }
         }
-        if self.layers.is_empty() { Err(Error::NoLayers) } else { Ok(()) }
+        if self.layers.is_empty() && self.inside.is_empty() { Err(Error::NoLayers) } else { Ok(()) }
     }
 
     /// Only these layers.
@@ -66,20 +112,36 @@ impl ControlVector {
     /// # Errors
     /// One of them is not in the vector.
     pub fn restrict(&self, layers: impl IntoIterator<Item = usize>) -> Result<Self> {
-        let values = |layer| self.layers.get(&layer).ok_or(Error::LayerNotRead { layer });
-        let kept = layers.into_iter().map(|layer| Ok((layer, values(layer)?.clone()))).collect::<Result<_>>()?;
-        Ok(Self::new(kept)?.at(self.site))
+        let kept: BTreeSet<usize> = layers.into_iter().collect();
+        let steered = self.steered_layers();
+        if let Some(&layer) = kept.iter().find(|layer| !steered.contains(layer)) {
+            return Err(Error::LayerNotRead { layer });
+        }
+        if kept.is_empty() {
+            return Err(Error::NoLayers);
+        }
+        let mut restricted = self.clone();
+        restricted.layers.retain(|layer, _| kept.contains(layer));
+        restricted.inside.retain(|layer, _| kept.contains(layer));
+        Ok(restricted)
     }
 
-    /// Euclidean norm of each layer's vector.
+    /// Euclidean norm of what each layer is made of: its vector and, of a network, W_up. Where it is 0, nothing is added.
     pub fn norms(&self) -> BTreeMap<usize, f64> {
-        self.layers.iter().map(|(&layer, values)| (layer, norm(values))).collect()
+        let of_layer = |layer: usize| {
+            let vector = self.layers.get(&layer).map_or(0.0, |values| norm(values));
+            let network = self.inside.get(&layer).map_or(0.0, |block| norm(block.up()));
+            // not a root of squares where one is missing: a vector's norm stays what it was
+            if vector == 0.0 || network == 0.0 { vector + network } else { vector.hypot(network) }
+        };
+        self.steered_layers().into_iter().map(|layer| (layer, of_layer(layer))).collect()
     }
 
-    /// Combines two vectors layer by layer; a layer that one of them lacks counts as zero there.
+    /// Combines two vectors layer by layer; a layer that one of them lacks counts as zero there. Networks stand side by side, those of
+    /// `other` as they are.
     ///
     /// # Panics
-    /// When they are for different sites.
+    /// When they are for different sites, or networks of different widths.
     fn zip_with(&self, other: &Self, combine: impl Fn(f32, f32) -> f32) -> Self {
         assert_eq!(self.site, other.site, "vectors for the same site");
         let mut layers = BTreeMap::new();
@@ -89,7 +151,12 @@ impl ControlVector {
             let value = |v: Option<&Vec<f32>>, i: usize| v.and_then(|v| v.get(i)).copied().unwrap_or(0.0);
             layers.entry(layer).or_insert_with(|| (0..size).map(|i| combine(value(a, i), value(b, i))).collect());
         }
-        Self { layers, site: self.site }
+        let mut inside = self.inside.clone();
+        for (&layer, block) in &other.inside {
+            let both = self.inside.get(&layer).map(|own| Arc::new(own.beside(block).expect("networks of one width")));
+            inside.insert(layer, both.unwrap_or_else(|| block.clone()));
+        }
+        Self { layers, site: self.site, inside }
     }
 }
 
@@ -108,7 +175,7 @@ impl Add for &ControlVector {
 impl Sub for &ControlVector {
     type Output = ControlVector;
     fn sub(self, other: Self) -> ControlVector {
-        self.zip_with(other, |a, b| a - b)
+        self.zip_with(&-other, |a, b| a + b)
     }
 }
 
@@ -124,7 +191,8 @@ impl Mul<f32> for &ControlVector {
     fn mul(self, factor: f32) -> ControlVector {
         let scale = |values: &Vec<f32>| values.iter().map(|value| value * factor).collect();
         let layers = self.layers.iter().map(|(&layer, values)| (layer, scale(values))).collect();
-        ControlVector { layers, site: self.site }
+        let inside = self.inside.iter().map(|(&layer, block)| (layer, Arc::new(block.scaled(factor)))).collect();
+        ControlVector { layers, site: self.site, inside }
     }
 }
 
@@ -148,6 +216,30 @@ mod tests {
             prop_assert!(zero.layers.values().flatten().all(|value| *value == 0.0));
             prop_assert!((&a * 0.0).layers.values().flatten().all(|value| *value == 0.0));
         }
+    }
+
+    #[test]
+    fn networks_have_the_same_algebra() {
+        let block = |seed: f32| InsideBlock::new(2, vec![seed, 0.5, -1.0, 2.0], vec![1.0, seed, 0.0, -0.5]).unwrap();
+        let a = ControlVector::of_networks([(0, block(0.3)), (2, block(1.0))].into()).unwrap();
+        let b = ControlVector::of_networks([(2, block(-2.0))].into()).unwrap();
+        let added = |vector: &ControlVector, layer: usize| {
+            let mut h = [0.7f32, -1.3];
+            vector.inside[&layer].add_to(&mut h, 1.0);
+            [h[0] - 0.7, h[1] + 1.3]
+        };
+        let near =
+            |x: [f32; 2], y: [f32; 2]| assert!(x.iter().zip(y).all(|(x, y)| (x - y).abs() < 1e-5), "{x:?} {y:?}");
+        let plus = |x: [f32; 2], y: [f32; 2]| [x[0] + y[0], x[1] + y[1]];
+        near(added(&(&a + &b), 2), plus(added(&a, 2), added(&b, 2)));
+        near(added(&(&a * 2.0), 0), plus(added(&a, 0), added(&a, 0)));
+        near(added(&(&a - &a), 2), [0.0, 0.0]);
+        assert!((&a * 0.0).norms().values().all(|norm| *norm == 0.0));
+        assert_eq!(a.n_parameters(), 16);
+        assert_eq!(a.restrict([2]).unwrap().steered_layers(), [2]);
+        assert!(matches!(a.restrict([1]), Err(Error::LayerNotRead { layer: 1 })));
+        assert!(matches!(a.check_is_direction("a null"), Err(Error::NoDirection { .. })));
+        assert!(ControlVector::of_networks(BTreeMap::new()).is_err());
     }
 
     #[test]

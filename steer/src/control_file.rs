@@ -65,6 +65,7 @@ pub fn read_control_vector(path: &Path) -> Result<ControlFile> {
 /// # Errors
 /// A vector for another site than block outputs; the folder cannot be written.
 pub fn write_control_vector(path: &Path, vector: &ControlVector, model_hint: &str) -> Result<()> {
+    vector.check_is_direction("a GGUF control vector")?;
     if vector.site != Site::ResidPost {
         return Err(Error::SiteNotWritten { site: vector.site.to_string() });
     }
@@ -90,6 +91,7 @@ pub fn write_control_vector(path: &Path, vector: &ControlVector, model_hint: &st
 /// # Errors
 /// The vector steers block 0, so it is not such a file.
 pub fn shift_back(vector: &ControlVector) -> Result<ControlVector> {
+    vector.check_is_direction("--from-llama-cpp-generator")?;
     if vector.layers.contains_key(&0) {
         return Err(Error::ShiftBelowZero);
     }

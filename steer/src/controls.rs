@@ -43,6 +43,7 @@ redline_model::named_enum! {
 /// # Errors
 /// None of the layers has a norm.
 pub fn random_like(vector: &ControlVector, seed: u64) -> Result<ControlVector> {
+    vector.check_is_direction("a random direction of the same length")?;
     let mut random = Random::named(&[seed], "isotropic direction");
     let layers = vector.layers.iter().map(|(&layer, values)| {
         let draw: Vec<f32> = values.iter().map(|_| random.normal() as f32).collect();
@@ -96,6 +97,7 @@ pub fn null_slopes(
     seed: u64,
 ) -> Result<Vec<f64>> {
     let seeds = (0..n as u64).into_par_iter().map(|k| seed.wrapping_add(k));
+    vector.check_is_direction("a null of the same length")?;
     if null == Null::Isotropic {
         return seeds.map(|seed| gradient.slope(&random_like(vector, seed)?)).collect();
     }
@@ -140,6 +142,7 @@ impl Weighed {
 
 /// Σ weight_i d_i at the layers of `vector` that were read, of its norms.
 fn combined_like(vector: &ControlVector, pairs: &[LayerPairs], weights: &Array1<f64>) -> Result<ControlVector> {
+    vector.check_is_direction("a null of the same length")?;
     let layers: BTreeMap<usize, Vec<f32>> = pairs
         .iter()
         .filter_map(|pairs| {

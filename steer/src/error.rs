@@ -47,6 +47,26 @@ pub enum Error {
         /// The value there.
         value: f64,
     },
+    /// A network has no direction.
+    #[error("{what} needs a direction, and an Aligner inside a model has none: what it adds depends on the activation")]
+    NoDirection {
+        /// What needs one.
+        what: &'static str,
+    },
+    /// A network can only be added.
+    #[error("an Aligner inside a model is added to activations; it cannot meet them by `{operator}`")]
+    NetworkOnlyAdded {
+        /// The operator asked for.
+        operator: String,
+    },
+    /// A file breaks a rule of Aligners inside a model.
+    #[error("{path}: not an Aligner inside a model: {rule}", path = path.display())]
+    NotAnInside {
+        /// The file.
+        path: PathBuf,
+        /// The broken rule.
+        rule: String,
+    },
     /// Training a vector led to values that are not finite.
     #[error("the training of the vector diverged at step {step} with a learning rate of {learning_rate}")]
     TrainingDiverged {
@@ -347,6 +367,9 @@ impl Error {
             Self::OutOfReach { .. } => "ask for a ratio within reach, or sweep wider --coefficients",
             Self::NotASweep { .. } => "give a file that `redline sweep` wrote, or name another output",
             Self::OtherSettings { .. } => "name another output, or remove the old one",
+            Self::NoDirection { .. } => "give a reading vector or a control vector",
+            Self::NetworkOnlyAdded { .. } => "leave the operator out, or give `add`",
+            Self::NotAnInside { .. } => "give a file that `redline extract --method inside` wrote",
             Self::TrainingDiverged { .. } => "give a lower --learning-rate, such as 0.1",
             Self::TrainingNotContinued { .. } => {
                 "give the options and data that it began with, or --force (or remove the file) to begin anew"

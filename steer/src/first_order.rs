@@ -38,6 +38,7 @@ impl PropensityGradient {
             }
             Ok(gradient.iter().zip(values).map(|(g, v)| g * f64::from(*v)).sum::<f64>())
         };
+        vector.check_is_direction("a first-order slope")?;
         vector.layers.iter().map(along).sum()
     }
 
@@ -75,6 +76,7 @@ pub fn propensity_gradients(
     options: &PropensityOptions,
     on_pair: &mut dyn FnMut(usize, usize) -> Result<()>,
 ) -> Result<Vec<PropensityGradient>> {
+    like.check_is_direction("a first-order slope")?;
     if options.operator != crate::Operator::Add {
         let operator = options.operator.to_string();
         return Err(Error::OperatorNotLinear { operator });

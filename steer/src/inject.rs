@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
 use redline_model::hook::{HookPoint, Site, TokenLayout};
-use redline_model::{Hook, ModelConfig};
+use redline_model::{Hook, InsideBlock, ModelConfig};
 use serde::{Deserialize, Serialize};
 
 use crate::control::norm;
@@ -158,7 +159,8 @@ fn effect_of(places: &BTreeMap<HookPoint, Vec<(usize, f64)>>) -> BTreeMap<usize,
 /// The hook that changes activations along control vectors. Rows without an entry are left alone.
 pub struct Inject {
     range: TokenRange,
-    n_vectors: usize,
+    /// Whether each vector can only be added.
+    only_added: Vec<bool>,
     rows: HashMap<usize, Vec<RowSteering>>,
     points: BTreeMap<HookPoint, PointVectors>,
     gate: Option<Gate>,
@@ -178,22 +180,45 @@ struct SteeredLine {
 struct PointVectors {
     vectors: Vec<Vec<f32>>,
     norms: Vec<f64>,
+    networks: Vec<Option<Arc<InsideBlock>>>,
 }
 
 impl PointVectors {
+    /// No vector has anything here.
+    fn none(n_vectors: usize) -> Self {
+        Self { vectors: vec![Vec::new(); n_vectors], norms: vec![0.0; n_vectors], networks: vec![None; n_vectors] }
+    }
+
+    /// Whether a vector does anything here.
+    fn acts(&self, vector: usize) -> bool {
+        self.norms[vector] > 0.0 || self.networks[vector].is_some()
+    }
+
     /// Changes the activation of a line; returns ‖Δ‖.
     fn change(&self, activation: &mut [f32], terms: &[RowSteering]) -> f64 {
         if let [term] = terms
             && term.operator == Operator::Add
         {
             let norm = self.norms[term.vector];
-            term.operator.apply(activation, &self.vectors[term.vector], norm, term.coefficient);
-            return f64::from(term.coefficient.abs()) * norm;
+            match &self.networks[term.vector] {
+                Some(network) if norm == 0.0 => return network.add_to(activation, term.coefficient),
+                Some(_) => {}
+                None => {
+                    term.operator.apply(activation, &self.vectors[term.vector], norm, term.coefficient);
+                    return f64::from(term.coefficient.abs()) * norm;
+                }
+            }
         }
         let before = activation.to_vec();
         for term in terms {
+            // a network reads what its own vector has not changed yet
+            if let Some(network) = &self.networks[term.vector] {
+                network.add_to(activation, term.coefficient);
+            }
             let (vector, norm) = (&self.vectors[term.vector], self.norms[term.vector]);
-            term.operator.apply(activation, vector, norm, term.coefficient);
+            if norm > 0.0 {
+                term.operator.apply(activation, vector, norm, term.coefficient);
+            }
         }
         let differences = activation.iter().zip(&before).map(|(after, before)| after - before);
         norm(&differences.collect::<Vec<_>>())
@@ -240,17 +265,20 @@ impl Inject {
             vector.check(config)?;
         }
         let mut points: BTreeMap<HookPoint, PointVectors> = BTreeMap::new();
+        let none = || PointVectors::none(vectors.len());
         for (index, vector) in vectors.iter().enumerate() {
             for (&layer, values) in &vector.layers {
-                let none =
-                    || PointVectors { vectors: vec![Vec::new(); vectors.len()], norms: vec![0.0; vectors.len()] };
                 let place = points.entry(HookPoint::Block { layer, site: vector.site }).or_insert_with(none);
                 place.norms[index] = norm(values);
                 place.vectors[index].clone_from(values);
             }
+            for (&layer, network) in vector.inside.iter().filter(|(_, network)| norm(network.up()) > 0.0) {
+                let place = points.entry(HookPoint::Block { layer, site: vector.site }).or_insert_with(none);
+                place.networks[index] = Some(network.clone());
+            }
         }
-        let n_vectors = vectors.len();
-        Ok(Self { range, n_vectors, rows: HashMap::new(), points, gate: None, changes: BTreeMap::new() })
+        let only_added = vectors.iter().map(|vector| vector.has_networks()).collect();
+        Ok(Self { range, only_added, rows: HashMap::new(), points, gate: None, changes: BTreeMap::new() })
     }
 
     /// The same, at positions where a gate fires.
@@ -300,8 +328,12 @@ impl Inject {
         if !steering.coefficient.is_finite() {
             return Err(Error::CoefficientNotFinite { coefficient: steering.coefficient });
         }
-        if steering.vector >= self.n_vectors {
-            return Err(Error::VectorIndex { got: steering.vector, n_vectors: self.n_vectors });
+        let n_vectors = self.only_added.len();
+        if steering.vector >= n_vectors {
+            return Err(Error::VectorIndex { got: steering.vector, n_vectors });
+        }
+        if self.only_added[steering.vector] && steering.operator != Operator::Add {
+            return Err(Error::NetworkOnlyAdded { operator: steering.operator.to_string() });
         }
         Ok(())
     }
@@ -346,7 +378,7 @@ impl Inject {
         let mut steered = Vec::new();
         for span in &layout.spans {
             let Some(terms) = self.rows.get(&span.row) else { continue };
-            let is_live = |term: &&RowSteering| term.coefficient != 0.0 && vectors.norms[term.vector] > 0.0;
+            let is_live = |term: &&RowSteering| term.coefficient != 0.0 && vectors.acts(term.vector);
             let live: Vec<RowSteering> = terms.iter().filter(is_live).copied().collect();
             if live.is_empty() {
                 continue;
@@ -401,11 +433,11 @@ mod tests {
     #[test]
     fn positions_that_are_read_again_count_once() {
         let point = HookPoint::resid_post(0);
-        let place = PointVectors { vectors: vec![vec![3.0, 4.0]], norms: vec![5.0] };
+        let place = PointVectors { vectors: vec![vec![3.0, 4.0]], norms: vec![5.0], networks: vec![None] };
         let points = BTreeMap::from([(point, place)]);
         let mut inject = Inject {
             range: TokenRange::Generated,
-            n_vectors: 1,
+            only_added: vec![false],
             rows: HashMap::new(),
             points,
             gate: None,

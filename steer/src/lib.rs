@@ -20,6 +20,7 @@ mod exchange;
 mod first_order;
 mod gate;
 pub mod inject;
+pub mod inside_file;
 mod levenshtein;
 mod line_fit;
 pub mod operator;
@@ -46,6 +47,7 @@ pub use exchange::{Exchange, LineComparison, Resampled, compare_lines};
 pub use first_order::{PropensityGradient, propensity_gradients};
 pub use gate::{Gate, GateCounts};
 pub use inject::{Inject, LayerEffect, RowSteering, TokenRange};
+pub use inside_file::InsideFile;
 pub use levenshtein::{MOST_STEPS, comparison_steps, levenshtein_distance, levenshtein_distance_tokens};
 pub use line_fit::{LineFit, fit_line};
 pub use operator::Operator;
@@ -61,3 +63,5 @@ pub use unit::{Unit, control_vector, reading_control_vector};
 
 #[cfg(test)]
 mod coverage_tests;
+#[cfg(test)]
+mod inside_tests;

@@ -81,6 +81,12 @@ const CASES: [Case; 32] = [
         &["vector", "settings", "provenance", "n_skipped", "warnings", "layers"],
     ),
     (
+        "extract",
+        "--model model --template template.txt --data triples.jsonl --pairs 24 --method inside --rank 2 --steps 2 --out inside.safetensors",
+        "redline.extract-inside.v1",
+        &["inside", "trained", "provenance", "parameters"],
+    ),
+    (
         "scan",
         "--model model --template template.txt --data triples.jsonl --vector vector.safetensors --row 30",
         "redline.scan.v1",

@@ -23,6 +23,7 @@ mod families;
 mod fixture;
 mod fuzz;
 mod gemma3;
+mod inside;
 mod inspect;
 mod iterate;
 mod json;

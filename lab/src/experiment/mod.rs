@@ -7,6 +7,8 @@ mod compare;
 mod control_runs;
 mod depth;
 mod extraction;
+mod goal;
+mod inside;
 mod judged;
 mod layers;
 mod limits;
@@ -24,6 +26,8 @@ pub use depth::Depth;
 pub use extraction::{
     Extracted, ExtractionSettings, SCAN_COPY, SCAN_CORRECTION, extract, scan_pair, scan_text, skipped_in_words,
 };
+pub use goal::Goal;
+pub use inside::{ParameterCounts, RANK, inside_settings, train_inside};
 pub(crate) use judged::Judged;
 pub use judged::{SweepQuality, judge_sweep};
 pub use layers::LayerSpec;
@@ -32,7 +36,7 @@ pub use logged::{Swept, sweep_logged, sweep_prompts};
 pub use profile::{LayerProfiles, MIN_PAIRS, PlaceProfile, places, profile_layers};
 pub use quality::{Quality, StrictnessQuality, Written, similarity};
 pub use sweep_settings::SweepSettings;
-pub use trained::{Goal, TrainedSettings, TrainingPlan, train_extracted};
+pub use trained::{TrainedSettings, TrainingPlan, train_extracted};
 pub use training::{EvaluationRecord, StepRecord, TrainingRecord};
 
 /// Where long work reports `(done, total)`; an error from it ends the work.

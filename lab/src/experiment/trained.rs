@@ -10,73 +10,19 @@ use redline_probe::artifact::{Training, question_hash};
 use redline_probe::split::{PartSizes, normalise, split_by_question};
 use redline_probe::stats::cosine;
 use redline_steer::trained::{
-    Checkpoint, Objective, SteeredOutput, TrainingRow, VectorTraining, VectorTrainingRun, train_vector,
+    Checkpoint, SteeredOutput, TrainedVector, TrainingRow, VectorTraining, VectorTrainingRun, train_vector,
 };
 use redline_steer::{ControlVector, TokenRange, Unit, reading_control_vector};
 use serde::{Deserialize, Serialize};
 
-use super::Extracted;
+use super::{Extracted, Goal};
 use crate::aligner::Aligner;
-use crate::data::corrupt::{CorruptedRow, MAX_STRICTNESS, MIN_STRICTNESS};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::observer::Observer;
 use crate::rows::Rows;
 
 /// Name of the stage, as observers see it.
 const STAGE: &str = "training the vector";
-
-/// What a trained vector is trained for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Goal {
-    /// Every strictness at its own coefficient: all flaws mended at 1, none at −1. For rows that carry their flaws.
-    #[default]
-    Graded,
-    /// The correction at 1, the copy at −1.
-    Poles,
-    /// The same two texts, by [`Objective::Bipo`].
-    Bipo,
-    /// The same two texts, by [`Objective::Reps`].
-    Reps,
-}
-
-redline_model::named_enum! {
-    "goal", Goal { Graded = "graded", Poles = "poles", Bipo = "bipo", Reps = "reps" }
-}
-
-impl Goal {
-    fn objective(self) -> Objective {
-        match self {
-            Self::Graded | Self::Poles => Objective::Likelihood,
-            Self::Bipo => Objective::Bipo,
-            Self::Reps => Objective::Reps,
-        }
-    }
-
-    /// The texts of a row, each at its coefficient.
-    fn texts(self, rows: &Rows, row: usize) -> Result<Vec<(f32, String)>> {
-        let triple = &rows.triples[row];
-        match (self, &rows.flawed) {
-            (Self::Graded, Some(flawed)) => graded(&flawed[row]),
-            (Self::Graded, None) => Err(Error::option(
-                format!("{}: graded training takes rows that carry their flaws", rows.name.display()),
-                "give --goal poles, or make the rows with `redline data corrupt`",
-            )),
-            _ => Ok(vec![(-1.0, triple.answer.clone()), (1.0, triple.correction.clone())]),
-        }
-    }
-}
-
-/// Strictness s belongs to the coefficient 1 − 0.4 (s − 1): all flaws are mended at 1, only the gravest at −0.6, none at −1. An Aligner
-/// that was trained on every strictness alike stands between them, at 0.
-fn graded(row: &CorruptedRow) -> Result<Vec<(f32, String)>> {
-    let mut texts = vec![(-1.0, row.answer.clone())];
-    for strictness in (MIN_STRICTNESS..=MAX_STRICTNESS).rev() {
-        texts.push((1.0 - 0.4 * f32::from(strictness - MIN_STRICTNESS), row.correction_at(strictness)?));
-    }
-    Ok(texts)
-}
 
 /// How a reading vector is trained further.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -123,10 +69,14 @@ pub struct TrainingPlan<'a> {
     pub settings: &'a TrainedSettings,
 }
 
-/// Rows that a vector is trained on, by number.
-struct TrainingParts {
-    train: Vec<usize>,
-    development: Vec<usize>,
+/// What a vector is trained on.
+pub(super) struct TrainingParts {
+    /// Rows to train on.
+    pub(super) train: Vec<TrainingRow>,
+    /// Rows of other questions that decide which step is taken.
+    pub(super) development: Vec<TrainingRow>,
+    /// Hashes of the questions of both.
+    pub(super) questions: Vec<String>,
 }
 
 /// Trains the vector that was extracted from some of the rows, on those among them that its held-out report does not use. The result has
@@ -140,62 +90,24 @@ pub fn train_extracted(
     checkpoint: Option<&Path>,
     observer: &mut dyn Observer,
 ) -> Result<Extracted> {
-    let &TrainingPlan { aligner, layers, settings, .. } = plan;
-    let parts = plan.parts(&extracted)?;
-    let max_tokens = extracted.max_tokens.min(aligner.model.decoder.config().context);
-    let train = plan.training_rows(&parts.train, max_tokens, observer)?;
-    let development = plan.training_rows(&parts.development, max_tokens, observer)?;
-    let start = reading_control_vector(&extracted.reading, layers, Unit::Gap)?;
-    let checkpoint =
-        checkpoint.map(|path| Checkpoint { path: path.into(), model_hash: aligner.model.fingerprint.clone() });
-    let run = VectorTrainingRun {
-        decoder: &aligner.model.decoder,
-        start: &start,
-        range: settings.range,
-        objective: settings.goal.objective(),
-        rows: &train,
-        development: &development,
-        options: &settings.training,
-        checkpoint: checkpoint.as_ref(),
-    };
-    let trained = train_vector(&run, &mut |step| {
-        if let Some(loss) = step.development_loss {
-            observer.note(&format!("step {}: development loss {loss:.4} nats a token", step.step));
-        }
-        Ok(observer.progress(STAGE, step.step, step.n_steps)?)
-    })?;
-    observer.end(STAGE);
-    observer.note(&format!(
-        "development loss {:.4} nats a token at the start, {:.4} at step {} of {}, which is taken",
-        trained.start_loss, trained.best_loss, trained.best_step, trained.n_steps
-    ));
-    if trained.best_step == 0 {
-        observer
-            .note("warning: no step of the training lowered the development loss; the vector is the one it began with");
-    }
-    let training = Training {
-        goal: settings.goal.to_string(),
-        range: settings.range.to_string(),
-        n_rows: train.len(),
-        n_development: development.len(),
-        n_steps: trained.n_steps,
-        best_step: trained.best_step,
-        batch_rows: settings.training.batch_rows,
-        learning_rate: settings.training.learning_rate,
-        seed: settings.training.seed,
-        start_loss: trained.start_loss,
-        best_loss: trained.best_loss,
-    };
-    let seen = parts.train.iter().chain(&parts.development).map(|&row| question_hash(&plan.rows.triples[row].question));
-    Ok(extracted.along(&directions(&trained.vector, &start), seen.collect(), training)?)
+    let held_out: Vec<usize> = extracted.held_out.iter().map(|pair| pair.row).collect();
+    let parts = plan.parts(&held_out, extracted.max_tokens, observer)?;
+    let start = reading_control_vector(&extracted.reading, plan.layers, Unit::Gap)?;
+    let (trained, training) = plan.train(&start, &parts, checkpoint, observer)?;
+    Ok(extracted.along(&directions(&trained.vector, &start), parts.questions, training)?)
 }
 
 impl TrainingPlan<'_> {
-    /// The rows whose question the held-out report does not use, split by question.
-    fn parts(&self, extracted: &Extracted) -> Result<TrainingParts> {
+    /// The rows that have no question of `held_out`, split by question.
+    pub(super) fn parts(
+        &self,
+        held_out: &[usize],
+        max_tokens: usize,
+        observer: &mut dyn Observer,
+    ) -> Result<TrainingParts> {
         let (rows, settings) = (self.rows, self.settings);
         let question = |row: usize| normalise(&rows.triples[row].question);
-        let held_out: HashSet<String> = extracted.held_out.iter().map(|pair| question(pair.row)).collect();
+        let held_out: HashSet<String> = held_out.iter().map(|row| question(*row)).collect();
         let free = self.numbers.iter().copied().filter(|&row| !held_out.contains(&question(row)));
         let left: Vec<usize> = free.take(settings.most_rows).collect();
         let keys: Vec<&str> = left.iter().map(|&row| rows.triples[row].question.as_str()).collect();
@@ -203,9 +115,69 @@ impl TrainingPlan<'_> {
         let shares = PartSizes::Shares(vec![1.0 - share, share]);
         let parts = split_by_question(&keys, &shares, settings.training.seed)?;
         let numbers = |part: &[usize]| part.iter().map(|&index| left[index]).collect::<Vec<usize>>();
-        let mut development = numbers(&parts[1]);
+        let (train, mut development) = (numbers(&parts[0]), numbers(&parts[1]));
         development.truncate(settings.most_development);
-        Ok(TrainingParts { train: numbers(&parts[0]), development })
+        let seen = train.iter().chain(&development).map(|&row| question_hash(&rows.triples[row].question));
+        let max_tokens = max_tokens.min(self.aligner.model.decoder.config().context);
+        Ok(TrainingParts {
+            questions: seen.collect(),
+            train: self.training_rows(&train, max_tokens, observer)?,
+            development: self.training_rows(&development, max_tokens, observer)?,
+        })
+    }
+
+    /// Trains from `start`, and says how it went.
+    pub(super) fn train(
+        &self,
+        start: &ControlVector,
+        parts: &TrainingParts,
+        checkpoint: Option<&Path>,
+        observer: &mut dyn Observer,
+    ) -> Result<(TrainedVector, Training)> {
+        let &TrainingPlan { aligner, settings, .. } = self;
+        let TrainedSettings { goal, training, range, .. } = settings;
+        let model_hash = aligner.model.fingerprint.clone();
+        let checkpoint = checkpoint.map(|path| Checkpoint { path: path.into(), model_hash });
+        let run = VectorTrainingRun {
+            decoder: &aligner.model.decoder,
+            start,
+            range: *range,
+            objective: goal.objective(),
+            rows: &parts.train,
+            development: &parts.development,
+            options: training,
+            checkpoint: checkpoint.as_ref(),
+        };
+        let trained = train_vector(&run, &mut |step| {
+            if let Some(loss) = step.development_loss {
+                observer.note(&format!("step {}: development loss {loss:.4} nats a token", step.step));
+            }
+            Ok(observer.progress(STAGE, step.step, step.n_steps)?)
+        })?;
+        observer.end(STAGE);
+        let TrainedVector { n_steps, best_step, start_loss, best_loss, .. } = trained;
+        observer.note(&format!(
+            "development loss {start_loss:.4} nats a token at the start, {best_loss:.4} at step {best_step} of {n_steps}, which is taken"
+        ));
+        if best_step == 0 {
+            observer.note(
+                "warning: no step of the training lowered the development loss; the vector is the one it began with",
+            );
+        }
+        let record = Training {
+            goal: goal.to_string(),
+            range: range.to_string(),
+            n_rows: parts.train.len(),
+            n_development: parts.development.len(),
+            n_steps,
+            best_step,
+            batch_rows: training.batch_rows,
+            learning_rate: training.learning_rate,
+            seed: training.seed,
+            start_loss,
+            best_loss,
+        };
+        Ok((trained, record))
     }
 
     /// Prompts and outputs of rows, without those that are longer than the pairs may be.

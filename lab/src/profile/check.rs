@@ -33,9 +33,12 @@ impl Profile {
             return refuse("vector.sha256", format!("`{}`", self.vector.sha256), "64 hexadecimal digits");
         }
         match (is_gguf(Path::new(&self.vector.file)), self.unit.parse::<Unit>().is_ok(), self.unit == FILE_UNIT) {
-            (true, _, true) | (false, true, _) => {}
+            (_, _, true) | (false, true, _) => {}
             (true, _, _) => return refuse("unit", format!("`{}`", self.unit), "`file` for a GGUF vector"),
-            _ => return refuse("unit", format!("`{}`", self.unit), "gap, std or unit for a reading vector"),
+            _ => {
+                let expected = "gap, std or unit for a reading vector, `file` for an Aligner inside a model";
+                return refuse("unit", format!("`{}`", self.unit), expected);
+            }
         }
         let ascending = self.layers.windows(2).all(|pair| pair[0] < pair[1]);
         if self.layers.is_empty() || !ascending || self.layers.iter().any(|layer| *layer > MAX_LAYER) {

@@ -71,7 +71,7 @@ fn profile(aligner: &Aligner, outcome: &Outcome, place: &Place, vector: &Path) -
         operator: OPERATOR.into(),
         coefficient: outcome.tuned.coefficient as f32,
         coefficient_interval: outcome.tuned.interval,
-        layers: outcome.dial.loaded.vector.layers.keys().copied().collect(),
+        layers: outcome.dial.loaded.vector.steered_layers(),
         unit: outcome.dial.loaded.unit.to_string(),
         range: outcome.dial.steering.range,
         template: ProfileTemplate { name: template.name().into(), text: template.source() },

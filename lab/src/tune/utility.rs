@@ -90,7 +90,7 @@ impl Sweeping<'_> {
     fn policy(&self, table: &UtilityTable, rows: &[usize], observer: &mut dyn Observer) -> Result<Policy> {
         let aligner = self.run.aligner;
         let reading = self.dial.reading()?;
-        let layers: Vec<usize> = self.dial.loaded.vector.layers.keys().copied().collect();
+        let layers: Vec<usize> = self.dial.loaded.vector.steered_layers();
         let (flawed, clean) = (self.run.rows.at(rows), self.run.rows.clean_at(rows));
         let texts: Vec<&Qac> = flawed.into_iter().map(|(_, qac)| qac).chain(&clean).collect();
         let mut scores = Vec::with_capacity(texts.len());

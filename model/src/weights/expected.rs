@@ -75,7 +75,7 @@ fn norms(config: &ModelConfig) -> Vec<(String, usize)> {
 }
 
 /// Linear layers of a block: name, shape, whether they have a bias.
-fn linears(config: &ModelConfig) -> [(&'static str, [usize; 2], bool); 7] {
+pub(crate) fn linears(config: &ModelConfig) -> [(&'static str, [usize; 2], bool); 7] {
     let (hidden, inner) = (config.hidden_size, config.intermediate_size);
     let (q, kv) = (config.n_heads * config.head_dim, config.n_kv_heads * config.head_dim);
     [

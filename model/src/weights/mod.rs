@@ -19,6 +19,7 @@ use crate::layers::LoraDelta;
 use crate::layers::packed::{FileFormat, Packed, PackedMatrix};
 use crate::summary::StoredTensor;
 use crate::{Error, ModelConfig, Result};
+pub(crate) use expected::linears;
 use expected::{Expected, Unused, expected};
 pub(crate) use safetensors_file::SafetensorsFile;
 use safetensors_files::SafetensorsFiles;

@@ -1,6 +1,5 @@
 //! A training of a vector at a step, in one file.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use redline_model::Error as ModelError;
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::VectorTrainingRun;
 use super::rows::TrainingRow;
-use crate::{Error, Result};
+use crate::{ControlVector, Error, Result};
 
 /// Where a training is kept while it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,36 +33,43 @@ pub(super) struct State {
     pub(super) since_best: usize,
 }
 
-/// The vector with the lowest development loss so far.
+/// The lowest development loss so far; the variables of that step are kept beside those of the last.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Best {
     pub(super) loss: f64,
     pub(super) step: usize,
-    pub(super) layers: BTreeMap<usize, Vec<f32>>,
 }
 
 impl Checkpoint {
     pub(super) fn save(
         &self,
         run: &VectorTrainingRun<'_>,
-        parameters: &[Parameter],
+        [parameters, kept]: [&[Parameter]; 2],
         moments: &[Moments],
         state: &State,
     ) -> Result<()> {
-        Ok(save_to(&self.path, parameters, moments, &self.settings(run), state)?)
+        let zero = |parameter: &Parameter| vec![0.0; parameter.variable.elem_count()];
+        let moments_of = |parameter: &Parameter| Moments { first: zero(parameter), second: zero(parameter) };
+        let moments: Vec<Moments> = moments.iter().cloned().chain(kept.iter().map(moments_of)).collect();
+        Ok(save_to(&self.path, &[parameters, kept].concat(), &moments, &self.settings(run), state)?)
     }
 
-    /// Reads the file into the parameters, where there is one.
+    /// Reads the file into the parameters and those kept of the best step, where there is one.
     pub(super) fn load(
         &self,
         run: &VectorTrainingRun<'_>,
         parameters: &[Parameter],
+        kept: &[Parameter],
     ) -> Result<Option<(Vec<Moments>, State)>> {
         if !self.path.exists() {
             return Ok(None);
         }
-        let kept = load_from(&self.path, parameters, &self.settings(run));
-        kept.map(Some).map_err(|error| match error {
+        let found = load_from(&self.path, &[parameters, kept].concat(), &self.settings(run));
+        let of_parameters = |(mut moments, state): (Vec<Moments>, State)| {
+            moments.truncate(parameters.len());
+            Some((moments, state))
+        };
+        found.map(of_parameters).map_err(|error| match error {
             ModelError::CheckpointMismatch { field, got, expected, .. } => {
                 // hashes say nothing to people
                 let values = if got.len() > 40 { String::new() } else { format!(" ({got} there, {expected} here)") };
@@ -80,12 +86,18 @@ impl Checkpoint {
             "range": run.range.to_string(),
             "objective": run.objective,
             "site": run.start.site.to_string(),
-            "layers or pairs": hash(run.start.layers.values().flatten().map(|value| value.to_bits())),
+            "layers or pairs": hash(values(run.start).map(|value| value.to_bits())),
             "goal or rows to train on": rows_hash(run.rows),
             "goal or development rows": rows_hash(run.development),
             "options": run.options,
         })
     }
+}
+
+/// All values of what training starts at.
+fn values(start: &ControlVector) -> impl Iterator<Item = f32> {
+    let networks = start.inside.values().flat_map(|block| block.down().iter().chain(block.up()));
+    start.layers.values().flatten().chain(networks).copied()
 }
 
 fn rows_hash(rows: &[TrainingRow]) -> String {

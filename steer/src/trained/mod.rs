@@ -2,7 +2,7 @@
 //!
 //! Weights are frozen; one vector a layer is trained so that at coefficient c the model writes the output that belongs to c: at
 //! −1 the copy, at 1 the full correction, in between what lies between ([`TrainingRow`]). What results is an ordinary
-//! [`ControlVector`].
+//! [`ControlVector`]. An Aligner inside a model is trained in the same way: where the start has networks, their matrices are the variables.
 //!
 //! Training starts at a vector that was read (its scale sets the unit of the learning rate) and ends at the step with the lowest loss on
 //! development rows. Everything random is a function of seed and step, and [`Checkpoint`] holds the rest, so a training that was
@@ -17,7 +17,7 @@ mod tests;
 mod variables;
 
 use redline_model::train::{AdamW, Gradients, Moments, Parameter};
-use redline_model::{Decoder, Kernels};
+use redline_model::{Decoder, Error as ModelError, Kernels};
 
 pub use checkpoint::Checkpoint;
 pub use objective::Objective;
@@ -106,10 +106,15 @@ pub fn train_vector(
     Training::new(run, &differentiable)?.finish(on_step)
 }
 
+/// What the names of variables at the best step begin with.
+const KEPT: &str = "best.";
+
 struct Training<'a> {
     run: &'a VectorTrainingRun<'a>,
     batches: Batches<'a>,
     variables: Variables,
+    /// The variables as they were at the best step.
+    kept: Variables,
     parameters: Vec<Parameter>,
     optimizer: AdamW,
     loss: Loss<'a>,
@@ -118,28 +123,26 @@ struct Training<'a> {
 
 impl<'a> Training<'a> {
     fn new(run: &'a VectorTrainingRun<'a>, differentiable: &'a Decoder) -> Result<Self> {
-        let variables = Variables::scaled(run.start, run.range, run.decoder.device())?;
-        let name = |layer: usize| format!("vector.{layer}");
-        let of_layer =
-            |(layer, value): (usize, &candle_core::Var)| Parameter { name: name(layer), variable: value.clone() };
-        let parameters: Vec<Parameter> = variables.iter().map(of_layer).collect();
-        let kept: Option<(Vec<Moments>, State)> = match run.checkpoint {
-            Some(checkpoint) => checkpoint.load(run, &parameters)?,
+        let scaled = || Variables::scaled(run.start, run.range, run.decoder.device());
+        let (variables, kept) = (scaled()?, scaled()?);
+        let parameters = variables.parameters("");
+        let found: Option<(Vec<Moments>, State)> = match run.checkpoint {
+            Some(checkpoint) => checkpoint.load(run, &parameters, &kept.parameters(KEPT))?,
             None => None,
         };
-        let (optimizer, state) = match kept {
+        let (optimizer, state) = match found {
             Some((moments, state)) => {
                 (AdamW::resume(&parameters, run.options.optimizer(), moments, state.step)?, state)
             }
             None => {
                 let start_loss = mean_loss(run.decoder, run.development, run.start, run.range)?;
-                let best = Best { loss: start_loss, step: 0, layers: run.start.layers.clone() };
+                let best = Best { loss: start_loss, step: 0 };
                 (AdamW::new(&parameters, run.options.optimizer()), State { step: 0, start_loss, best, since_best: 0 })
             }
         };
         let batches = Batches::new(run.rows, run.options.batch_rows, run.options.seed);
         let loss = Loss::new(run.objective, differentiable);
-        Ok(Self { run, batches, variables, parameters, optimizer, loss, state })
+        Ok(Self { run, batches, variables, kept, parameters, optimizer, loss, state })
     }
 
     fn finish(mut self, on_step: &mut dyn FnMut(&VectorStep) -> Result<()>) -> Result<TrainedVector> {
@@ -157,24 +160,25 @@ impl<'a> Training<'a> {
             reported?;
         }
         let State { step, start_loss, best, .. } = self.state;
-        let vector = ControlVector::new(best.layers)?.at(self.run.start.site);
+        // at the start it is the start itself, not what its scales make of it
+        let vector = if best.step == 0 { self.run.start.clone() } else { self.kept.vector()? };
         Ok(TrainedVector { vector, n_steps: step, best_step: best.step, start_loss, best_loss: best.loss })
     }
 
     fn step(&mut self) -> Result<f64> {
         let batch = self.batches.of_step(self.state.step);
         let loss = self.loss.of(&batch, &self.variables)?;
-        let value = f64::from(loss.to_scalar::<f32>().map_err(redline_model::Error::from)?);
+        let value = f64::from(loss.to_scalar::<f32>().map_err(ModelError::from)?);
         if !value.is_finite() {
             return Err(self.diverged());
         }
-        let mut store = loss.backward().map_err(redline_model::Error::from)?;
+        let mut store = loss.backward().map_err(ModelError::from)?;
         let gradient = |parameter: &Parameter| match store.remove(&parameter.variable) {
             Some(gradient) => Ok(gradient),
             None => parameter.variable.zeros_like(),
         };
         let tensors: candle_core::Result<Vec<_>> = self.parameters.iter().map(gradient).collect();
-        let gradients = Gradients { tensors: tensors.map_err(redline_model::Error::from)? };
+        let gradients = Gradients { tensors: tensors.map_err(ModelError::from)? };
         let norm = gradients.norm()?;
         let rate = self.run.options.schedule().rate(self.state.step, self.run.options.n_steps);
         self.optimizer.update(&self.parameters, &gradients, norm, rate)?;
@@ -187,7 +191,11 @@ impl<'a> Training<'a> {
         let vector = self.variables.vector().map_err(|_| self.diverged())?;
         let loss = mean_loss(self.run.decoder, self.run.development, &vector, self.run.range)?;
         if loss < self.state.best.loss {
-            self.state.best = Best { loss, step: self.state.step, layers: vector.layers };
+            self.state.best = Best { loss, step: self.state.step };
+            let kept = self.kept.parameters(KEPT);
+            for (kept, now) in kept.iter().zip(&self.parameters) {
+                kept.variable.set(&now.variable.copy().map_err(ModelError::from)?).map_err(ModelError::from)?;
+            }
             self.state.since_best = 0;
         } else {
             self.state.since_best += 1;
@@ -203,7 +211,10 @@ impl<'a> Training<'a> {
 
     fn save(&self) -> Result<()> {
         match self.run.checkpoint {
-            Some(checkpoint) => checkpoint.save(self.run, &self.parameters, self.optimizer.moments(), &self.state),
+            Some(checkpoint) => {
+                let (kept, moments) = (self.kept.parameters(KEPT), self.optimizer.moments());
+                checkpoint.save(self.run, [&self.parameters, &kept], moments, &self.state)
+            }
             None => Ok(()),
         }
     }

@@ -1,5 +1,7 @@
 //! `redline extract`: triples → reading vector, with its held-out report.
 
+mod inside;
+
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -19,8 +21,11 @@ use crate::output;
 use crate::rows::of_experiment;
 
 pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let settings = args.pair.settings(args.seed)?;
     args.trained.check(&args.pair, args.range)?;
+    if args.is_inside() {
+        return inside::run(args, json);
+    }
+    let settings = args.pair.settings(args.seed)?;
     let rows = of_experiment(Some(&args.data), args.pair.strictness)?;
     let aligner = models::open(&args.model)?;
     let n_layers = aligner.model.decoder.config().n_layers;
