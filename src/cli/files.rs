@@ -13,7 +13,7 @@ use super::command;
 use crate::models::model_folders;
 
 /// Options that name what is written: verb and name. Every other option that takes a path names what is read.
-pub const OUTPUTS: [(&str, &str); 25] = [
+pub const OUTPUTS: [(&str, &str); 27] = [
     ("reproduce", "out"),
     ("scan", "out"),
     ("scan", "report"),
@@ -36,6 +36,8 @@ pub const OUTPUTS: [(&str, &str); 25] = [
     ("evaluate", "judgements"),
     ("evaluate", "score_shift"),
     ("check", "domain_out"),
+    ("gate", "out"),
+    ("route", "out"),
     ("data", "out"),
     ("data", "held_out"),
     ("man", "out"),
@@ -94,14 +96,18 @@ pub fn reads(matches: &ArgMatches) -> Vec<PathBuf> {
     found
 }
 
-/// What a value may name: itself, and of `NAME=FILE`, `FILE:NUMBER` and `MODEL,KEY=VALUE` the parts.
+/// What a value may name: itself, and of `NAME=FILE`, `FILE:NUMBER`, `NAME=FILE@LAYERS:FILE` and `MODEL,KEY=VALUE` the parts.
 fn candidates(value: &str) -> Vec<&str> {
     let mut found = vec![value];
-    found.extend(value.rsplit_once(':').map(|(path, _)| path));
-    for part in value.split(',') {
+    if let Some((path, end)) = value.rsplit_once(':') {
+        found.extend([path, end]);
+    }
+    for part in found.clone().into_iter().flat_map(|value| value.split(',')) {
         found.push(part);
         found.extend(part.split_once('=').map(|(_, path)| path));
     }
+    // lat=VECTOR@LAYERS
+    found.extend(found.clone().into_iter().filter_map(|value| value.rsplit_once('@')).map(|(path, _)| path));
     found.sort_unstable();
     found.dedup();
     found

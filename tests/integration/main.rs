@@ -21,6 +21,7 @@ mod examples;
 mod families;
 mod fixture;
 mod fuzz;
+mod gate;
 mod gemma3;
 mod inspect;
 mod json;

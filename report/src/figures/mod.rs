@@ -1,6 +1,7 @@
 //! Results of [`redline_lab`] as plots.
 
 mod differences;
+mod gate;
 mod phases;
 mod quality;
 mod results;
@@ -8,6 +9,7 @@ mod shift;
 mod training;
 
 pub use differences::{cosine_profile, direction_cosines, scan_difference};
+pub use gate::gate_curve;
 pub use phases::{pareto_curves, phase_heatmap};
 pub use quality::quality_curves;
 pub use results::{
