@@ -107,7 +107,8 @@ fn candidates(value: &str) -> Vec<&str> {
         found.extend(part.split_once('=').map(|(_, path)| path));
     }
     // lat=VECTOR@LAYERS
-    found.extend(found.clone().into_iter().filter_map(|value| value.rsplit_once('@')).map(|(path, _)| path));
+    let before: Vec<&str> = found.iter().filter_map(|value| value.rsplit_once('@')).map(|(path, _)| path).collect();
+    found.extend(before);
     found.sort_unstable();
     found.dedup();
     found

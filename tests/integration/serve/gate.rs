@@ -55,14 +55,18 @@ fn a_prompt_that_does_not_reach_the_threshold_is_left_as_it_is() {
     let (mock, vector) = (Mock::start(), vector(folder.path()));
     let closed = Server::start(&format!("{} --gate lat={vector}:1e6", mock.arguments()));
     let mut values = Vec::new();
-    for (answer, ask) in
-        [FLAWED, CLEAN].into_iter().flat_map(|answer| [(answer, whole as fn(_, _) -> _), (answer, streamed)])
-    {
-        let (text, extension): (String, Value) = ask(&closed, answer);
-        assert_eq!((text.as_str(), &extension["status"]), (answer, &json!("passed")), "{extension}");
-        assert!(extension["reason"].as_str().unwrap().contains("needs no correction: its LAT score"), "{extension}");
-        assert_eq!((&extension["gate"]["kind"], &extension["gate"]["passed"]), (&json!("lat"), &json!(true)));
-        values.push(extension["gate"]["value"].as_f64().unwrap());
+    for answer in [FLAWED, CLEAN] {
+        for ask in [whole, streamed] {
+            let (text, extension) = ask(&closed, answer);
+            assert_eq!((text.as_str(), extension["status"].as_str()), (answer, Some("passed")), "{extension}");
+            assert!(
+                extension["reason"].as_str().unwrap().contains("needs no correction: its LAT score"),
+                "{extension}"
+            );
+            let gate = &extension["gate"];
+            assert_eq!((gate["kind"].as_str(), gate["passed"].as_bool()), (Some("lat"), Some(true)), "{gate}");
+            values.push(gate["value"].as_f64().unwrap());
+        }
     }
     assert_eq!((values[0], values[2]), (values[1], values[3]), "whole and streamed");
     let reply = closed.post("/v1/chat/completions", &chat_body("ok", FLAWED));
