@@ -1,6 +1,7 @@
 //! Command line: what users type, typed. Values that need the model are resolved later.
 
 pub mod annotate;
+pub mod answer_gate;
 pub mod bench;
 pub mod compare;
 pub mod completions;
@@ -23,6 +24,7 @@ pub mod pairs;
 pub mod plot;
 pub mod ratio;
 pub mod reproduce;
+pub mod route;
 pub mod sampling;
 pub mod scan;
 pub mod serve;
@@ -150,6 +152,10 @@ pub enum Command {
     Fit(FitArgs),
     /// Find the coefficient for a wished edit ratio, verify it, keep it as a profile
     Tune(Box<tune::TuneArgs>),
+    /// Find out where a gate opens that lets good answers pass uncorrected, and what that is worth
+    Gate(answer_gate::AnswerGateArgs),
+    /// Fit a router between the coefficients and vectors of sweeps, and compare it with the best single one
+    Route(route::RouteArgs),
     /// Draw scans, layers, sweeps, vectors and training logs from their files
     Plot(plot::PlotArgs),
     /// Correct answers, steered or not

@@ -65,6 +65,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Sweep(args) => commands::sweep::run(args, cli.json),
         Command::Fit(args) => commands::fit::run(args, cli.json),
         Command::Tune(args) => commands::tune::run(args, cli.json),
+        Command::Gate(args) => commands::gate::run(args, cli.json),
+        Command::Route(args) => commands::route::run(args, cli.json),
         Command::Plot(args) => commands::plot::run(args, cli.json),
         Command::Correct(args) => commands::correct::run(args, cli.json),
         Command::Serve(args) => commands::serve::run(args, cli.json),

@@ -3,6 +3,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod aligner;
+pub mod answer_gate;
 pub mod baseline;
 pub mod built_in;
 pub mod chat;
@@ -23,11 +24,13 @@ pub mod judge;
 pub mod observer;
 pub mod policy;
 pub mod profile;
+pub mod prompt_read;
 pub mod quality;
 pub mod raw;
 pub mod reference;
 pub mod reproduce;
 pub mod reward;
+pub mod route;
 pub mod rows;
 pub mod self_test;
 pub mod stacking;

@@ -11,7 +11,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
 
-use crate::files::write_atomically;
+use crate::files::{hash_of, write_atomically};
 use crate::model::ModelFiles;
 use crate::train::Example;
 use crate::train::bytes::{decode, encode};
@@ -79,6 +79,16 @@ impl RewardModel {
             return Err(Error::TensorNotFinite { path: path.into(), tensor: SCORE.into(), index, value });
         }
         Ok(Self { model, score: Tensor::from_vec(values, (expected[0], expected[1]), &Device::Cpu)? })
+    }
+
+    /// SHA-256 of body and head: another head on the same body has another.
+    ///
+    /// # Errors
+    /// As the tensor library reports.
+    pub fn fingerprint(&self) -> Result<String> {
+        let values: Vec<f32> = self.score.flatten_all()?.to_vec1()?;
+        let bytes = [self.model.fingerprint.as_bytes(), &encode(&values, f32::to_le_bytes)].concat();
+        Ok(hash_of(&bytes))
     }
 
     /// Writes a head for [`RewardModel::load`], with the model that it was fitted to.

@@ -24,6 +24,7 @@ pub mod pair;
 pub mod pair_head;
 pub mod pca;
 pub mod reading;
+pub mod router;
 pub mod scan;
 pub mod separation;
 pub mod split;

@@ -34,6 +34,8 @@ struct Seen {
 pub(super) enum Correction {
     /// There was no prose to correct.
     Skipped,
+    /// It needs no correction, and was passed on.
+    Passed,
     /// It went through the Aligner.
     Corrected,
     /// It did not, and was passed on.
@@ -44,6 +46,7 @@ impl Correction {
     fn name(self) -> &'static str {
         match self {
             Self::Skipped => "skipped",
+            Self::Passed => "passed",
             Self::Corrected => "corrected",
             Self::Uncorrected => "uncorrected",
         }
@@ -54,6 +57,11 @@ impl Access {
     /// The upstream server's headers that are for the client.
     pub(super) fn upstream_headers(&self) -> HeaderMap {
         self.lock().headers.clone()
+    }
+
+    /// Whether all that was said passed as it is, as far as that is known.
+    pub(super) fn has_passed(&self) -> bool {
+        self.lock().correction == Some(Correction::Passed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen> {

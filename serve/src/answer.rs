@@ -7,10 +7,12 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::correction::{Asked, Correction, Pending, Step, begin, broken, count_tokens, first_tokens};
+use super::engine::WholeAnswer;
 use super::error::ApiError;
 use super::options::FailMode;
 use super::state::Service;
 use super::stop_texts::StopTexts;
+use redline_lab::answer_gate::Passage;
 use redline_lab::domain::Standing;
 use redline_lab::form::{Form, Piece, Plan, PlanError, Prose, PutBack, Reasoning};
 use redline_steer::{MOST_STEPS, comparison_steps, levenshtein_distance};
@@ -67,6 +69,8 @@ pub(super) struct End {
     pub(super) reason: Option<String>,
     /// Whether the Aligner failed, and the answer is let through all the same.
     pub(super) is_uncorrected: bool,
+    /// Whether it passed as it is since it needs no correction.
+    pub(super) is_passed: bool,
     /// Whether a limit cut it off.
     pub(super) truncated: bool,
     /// Whether it ends at a stop text.
@@ -112,11 +116,13 @@ impl Answer {
             answer.stops = StopTexts::new(terms.stops.clone());
             answer.left = terms.asked.bound;
         }
+        let whole = WholeAnswer::new(terms.asked.question.clone(), plan.answer.clone());
         for piece in plan.pieces {
             let work = match piece {
                 Piece::Kept(text) => Work::Kept(text),
                 Piece::Prose(prose) => {
-                    let asked = Asked { answer: prose.text.clone(), bound: answer.left, ..terms.asked.clone() };
+                    let (text, bound, whole) = (prose.text.clone(), answer.left, Some(whole.clone()));
+                    let asked = Asked { answer: text, bound, whole, ..terms.asked.clone() };
                     let pending = Box::new(begin(service, asked).await?);
                     // what does not fit the Aligner is refused before it is looked at
                     answer.is_live &= prose.is_live();
@@ -217,6 +223,10 @@ impl Answer {
             Some(Work::Kept(text)) => text,
             Some(Work::Prose(prose, pending)) => self.put_back(prose, *pending).await?,
         };
+        // the upstream model kept to the limit by its own count
+        if self.end.passed_last() && self.end.all_left() {
+            return Ok(self.stops.push(&text));
+        }
         let Some(left) = self.left else { return Ok(self.stops.push(&text)) };
         let n = count_tokens(&self.service, &text).await?;
         self.left = Some(left.saturating_sub(n));
@@ -264,6 +274,9 @@ impl Answer {
             end.reason = Some(format!("the answer is outside of what the Aligner knows: {}", standing.in_words()));
             end.is_uncorrected = true;
             self.service.metrics.uncorrected();
+        } else if let Some(gate) = end.gate().filter(|_| end.all_left()) {
+            end.reason = Some(format!("the answer needs no correction: {}", gate.in_words()));
+            end.is_passed = true;
         }
         if (end.stopped || end.truncated) && !end.corrections.is_empty() {
             end.cut_ratio = cut_ratio(end.answer.clone(), end.text.clone()).await?;
@@ -324,10 +337,28 @@ impl End {
         [sum(|correction| correction.usage.prompt_tokens), sum(|correction| correction.usage.completion_tokens)]
     }
 
-    /// How all of it stands, where all of it was left as it is.
+    /// How all of it stands, where all of it was left as it is, and not all for want of need.
     fn all_copied(&self) -> Option<Standing> {
         let is_copied = |correction: &Correction| correction.domain.is_some_and(|standing| standing.copied);
-        self.domain().filter(|_| self.corrections.iter().all(is_copied))
+        let is_any = self.corrections.iter().any(is_copied);
+        self.domain().filter(|_| is_any && self.all_left())
+    }
+
+    /// Whether all of it was left as it is.
+    fn all_left(&self) -> bool {
+        !self.corrections.is_empty() && self.corrections.iter().all(Correction::is_left)
+    }
+
+    /// Whether its last part passed the gate.
+    fn passed_last(&self) -> bool {
+        let gate = self.corrections.last().and_then(|correction| correction.gate.as_ref());
+        gate.is_some_and(|gate| gate.passed)
+    }
+
+    /// What the gate said of it: of its part that needs a correction most.
+    fn gate(&self) -> Option<Passage> {
+        let gates = self.corrections.iter().filter_map(|correction| correction.gate.clone());
+        gates.reduce(|gate, part| gate.worse(&part))
     }
 
     /// How it stands to what the Aligner knows: its part farthest outside.
@@ -338,6 +369,7 @@ impl End {
     pub(super) fn status(&self) -> &'static str {
         match () {
             () if self.is_uncorrected => "uncorrected",
+            () if self.is_passed => "passed",
             () if self.reason.is_some() => "skipped",
             () => "corrected",
         }
@@ -368,6 +400,7 @@ impl End {
         }
         fields.insert("answer".into(), self.answer.as_str().into());
         self.domain().into_iter().for_each(|domain| drop(fields.insert("domain".into(), json!(domain))));
+        self.gate().into_iter().for_each(|gate| drop(fields.insert("gate".into(), json!(gate))));
         if !self.kept.is_empty() {
             fields.insert("kept".into(), json!(self.kept));
         }

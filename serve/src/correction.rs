@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use redline_lab::answer_gate::Passage;
 use redline_lab::domain::Standing;
 use redline_lab::form::{Prose, PutBack};
 use redline_model::RenderedPrompt;
@@ -14,7 +15,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, timeout_at};
 
 use super::dial::{DialVector, MeasuredDial, SteeringRequest};
-use super::engine::{EngineError, Event, ScanColumn, Task, Written};
+use super::engine::{EngineError, Event, ScanColumn, Task, WholeAnswer, Written};
 use super::error::ApiError;
 use super::state::{OneRequest, Service};
 
@@ -36,6 +37,8 @@ pub(super) struct Asked {
     /// Most tokens of the whole answer that the request allows.
     pub(super) bound: Option<usize>,
     pub(super) scan: bool,
+    /// Question and whole answer, where this is a part of it; they are the whole where none is given.
+    pub(super) whole: Option<WholeAnswer>,
     /// The request that it is for.
     pub(super) request: OneRequest,
 }
@@ -52,6 +55,8 @@ pub(super) struct Pending {
     measured: Option<MeasuredDial>,
     layers: Option<Vec<usize>>,
     columns: Vec<ScanColumn>,
+    /// What the gate said of the answer.
+    passage: Option<Passage>,
     /// How the answer stands to what the Aligner knows.
     standing: Option<Standing>,
     /// The part of an answer that is corrected.
@@ -71,7 +76,7 @@ pub(super) struct Correction {
     pub(super) correction: String,
     pub(super) edit_ratio: f64,
     pub(super) exact_copy: bool,
-    /// The coefficient it was steered by; none of an answer in parts that differ in it.
+    /// The coefficient it was steered by; none of an answer in parts that differ in it, likewise the vector.
     pub(super) coefficient: Option<f32>,
     pub(super) vector: Option<String>,
     pub(super) operator: &'static str,
@@ -85,6 +90,9 @@ pub(super) struct Correction {
     /// How the answer stands to what the Aligner knows, where that was checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) domain: Option<Standing>,
+    /// What the gate said of the answer, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) gate: Option<Passage>,
     /// The part of an answer that it is of, corrected; the measures are of that.
     #[serde(skip)]
     pub(super) put_back: Option<PutBack>,
@@ -133,7 +141,8 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
         false => None,
     };
     let layers = reading.as_ref().map(|reading| layers(reading));
-    let Asked { question, answer, feedback, max_tokens, bound, request, .. } = asked;
+    let Asked { question, answer, feedback, max_tokens, bound, whole, request, .. } = asked;
+    let whole = whole.unwrap_or_else(|| WholeAnswer::new(question.clone(), answer.clone()));
     let tokens = Tokens::of(service, question, answer.clone(), feedback).await?;
     let room = tokens.room(service, max_tokens)?;
     let max_new_tokens = bound.map_or(room, |bound| room.min(bound.max(1)));
@@ -141,7 +150,7 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
     let vector = steering.as_ref().map(|steering| steering.name.clone());
     let operator = steering.as_ref().map_or(Operator::Add, |steering| steering.operator).name();
     let measured = steering.as_ref().and_then(|steering| steering.measured);
-    let task = Task::Write { draft: tokens.answer, max_new_tokens, steering };
+    let task = Task::Write { draft: tokens.answer, max_new_tokens, steering, whole };
     let events = service.submit(tokens.prompt, task, reading, &request).await?;
     let service = service.clone();
     Ok(Pending {
@@ -155,6 +164,7 @@ pub(super) async fn begin(service: &Arc<Service>, asked: Asked) -> Result<Pendin
         measured,
         layers,
         columns: Vec::new(),
+        passage: None,
         standing: None,
         prose: None,
     })
@@ -207,7 +217,7 @@ pub(super) async fn scan(
             Event::Column(column) => columns.push(column),
             Event::Done(_) => return Ok(Scan { layers, columns }),
             Event::Failed(error) => return Err(error.into()),
-            Event::Text(_) | Event::Standing(_) => {}
+            Event::Text(_) | Event::Gated(_) | Event::Standing(_) => {}
         }
     }
 }
@@ -215,18 +225,31 @@ pub(super) async fn scan(
 impl Pending {
     /// The next step; nothing comes after `Done` or an error.
     pub(super) async fn next(&mut self) -> Result<Step, ApiError> {
-        let mut event = next(&self.service, &mut self.events, self.deadline).await?;
-        if let Event::Standing(standing) = event {
-            self.standing = Some(standing);
-            if standing.copied {
+        loop {
+            match next(&self.service, &mut self.events, self.deadline).await? {
+                Event::Gated(passage) => self.passage = Some(passage),
+                Event::Standing(standing) => self.standing = Some(standing),
+                event => return self.step(event).await,
+            }
+            if self.is_left() {
                 return Ok(Step::Text(self.answer.trim().to_owned()));
             }
-            event = next(&self.service, &mut self.events, self.deadline).await?;
         }
+    }
+
+    /// Whether the answer stays as it is.
+    fn is_left(&self) -> bool {
+        let has_passed = self.passage.as_ref().is_some_and(|passage| passage.passed);
+        has_passed || self.standing.is_some_and(|standing| standing.copied)
+    }
+
+    async fn step(&mut self, event: Event) -> Result<Step, ApiError> {
         match event {
             Event::Text(text) => Ok(Step::Text(text)),
-            // it comes once, and first
-            Event::Standing(_) => Err(EngineError::Broken { reason: "an answer was judged twice".into() }.into()),
+            // they come before, once each
+            Event::Gated(_) | Event::Standing(_) => {
+                Err(EngineError::Broken { reason: "an answer was judged twice".into() }.into())
+            }
             Event::Column(column) => {
                 self.columns.push(column.clone());
                 Ok(Step::Column(column))
@@ -253,7 +276,7 @@ impl Pending {
 
     async fn measure(&mut self, mut written: Written) -> Result<Correction, ApiError> {
         let answer = std::mem::take(&mut self.answer);
-        let is_copied = self.standing.is_some_and(|standing| standing.copied);
+        let is_copied = self.is_left();
         if is_copied {
             answer.trim().clone_into(&mut written.text);
         }
@@ -277,7 +300,7 @@ impl Pending {
             edit_ratio,
             exact_copy: ratios.exact_copy,
             coefficient: Some(coefficient),
-            vector: self.vector.take(),
+            vector: written.vector.or(self.vector.take()),
             operator: self.operator,
             predicted_ratio: self.measured.and_then(|measured| measured.predict(f64::from(coefficient))),
             truncated: written.finish == Finish::Length,
@@ -294,6 +317,7 @@ impl Pending {
             },
             scan,
             domain: self.standing,
+            gate: self.passage.take(),
             put_back,
             n_chars,
         })
@@ -301,6 +325,11 @@ impl Pending {
 }
 
 impl Correction {
+    /// Whether the answer stayed as it is, because the gate let it pass or it is outside of what the Aligner knows.
+    pub(super) fn is_left(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| gate.passed) || self.domain.is_some_and(|standing| standing.copied)
+    }
+
     /// The corrections of an answer's parts as one, of an answer with `n_chars` characters; parts between them stayed.
     pub(super) fn joined(first: &Self, rest: &[Self], n_chars: usize) -> Self {
         let mut whole = first.clone();
@@ -314,6 +343,13 @@ impl Correction {
             if part.coefficient != whole.coefficient {
                 (whole.coefficient, whole.predicted_ratio) = (None, None);
             }
+            if part.vector != whole.vector {
+                whole.vector = None;
+            }
+            whole.gate = match (whole.gate.take(), &part.gate) {
+                (Some(gate), Some(part)) => Some(gate.worse(part)),
+                (gate, part) => gate.or_else(|| part.clone()),
+            };
             whole.domain =
                 whole.domain.map(|domain| part.domain.map_or(domain, |part| domain.worse(part))).or(part.domain);
             whole.truncated |= part.truncated;

@@ -8,8 +8,10 @@ use redline_probe::Reading;
 use redline_steer::{ControlVector, Operator, TokenRange, Unit, reading_control_vector};
 use serde::{Deserialize, Serialize};
 
+use super::routing::Routing;
 use redline_lab::experiment::LayerSpec;
 use redline_lab::policy::ReadPolicy;
+use redline_lab::route::Route;
 
 /// Choices of layers that are kept ready; a request with another one has it made anew.
 const KEPT_CHOICES: usize = 64;
@@ -157,6 +159,8 @@ pub struct Steering {
     pub copy_bias: f32,
     /// Chooses the coefficient by the prompt, where the request gives none.
     pub policy: Option<Arc<ReadPolicy>>,
+    /// Chooses vector and coefficient by the prompt, where the request asks for nothing.
+    pub route: Option<Arc<Routing>>,
     /// What a sweep measured with the same choices, where one did.
     pub measured: Option<MeasuredDial>,
 }
@@ -164,6 +168,7 @@ pub struct Steering {
 /// All vectors of a server.
 pub struct Dials {
     dials: Vec<Dial>,
+    routing: Option<Arc<Routing>>,
     config: ModelConfig,
     ready: Mutex<HashMap<String, Arc<ReadyVector>>>,
 }
@@ -174,11 +179,31 @@ impl Dials {
     /// # Errors
     /// [`DialError::Layers`] for a vector that does not fit.
     pub fn new(dials: Vec<Dial>, config: ModelConfig) -> Result<Self, DialError> {
-        let all = Self { dials, config, ready: Mutex::default() };
+        let all = Self { dials, routing: None, config, ready: Mutex::default() };
         for dial in &all.dials {
             all.ready(dial, &dial.layers)?;
         }
         Ok(all)
+    }
+
+    /// Lets a route choose for requests that ask for nothing; its vectors are among those given.
+    ///
+    /// # Errors
+    /// [`DialError`] for a candidate whose vector is not there.
+    pub fn routed(mut self, route: &Route) -> Result<Self, DialError> {
+        let mut choices = Vec::with_capacity(route.candidates.len());
+        for candidate in &route.candidates {
+            let (vector, coefficient) = (Some(candidate.vector.clone()), Some(candidate.coefficient));
+            let asked = SteeringRequest { vector, coefficient, ..SteeringRequest::default() };
+            choices.extend(self.steering(&asked)?);
+        }
+        self.routing = Some(Arc::new(Routing::new(route, choices)));
+        Ok(self)
+    }
+
+    /// What chooses for requests that ask for nothing.
+    pub fn routing(&self) -> Option<&Routing> {
+        self.routing.as_deref()
     }
 
     /// The vectors, in the order given.
@@ -211,6 +236,11 @@ impl Dials {
         if self.dials.is_empty() && is_plain {
             return Ok(None);
         }
+        if let Some(routing) = self.routing.as_ref().filter(|_| *asked == SteeringRequest::default())
+            && let Some(first) = routing.first()
+        {
+            return Ok(Some(Steering { route: Some(routing.clone()), ..first.clone() }));
+        }
         let dial = self.dial(asked.vector.as_deref())?;
         let coefficient = asked.coefficient.unwrap_or(dial.coefficient);
         if coefficient.is_nan() || coefficient.abs() > LARGEST_COEFFICIENT {
@@ -225,7 +255,7 @@ impl Dials {
         let is_as_tuned = asked.coefficient.is_none() && layers.is_none() && operator == Operator::Add;
         let policy = dial.policy.clone().filter(|_| is_as_tuned);
         let (name, copy_bias) = (dial.name.clone(), dial.copy_bias);
-        Ok(Some(Steering { name, vector, coefficient, operator, copy_bias, policy, measured }))
+        Ok(Some(Steering { name, vector, coefficient, operator, copy_bias, policy, route: None, measured }))
     }
 
     fn ready(&self, dial: &Dial, layers: &LayerSpec) -> Result<Arc<ReadyVector>, DialError> {

@@ -155,7 +155,11 @@ impl From<DialError> for ApiError {
 
 impl From<EngineError> for ApiError {
     fn from(error: EngineError) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "aligner_failed", error.to_string())
+        let code = match error {
+            EngineError::Gate { .. } => "gate_failed",
+            EngineError::Model { .. } | EngineError::Broken { .. } => "aligner_failed",
+        };
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, error.to_string())
     }
 }
 

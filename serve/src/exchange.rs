@@ -67,6 +67,7 @@ impl Service {
     pub(super) fn corrected(&self, extension: &Map<String, Value>) {
         match extension.get("status").and_then(Value::as_str) {
             Some("corrected") => access::correction(Correction::Corrected),
+            Some("passed") => access::correction(Correction::Passed),
             Some("uncorrected") => access::correction(Correction::Uncorrected),
             _ => self.metrics.skipped(),
         }

@@ -68,7 +68,14 @@ pub(super) fn models(service: &Service, request: &Request, name: &str) -> Result
 
 /// Everything a client needs for a dial.
 pub(super) async fn steering(State(service): State<Arc<Service>>) -> Result<Json<Value>, ApiError> {
-    let vectors: Vec<Value> = service.dials()?.all().iter().map(vector).collect();
+    let dials = service.dials()?;
+    let vectors: Vec<Value> = dials.all().iter().map(vector).collect();
+    let gate = service.options.gate.as_ref();
+    let gate = gate.map(|gate| json!({ "kind": gate.kind(), "threshold": gate.threshold() }));
+    let route = dials.routing().map(|routing| {
+        let one = |(vector, coefficient): (&str, f32)| json!({ "vector": vector, "coefficient": coefficient });
+        routing.candidates().map(one).collect::<Vec<_>>()
+    });
     Ok(Json(json!({
         "model": service.name,
         "has_upstream": service.upstream.is_some(),
@@ -76,6 +83,8 @@ pub(super) async fn steering(State(service): State<Arc<Service>>) -> Result<Json
         "fail": match service.options.fail { FailMode::Closed => "closed", FailMode::Open => "open" },
         "operators": Operator::ALL.map(Operator::name),
         "vectors": vectors,
+        "gate": gate,
+        "route": route,
     })))
 }
 

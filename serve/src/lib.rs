@@ -39,6 +39,7 @@ mod places;
 mod read_answer;
 mod responses;
 mod router;
+mod routing;
 mod rules;
 mod secrets;
 mod socket;
@@ -60,7 +61,7 @@ pub use auth::ApiKeys;
 pub use dial::{
     Dial, DialError, DialVector, Dials, LayersRequest, MeasuredDial, ReadyVector, Steering, SteeringRequest,
 };
-pub use engine::{EngineError, Event, Job, Queue, Refused, ScanColumn, Task, Worker, Written};
+pub use engine::{EngineError, Event, Job, Queue, Refused, ScanColumn, Task, WholeAnswer, Worker, Written};
 pub use headers::{KEYS_TO_UPSTREAM, TO_CLIENT, TO_UPSTREAM, WITH_BODY_TO_CLIENT, WITH_BODY_TO_UPSTREAM};
 pub use host::is_host_name;
 pub use judge::{JudgeOptions, Prices, ServerJudge, ServerJudgeError, ServerWriter};
@@ -72,6 +73,7 @@ pub use pass::PASSED;
 pub use read_answer::{ReadAnswer, read_answer};
 pub use redline_lab::form::Reasoning;
 pub use router::{ROUTES, router};
+pub use routing::{Routing, route_dials};
 pub use rules::{Fate, Rule, Rules, TABLES};
 pub use state::Service;
 pub use upstream::{Reply, Upstream};
@@ -96,6 +98,7 @@ impl Service {
         let model = &self.aligner.model;
         let (rows, drafted) = (self.options.most_rows.max(1), self.options.most_drafted);
         let worker = Worker::new(&model.decoder, model.tokenizer()?, &self.queue, &self.metrics, rows, drafted);
+        let worker = worker.gated(self.options.gate.as_deref(), self.options.fail);
         Ok(worker.checking(self.options.domain.as_ref(), self.options.outside))
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::access;
 use super::engine::Written;
+use redline_lab::answer_gate::Passage;
 use redline_lab::domain::Standing;
 
 /// Upper bounds of times, in seconds.
@@ -21,12 +22,14 @@ const ROWS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
 pub struct Metrics {
     requests: Mutex<BTreeMap<(&'static str, u16), u64>>,
     upstream_errors: Mutex<BTreeMap<&'static str, u64>>,
+    routed: Mutex<BTreeMap<String, u64>>,
     request_seconds: Histogram,
     upstream_seconds: Histogram,
     queue_seconds: Histogram,
     first_token_seconds: Histogram,
     first_corrected_token_seconds: Histogram,
     correction_seconds: Histogram,
+    gate_seconds: Histogram,
     edit_ratio: Histogram,
     batch_rows: Histogram,
     rows: AtomicU64,
@@ -41,6 +44,9 @@ pub struct Metrics {
     skipped: AtomicU64,
     outside: AtomicU64,
     outside_copied: AtomicU64,
+    gate_passed: AtomicU64,
+    gate_opened: AtomicU64,
+    gate_failed: AtomicU64,
     cancelled: AtomicU64,
     refused: AtomicU64,
     /// Bits of an f64: a moving mean of the seconds a correction takes.
@@ -54,12 +60,14 @@ impl Default for Metrics {
         Self {
             requests: Mutex::default(),
             upstream_errors: Mutex::default(),
+            routed: Mutex::default(),
             request_seconds: seconds(),
             upstream_seconds: seconds(),
             queue_seconds: seconds(),
             first_token_seconds: seconds(),
             first_corrected_token_seconds: seconds(),
             correction_seconds: seconds(),
+            gate_seconds: seconds(),
             edit_ratio: Histogram::new(&RATIOS),
             batch_rows: Histogram::new(&ROWS),
             rows: zero(),
@@ -74,6 +82,9 @@ impl Default for Metrics {
             skipped: zero(),
             outside: zero(),
             outside_copied: zero(),
+            gate_passed: zero(),
+            gate_opened: zero(),
+            gate_failed: zero(),
             cancelled: zero(),
             refused: zero(),
             mean_seconds: zero(),
@@ -160,6 +171,29 @@ impl Metrics {
         self.outside_copied.fetch_add(standing.copied.into(), Ordering::Relaxed);
     }
 
+    /// A gate has decided about an answer, or a part of one, or failed on it.
+    pub(super) fn gated(&self, passage: &Passage, took: Duration) {
+        let counter = match passage {
+            Passage { value: None, .. } => &self.gate_failed,
+            Passage { passed: true, .. } => &self.gate_passed,
+            Passage { passed: false, .. } => &self.gate_opened,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        self.gate_seconds.observe(took.as_secs_f64());
+    }
+
+    /// A gate has failed on an answer, which is refused.
+    pub(super) fn gate_failed(&self) {
+        self.gate_failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A route has chosen.
+    pub(super) fn routed(&self, vector: &str, coefficient: f32) {
+        // a label's text has its quotation marks escaped
+        let vector = vector.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', " ");
+        add(&self.routed, format!("vector=\"{vector}\",coefficient=\"{coefficient}\""));
+    }
+
     pub(super) fn skipped(&self) {
         self.skipped.fetch_add(1, Ordering::Relaxed);
         access::correction(access::Correction::Skipped);
@@ -183,6 +217,10 @@ impl Metrics {
         text.head("redline_upstream_errors_total", "counter", "Upstream requests that failed, by kind.");
         for (kind, n) in &*lock(&self.upstream_errors) {
             text.line(&format!("redline_upstream_errors_total{{kind=\"{kind}\"}} {n}"));
+        }
+        text.head("redline_routed_total", "counter", "Corrections by the candidate that the route chose.");
+        for (labels, n) in &*lock(&self.routed) {
+            text.line(&format!("redline_routed_total{{{labels}}} {n}"));
         }
         for (name, kind, help, value) in [
             ("redline_queue_length", "gauge", "Corrections that wait.", waiting as u64),
@@ -208,6 +246,24 @@ impl Metrics {
                 get(&self.outside),
             ),
             ("redline_outside_copied_total", "counter", "Those of them left as they are.", get(&self.outside_copied)),
+            (
+                "redline_gate_passed_total",
+                "counter",
+                "Answers, or parts of answers, that the gate let pass.",
+                get(&self.gate_passed),
+            ),
+            (
+                "redline_gate_opened_total",
+                "counter",
+                "Answers, or parts of answers, that it had corrected.",
+                get(&self.gate_opened),
+            ),
+            (
+                "redline_gate_failed_total",
+                "counter",
+                "Answers, or parts of answers, on which it failed.",
+                get(&self.gate_failed),
+            ),
             ("redline_cancelled_total", "counter", "Corrections whose clients left.", get(&self.cancelled)),
             ("redline_refused_total", "counter", "Requests refused with 429.", get(&self.refused)),
         ] {
@@ -229,6 +285,7 @@ impl Metrics {
                 &self.first_corrected_token_seconds,
             ),
             ("redline_correction_seconds", "From the place in the batch to the end.", &self.correction_seconds),
+            ("redline_gate_seconds", "Until the gate knew.", &self.gate_seconds),
             ("redline_edit_ratio", "Levenshtein distance / length of the answer.", &self.edit_ratio),
             ("redline_batch_rows", "Rows of a pass.", &self.batch_rows),
         ] {

@@ -1,11 +1,13 @@
 //! What a server allows and how it fails.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
 
 use super::auth::ApiKeys;
+use redline_lab::answer_gate::AnswerGate;
 use redline_lab::domain::{Domain, Outside};
 use redline_lab::form::Reasoning;
 
@@ -32,6 +34,8 @@ pub struct ServeOptions {
     pub domain: Option<Domain>,
     /// What happens to answers outside of it.
     pub outside: Outside,
+    /// Tells which answers need a correction; without one all are corrected.
+    pub gate: Option<Arc<AnswerGate>>,
     /// Keys of clients; without one, everyone may ask.
     pub keys: ApiKeys,
     /// Names under which it is reached besides the loopback ones; empty where it listens on another address than
@@ -69,6 +73,7 @@ impl Default for ServeOptions {
             reasoning: None,
             domain: None,
             outside: Outside::Warn,
+            gate: None,
             keys: ApiKeys::default(),
             hosts: Vec::new(),
             origins: Vec::new(),

@@ -14,8 +14,8 @@ use super::state::Service;
 
 /// Routes, below `/v1`, that are passed on; what stands below them too.
 pub const PASSED: [&str; 7] = ["models", "embeddings", "moderations", "files", "uploads", "rerank", "score"];
-/// The header that marks a reply that the Aligner did not see.
-const STATUS: &str = "x-redline-status";
+/// The header that marks a reply that the Aligner did not see, or did not correct.
+pub(super) const STATUS: &str = "x-redline-status";
 
 /// Every route that has no handler of its own.
 pub(super) async fn other(State(service): State<Arc<Service>>, request: Request) -> Result<Response, ApiError> {

@@ -7,7 +7,8 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    AUTHORIZATION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
@@ -151,6 +152,11 @@ async fn follow(State(service): State<Arc<Service>>, mut request: Request, next:
     service.metrics.request(route, response.status().as_u16(), started.elapsed());
     for (name, value) in &access.upstream_headers() {
         response.headers_mut().entry(name).or_insert_with(|| value.clone());
+    }
+    let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    // of a stream it is not known yet
+    if access.has_passed() && kind.is_some_and(|kind| kind.starts_with("application/json")) {
+        response.headers_mut().insert(pass::STATUS, HeaderValue::from_static("passed"));
     }
     response.headers_mut().insert(REQUEST_ID, id.clone());
     let line = Line { method, route, status: response.status(), id, started, access };

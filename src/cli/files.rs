@@ -13,7 +13,7 @@ use super::command;
 use crate::models::model_folders;
 
 /// Options that name what is written: verb and name. Every other option that takes a path names what is read.
-pub const OUTPUTS: [(&str, &str); 26] = [
+pub const OUTPUTS: [(&str, &str); 32] = [
     ("reproduce", "out"),
     ("scan", "out"),
     ("scan", "report"),
@@ -38,6 +38,8 @@ pub const OUTPUTS: [(&str, &str); 26] = [
     ("evaluate", "score_shift"),
     ("check", "domain_out"),
     ("feedback", "out"),
+    ("gate", "out"),
+    ("route", "out"),
     ("data", "out"),
     ("data", "held_out"),
     ("data", "figure"),
@@ -99,14 +101,19 @@ pub fn reads(matches: &ArgMatches) -> Vec<PathBuf> {
     found
 }
 
-/// What a value may name: itself, and of `NAME=FILE`, `FILE:NUMBER` and `MODEL,KEY=VALUE` the parts.
+/// What a value may name: itself, and of `NAME=FILE`, `FILE:NUMBER`, `NAME=FILE@LAYERS:FILE` and `MODEL,KEY=VALUE` the parts.
 fn candidates(value: &str) -> Vec<&str> {
     let mut found = vec![value];
-    found.extend(value.rsplit_once(':').map(|(path, _)| path));
-    for part in value.split(',') {
+    if let Some((path, end)) = value.rsplit_once(':') {
+        found.extend([path, end]);
+    }
+    for part in found.clone().into_iter().flat_map(|value| value.split(',')) {
         found.push(part);
         found.extend(part.split_once('=').map(|(_, path)| path));
     }
+    // lat=VECTOR@LAYERS
+    let before: Vec<&str> = found.iter().filter_map(|value| value.rsplit_once('@')).map(|(path, _)| path).collect();
+    found.extend(before);
     found.sort_unstable();
     found.dedup();
     found

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, Args, Command, ValueEnum};
 use redline::experiment::LayerSpec;
+use redline::lab::answer_gate::GateSpec;
 use redline::serve::ServeOptions;
 use redline::steer::{TokenRange, Unit};
 
@@ -129,6 +130,14 @@ pub struct ServeArgs {
     pub fail: FailName,
     #[command(flatten)]
     pub domain: super::domain::DomainArgs,
+    /// Correct only answers that need it: cost=PATH:THRESHOLD (corrected above), reward=PATH:THRESHOLD (below) with a model of `redline train
+    /// --objective cost|reward`, or lat=VECTOR[@LAYERS]:Z with a reading vector at the last token of the Aligner's prompt (above); a calibration of
+    /// `redline gate` in place of the number, or none: then it is looked for beside the model or vector
+    #[arg(long, value_name = "KIND=PATH[:THRESHOLD]", allow_hyphen_values = true)]
+    pub gate: Option<GateSpec>,
+    /// Let a router choose vector and coefficient of requests that name none: a file of `redline route`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "coefficient", "layers", "unit", "range"])]
+    pub route: Option<PathBuf>,
     /// What happens to the upstream model's reasoning: reasoning fields and parts, and <think> in the text
     #[arg(long, value_enum, default_value_t)]
     pub reasoning: ReasoningName,

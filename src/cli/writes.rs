@@ -78,6 +78,11 @@ pub fn of(command: &Command, reads: Vec<PathBuf>) -> anyhow::Result<RunFiles> {
         Command::Check(args) => (optional(&args.domain_out, Kind::Json(redline::lab::domain::SCHEMA)), args.force),
         Command::Evaluate(args) => (evaluated(args), args.force),
         Command::Feedback(args) => (vec![folder(&args.out, fed_back(args))], args.force),
+        Command::Gate(args) => {
+            let file = Output::file(args.file(), Kind::Json(redline::lab::answer_gate::SCHEMA));
+            (std::iter::once(file).chain(Output::pictures(&args.stem())).collect(), args.force)
+        }
+        Command::Route(args) => (vec![Output::file(&args.out, Kind::Json(redline::lab::route::SCHEMA))], args.force),
         Command::Data(command) => data(command),
         Command::Man(args) => {
             let pages = || page_names().into_iter().map(|name| Named::new(name, Kind::ManPage)).collect();

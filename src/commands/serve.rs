@@ -10,13 +10,14 @@ use redline::aligner::Aligner;
 use redline::embedded;
 use redline::experiment::LayerSpec;
 use redline::lab::domain::Domain;
+use redline::lab::route::{CheckedRoute, Route};
 use redline::model::Qac;
 use redline::model::gguf::is_gguf;
 use redline::probe::Reading;
 use redline::profile::{Profile, ProfileFit, find};
 use redline::serve::{
     ApiKeys, Dial, DialVector, Dials, FailMode, MeasuredDial, Reasoning, ServeOptions, Service, Upstream, bind,
-    is_host_name, listen, own_reading,
+    is_host_name, listen, own_reading, route_dials,
 };
 use redline::steer::{EditRatioVariant, InsideFile, TokenRange, Unit};
 use tokio::runtime::Runtime;
@@ -58,7 +59,9 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let aligner = models::open_with(&args.model, template)?;
     let files = args.vector.iter().map(|named| file_dial(args, named, &aligner));
     let tuned = profiles.iter().map(|(path, profile)| profile_dial(args, path, profile, &aligner));
-    let files = files.chain(tuned).collect::<anyhow::Result<Vec<_>>>()?;
+    let route = args.route.as_deref().map(|path| open_route(path, &aligner)).transpose()?;
+    let of_route = route.iter().flat_map(route_dials).map(Ok);
+    let files = files.chain(tuned).chain(of_route).collect::<anyhow::Result<Vec<_>>>()?;
     refuse_equal_names(&files)?;
     // what cannot be served is said before anything is announced
     let config = aligner.model.decoder.config().clone();
@@ -66,11 +69,17 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     own_layers.resolve(config.n_layers)?;
     let served =
         Dials::new(files, config.clone()).map_err(|error| hinted(error.to_string(), "choose other --layers"))?;
+    let served = match &route {
+        Some(checked) => served.routed(&checked.route)?,
+        None => served,
+    };
     let name = aligner.model.path.file_stem().map_or("aligner".into(), |name| name.to_string_lossy().into_owned());
     let of_profile = profiles.first().and_then(|(_, profile)| profile.domain.as_ref());
     let (given, outside) = (args.domain.given()?, args.domain.outside);
     let domain = Domain::of(&aligner, given.as_ref(), of_profile, outside)?;
-    let options = ServeOptions { domain, outside, ..options };
+    let gate = args.gate.as_ref().map(|gate| gate.open(&aligner, args.any_model)).transpose()?.map(Arc::new);
+    let gated = gate.as_ref().map(|gate| format!("corrects only answers that need it: {}", gate.in_words()));
+    let options = ServeOptions { domain, outside, gate, ..options };
     let service = Arc::new(Service::new(name, aligner, options, upstream));
     let log = Arc::new(log);
     let server = runtime.spawn(listen(service.clone(), listener, stopped(log.clone())));
@@ -83,6 +92,7 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
             log.say(OWN_ALIGNER);
         }
     }
+    gated.into_iter().for_each(|gated| log.say(&gated));
     log.say(&format!("listening on http://{address}"));
     let dials = match served.all().is_empty() && args.model.model.is_none() {
         true => match own_dial(args, own_layers, &service) {
@@ -240,6 +250,14 @@ fn file_dial(args: &ServeArgs, named: &NamedVector, aligner: &Aligner) -> anyhow
         training_notes(reading, &steering, &layers).iter().for_each(|note| output::note!("{note}"));
     }
     Ok(dial)
+}
+
+fn open_route(path: &Path, aligner: &Aligner) -> anyhow::Result<CheckedRoute> {
+    let checked = Route::open(path, aligner)?;
+    if !checked.route.tested.is_better() {
+        output::note!("warning: {}: this router was not better than its best single candidate", path.display());
+    }
+    Ok(checked)
 }
 
 fn open_profile(name: &str) -> anyhow::Result<(PathBuf, Profile)> {

@@ -13,7 +13,7 @@ use crate::cli::writes::{self, plotted};
 use crate::cli::{self, Command};
 
 /// A line a verb: words that begin with `IN/` are read, with `OUT/` are written.
-const LINES: [&str; 37] = [
+const LINES: [&str; 44] = [
     "reproduce --model IN/model --adapter IN/adapter --data IN/triples.jsonl --template IN/template.txt --out OUT/report",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --row 0 --row 2 --out OUT/scans",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --out OUT/scans --report OUT/scans.html",
@@ -55,11 +55,13 @@ const LINES: [&str; 37] = [
     "data scramble IN/rows.jsonl --out OUT/rows.jsonl",
     "data split IN/rows.jsonl --out OUT/a.jsonl --held-out OUT/b.jsonl",
     "feedback --model IN/model --vector IN/vector.gguf --data IN/rows.jsonl --out OUT/feedback",
+    "gate lat=IN/vector.safetensors --model IN/model --data IN/triples.jsonl --out OUT/gate.json",
+    "route IN/sweep.jsonl --model IN/model --data IN/triples.jsonl --out OUT/route.json",
     "man --out OUT/man",
 ];
 
 /// Options that name what is read.
-const INPUTS: [(&str, &[&str]); 19] = [
+const INPUTS: [(&str, &[&str]); 22] = [
     ("reproduce", &["model", "adapter", "template", "data"]),
     ("scan", &["model", "adapter", "template", "vector", "data"]),
     ("layers", &["model", "adapter", "template", "data"]),
@@ -85,7 +87,9 @@ const INPUTS: [(&str, &[&str]); 19] = [
             "domain",
         ],
     ),
-    ("serve", &["model", "adapter", "template", "vector", "profile", "api_keys", "domain"]),
+    ("serve", &["model", "adapter", "template", "vector", "profile", "api_keys", "domain", "gate", "route"]),
+    ("gate", &["gate", "model", "adapter", "template", "data"]),
+    ("route", &["sweeps", "model", "adapter", "template", "data"]),
     ("bench", &["model", "adapter", "template", "data", "vector"]),
     ("ratio", &["file"]),
     (

@@ -85,6 +85,12 @@ pub fn triples(n: usize) -> Vec<Qac> {
     (0..n).map(triple).collect()
 }
 
+/// Each of 48 triples, and the same question with an answer that needs no correction.
+pub fn labelled() -> Vec<Qac> {
+    let clean = |qac: Qac| Qac { answer: qac.correction.clone(), ..qac };
+    triples(48).into_iter().flat_map(|qac| [qac.clone(), clean(qac)]).collect()
+}
+
 pub fn write_triples(path: &Path, triples: &[Qac]) {
     let lines: Vec<String> = triples.iter().map(|qac| serde_json::to_string(qac).unwrap() + "\n").collect();
     std::fs::write(path, lines.concat()).unwrap();

@@ -5,14 +5,14 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::fixture::{Tiny, words};
+use crate::fixture::{Tiny, labelled, words, write_triples};
 use crate::program::{golden, repository, run, succeed};
 
 /// A verb, its arguments, the schema of what it prints, and keys that must be there.
 type Case = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 /// In an order in which later ones find the files of earlier ones.
-const CASES: [Case; 32] = [
+const CASES: [Case; 38] = [
     (
         "data synth",
         "--rows 40 --seed 3 --out synth.jsonl",
@@ -94,12 +94,24 @@ const CASES: [Case; 32] = [
     ),
     (
         "sweep",
-        "--model model --template template.txt --data triples.jsonl --vector vector.safetensors --skip 24 --prompts 3 \
+        "--model model --template template.txt --data triples.jsonl --vector vector.safetensors --skip 24 --prompts 24 \
          --coefficients -1,0,1 --max-new-tokens 8",
         "redline.sweep-summary.v1",
         &["file", "report", "n_rows", "settings", "effect"],
     ),
     ("fit", "sweep.jsonl", "redline.fit.v1", &["settings", "analysis", "limits"]),
+    (
+        "gate",
+        "lat=vector.safetensors --model model --template template.txt --data labelled.jsonl --timed 1 --max-new-tokens 4",
+        "redline.gate-calibration.v1",
+        &["file", "figure", "calibration", "layers", "n_too_long", "safety"],
+    ),
+    (
+        "route",
+        "sweep.jsonl --model model --out route.json",
+        "redline.route-fit.v1",
+        &["file", "layer", "candidates", "utility", "tested", "is_better"],
+    ),
     (
         "tune",
         "--target-ratio 0.25 --pairs 60 --prompts 24 --verify 4 --coefficients -1,0,1 --max-new-tokens 160",
@@ -256,6 +268,7 @@ fn every_verb_prints_its_schema_and_nothing_else() {
     let row = serde_json::json!({ "chosen": format!("{transcript} Good."), "rejected": format!("{transcript} Bad.") });
     std::fs::write(tiny.path("turns.jsonl"), format!("{row}\n")).unwrap();
     std::fs::write(tiny.path("flawed.jsonl"), short_flawed_rows(4)).unwrap();
+    write_triples(&tiny.path("labelled.jsonl"), &labelled());
     for (verb, args, schema, keys) in CASES {
         let ran = succeed(tiny.folder(), &words(&format!("{verb} {args} --json")));
         let values: Vec<Value> = match LINES.contains(&verb) {

@@ -22,6 +22,7 @@ mod examples;
 mod families;
 mod fixture;
 mod fuzz;
+mod gate;
 mod gemma3;
 mod inside;
 mod inspect;

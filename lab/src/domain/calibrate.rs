@@ -32,7 +32,7 @@ pub fn calibrate<'a>(
     let (mut costs, mut lengths) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
     for (done, (question, answer)) in rows.iter().enumerate() {
         let (prompt, answer) = (aligner.prompt(question, answer)?, tokenizer.encode_text(answer.trim())?);
-        if let Some((cost, _)) = copy_cost(&aligner.model.decoder, &prompt, &answer)? {
+        if let Some((cost, _)) = copy_cost(&aligner.model.decoder, &prompt, &answer, None)? {
             costs.push(cost);
             lengths.push(answer.len() as f64);
         }

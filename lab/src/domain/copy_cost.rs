@@ -11,11 +11,16 @@ pub const JUDGED_TOKENS: usize = 128;
 pub const LEAST_TOKENS: usize = 8;
 
 /// The upper quartile of costs, and the prompt as it was read; `None` where answer or context are too short.
-pub(super) fn copy_cost(decoder: &Decoder, prompt: &[u32], answer: &[u32]) -> Result<Option<(f64, SharedPrefix)>> {
+pub(super) fn copy_cost(
+    decoder: &Decoder,
+    prompt: &[u32],
+    answer: &[u32],
+    read: Option<SharedPrefix>,
+) -> Result<Option<(f64, SharedPrefix)>> {
     let room = decoder.config().context.saturating_sub(prompt.len());
     let answer = &answer[..answer.len().min(JUDGED_TOKENS).min(room)];
     let Some((last, before)) = prompt.split_last().filter(|_| answer.len() >= LEAST_TOKENS) else { return Ok(None) };
-    let prefix = read_prefix(decoder, before, &mut NoHook)?;
+    let prefix = read.map_or_else(|| read_prefix(decoder, before, &mut NoHook), Ok)?;
     let copy = Continuation { prefix: &prefix, last_prompt_token: *last, tokens: answer, rows: &[0] };
     let costs: Vec<f64> =
         log_probs(decoder, &[copy], &mut NoHook)?.into_iter().flatten().flatten().map(|p| -f64::from(p)).collect();

@@ -157,7 +157,22 @@ impl Domain {
     /// # Errors
     /// No room in the model's context, or a pass fails.
     pub fn judge(&self, decoder: &Decoder, prompt: &[u32], answer: &[u32], outside: Outside) -> Result<Option<Judged>> {
-        let Some((cost, prefix)) = copy_cost::copy_cost(decoder, prompt, answer)? else {
+        self.judge_read(decoder, prompt, answer, outside, None)
+    }
+
+    /// [`Domain::judge`] where all of the prompt but its last token may have been read before, unsteered.
+    ///
+    /// # Errors
+    /// As [`Domain::judge`].
+    pub fn judge_read(
+        &self,
+        decoder: &Decoder,
+        prompt: &[u32],
+        answer: &[u32],
+        outside: Outside,
+        read: Option<SharedPrefix>,
+    ) -> Result<Option<Judged>> {
+        let Some((cost, prefix)) = copy_cost::copy_cost(decoder, prompt, answer, read)? else {
             return Ok(None);
         };
         Ok(Some(Judged { standing: self.standing(cost, answer.len(), outside), prefix }))

@@ -40,6 +40,9 @@ pub struct PastSettings {
     pub max_new_tokens: usize,
     /// How tokens were chosen.
     pub sampling: SamplingOptions,
+    /// Nats that a unit of coefficient took from the logit of the answer's next token.
+    #[serde(default)]
+    pub copy_bias: f32,
 }
 
 /// A sweep file.
@@ -97,7 +100,7 @@ impl PastSweep {
     }
 
     /// Questions of the rows that were swept, normalised; refuses rows that are not those of the sweep.
-    pub(super) fn questions(&self, rows: &Rows) -> Result<HashSet<String>> {
+    pub(crate) fn questions(&self, rows: &Rows) -> Result<HashSet<String>> {
         let n_rows = rows.triples.len();
         let question = |swept: &SweepRow| {
             let qac = rows.triples.get(swept.row).ok_or(SteerError::NoSuchRow { row: swept.row, n_rows })?;

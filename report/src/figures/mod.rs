@@ -3,6 +3,7 @@
 mod band;
 mod cleaning;
 mod differences;
+mod gate;
 mod levels;
 mod passes;
 mod phases;
@@ -16,6 +17,7 @@ mod training;
 pub use band::MeanBand;
 pub use cleaning::{funnel_of, funnel_plot, nearest_plot};
 pub use differences::{cosine_profile, direction_cosines, scan_difference};
+pub use gate::gate_curve;
 pub use levels::{
     ChosenThreshold, CoefficientMean, InstructionLine, LevelMean, RocCurve, instruction_plot, ladder_plot, roc_plot,
 };

@@ -1,5 +1,6 @@
 //! The model's own thread: requests wait in a [`queue`], join the batch between two passes and leave it when they are done.
 
+mod decide;
 mod hooks;
 mod queue;
 mod scan;
@@ -8,6 +9,7 @@ mod worker;
 use std::sync::Arc;
 use std::time::Instant;
 
+use redline_lab::answer_gate::Passage;
 use redline_lab::domain::Standing;
 use redline_model::generate::{Drafting, Finish};
 use redline_probe::Reading;
@@ -15,6 +17,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::dial::Steering;
 
+pub use decide::WholeAnswer;
 pub use queue::{Queue, Refused};
 pub use scan::ScanColumn;
 pub use worker::Worker;
@@ -43,6 +46,8 @@ pub enum Task {
         max_new_tokens: usize,
         /// How it is steered.
         steering: Option<Steering>,
+        /// What a gate reads that looks at whole answers.
+        whole: WholeAnswer,
     },
     /// An output is read, for its scan.
     Read {
@@ -54,7 +59,9 @@ pub enum Task {
 /// What the model has to say about a job, in order.
 #[derive(Debug)]
 pub enum Event {
-    /// How the answer stands to what the Aligner knows; comes first. Where the answer is left as it is, only `Done` follows.
+    /// What the gate said of the answer; comes first. Where the answer passed as it is, only `Done` follows.
+    Gated(Passage),
+    /// How the answer stands to what the Aligner knows; comes before all text. Where the answer is left as it is, only `Done` follows.
     Standing(Standing),
     /// More text.
     Text(String),
@@ -77,6 +84,8 @@ pub struct Written {
     pub n_prompt_tokens: usize,
     /// The coefficient, where it was chosen by the prompt.
     pub coefficient: Option<f32>,
+    /// The vector that steered, where it was chosen by the prompt.
+    pub vector: Option<String>,
     /// Why it ended.
     pub finish: Finish,
     /// What drafting brought.
@@ -95,6 +104,7 @@ impl Written {
             n_tokens: 0,
             n_prompt_tokens,
             coefficient: None,
+            vector: None,
             finish: Finish::Stopped,
             drafting: Drafting::default(),
             n_edits: 0,
@@ -110,6 +120,12 @@ pub enum EngineError {
     /// The model could not go on with this text, at this coefficient.
     #[error("the Aligner failed on this text: {reason}")]
     Model {
+        /// What it said.
+        reason: String,
+    },
+    /// The gate cannot tell whether the answer needs a correction, and nothing passes unseen.
+    #[error("the gate failed on this answer: {reason}")]
+    Gate {
         /// What it said.
         reason: String,
     },

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
+use redline_lab::answer_gate::AnswerGate;
 use redline_lab::domain::{Domain, Outside};
 use redline_model::batch::{Batch, Ended};
 use redline_model::generate::{CopyBias, GenerateOptions, Generated, PREFILL_TOKENS, Prompt};
@@ -13,10 +14,12 @@ use redline_model::{Chunk, Decoder, Past, Tokenizer, TrimmedStream, Wanted};
 use redline_steer::LayerEffect;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::decide::{About, Chosen, Deciding, Decision};
 use super::hooks::BatchHooks;
 use super::queue::Queue;
 use super::{EngineError, Event, Job, ScanColumn, Task, Written};
 use crate::metrics::Metrics;
+use crate::options::FailMode;
 
 /// The model and the rows it works on.
 pub struct Worker<'a> {
@@ -26,8 +29,8 @@ pub struct Worker<'a> {
     metrics: &'a Metrics,
     most_rows: usize,
     most_drafted: usize,
-    /// What answers are checked against, and what becomes of those outside.
-    domain: Option<(&'a Domain, Outside)>,
+    /// What is decided about an answer before it is corrected.
+    deciding: Deciding<'a>,
     batch: Batch,
     hooks: BatchHooks,
     rows: HashMap<usize, Row<'a>>,
@@ -41,8 +44,8 @@ struct Row<'a> {
     n_prompt_tokens: usize,
     n_tokens: usize,
     started: Instant,
-    /// The coefficient, where it was chosen by the prompt.
-    chosen: Option<f32>,
+    /// The coefficient and vector, where they were chosen by the prompt.
+    chosen: Chosen,
     /// Token ids, where columns of a scan name them.
     scanned: Option<Vec<u32>>,
 }
@@ -67,7 +70,7 @@ impl<'a> Worker<'a> {
             metrics,
             most_rows,
             most_drafted,
-            domain: None,
+            deciding: Deciding::default(),
             batch,
             hooks,
             rows: HashMap::new(),
@@ -78,7 +81,13 @@ impl<'a> Worker<'a> {
     /// Checks every answer against what the Aligner knows.
     pub fn checking(self, domain: Option<&'a Domain>, outside: Outside) -> Self {
         let is_checked = outside != Outside::Correct;
-        Self { domain: domain.filter(|_| is_checked).map(|domain| (domain, outside)), ..self }
+        let domain = domain.filter(|_| is_checked).map(|domain| (domain, outside));
+        Self { deciding: Deciding { domain, ..self.deciding }, ..self }
+    }
+
+    /// Corrects only answers for which a gate opens; where it fails, they are refused or corrected, as the server fails.
+    pub fn gated(self, gate: Option<&'a AnswerGate>, fail: FailMode) -> Self {
+        Self { deciding: Deciding { gate, fail, ..self.deciding }, ..self }
     }
 
     /// Works until the queue is closed and everything is done.
@@ -115,28 +124,22 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Takes a job into the batch.
+    /// Takes a job into the batch, unless what was decided about it ends it here.
     fn admit(&mut self, row: usize, job: Job) -> Result<(), EngineError> {
-        let Task::Write { draft, max_new_tokens, steering } = job.task else { return Ok(()) };
+        let Task::Write { draft, max_new_tokens, steering, whole } = job.task else { return Ok(()) };
         let n_prompt_tokens = job.prompt.len();
-        let leaves_prompt = steering.as_ref().is_none_or(|steering| steering.vector.range.leaves_prompt());
-        let judge = |(domain, outside): (&Domain, Outside)| domain.judge(self.decoder, &job.prompt, &draft, outside);
-        let judged = self.domain.map(judge).transpose().map_err(failed)?.flatten();
-        if let Some(standing) = judged.as_ref().map(|judged| judged.standing) {
-            self.metrics.judged(&standing);
-            let _ = job.events.send(Event::Standing(standing));
-            if standing.copied {
-                let _ = job.events.send(Event::Done(Box::new(Written::nothing(n_prompt_tokens))));
+        let Self { decoder, metrics, .. } = *self;
+        let (prompt, events) = (&job.prompt, &job.events);
+        let about = About { decoder, metrics, events, prompt, answer: &draft, whole: &whole };
+        let decided = self.deciding.decide(&about, steering)?;
+        let (steering, chosen, prefix) = match decided {
+            Decision::Write { steering, chosen, prefix } => (steering, chosen, prefix),
+            Decision::Leave(n_read) => {
+                let _ = job.events.send(Event::Done(Box::new(Written::nothing(n_read))));
                 return Ok(());
             }
-        }
-        let mut steering = steering;
-        let policy = steering.as_mut().and_then(|steering| steering.policy.take());
-        let chosen = policy.map(|policy| policy.coefficient(self.decoder, &job.prompt)).transpose().map_err(failed)?;
-        if let (Some(steering), Some(chosen)) = (&mut steering, chosen) {
-            steering.coefficient = chosen;
-        }
-        let steering = steering.filter(|steering| steering.coefficient != 0.0);
+        };
+        let leaves_prompt = steering.as_ref().is_none_or(|steering| steering.vector.range.leaves_prompt());
         let copy_bias = steering.as_ref().and_then(|by| CopyBias::at(&draft, by.copy_bias, [by.coefficient]));
         if let Some(steering) = steering {
             self.hooks.steer(self.decoder, row, n_prompt_tokens, &steering).map_err(failed)?;
@@ -152,7 +155,7 @@ impl<'a> Worker<'a> {
             ..GenerateOptions::default()
         };
         // a scan sees the prompt as it is read
-        let prefix = judged.map(|judged| judged.prefix).filter(|_| leaves_prompt && scanned.is_none());
+        let prefix = prefix.filter(|_| leaves_prompt && scanned.is_none());
         let prompt = Prompt { draft, prefix, copy_bias, ..Prompt::new(job.prompt, vec![row]) };
         self.batch.admit(self.decoder, prompt, &Arc::new(options)).map_err(failed)?;
         let stream = TrimmedStream::new(self.tokenizer);
@@ -263,7 +266,8 @@ impl Row<'_> {
             text: self.stream.take_text(),
             n_tokens: generated.tokens.len(),
             n_prompt_tokens: self.n_prompt_tokens,
-            coefficient: self.chosen,
+            coefficient: self.chosen.coefficient,
+            vector: self.chosen.vector.take(),
             finish: generated.finish,
             drafting: generated.drafting,
             n_edits: effect.values().map(|effect| effect.edits).sum(),
@@ -287,7 +291,7 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, EngineError>) -> Result<T, Engine
     caught.unwrap_or_else(|_| Err(EngineError::Broken { reason: "a panic, see the server's log".into() }))
 }
 
-fn failed(error: impl std::fmt::Display) -> EngineError {
+pub(super) fn failed(error: impl std::fmt::Display) -> EngineError {
     EngineError::Model { reason: error.to_string() }
 }
 

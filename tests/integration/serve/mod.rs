@@ -8,6 +8,7 @@ mod echo;
 mod edges;
 mod faults;
 mod fixed;
+mod gate;
 mod headers;
 mod here;
 mod hostile;
