@@ -23,13 +23,14 @@ const ONE_ONLY: [(&str, &str); 5] = [
     ("tokio", "redline-serve"),
 ];
 /// The rooms from the lowest to the highest, with those that each may use.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("redline-model", &[]),
     ("redline-probe", &["redline-model"]),
     ("redline-steer", &["redline-model", "redline-probe"]),
     ("redline-lab", &["redline-model", "redline-probe", "redline-steer"]),
     ("redline-report", &["redline-lab", "redline-model", "redline-probe", "redline-steer"]),
     ("redline-serve", &["redline-lab", "redline-model", "redline-probe", "redline-steer"]),
+    ("redline-py", &["redline-lab", "redline-model", "redline-probe", "redline-report", "redline-steer"]),
     ("redline", &["redline-lab", "redline-model", "redline-probe", "redline-report", "redline-serve", "redline-steer"]),
 ];
 
