@@ -31,6 +31,8 @@ pub fn run(args: &AnswerGateArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (file, stem) = (args.file(), args.stem());
     write_both(&gate_curve(&found.calibration), &stem)?;
     found.calibration.save(&file)?;
+    let doubt = found.calibration.doubt();
+    doubt.iter().for_each(|doubt| output::note!("warning: {doubt}"));
     if json {
         let Calibrated { calibration, layers, n_too_long } = &found;
         output::json(&json!({
@@ -41,6 +43,7 @@ pub fn run(args: &AnswerGateArgs, json: bool) -> anyhow::Result<ExitCode> {
             "layers": layers,
             "n_too_long": n_too_long,
             "safety": safety,
+            "doubt": doubt,
         }))?;
     } else {
         output::line(&as_text(args, &found, &safety).join("\n"))?;

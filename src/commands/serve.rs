@@ -78,6 +78,7 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     let (given, outside) = (args.domain.given()?, args.domain.outside);
     let domain = Domain::of(&aligner, given.as_ref(), of_profile, outside)?;
     let gate = args.gate.as_ref().map(|gate| gate.open(&aligner, args.any_model)).transpose()?.map(Arc::new);
+    gate.iter().filter_map(|gate| gate.doubt()).for_each(|doubt| output::note!("warning: {doubt}"));
     let gated = gate.as_ref().map(|gate| format!("corrects only answers that need it: {}", gate.in_words()));
     let options = ServeOptions { domain, outside, gate, ..options };
     let service = Arc::new(Service::new(name, aligner, options, upstream));

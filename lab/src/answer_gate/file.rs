@@ -103,6 +103,23 @@ pub struct GateSpeed {
 }
 
 impl GateCalibration {
+    /// What speaks against the gate, where something does: on rows held out it does not surely tell better than chance.
+    pub fn doubt(&self) -> Option<String> {
+        let auc = &self.held_out.auc;
+        let low = auc.interval.map_or(auc.value, |interval| interval.low);
+        (low <= 0.5).then(|| {
+            format!(
+                "the gate is not shown to tell which answers need a correction: AUC {:.3}, and 0.5 is chance{}",
+                auc.value,
+                match self.kind {
+                    GateKind::Lat =>
+                        "; a vector that was read at the last prompt token (`extract --design decision`) may",
+                    GateKind::Cost | GateKind::Reward => "",
+                }
+            )
+        })
+    }
+
     /// Reads a file.
     ///
     /// # Errors

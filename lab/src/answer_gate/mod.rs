@@ -88,6 +88,7 @@ pub struct AnswerGate {
     threshold: f64,
     instrument: Instrument,
     place: PathBuf,
+    doubt: Option<String>,
 }
 
 /// What a gate said of an answer.
@@ -115,6 +116,11 @@ impl AnswerGate {
     /// Where it opens.
     pub fn threshold(&self) -> f64 {
         self.threshold
+    }
+
+    /// What its calibration says against it.
+    pub fn doubt(&self) -> Option<&str> {
+        self.doubt.as_deref()
     }
 
     /// What must be kept of the pass over a prompt for [`AnswerGate::of_prompt`]; nothing for a gate that reads answers.

@@ -97,7 +97,7 @@ impl GateSpec {
             GateThreshold::Number(threshold) => {
                 let instrument = load_instrument(aligner, self, named.as_deref(), any_model)?;
                 let (kind, place) = (self.kind, self.path.clone());
-                return Ok(AnswerGate { kind, threshold: *threshold, instrument, place });
+                return Ok(AnswerGate { kind, threshold: *threshold, instrument, place, doubt: None });
             }
             GateThreshold::File(path) => (path.clone(), path.exists()),
             GateThreshold::Beside => (self.beside(), self.beside().exists()),
@@ -121,7 +121,14 @@ impl GateSpec {
             return Err(Error::option(message, "leave the layers out, or calibrate again with `redline gate`"));
         }
         calibration.check_fits(&place, self, aligner, &instrument)?;
-        Ok(AnswerGate { kind: self.kind, threshold: calibration.threshold, instrument, place: self.path.clone() })
+        let doubt = calibration.doubt();
+        Ok(AnswerGate {
+            kind: self.kind,
+            threshold: calibration.threshold,
+            instrument,
+            place: self.path.clone(),
+            doubt,
+        })
     }
 
     fn uncalibrated(&self, place: &Path) -> Error {

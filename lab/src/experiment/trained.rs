@@ -160,9 +160,13 @@ impl TrainingPlan<'_> {
             "development loss {start_loss:.4} nats a token at the start, {best_loss:.4} at step {best_step} of {n_steps}, which is taken"
         ));
         if best_step == 0 {
-            observer.note(
-                "warning: no step of the training lowered the development loss; the vector is the one it began with",
-            );
+            let cure = match goal {
+                Goal::Correction => "; a model that corrects already learns more from --goal graded",
+                _ => "",
+            };
+            observer.note(&format!(
+                "warning: no step of the training lowered the development loss; it is as it was at the beginning{cure}"
+            ));
         }
         let record = Training {
             goal: goal.to_string(),

@@ -2,27 +2,19 @@
 
 use redline_lab::answer_gate::GateCalibration;
 
-use crate::plot::{Curve, CurvePanel, Curves};
+use crate::plot::RocPlot;
 
-/// The curve of the held-out rows beside the line of chance.
-pub fn gate_curve(calibration: &GateCalibration) -> Curves {
-    let mut points: Vec<(f64, f64)> = Vec::new();
-    for point in &calibration.roc {
-        match points.last_mut() {
-            // where it rises straight up, the upper end stands
-            Some(last) if last.0 == point.false_rate => last.1 = last.1.max(point.true_rate),
-            _ => points.push((point.false_rate, point.true_rate)),
-        }
-    }
-    let held_out = &calibration.held_out;
-    let name = format!("held-out answers (AUC {:.3})", held_out.auc.value);
-    Curves {
-        title: format!("Gate by {} ({})", calibration.kind.quantity(), calibration.instrument.display()),
-        x_label: "answers to leave that are corrected (share)".into(),
-        panels: vec![CurvePanel {
-            y_label: "answers to correct that are (share)".into(),
-            curves: vec![Curve::new(name, points), Curve::new("chance", vec![(0.0, 0.0), (1.0, 1.0)])],
-        }],
-        marks: vec![(held_out.false_rate, format!("threshold {:.4}", calibration.threshold))],
+/// The curve of the held-out rows. Marked is the last point whose threshold is as strict as the gate's or stricter: what that finds, the gate finds.
+pub fn gate_curve(calibration: &GateCalibration) -> RocPlot {
+    let GateCalibration { threshold, held_out, roc, .. } = calibration;
+    let kind = calibration.kind;
+    let is_within = |own: f64| kind.need(own) >= kind.need(*threshold);
+    let chosen = roc.iter().rposition(|point| point.threshold.is_some_and(is_within));
+    RocPlot {
+        title: format!("Gate by {}", kind.quantity()),
+        points: roc.clone(),
+        chosen: Some(chosen.unwrap_or(0)),
+        auc: Some(held_out.auc),
+        notes: vec![format!("{} answers to correct and {} to leave, held out", held_out.n_needed, held_out.n_fine)],
     }
 }

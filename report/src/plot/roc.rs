@@ -13,6 +13,7 @@ use super::label::{number, rounded};
 use super::legend::{Entry, Key};
 use super::palette::{BLUE, SOFT_INK, VERMILION};
 use super::{Estimate, Plot, PlotError, check};
+pub use redline_probe::stats::RocPoint;
 
 const HEIGHT: f64 = 460.0;
 const CHANCE_PATTERN: (f64, f64) = (8.0, 6.0);
@@ -32,18 +33,6 @@ pub struct RocPlot {
     pub auc: Option<Estimate>,
     /// Sentences below the legend.
     pub notes: Vec<String>,
-}
-
-/// One threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, serde::Deserialize)]
-pub struct RocPoint {
-    /// Share of what should not be found that is found.
-    pub false_rate: f64,
-    /// Share of what should be found that is.
-    pub true_rate: f64,
-    /// The threshold; none for the ends of the curve, at which it is infinite.
-    #[serde(default)]
-    pub threshold: Option<f64>,
 }
 
 impl RocPlot {
