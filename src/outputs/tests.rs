@@ -54,7 +54,7 @@ const LINES: [&str; 44] = [
     "data corrupt IN/rows.jsonl --out OUT/rows.jsonl",
     "data scramble IN/rows.jsonl --out OUT/rows.jsonl",
     "data split IN/rows.jsonl --out OUT/a.jsonl --held-out OUT/b.jsonl",
-    "feedback --model IN/model --vector IN/vector.gguf --data IN/rows.jsonl --out OUT/feedback",
+    "feedback --model IN/model --vector IN/vector.gguf --data IN/rows.jsonl --out OUT/run",
     "gate lat=IN/vector.safetensors --model IN/model --data IN/triples.jsonl --out OUT/gate.json",
     "route IN/sweep.jsonl --model IN/model --data IN/triples.jsonl --out OUT/route.json",
     "man --out OUT/man",

@@ -10,10 +10,10 @@ use crate::fixture::words;
 use crate::program::{json, lines, run, succeed};
 
 /// A training that takes seconds.
-const SHORT: &str = "--method inside --rank 4 --layers 1-2 --training-rows 60 --steps 40 --step-rows 6 --evaluate-every 20 \
-                     --development-rows 4 --out inside.safetensors";
+const SHORT: &str = "--method inside --rank 4 --layers 1-2 --goal graded --learning-rate 0.03 --training-rows 60 --steps 20 --step-rows 4 --evaluate-every 10 \
+                     --development-rows 12 --out inside.safetensors";
 const SWEEP: &str =
-    "sweep --data other.jsonl --prompts 4 --coefficients=0,1 --max-new-tokens 40 --vector inside.safetensors";
+    "sweep --data other.jsonl --prompts 4 --coefficients=0,1,8 --max-new-tokens 40 --vector inside.safetensors";
 
 fn trained(folder: &Path) -> Value {
     succeed(folder, &words("data synth --rows 80 --seed 3 --out rows.jsonl"));
@@ -33,7 +33,7 @@ fn an_aligner_inside_a_model_is_a_dial() {
     let told = trained(at);
     let training = &told["provenance"]["training"];
     assert!(training["best_loss"].as_f64().unwrap() < training["start_loss"].as_f64().unwrap(), "{training}");
-    assert_eq!((told["provenance"]["rank"].as_u64(), training["goal"].as_str()), (Some(4), Some("correction")));
+    assert_eq!((told["provenance"]["rank"].as_u64(), training["goal"].as_str()), (Some(4), Some("graded")));
     let width = told["provenance"]["hidden_size"].as_u64().unwrap();
     assert_eq!(told["parameters"]["inside"].as_u64(), Some(2 * 2 * 4 * width));
     assert_eq!(told["parameters"]["vector"].as_u64(), Some(2 * width));
@@ -45,11 +45,11 @@ fn an_aligner_inside_a_model_is_a_dial() {
 
     // at 0 it writes what the model writes
     succeed(at, &words(&format!("{SWEEP} --out sweep.jsonl")));
-    let bare = SWEEP.replace("inside.safetensors", "none --copy-bias 1").replace("=0,1", "=0");
+    let bare = SWEEP.replace("inside.safetensors", "none --copy-bias 1").replace("=0,1,8", "=0");
     succeed(at, &words(&format!("{bare} --out bare.jsonl")));
     let (rows, bare) = (lines(&at.join("sweep.jsonl")), lines(&at.join("bare.jsonl")));
     assert_eq!(outputs(&rows[1..], 0.0), outputs(&bare[1..], 0.0));
-    assert_ne!(outputs(&rows[1..], 1.0), outputs(&rows[1..], 0.0), "at 1 it does something");
+    assert_ne!(outputs(&rows[1..], 8.0), outputs(&rows[1..], 0.0), "it does something");
     assert_eq!(rows[0]["settings"]["unit"], "file");
     // and one answer corrected alone is that of the sweep
     let other = lines(&at.join("other.jsonl"));

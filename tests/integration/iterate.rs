@@ -123,7 +123,7 @@ fn killed_rounds_of_preferences_end_as_unbroken_ones() {
     let other = command.replace("--out rounds", "--out start");
     let other = words(&other);
     let refused = run(folder.path(), &other);
-    assert!(refused.code == 1 && refused.stderr.contains("summary.json is there already"), "{}", refused.stderr);
+    assert!(refused.code == 1 && refused.stderr.contains("summary.json is there"), "{}", refused.stderr);
 }
 
 #[test]
