@@ -175,7 +175,7 @@ impl Add for &ControlVector {
 impl Sub for &ControlVector {
     type Output = ControlVector;
     fn sub(self, other: Self) -> ControlVector {
-        self.zip_with(&-other, |a, b| a + b)
+        self + &-other
     }
 }
 

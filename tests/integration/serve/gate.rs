@@ -151,7 +151,7 @@ fn a_route_chooses_for_requests_that_choose_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let vector = vector(folder.path());
     let line = format!(
-        "sweep --vector {vector} --data {} --skip 100 --prompts 24 --coefficients -1,0,1 --max-new-tokens 160 --out sweep.jsonl",
+        "sweep --vector {vector} --data {} --skip 100 --allow-overlap --prompts 24 --coefficients -1,0,1 --max-new-tokens 160 --out sweep.jsonl",
         rows()
     );
     succeed(folder.path(), &words(&line));
