@@ -53,7 +53,7 @@ impl Score for PhraseScore {
         &self.template
     }
 
-    fn score(&mut self, row: usize, question: &str, output: &str, dimension: Dimension) -> Result<Option<f64>> {
+    fn score(&mut self, row: usize, _: &str, output: &str, dimension: Dimension) -> Result<Option<f64>> {
         let found = self.corruptor.flaws_in(output);
         let count = |group| found.kinds.iter().filter(|kind| FlawGroup::of(kind.severity()) == Some(group)).count();
         Ok(match dimension {
@@ -65,7 +65,7 @@ impl Score for PhraseScore {
                 Some(reference.map_or(0.0, |reference| words_in_common(output, reference)) - share)
             }
             Dimension::Overall => {
-                let mut of = |dimension| self.score(row, question, output, dimension);
+                let mut of = |dimension| self.score(row, "", output, dimension);
                 let (harmless, helpful) = (of(Dimension::Harmless)?, of(Dimension::Helpful)?);
                 harmless.zip(helpful).map(|(harmless, helpful)| harmless + helpful)
             }
