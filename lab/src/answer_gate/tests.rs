@@ -47,7 +47,7 @@ fn gates_are_read_as_people_write_them() {
     assert_eq!(found.path, Path::new("v.safetensors"));
     assert_eq!(found.layers, Some(LayerSpec::List(vec![1, 2])));
     assert_eq!(found.threshold, GateThreshold::File("other.json".into()));
-    assert_eq!(spec("reward=a:b/m").unwrap_err().contains("`b/m` is neither"), true);
+    assert!(spec("reward=a:b/m").unwrap_err().contains("`b/m` is neither"));
     for wrong in ["cost", "cost=", "price=x:1", "lat=v:nan", "lat=v:inf", "lat=v@x", "lat=v:one"] {
         assert!(spec(wrong).is_err(), "{wrong}");
     }

@@ -16,7 +16,7 @@ fn rows(n: usize) -> Rows {
 
 /// Two candidates, of which the sign of the first dimension tells the better one where `tells`.
 fn material(n: usize, tells: bool) -> (Array2<f64>, Vec<Vec<f64>>) {
-    let sign = |row: usize| if row % 2 == 0 { 1.0 } else { -1.0 };
+    let sign = |row: usize| if row.is_multiple_of(2) { 1.0 } else { -1.0 };
     let activations = Array2::from_shape_fn((n, 3), |(row, column)| match (column, tells) {
         (0, true) => 3.0 * sign(row) + (row % 5) as f64 / 5.0,
         _ => ((row / 2 * 7 + column) % 11) as f64,

@@ -90,7 +90,8 @@ fn two_parts_share_no_situation_phrase_fact_or_question() {
     let all = |rows: &[TraitRow], of: &dyn Fn(&TraitRow) -> Option<String>| -> BTreeSet<String> {
         rows.iter().filter_map(of).collect()
     };
-    let keys: [&dyn Fn(&TraitRow) -> Option<String>; 3] =
+    type Key<'a> = &'a dyn Fn(&TraitRow) -> Option<String>;
+    let keys: [Key; 3] =
         [&|row| Some(row.fact.clone()), &|row| row.phrase.clone(), &|row| Some(normalise(&row.question))];
     for key in keys {
         let (near, far) = (all(&train, key), all(&held_out, key));
