@@ -249,7 +249,7 @@ mod tests {
         }
         let strokes =
             |color: &str| svg.lines().filter(|line| line.starts_with("<polyline") && line.contains(color)).count();
-        assert!(strokes("#D55E00") >= 3 && strokes("#0072B2") == 1, "{svg}");
+        assert!(strokes("#D55E00") >= 3 && strokes("#0072B2") == 2, "{svg}");
     }
 
     #[test]
