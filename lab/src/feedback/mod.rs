@@ -1,7 +1,7 @@
 //! What an instruction in the prompt does, beside the dial: instructions × coefficients on the same prompts.
 //!
 //! Every prompt is corrected under every instruction at every coefficient. The flaw oracle says which flaws were mended (harmless: severity 5,
-//! helpful: 2 to 4), the [`TraitOracle`] whether the output acknowledges what the asker tells of. Then each instruction's line is compared with
+//! helpful: 2 to 4), the `TraitOracle` whether the output acknowledges what the asker tells of. Then each instruction's line is compared with
 //! that of the first one ([`redline_steer::compare_lines`]): does it shift the line, does it steepen it, and which coefficient does as much?
 
 mod run;
