@@ -7,6 +7,7 @@ use std::path::Path;
 
 use redline::model::files::write_atomically;
 use redline::plot::ascii::AsciiOptions;
+use redline::steer::Interval;
 use serde::Serialize;
 
 use crate::rows;
@@ -116,4 +117,14 @@ pub fn rows_in_words(n: usize) -> String {
 /// A number with three decimals, or a dash.
 pub fn number(value: Option<f64>) -> String {
     value.map_or_else(|| "–".into(), |value| format!("{value:.3}"))
+}
+
+/// The ends of an interval: `[0.120, 0.340]`.
+pub fn interval(interval: &Interval) -> String {
+    format!("[{:.3}, {:.3}]", interval.low, interval.high)
+}
+
+/// A number with its interval, where it has one: `0.250 [0.120, 0.340]`.
+pub fn estimate(value: f64, ends: Option<&Interval>) -> String {
+    ends.map_or_else(|| format!("{value:.3}"), |ends| format!("{value:.3} {}", interval(ends)))
 }

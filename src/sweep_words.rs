@@ -2,7 +2,7 @@
 
 use redline::experiment::{SweepAnalysis, SweepQuality};
 use redline::report::{Table, coefficient_cells, quality_cells};
-use redline::steer::{Interval, SweepFit};
+use redline::steer::SweepFit;
 
 use crate::output;
 
@@ -35,15 +35,11 @@ fn describe(label: &str, fit: Option<&SweepFit>) -> String {
     format!(
         "{label:<15} slope {:.4} {}, R² {}, Spearman {}, anti-steerable prompts {:.0} %",
         fit.line.slope,
-        show_interval(&fit.slope_interval),
+        output::interval(&fit.slope_interval),
         output::number(fit.line.r2),
         output::number(fit.spearman),
         100.0 * fit.negative_slope_share,
     )
-}
-
-fn show_interval(interval: &Interval) -> String {
-    format!("[{:.3}, {:.3}]", interval.low, interval.high)
 }
 
 /// Whether a sweep corrects: a line a coefficient, and the verdicts.

@@ -41,5 +41,6 @@ pub mod vector_unit;
 pub mod win_rate;
 
 mod error;
+mod json_file;
 
 pub use error::{Error, Result};

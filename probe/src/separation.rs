@@ -10,6 +10,8 @@
 //!
 //! Each takes `counts`, how often each pair counts: ones for the data as they are, a resample for a bootstrap.
 
+use crate::stats::area_under;
+
 /// Spread below this share of the largest score is rounding.
 const NO_SPREAD: f64 = 1e-12;
 
@@ -53,21 +55,17 @@ impl PairScores {
     /// Chance that a positive scores above a negative, each drawn from all pairs: the area under the ROC curve.
     pub fn auroc(&self, counts: &[u32]) -> Option<f64> {
         let n = self.n_pairs();
-        let (mut won, mut negatives_below, mut positives) = (0.0, 0.0, 0.0);
         let tied = |a: &usize, b: &usize| self.at(*a) == self.at(*b);
-        for group in self.rising.chunk_by(tied) {
-            let (mut tied_positives, mut tied_negatives) = (0.0, 0.0);
+        area_under(self.rising.chunk_by(tied).map(|group| {
+            let (mut positives, mut negatives) = (0.0, 0.0);
             for &place in group {
                 match place.checked_sub(n) {
-                    None => tied_positives += count_of(counts, place),
-                    Some(pair) => tied_negatives += count_of(counts, pair),
+                    None => positives += count_of(counts, place),
+                    Some(pair) => negatives += count_of(counts, pair),
                 }
             }
-            won += tied_positives * (negatives_below + tied_negatives / 2.0);
-            positives += tied_positives;
-            negatives_below += tied_negatives;
-        }
-        (positives > 0.0 && negatives_below > 0.0).then(|| won / (positives * negatives_below))
+            [positives, negatives]
+        }))
     }
 
     /// Mean score of the positives less that of the negatives: how far apart the poles are, in the units of the activations.

@@ -79,13 +79,12 @@ pub fn run(args: &CompareArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 fn table(found: &Comparison) -> String {
     let row = |candidate: &redline::experiment::Candidate| {
-        let interval = &candidate.slope_interval;
         vec![
             candidate.method.to_string(),
             candidate.layers.clone(),
             candidate.unit.to_string(),
             format!("{:.2}", candidate.factor),
-            format!("{:.3} [{:.3}, {:.3}]", candidate.slope, interval.low, interval.high),
+            output::estimate(candidate.slope, Some(&candidate.slope_interval)),
             output::number(candidate.r2),
             format!("{:.0} %", 100.0 * candidate.negative_slope_share),
             format!("{:.3}", candidate.cost),

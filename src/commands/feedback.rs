@@ -109,9 +109,7 @@ fn as_text(table: &FeedbackTable) -> String {
 
 fn compared(found: &FeedbackComparison) -> Vec<String> {
     let lines = &found.lines;
-    let number = |found: &redline::steer::Resampled| {
-        format!("{:.3} [{:.3}, {:.3}]", found.value, found.interval.low, found.interval.high)
-    };
+    let number = |found: &redline::steer::Resampled| output::estimate(found.value, Some(&found.interval));
     let worth = match &lines.exchange {
         Exchange::NoSlope => "– (the dial moves nothing)".to_owned(),
         Exchange::Rate { coefficient, is_within: true } => number(coefficient),

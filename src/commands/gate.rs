@@ -11,7 +11,6 @@ use redline::lab::answer_gate::{
 use redline::lab::data::Need;
 use redline::lab::rows::Rows;
 use redline::plot::write_both;
-use redline::steer::Interval;
 use serde_json::json;
 
 use crate::cli::answer_gate::AnswerGateArgs;
@@ -77,7 +76,6 @@ fn embedded_rows() -> anyhow::Result<Vec<LabelledRow>> {
 
 fn as_text(args: &AnswerGateArgs, found: &Calibrated, safety: &[SafetyRates]) -> Vec<String> {
     let GateCalibration { threshold, false_corrections, fitted_on, held_out, speed, layers, .. } = &found.calibration;
-    let auc = held_out.auc.interval.map_or_else(String::new, |auc| format!(" {}", interval(&auc)));
     let share = |share: f64| format!("{:.1} %", 100.0 * share);
     let mut lines = vec![
         format!("gate         {}", args.gate),
@@ -88,14 +86,14 @@ fn as_text(args: &AnswerGateArgs, found: &Calibrated, safety: &[SafetyRates]) ->
             fitted_on.n_fine
         ),
         format!(
-            "held out     AUC {:.3}{auc}; of {} answers to correct {} {} are, of {} to leave {} {}",
-            held_out.auc.value,
+            "held out     AUC {}; of {} answers to correct {} {} are, of {} to leave {} {}",
+            output::estimate(held_out.auc.value, held_out.auc.interval.as_ref()),
             held_out.n_needed,
             share(held_out.true_rate),
-            interval(&held_out.true_interval),
+            output::interval(&held_out.true_interval),
             held_out.n_fine,
             share(held_out.false_rate),
-            interval(&held_out.false_interval),
+            output::interval(&held_out.false_interval),
         ),
     ];
     lines.extend(layers.as_ref().map(|layers| format!("layers       {layers:?} of {}", found.layers.len())));
@@ -121,8 +119,4 @@ fn as_text(args: &AnswerGateArgs, found: &Calibrated, safety: &[SafetyRates]) ->
     }));
     lines.push(format!("calibration  {} (the curve beside it)", args.file().display()));
     lines
-}
-
-fn interval(interval: &Interval) -> String {
-    format!("[{:.3}, {:.3}]", interval.low, interval.high)
 }

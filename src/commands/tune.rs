@@ -9,7 +9,7 @@ use redline::lab::tune::{
     ChosenFor, Goal, Outcome, PastSweep, Place, Saved, TuneFiles, only_add, save, target_of, tune,
 };
 use redline::profile::Measured;
-use redline::steer::{Interval, Reach};
+use redline::steer::Reach;
 use serde_json::json;
 
 use crate::cli::tune::TuneArgs;
@@ -62,7 +62,7 @@ fn warn(outcome: &Outcome) {
         output::note!(
             "warning: on the prompts it was verified on, the ratio is {:.3} with an interval of {}, which does not hold the target",
             steered.edit_ratio,
-            interval(&steered.interval)
+            output::interval(&steered.interval)
         );
     }
     if outcome.analysis.fit.as_ref().is_some_and(|fit| fit.line.slope < 0.0) {
@@ -109,7 +109,7 @@ fn as_text(outcome: &Outcome, n_like: Option<usize>, saved: Option<&Saved>) -> S
     }
     let mut lines = vec![
         format!("target       {} ratio {:.3}{from}", analysis.variant, outcome.target),
-        format!("coefficient  {:.3} {}", outcome.tuned.coefficient, interval(&outcome.tuned.interval)),
+        format!("coefficient  {:.3} {}", outcome.tuned.coefficient, output::interval(&outcome.tuned.interval)),
     ];
     lines.extend(sweep_text(outcome, saved));
     lines.join("\n")
@@ -161,7 +161,7 @@ fn policy_text(policy: &Policy) -> String {
          (difference {}; {hindsight_utility:.3} with hindsight); {kept}",
         line.intercept,
         line.slope,
-        interval(&tested.difference),
+        output::interval(&tested.difference),
     )
 }
 
@@ -175,7 +175,7 @@ fn sweep_text(outcome: &Outcome, saved: Option<&Saved>) -> Vec<String> {
             "line         {:.3} at 0, slope {:.4} {}, R² {}, {} prompts; within reach {:.3} to {:.3}, coherent {} to {}",
             fit.line.intercept,
             fit.line.slope,
-            interval(&fit.slope_interval),
+            output::interval(&fit.slope_interval),
             output::number(fit.line.r2),
             fit.n_prompts,
             reach.lowest,
@@ -199,14 +199,10 @@ fn measured(at: &Measured) -> String {
     format!(
         "{:.3} {}, exact copies {:.3}, nll/token {}, repetition {:.3}, cut off {:.3}",
         at.edit_ratio,
-        interval(&at.interval),
+        output::interval(&at.interval),
         at.exact_copy_share,
         output::number(at.nll),
         at.repetition,
         at.truncated_share
     )
-}
-
-fn interval(interval: &Interval) -> String {
-    format!("[{:.3}, {:.3}]", interval.low, interval.high)
 }

@@ -2,19 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use redline_model::files::{as_text, read, write_atomically};
 use redline_probe::stats::{Estimate, Interval, RocPoint};
 use serde::{Deserialize, Serialize};
 
 use super::{GateKind, GateSpec, Instrument};
 use crate::aligner::Aligner;
 use crate::error::{Error, Result};
+use crate::json_file::JsonKind;
 
 /// Value of the `schema` key.
 pub const SCHEMA: &str = "redline.gate.v1";
-/// Largest file believed to be a calibration.
-const MAX_BYTES: u64 = 16 << 20;
-const CURE: &str = "give a file that `redline gate` wrote";
+const FILE: JsonKind = JsonKind {
+    refusal: "no calibration of a gate",
+    cure: "give a file that `redline gate` wrote",
+    most_bytes: 16 << 20,
+};
 
 /// Where a gate opens, and what that is worth.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -125,12 +127,7 @@ impl GateCalibration {
     /// # Errors
     /// No such file, or one that breaks a rule of the format.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = as_text(path, read(path, MAX_BYTES)?)?;
-        let broken =
-            |rule: String| Error::option(format!("{}: no calibration of a gate: {rule}", path.display()), CURE);
-        let calibration: Self = serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
-        calibration.check().map_err(broken)?;
-        Ok(calibration)
+        FILE.load(path, Self::check)
     }
 
     /// Writes a file, which appears under its name only when complete.
@@ -138,8 +135,7 @@ impl GateCalibration {
     /// # Errors
     /// The folder cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).map_err(|error| Error::option(error.to_string(), CURE))?;
-        Ok(write_atomically(path, (text + "\n").as_bytes())?)
+        FILE.save(self, path)
     }
 
     /// Refuses values that mean nothing.

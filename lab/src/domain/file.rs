@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use redline_model::files::{as_text, read, write_atomically};
-
 use super::{Domain, SCHEMA};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::json_file::JsonKind;
 
-/// Largest file believed to be a domain.
-const MAX_BYTES: u64 = 1 << 20;
-const CURE: &str = "give a file that `redline check --domain-out` wrote";
+const FILE: JsonKind = JsonKind {
+    refusal: "not a domain",
+    cure: "give a file that `redline check --domain-out` wrote",
+    most_bytes: 1 << 20,
+};
 
 impl Domain {
     /// Reads a file.
@@ -17,8 +18,7 @@ impl Domain {
     /// # Errors
     /// No such file, or one that breaks a rule of the format.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = as_text(path, read(path, MAX_BYTES)?)?;
-        Self::parse(&path.display().to_string(), &text)
+        FILE.load(path, Self::check)
     }
 
     /// Writes a file, which appears under its name only when complete.
@@ -26,8 +26,7 @@ impl Domain {
     /// # Errors
     /// The folder cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).map_err(|error| Error::option(error.to_string(), CURE))?;
-        Ok(write_atomically(path, (text + "\n").as_bytes())?)
+        FILE.save(self, path)
     }
 
     /// Reads a text; `origin` says in errors where it comes from.
@@ -35,10 +34,7 @@ impl Domain {
     /// # Errors
     /// A text that breaks a rule of the format.
     pub fn parse(origin: &str, text: &str) -> Result<Self> {
-        let domain: Self = serde_json::from_str(text)
-            .map_err(|error| Error::option(format!("{origin}: not a domain: {error}"), CURE))?;
-        domain.check().map_err(|rule| Error::option(format!("{origin}: not a domain: {rule}"), CURE))?;
-        Ok(domain)
+        FILE.parse(origin, text, Self::check)
     }
 
     /// Refuses values that mean nothing.

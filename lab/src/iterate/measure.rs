@@ -165,10 +165,7 @@ fn both(
 /// The mean of what is known; none where nothing is.
 pub(super) fn estimate(values: &[Option<f64>]) -> Result<Option<MeanEstimate>> {
     let known: Vec<f64> = values.iter().flatten().copied().collect();
-    match known.is_empty() {
-        true => Ok(None),
-        false => Ok(Some(MeanEstimate::of(&known, N_RESAMPLES, SEED)?)),
-    }
+    Ok(MeanEstimate::of_any(&known, N_RESAMPLES, SEED)?)
 }
 
 fn aligner_use(rows: &[CorrectedRow], corrections: &Scores) -> Result<AlignerUse> {

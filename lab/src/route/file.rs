@@ -2,23 +2,23 @@
 
 use std::path::Path;
 
-use redline_model::files::{as_text, file_hash, read, write_atomically};
+use redline_model::files::file_hash;
 use redline_steer::{ControlVector, TokenRange, Unit};
 
 use super::Route;
 use crate::aligner::Aligner;
 use crate::error::{Error, Result};
 use crate::experiment::LayerSpec;
+use crate::json_file::JsonKind;
 use crate::steering::Steering;
 use crate::vector_unit::VectorUnit;
 
 /// Value of the `schema` key.
 pub const SCHEMA: &str = "redline.route.v1";
-/// Largest file believed to be a route.
-const MAX_BYTES: u64 = 64 << 20;
 /// Most candidates believed.
 const MOST_CANDIDATES: usize = 256;
-const CURE: &str = "give a file that `redline route` wrote";
+const FILE: JsonKind =
+    JsonKind { refusal: "no route", cure: "give a file that `redline route` wrote", most_bytes: 64 << 20 };
 
 /// A route with its vectors, of this Aligner.
 #[derive(Debug)]
@@ -35,21 +35,22 @@ impl Route {
     /// # Errors
     /// No such file, or one that breaks a rule of the format.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = as_text(path, read(path, MAX_BYTES)?)?;
-        let broken = |rule: String| Error::option(format!("{}: no route: {rule}", path.display()), CURE);
-        let route: Self = serde_json::from_str(&text).map_err(|error| broken(error.to_string()))?;
+        FILE.load(path, Self::check)
+    }
+
+    /// Refuses values that mean nothing.
+    fn check(&self) -> std::result::Result<(), String> {
+        let Self { schema, candidates, tested, .. } = self;
         match () {
-            () if route.schema != SCHEMA => Err(broken(format!("`schema` is `{}`, expected `{SCHEMA}`", route.schema))),
-            () if !(2..=MOST_CANDIDATES).contains(&route.candidates.len()) => {
-                Err(broken(format!("it has {} candidates, expected 2 to {MOST_CANDIDATES}", route.candidates.len())))
+            () if schema != SCHEMA => Err(format!("`schema` is `{schema}`, expected `{SCHEMA}`")),
+            () if !(2..=MOST_CANDIDATES).contains(&candidates.len()) => {
+                Err(format!("it has {} candidates, expected 2 to {MOST_CANDIDATES}", candidates.len()))
             }
-            () if route.candidates.iter().any(|one| !one.coefficient.is_finite() || !one.copy_bias.is_finite()) => {
-                Err(broken("a coefficient or copy bias is no finite number".into()))
+            () if candidates.iter().any(|one| !one.coefficient.is_finite() || !one.copy_bias.is_finite()) => {
+                Err("a coefficient or copy bias is no finite number".into())
             }
-            () if route.tested.single >= route.candidates.len() => {
-                Err(broken("`single` is none of its candidates".into()))
-            }
-            () => Ok(route),
+            () if tested.single >= candidates.len() => Err("`single` is none of its candidates".into()),
+            () => Ok(()),
         }
     }
 
@@ -58,8 +59,7 @@ impl Route {
     /// # Errors
     /// The folder cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(self).map_err(|error| Error::option(error.to_string(), CURE))?;
-        Ok(write_atomically(path, (text + "\n").as_bytes())?)
+        FILE.save(self, path)
     }
 
     /// The route with its vectors, for the Aligner that it was fitted to.
@@ -85,16 +85,14 @@ impl Route {
             return Err(redline_steer::Error::NoSuchLayer { layer: route.layer, n_layers: config.n_layers }.into());
         }
         let fits = route.router.check(config.hidden_size, route.candidates.len());
-        fits.map_err(|rule| Error::option(format!("{}: no route: {rule}", path.display()), CURE))?;
+        let broken = |rule: String| FILE.broken(&path.display().to_string(), &rule);
+        fits.map_err(|rule| broken(rule.to_string()))?;
         let mut vectors = Vec::with_capacity(route.candidates.len());
         for candidate in &route.candidates {
             if file_hash(&candidate.file)? != candidate.hash {
                 return Err(other(format!("another {}", candidate.file.display())));
             }
-            let range = candidate
-                .range
-                .parse::<TokenRange>()
-                .map_err(|error| Error::option(format!("{}: no route: `range`: {error}", path.display()), CURE))?;
+            let range = candidate.range.parse::<TokenRange>().map_err(|error| broken(format!("`range`: {error}")))?;
             let unit = match candidate.unit {
                 VectorUnit::Scaled(unit) => unit,
                 VectorUnit::File => Unit::Gap,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use redline_probe::stats::MeanEstimate;
-use redline_steer::EditRatios;
+use redline_steer::{EditRatios, fit_line};
 use serde::{Deserialize, Serialize};
 
 use super::dialogue::Place;
@@ -144,18 +144,11 @@ fn ratios(answers: &[AnswerRecord], places: &[Place], history: History, coeffici
 }
 
 fn mean(values: &[f64]) -> Result<Option<MeanEstimate>> {
-    if values.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(MeanEstimate::of(values, N_RESAMPLES, SEED)?))
+    Ok(MeanEstimate::of_any(values, N_RESAMPLES, SEED)?)
 }
 
-/// The least-squares slope of points; none of fewer than two places.
+/// The slope of the line through points; none of fewer than two places.
 fn slope(points: &[(f64, f64)]) -> Option<f64> {
-    let n = points.len() as f64;
-    let (x, y) = points.iter().fold((0.0, 0.0), |(x, y), point| (x + point.0 / n, y + point.1 / n));
-    let (above, below) = points.iter().fold((0.0, 0.0), |(above, below), point| {
-        (above + (point.0 - x) * (point.1 - y), below + (point.0 - x).powi(2))
-    });
-    (below > 0.0).then(|| above / below)
+    let (x, y): (Vec<f64>, Vec<f64>) = points.iter().copied().unzip();
+    fit_line(&x, &y).ok().map(|line| line.slope)
 }

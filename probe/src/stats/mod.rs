@@ -18,6 +18,7 @@ pub use check::{check_ascending, check_finite, check_pairs};
 pub use interval::{COVERAGE, Interval};
 pub use percentile::{median, percentile};
 pub use rank::{average_ranks, spearman};
+pub(crate) use roc::area_under;
 pub use roc::{Roc, RocPoint};
 pub use significance::{NullPlace, SignTest, f_tail};
 pub use spread::{FEWEST_UNITS, MeanEstimate, Spread};

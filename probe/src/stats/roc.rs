@@ -8,6 +8,20 @@ use serde::{Deserialize, Serialize};
 use super::{check_finite, check_pairs};
 use crate::error::{Error, Result};
 
+/// The area under a ROC curve: how often one of the first kind comes after one of the second, ties counting half; `None` where a kind is missing.
+///
+/// # Shapes
+/// For each group of equal scores, in order, the weight of the first kind and that of the second.
+pub(crate) fn area_under(groups: impl Iterator<Item = [f64; 2]>) -> Option<f64> {
+    let (mut won, mut firsts, mut seconds) = (0.0, 0.0, 0.0);
+    for [tied_firsts, tied_seconds] in groups {
+        won += tied_firsts * (seconds + tied_seconds / 2.0);
+        firsts += tied_firsts;
+        seconds += tied_seconds;
+    }
+    (firsts > 0.0 && seconds > 0.0).then(|| won / (firsts * seconds))
+}
+
 /// A point of the curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct RocPoint {
@@ -81,15 +95,9 @@ impl Roc {
     /// `weights` has an entry a row; a missing one is 0.
     pub fn area(&self, weights: &[u32]) -> Option<f64> {
         let weight = |row: usize| weights.get(row).copied().map_or(0.0, f64::from);
-        let (mut area, mut sought, mut other) = (0.0, 0.0, 0.0);
-        for ties in self.ties() {
-            let sum = |kind: bool| ties.iter().filter(|tie| tie.1 == kind).map(|tie| weight(tie.2)).sum::<f64>();
-            let (more_sought, more_other) = (sum(true), sum(false));
-            area += more_other * (sought + more_sought / 2.0);
-            sought += more_sought;
-            other += more_other;
-        }
-        (sought > 0.0 && other > 0.0).then(|| area / (sought * other))
+        area_under(self.ties().map(|ties| {
+            [false, true].map(|kind| ties.iter().filter(|tie| tie.1 == kind).map(|tie| weight(tie.2)).sum())
+        }))
     }
 
     fn ties(&self) -> impl Iterator<Item = &[(f64, bool, usize)]> {

@@ -73,6 +73,14 @@ impl MeanEstimate {
         let spread = interval.map_or(Spread::TooFewUnits { n }, Spread::Interval);
         Ok(Self { value, n, spread })
     }
+
+    /// The same; none without values.
+    ///
+    /// # Errors
+    /// As [`MeanEstimate::of`], of values that are there.
+    pub fn of_any(values: &[f64], n_resamples: usize, seed: u64) -> Result<Option<Self>> {
+        (!values.is_empty()).then(|| Self::of(values, n_resamples, seed)).transpose()
+    }
 }
 
 #[cfg(test)]

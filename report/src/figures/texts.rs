@@ -4,6 +4,7 @@ use redline_model::Qac;
 use redline_steer::SweepRow;
 
 use crate::difference::word_changes;
+use crate::plot::label::short;
 use crate::plot::{TextRow, TextRows};
 
 /// One answer as it was written at the lowest coefficient, at 0 and at the highest: of all prompts the one in which the smaller of the two
@@ -33,8 +34,7 @@ pub fn example_texts<'a>(
     let qac = triple(prompt)?;
     let row = |coefficient: &f32| {
         let output = at(prompt, *coefficient)?.output.trim();
-        let label =
-            format!("at {}", if *coefficient < 0.0 { format!("−{}", -coefficient) } else { coefficient.to_string() });
+        let label = format!("at {}", short(f64::from(*coefficient)));
         Some(TextRow { label, changes: word_changes(qac.answer.trim(), output) })
     };
     let answer = TextRow { label: "answer".into(), changes: word_changes(qac.answer.trim(), qac.answer.trim()) };

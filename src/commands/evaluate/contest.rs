@@ -258,10 +258,8 @@ fn cells(standing: &Standing) -> Vec<String> {
     match standing.outcome.found() {
         None => cells.extend(vec!["–".to_owned(); 7]),
         Some(outcome) => {
-            let interval =
-                outcome.net_interval.map_or_else(String::new, |at| format!(" [{:.3}, {:.3}]", at.low, at.high));
             cells.extend([outcome.n, outcome.n_wins, outcome.n_ties, outcome.n_losses].map(|n| n.to_string()));
-            cells.push(format!("{:.3}{interval}", outcome.net));
+            cells.push(output::estimate(outcome.net, outcome.net_interval.as_ref()));
             cells.push(format!("{:.1} %", 100.0 * outcome.win_rate));
             cells.push(format!("{:.2e}", outcome.sign_test.p));
         }

@@ -40,10 +40,8 @@ pub fn run(args: &EvaluateArgs, data: &Path, most_depth: usize, json: bool) -> a
 }
 
 fn cells(line: &DepthLine) -> Vec<String> {
-    let with_ends = |estimate: Option<Estimate>| match estimate {
-        None => "–".into(),
-        Some(Estimate { value, interval: None }) => format!("{value:.3}"),
-        Some(Estimate { value, interval: Some(at) }) => format!("{value:.3} [{:.3}, {:.3}]", at.low, at.high),
+    let with_ends = |found: Option<Estimate>| {
+        found.map_or_else(|| "–".into(), |found| output::estimate(found.value, found.interval.as_ref()))
     };
     vec![
         line.coefficient.map_or_else(|| "–".into(), |at| at.to_string()),

@@ -66,10 +66,7 @@ fn name(history: History, coefficient: Option<f64>) -> String {
 }
 
 fn as_text(report: &DriftReport) -> anyhow::Result<()> {
-    let with_ends = |mean: &MeanEstimate| match mean.spread.interval() {
-        None => format!("{:.3}", mean.value),
-        Some(at) => format!("{:.3} [{:.3}, {:.3}]", mean.value, at.low, at.high),
-    };
+    let with_ends = |mean: &MeanEstimate| output::estimate(mean.value, mean.spread.interval().as_ref());
     let at = |coefficient: Option<f64>| coefficient.map_or_else(|| "–".into(), |at: f64| at.to_string());
     let cells = |line: &TurnLine| {
         let same = |other: &&redline::lab::turns::HistoryDifference| {

@@ -84,12 +84,8 @@ pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
 
 /// A line a layer: how well the direction tells held-out pairs apart.
 pub fn layer_table(report: &[LayerReading]) -> String {
-    let estimate = |value: &Option<redline::probe::stats::Estimate>| match value {
-        Some(value) => match &value.interval {
-            Some(interval) => format!("{:.3} [{:.3}, {:.3}]", value.value, interval.low, interval.high),
-            None => format!("{:.3}", value.value),
-        },
-        None => "–".into(),
+    let estimate = |found: &Option<redline::probe::stats::Estimate>| {
+        found.as_ref().map_or_else(|| "–".into(), |found| output::estimate(found.value, found.interval.as_ref()))
     };
     let rows: Vec<Vec<String>> = report
         .iter()
