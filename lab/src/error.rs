@@ -58,6 +58,14 @@ pub enum Error {
     #[cfg(feature = "tables")]
     #[error(transparent)]
     Choice(Box<ChoiceError>),
+    /// A model behind a server cannot write.
+    #[error("the model that writes, `{writer}`")]
+    Writer {
+        /// Its name.
+        writer: String,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Verdicts come to no rate.
     #[error(transparent)]
     WinRate(Box<WinRateError>),
@@ -87,6 +95,9 @@ impl Error {
             Self::Contest(error) => error.hint().map(str::to_owned),
             Self::WinRate(error) => error.hint().map(str::to_owned),
             Self::Baseline(error) => error.hint().map(str::to_owned),
+            Self::Writer { .. } => Some(
+                "mend what it names; the same command goes on, and with --out FILE nothing is written twice".into(),
+            ),
             #[cfg(feature = "tables")]
             Self::Choice(error) => error.hint().map(str::to_owned),
         }

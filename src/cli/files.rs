@@ -10,10 +10,11 @@ use redline::model::files::open;
 use redline::profile::{Profile, find};
 
 use super::command;
+use super::systems::split_list;
 use crate::models::model_folders;
 
 /// Options that name what is written: verb and name. Every other option that takes a path names what is read.
-pub const OUTPUTS: [(&str, &str); 25] = [
+pub const OUTPUTS: [(&str, &str); 26] = [
     ("reproduce", "out"),
     ("scan", "out"),
     ("scan", "report"),
@@ -38,6 +39,7 @@ pub const OUTPUTS: [(&str, &str); 25] = [
     ("check", "domain_out"),
     ("data", "out"),
     ("data", "held_out"),
+    ("data", "removed"),
     ("man", "out"),
 ];
 
@@ -88,19 +90,20 @@ pub fn reads(matches: &ArgMatches) -> Vec<PathBuf> {
         let values = matches.get_raw(argument.get_id().as_str()).into_iter().flatten();
         let holds_profile = matches!(argument.get_id().as_str(), "profile" | "aligner");
         for value in values.filter_map(|value| value.to_str()) {
-            candidates(value).into_iter().for_each(|name| add(&mut found, name, holds_profile));
+            candidates(value).iter().for_each(|name| add(&mut found, name, holds_profile));
         }
     }
     found
 }
 
 /// What a value may name: itself, and of `NAME=FILE`, `FILE:NUMBER` and `MODEL,KEY=VALUE` the parts.
-fn candidates(value: &str) -> Vec<&str> {
-    let mut found = vec![value];
-    found.extend(value.rsplit_once(':').map(|(path, _)| path));
-    for part in value.split(',') {
+fn candidates(value: &str) -> Vec<String> {
+    let mut found = vec![value.to_owned()];
+    found.extend(value.rsplit_once(':').map(|(path, _)| path.to_owned()));
+    let quoted = value.contains('"').then(|| split_list(value)).unwrap_or_default();
+    for part in value.split(',').map(str::to_owned).chain(quoted) {
+        found.extend(part.split_once('=').map(|(_, path)| path.to_owned()));
         found.push(part);
-        found.extend(part.split_once('=').map(|(_, path)| path));
     }
     found.sort_unstable();
     found.dedup();

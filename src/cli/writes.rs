@@ -230,7 +230,7 @@ fn data(command: &DataCommand) -> (Vec<Output>, super::files::ForceArgs) {
         DataCommand::Split(args) => (vec![rows(&args.out), rows(&args.held_out)], args.force),
         DataCommand::Convert(args) => (vec![rows(&args.out)], args.force),
         DataCommand::Near(args) => (args.out.iter().map(rows).collect(), args.force),
-        DataCommand::Filter(args) => (vec![rows(&args.out)], args.force),
+        DataCommand::Filter(args) => (std::iter::once(&args.out).chain(&args.removed).map(rows).collect(), args.force),
         DataCommand::Leak(_) => (Vec::new(), super::files::ForceArgs::default()),
     }
 }

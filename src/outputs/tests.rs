@@ -41,7 +41,7 @@ const LINES: [&str; 34] = [
     "data synth --out OUT/rows.jsonl --held-out OUT/apart.jsonl",
     "data convert IN/rows.jsonl --to triples --out OUT/rows.jsonl",
     "data near IN/rows.jsonl --out OUT/rows.jsonl",
-    "data filter IN/rows.jsonl --leak-to IN/valid.jsonl --out OUT/rows.jsonl",
+    "data filter IN/rows.jsonl --leak-to IN/valid.jsonl --out OUT/rows.jsonl --removed OUT/removed.jsonl",
     "evaluate --data IN/rows.jsonl --systems upstream,prompt,sft=IN/other --writer IN/model.gguf --judge flaws --out OUT/answers.jsonl",
     "train --objective grpo --reward reward=IN/other --model IN/model --data IN/rows.jsonl --out OUT/run",
     "data corrupt IN/rows.jsonl --out OUT/rows.jsonl",

@@ -19,6 +19,7 @@ mod domain;
 mod embedded;
 mod examples;
 mod families;
+mod faults;
 mod fixture;
 mod fuzz;
 mod gemma3;

@@ -2,6 +2,7 @@
 
 mod choices;
 mod contest;
+mod joined;
 mod preferences;
 mod shift;
 mod systems;

@@ -55,12 +55,13 @@ fn write(args: &PlotArgs, pictures: &[Picture], stem: &Path) -> anyhow::Result<V
     };
     let with = |stem: &Path, ending: &str| PathBuf::from(format!("{}{ending}", stem.display()));
     let stems: Vec<PathBuf> = pictures.iter().map(stem_of).collect();
-    let _claim = outputs::claim(&plotted(args, &stems))?;
+    let claim = outputs::claim(&plotted(args, &stems))?;
     let mut written = Vec::new();
     for (picture, stem) in pictures.iter().zip(&stems) {
         picture.write(stem)?;
         written.extend([with(stem, ".png"), with(stem, ".svg")]);
     }
+    claim.tell_replaced();
     Ok(written)
 }
 

@@ -4,6 +4,7 @@ mod export;
 mod families;
 mod golden;
 mod gradients;
+mod kto;
 mod lora;
 mod policy;
 mod preference;
