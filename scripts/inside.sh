@@ -41,7 +41,7 @@ swept() { # NAME: a handle that takes a coefficient
 }
 
 lora() { # NAME RANK TARGETS
-    "$program" train --model "$model" --template "$template" --method lora --lora-rank "$2" --targets "$3" --data "$out/training-strict.jsonl" \
+    "$program" train --model "$model" --template "$template" --method lora --rank "$2" --targets "$3" --data "$out/training-strict.jsonl" \
         --warmup-share 0 --steps "${STEPS:-400}" --batch-rows 8 --learning-rate 1e-3 --evaluate-every 50 --generate 0 --export-best --out "$out/$1"
 }
 

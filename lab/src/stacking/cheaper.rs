@@ -76,8 +76,9 @@ fn pass(stack: &Measured, single: &Measured, mended: f64) -> SinglePass {
     let n = a.len();
     let less = |counts: &[u32], of: Statistic<'_>| Some(of(a, counts)? - of(b, counts)?);
     let sum = |rows: &[RowFigures], of: fn(&RowFigures) -> Option<f64>| rows.iter().map(of).sum::<Option<f64>>();
-    let ratio =
-        |of: fn(&RowFigures) -> Option<f64>| sum(b, of).filter(|own| *own > 0.0).and_then(|own| Some(sum(a, of)? / own));
+    let ratio = |of: fn(&RowFigures) -> Option<f64>| {
+        sum(b, of).filter(|own| *own > 0.0).and_then(|own| Some(sum(a, of)? / own))
+    };
     SinglePass {
         coefficient: single.coefficient,
         mended,

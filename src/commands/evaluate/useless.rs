@@ -52,7 +52,10 @@ pub fn refuse_for_passes(args: &EvaluateArgs) -> anyhow::Result<()> {
     refuse_all(&args.given, &[&own, &SYSTEMS, &SERVER, &RATES, &PREFERENCES], "beside --depth or --turns")?;
     if args.coefficients.is_none() {
         if args.steering.steering()?.is_some() {
-            return Err(hinted("a vector is given, and no coefficient", "give --coefficients, or leave the vector out"));
+            return Err(hinted(
+                "a vector is given, and no coefficient",
+                "give --coefficients, or leave the vector out",
+            ));
         }
         refuse_given(&args.given, &STEERING, "without --coefficients")?;
     }

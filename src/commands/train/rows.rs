@@ -53,7 +53,7 @@ impl TextRow for Instructed {
 impl Row for Instructed {
     const NEED: Need = Need::Triple;
 
-    fn of(file: &DataFile) -> anyhow::Result<Vec<Self>> {
+    fn of(file: &mut DataFile) -> anyhow::Result<Vec<Self>> {
         let row =
             |row: &DataRow| Some(Self { triple: row.triple()?, instruction: row.instruction().unwrap_or_default() });
         let rows: Vec<Self> = file.rows.iter().filter_map(row).collect();

@@ -106,7 +106,11 @@ fn every_pass_reads_what_the_one_before_wrote_and_fixed_texts_are_not_asked_agai
             assert_eq!(record.output, way[depth.min(way.len() - 1)], "row {row} depth {depth}");
             // the pass that finds nothing is made, and is the last
             let n_passes = depth.min(way.len());
-            assert_eq!((record.passes, record.n_tokens), (n_passes, Some(TOKENS * n_passes)), "row {row} depth {depth}");
+            assert_eq!(
+                (record.passes, record.n_tokens),
+                (n_passes, Some(TOKENS * n_passes)),
+                "row {row} depth {depth}"
+            );
             assert_eq!((record.name(), &record.answer), (format!("{}@0", stack_system(depth)), &of.answer));
         }
         expected += way.len().min(4) - 1;
