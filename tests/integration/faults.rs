@@ -4,7 +4,7 @@ use crate::fixture::{Tiny, triples, words, write_triples};
 use crate::program::{json, lines, run, succeed};
 
 /// A line for each verb and option that reads rows; `EMPTY` is a file without any.
-const READERS: [&str; 31] = [
+const READERS: [&str; 39] = [
     "reproduce --model model --template template.txt --data EMPTY --out out",
     "scan --model model --template template.txt --vector vector.safetensors --data EMPTY --out out",
     "layers --model model --template template.txt --data EMPTY --out out",
@@ -27,6 +27,14 @@ const READERS: [&str; 31] = [
     "train --objective reward --method head --data EMPTY --model model --out out",
     "evaluate --model model --template template.txt --data EMPTY",
     "evaluate --choices --data EMPTY",
+    "evaluate --depth 2 --data EMPTY",
+    "evaluate --turns --data EMPTY",
+    "feedback --model model --template template.txt --vector vector.safetensors --data EMPTY --out out",
+    "gate lat=vector.safetensors --model model --template template.txt --data EMPTY",
+    "route EMPTY --model model --template template.txt --out out.json",
+    "iterate --kind distil --policy model --aligner embedded --data EMPTY --held-out triples.jsonl --out out",
+    "iterate --kind distil --policy model --aligner embedded --data triples.jsonl --held-out EMPTY --out out",
+    "inspect vector.safetensors --against EMPTY",
     "evaluate --data EMPTY --judge flaws --systems upstream,aligner",
     "evaluate --answers EMPTY --judge flaws",
     "evaluate --answers answers.jsonl --judge recorded=EMPTY",
@@ -39,13 +47,15 @@ const READERS: [&str; 31] = [
 ];
 
 /// The same of `data`.
-const DATA: [&str; 9] = [
+const DATA: [&str; 11] = [
     "data corrupt EMPTY --out out.jsonl",
     "data scramble EMPTY --out out.jsonl",
     "data clean EMPTY --out out.jsonl",
     "data split EMPTY --out out.jsonl --held-out other.jsonl",
     "data convert EMPTY --to triples --out out.jsonl",
     "data near EMPTY --out out.jsonl",
+    "data annotate EMPTY --kind aspects --model model --out out.jsonl",
+    "data annotate triples.jsonl --kind aspects --model model --not-in EMPTY --out out.jsonl",
     "data filter EMPTY --out out.jsonl",
     "data filter triples.jsonl --leak-to EMPTY --out out.jsonl",
     "data leak triples.jsonl EMPTY",

@@ -527,7 +527,7 @@ fn what_cannot_be_asked_is_refused_without_its_secrets() {
     let with_key = format!("http://host/{KEY}/v1");
     let text = new(&with_key, "m", Some(KEY), default());
     assert!(text.contains("must not hold the key") && !text.contains("very-secret"), "{text}");
-    assert!(new("http://host/v1", " ", None, default()).contains("the name of the judge's model is empty"));
+    assert!(new("http://host/v1", " ", None, default()).contains("the name of the model is empty"));
     assert!(new("http://host/v1", "m", Some("a\nb"), default()).contains("no header can hold"));
     for options in [
         JudgeOptions { n_workers: 0, ..default() },

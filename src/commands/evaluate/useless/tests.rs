@@ -26,7 +26,7 @@ fn tables_name_options_that_there_are() {
     let command = cli::command();
     let evaluate = command.find_subcommand("evaluate").unwrap();
     let known: Vec<&str> = evaluate.get_arguments().map(|argument| argument.get_id().as_str()).collect();
-    let tables: [&[&str]; 7] = [&MODEL, &STEERING, &WRITING, &SYSTEMS, &SERVER, &RATES, &PREFERENCES];
+    let tables: [&[&str]; 8] = [&MODEL, &PROMPTED, &STEERING, &WRITING, &SYSTEMS, &SERVER, &RATES, &PREFERENCES];
     for id in tables.concat() {
         assert!(known.contains(&id), "{id}");
     }
@@ -48,6 +48,7 @@ fn what_cannot_act_is_refused_by_its_name_even_at_its_default() {
         ("--max-new-tokens 256", "--max-new-tokens"),
         ("--batch-rows 48", "--batch-rows"),
         ("--template aligner", "--template"),
+        ("--instruction brief", "--instruction"),
         ("--unit gap", "--unit"),
         ("--draw-temperature 0.5", "--draw-temperature"),
     ] {
@@ -65,9 +66,29 @@ fn what_cannot_act_is_refused_by_its_name_even_at_its_default() {
 }
 
 #[test]
+fn passes_refuse_what_they_do_not_use() {
+    for (options, said) in [
+        ("--depth 2 --domain d", "--domain has no effect beside --depth or --turns"),
+        ("--turns --draw-temperature 1", "--draw-temperature has no effect beside --depth or --turns"),
+        ("--turns --layers all", "--layers has no effect without --coefficients"),
+        ("--depth 2 --vector v --range all", "a vector is given, and no coefficient"),
+        ("--depth 2 --force", "--force has no effect where no file is written"),
+        ("--depth 2 --coefficients 0,1 --vector v --range all --layers 3 --out o --force", ""),
+        ("--turns --model m --adapter a --adapter-scale 0.5 --instruction brief --max-new-tokens 9 --batch-rows 2", ""),
+    ] {
+        assert_eq!(refused(refuse_for_passes, &format!("evaluate --data d {options}")), said, "{options}");
+    }
+    let said = refused(refuse_coefficients, "evaluate --data d --coefficients 1");
+    assert_eq!(said, "--coefficients has no effect without --depth or --turns");
+    assert_eq!(refused(refuse_coefficients, "evaluate --data d --turns --coefficients 1"), "");
+}
+
+#[test]
 fn contests_refuse_what_their_systems_do_not_use() {
     for (options, said) in [
         ("--answers a --model m", "--model has no effect beside --answers"),
+        ("--answers a --instruction brief", "--instruction has no effect beside --answers"),
+        ("--data d --systems upstream,stack-2 --unit gap", "--unit has no effect beside these --systems"),
         ("--answers a --prompts 3", "--prompts has no effect beside --answers without --data"),
         ("--answers a --rule both --score-shift s", "--rule has no effect beside --score-shift"),
         ("--answers a --judge-workers 3", "--judge-workers has no effect without a judge behind a server (URL#MODEL)"),
@@ -93,6 +114,8 @@ fn contests_refuse_what_their_systems_do_not_use() {
         "--data d --systems upstream,aligner --model m --max-new-tokens 9 --batch-rows 2",
         "--data d --systems upstream,best-of-3 --choose-by flaws --draw-temperature 2 --out a --force",
         "--data d --systems upstream,sft=m --max-new-tokens 9",
+        "--data d --systems upstream,stack-2@1 --vector v --range all --layers 3 --model m --adapter-scale 0.5 --instruction brief",
+        "--data d --systems upstream,aligner --model m --judge phrases --judge trait --out a",
         "--answers a --score-shift s --against x --judge cost=c",
     ] {
         assert_eq!(refused(refuse_for_systems, &format!("evaluate --judge reward=m {options}")), "", "{options}");
