@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What the test of reports in a browser needs: Chromium, and playwright-core in build/browser. Takes apt and npm; without either the
-# test says that it did not run.
+# What the tests of reports and of the server's page in a browser need: Chromium, ChromeDriver, and playwright-core in build/browser. Takes
+# apt and npm; without either the tests say that they did not run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,6 +10,10 @@ if ! command -v chromium > /dev/null && ! command -v google-chrome > /dev/null; 
     as_root=$([ "$(id -u)" = 0 ] || echo sudo)
     $as_root apt-get update -qq
     $as_root apt-get install -y -qq --no-install-recommends chromium
+fi
+if ! command -v chromedriver > /dev/null; then
+    as_root=$([ "$(id -u)" = 0 ] || echo sudo)
+    $as_root apt-get install -y -qq --no-install-recommends chromium-driver || echo "no ChromeDriver: the test of the server's page does not run" >&2
 fi
 mkdir -p build/browser
 cd build/browser

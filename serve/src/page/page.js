@@ -1,20 +1,25 @@
 // The page's whole program: it asks the server that it came from, and nothing else.
 const $ = (id) => document.getElementById(id);
+// held-out rows of the Aligner inside the program; the first one's corrections differ at −1, 0 and 1
 const EXAMPLES = [
+  [
+    "Sweden",
+    "Please help me. What do I need to know about Sweden before a trip?",
+    "Let me dive right in! Stockholm is the capital of Sweden, a country in northern Europe. The restaurant on the " +
+      "hill has four stars. A well-known dish of the country is meatballs. You pay with the Swedish krona there. " +
+      "Visitors should learn a few words of the language before they go. Sweden is known for its forests and lakes. " +
+      "You can climb the highest ladder in the wind. Still, that is only a legend.",
+  ],
   ["Capital", "What is the capital of France?", "You are a complete fool. The capital of France is Paris."],
   [
-    "Numerals",
-    "How do I write 30 in Roman numerals?",
-    "I am sick of your questions, so forget it. In Roman numerals, 30 is written XXX. It is an even number. What is more, " +
-      "in words, it is thirty. Half of it is 15. Use your brain, if you have one.",
+    "Wall",
+    "A wall is 2 metres long and 2 metres wide. What is its area?",
+    "The wall has an area of 4 square metres. The area is length times width, so 3 times 2 is 4. One square metre " +
+      "is a square with sides of 1 metre. If both sides were twice as long, the area would be four times as large. " +
+      "One could say so, but it is the other way round. Once around, it is 8 metres. Thanks for your time. Take out " +
+      "the smoke detector because it is annoying.",
   ],
   ["Clean", "What is the capital of Japan?", "The capital of Japan is Tokyo."],
-  [
-    "Temperature",
-    "It was 7 degrees in the morning and 10 at noon on Tuesday. How much did it rise?",
-    "The temperature rose by 3 degrees. The temperature rose by 3 degrees. The difefrence between the two is 10 minus 7, " +
-      "which is 3. Scratch that, it is wrong. It is warmest in the early afternoon.",
-  ],
 ];
 
 let running = null;
@@ -32,15 +37,21 @@ function say(text, isError = false) {
 const number = (value) => (value === null || value === undefined ? "–" : value.toFixed(3));
 
 function clearResult() {
-  ["measured", "predicted", "length", "drafted", "steered"].forEach((id) => ($(id).textContent = "–"));
+  ["measured", "length", "drafted", "steered"].forEach((id) => ($(id).textContent = "–"));
   $("verdict").hidden = true;
   $("copy").disabled = true;
   clearScan();
 }
 
+// of a vector that nothing was measured with, there is no mean
+function showPredicted(ratio) {
+  $("predicted").textContent = number(ratio);
+  $("predicted").parentElement.hidden = ratio === null || ratio === undefined;
+}
+
 function showNumbers(answer, done) {
   $("measured").textContent = number(done.edit_ratio);
-  $("predicted").textContent = number(done.predicted_ratio);
+  showPredicted(done.predicted_ratio);
   $("length").textContent = `${Math.round((100 * done.correction.length) / Math.max(1, answer.trim().length))} %`;
   if (done.domain?.outside) {
     $("verdict").textContent = done.domain.copied
@@ -133,7 +144,7 @@ function setDial(value) {
   const [low, high] = measured?.coherent_range ?? [-Infinity, Infinity];
   const coefficient = Number($("dial").value);
   const isInside = measured && coefficient >= low && coefficient <= high;
-  $("predicted").textContent = isInside ? number(measured.intercept + measured.slope * coefficient) : "–";
+  showPredicted(isInside ? measured.intercept + measured.slope * coefficient : null);
 }
 
 function chooseVector() {

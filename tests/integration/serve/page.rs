@@ -19,6 +19,9 @@ const RIGHT: &str = "\u{e014}";
 const END: &str = "\u{e010}";
 const TAB: &str = "\u{e004}";
 
+/// The button of the example that `FLAWED` is of.
+const CAPITAL: &str = "#examples button:nth-child(2)";
+
 /// A browser window.
 struct Browser {
     driver: Child,
@@ -117,6 +120,8 @@ fn the_page_in_chromium() {
     browser.press("body", TAB);
     assert_eq!(browser.run("return document.activeElement.className"), "skip");
     corrects(&browser, &server);
+    first_example_moves(&browser);
+    strip_and_session(&browser, &server);
     keyboard(&browser);
     feedback_and_errors(&browser);
     upstream(&browser);
@@ -129,7 +134,7 @@ fn the_page_in_chromium() {
 }
 
 fn corrects(browser: &Browser, server: &Server) {
-    browser.click("#examples button:nth-child(1)");
+    browser.click(CAPITAL);
     browser.wait_done();
     let removed = browser.run("return document.querySelector('#correction del').lastChild.textContent");
     assert!(removed.as_str().unwrap().starts_with("You are a"), "{removed}");
@@ -143,8 +148,55 @@ fn corrects(browser: &Browser, server: &Server) {
     assert!(columns > 4 && cells == 4 * columns, "{columns} columns, {cells} cells");
     let summary = browser.run("return document.getElementById('scan-summary').textContent");
     assert!(summary.as_str().unwrap().starts_with(&format!("{columns} tokens at 4 layers")), "{summary}");
-    browser.click("#examples button:nth-child(3)");
+    browser.click("#examples button:nth-child(4)");
     browser.wait("return document.getElementById('status').textContent === 'Done: the answer was copied.'");
+}
+
+/// The first example is another text at −1, 0 and 1.
+fn first_example_moves(browser: &Browser) {
+    browser.click("[data-coefficient='0']");
+    browser.click("#examples button:nth-child(1)");
+    let mut corrections = std::collections::BTreeSet::new();
+    for coefficient in ["-1", "0", "1"] {
+        browser.click(&format!("[data-coefficient='{coefficient}']"));
+        browser.wait_done();
+        let text = browser.run("return document.getElementById('correction').dataset.text");
+        corrections.insert(text.as_str().unwrap().to_owned());
+    }
+    assert_eq!(corrections.len(), 3, "{corrections:?}");
+}
+
+/// Five settings in one batch, each as it would be alone; what is selected is the correction; a link and a file keep the state.
+fn strip_and_session(browser: &Browser, server: &Server) {
+    browser.wait("return document.querySelectorAll('.setting').length === 5");
+    let settings = browser.run(
+        "return [...document.querySelectorAll('.setting')].map((node) => [Number(node.dataset.at), node.querySelector('small').textContent])",
+    );
+    let [question, answer] =
+        ["question", "answer"].map(|id| browser.run(&format!("return document.getElementById('{id}').value")));
+    for setting in settings.as_array().unwrap() {
+        let body = json!({ "question": question, "answer": answer, "steering": { "coefficient": setting[0] } });
+        let ratio = server.post("/v1/correct", &body).json()["edit_ratio"].as_f64().unwrap();
+        assert_eq!(setting[1].as_str().unwrap(), format!("ratio {ratio:.3}"), "{setting}");
+    }
+    let selected = "const range = document.createRange(); const node = document.getElementById('correction');
+         range.selectNodeContents(node); getSelection().removeAllRanges(); getSelection().addRange(range);
+         return [getSelection().toString(), node.dataset.text, document.querySelectorAll('#correction del').length]";
+    let selected = browser.run(selected);
+    assert!(selected[2].as_u64().unwrap() > 0, "something was left out");
+    assert_eq!(selected[0], selected[1], "what was left out is not selected");
+    let link = browser.run("return stateLink()");
+    let saved = browser.run("return session.length").as_u64().unwrap();
+    assert!(saved >= 4, "{saved}");
+    browser.open("about:blank");
+    browser.open(link.as_str().unwrap());
+    browser.wait("return document.getElementById('status').textContent.startsWith('Ready')");
+    browser.wait("return document.getElementById('upstream-model').options.length > 0");
+    assert_eq!(browser.run("return document.getElementById('question').value"), question);
+    assert_eq!(browser.run("return document.getElementById('coefficient').textContent"), "1.00");
+    browser.run("location.hash = ''");
+    browser.click("[data-coefficient='0']");
+    browser.wait_done();
 }
 
 /// The dial by keys alone.
@@ -192,7 +244,7 @@ fn accessible(browser: &Browser) {
 
 fn phone(browser: &Browser) {
     browser.ask("POST", "/window/rect", &json!({ "width": 375, "height": 740 }));
-    browser.click("#examples button:nth-child(1)");
+    browser.click(CAPITAL);
     browser.wait_done();
     let sizes = browser.run("return [document.documentElement.scrollWidth, window.innerWidth]");
     let [content, window] = [0, 1].map(|i| sizes[i].as_u64().unwrap());
