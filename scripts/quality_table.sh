@@ -83,10 +83,10 @@ shifted embedded aligner aligner@1
 [ -e "$out/local-rows.jsonl" ] || "$program" data split "$out/local-source.jsonl" --share 0.02 --seed 1 --out "$out/local-train.jsonl" --held-out "$out/local-rows.jsonl"
 [ -e "$out/local-clean.jsonl" ] || python3 scripts/quality_table.py parts "$out/local-train.jsonl" "$out/local"
 tiny=assets/aligner/redline-tiny.gguf
-tune=(--batch-rows 16 --max-tokens 384 --generate 0 --held-out-rows 100)
-stage local-upstream "$program" train --objective sft --model "$tiny" --data "$out/local-flawed.jsonl" --learning-rate 1e-3 --epochs 4 "${tune[@]}" --out "$out/local-upstream"
+tune=(--batch-rows 16 --max-tokens 384 --held-out-rows 100)
+stage local-upstream "$program" train --objective sft --model "$tiny" --data "$out/local-flawed.jsonl" --learning-rate 1e-3 --epochs 4 "${tune[@]}" --generate 0 --out "$out/local-upstream"
 upstream=$out/local-upstream/model
-stage local-sft "$program" train --objective sft --model "$upstream" --data "$out/local-clean.jsonl" --learning-rate 3e-4 --epochs 1 "${tune[@]}" --out "$out/local-sft"
+stage local-sft "$program" train --objective sft --model "$upstream" --data "$out/local-clean.jsonl" --learning-rate 3e-4 --epochs 1 "${tune[@]}" --generate 0 --out "$out/local-sft"
 stage local-dpo "$program" train --objective dpo --model "$upstream" --data "$out/local-pairs.jsonl" --learning-rate 2e-5 --sft-weight 0.1 --epochs 1 "${tune[@]}" --out "$out/local-dpo"
 stage local-reward "$program" train --objective reward --model "$upstream" --data "$out/local-pairs.jsonl" --learning-rate 1e-4 --epochs 1 "${tune[@]}" --out "$out/local-reward"
 stage local-rlhf "$program" train --objective grpo --reward "reward=$out/local-reward/model" --model "$upstream" --data "$out/local-clean.jsonl" --learning-rate 1e-5 \

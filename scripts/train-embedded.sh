@@ -38,4 +38,4 @@ train() { # NAME OPTION…
 }
 train redline-tiny --warmup-data "$folder/copies.jsonl" --epochs 1 --out "$folder/run"
 # as many steps, all on corrections
-[ -z "${WITHOUT_WARMUP:-}" ] || train no-warmup --warmup-share 0 --epochs 3 --steps 4138 --out "$folder/run-no-warmup"
+[ -z "${WITHOUT_WARMUP:-}" ] || train no-warmup --warmup-share 0 --steps 4138 --out "$folder/run-no-warmup"

@@ -14,6 +14,7 @@ pub mod feedback;
 pub mod files;
 pub mod fit;
 pub mod gate;
+pub mod given;
 pub mod inspect;
 pub mod iterate;
 pub mod judging;
@@ -74,7 +75,8 @@ pub const PUBLISHED_COEFFICIENTS: &str = "-1,-0.75,-0.5,-0.25,0,0.25,0.5";
 /// clap's, for everything else.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Cli, Vec<PathBuf>), clap::Error> {
     let matches = command().try_get_matches_from(arguments)?;
-    let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command()))?;
+    let mut cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command()))?;
+    given::tell(&mut cli.command, given::Given::of(&matches));
     Ok((cli, files::reads(&matches)))
 }
 

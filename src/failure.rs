@@ -4,18 +4,26 @@
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
+use redline::chat::ChatError;
 use redline::data::DataError;
+use redline::data::pairs::PairError;
 use redline::lab::Error as LabError;
-use redline::lab::contest::ContestError;
+use redline::lab::baseline::BaselineError;
+use redline::lab::choices::ChoiceError;
+use redline::lab::contest::{ContestError, ShiftError};
 use redline::lab::judge::JudgeError;
+use redline::lab::quality::{QualityError, UtilityError};
+use redline::lab::win_rate::WinRateError;
 use redline::model::Error as ModelError;
 use redline::plot::PlotError;
 use redline::probe::Error as ProbeError;
 use redline::profile::ProfileError;
 use redline::report::ReportError;
+use redline::serve::{ServerJudgeError, UpstreamError};
 use redline::steer::Error as SteerError;
 
 use crate::cli::command;
+use crate::cli::given::Given;
 use crate::visible::{visible, visible_lines};
 
 /// Longest line of a usage error.
@@ -50,6 +58,14 @@ pub fn refuse_useless(options: &[(bool, &str)], beside: &str) -> anyhow::Result<
     match options.iter().find(|(is_given, _)| *is_given) {
         None => Ok(()),
         Some((_, option)) => Err(hinted(format!("{option} has no effect {beside}"), format!("leave {option} out"))),
+    }
+}
+
+/// Refuses the first of these options that was given and has no effect beside others.
+pub fn refuse_given(given: &Given, ids: &[&str], beside: &str) -> anyhow::Result<()> {
+    match given.first_of(ids) {
+        None => Ok(()),
+        Some(option) => Err(hinted(format!("{option} has no effect {beside}"), format!("leave {option} out"))),
     }
 }
 
@@ -147,19 +163,60 @@ fn hint(error: &anyhow::Error) -> String {
 }
 
 fn known_hint(error: &anyhow::Error) -> Option<String> {
-    let known = error.chain().find_map(|cause| {
-        let steer = cause.downcast_ref::<SteerError>().and_then(SteerError::hint);
-        let probe = || cause.downcast_ref::<ProbeError>().and_then(ProbeError::hint);
-        let model = || cause.downcast_ref::<ModelError>().and_then(ModelError::hint);
-        let plot = || cause.downcast_ref::<PlotError>().map(|error| error.hint().to_string());
-        let report = || cause.downcast_ref::<ReportError>().and_then(ReportError::hint).map(str::to_string);
-        let data = || cause.downcast_ref::<DataError>().and_then(DataError::hint).map(str::to_string);
-        let profile = || cause.downcast_ref::<ProfileError>().and_then(ProfileError::hint);
-        let lab = || cause.downcast_ref::<LabError>().and_then(LabError::hint);
-        let of_libraries = steer.or_else(probe).or_else(model).map(str::to_string);
-        of_libraries.or_else(plot).or_else(report).or_else(data).or_else(profile).or_else(lab)
-    });
-    known.or_else(|| error.downcast_ref::<Hinted>().map(|hinted| hinted.hint.clone()))
+    let known = error.chain().find_map(hint_of_link);
+    let own = || error.downcast_ref::<Hinted>().map(|hinted| hinted.hint.clone());
+    // an error that speaks with a model's words is no link, and may have none of its own
+    known.or_else(own).or_else(|| model_error(error)?.hint().map(str::to_owned))
+}
+
+/// What the kinds of errors call their cure.
+trait Cure {
+    fn cure(self) -> Option<String>;
+}
+
+impl Cure for &'static str {
+    fn cure(self) -> Option<String> {
+        Some(self.to_owned())
+    }
+}
+
+impl Cure for Option<&'static str> {
+    fn cure(self) -> Option<String> {
+        self.map(str::to_owned)
+    }
+}
+
+impl Cure for Option<String> {
+    fn cure(self) -> Option<String> {
+        self
+    }
+}
+
+/// The hint of one link of the chain, whatever its kind.
+fn hint_of_link(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    macro_rules! first_of {
+        ($($kind:ty),*) => { None$(.or_else(|| cause.downcast_ref::<$kind>()?.hint().cure()))* };
+    }
+    first_of!(
+        SteerError,
+        ProbeError,
+        ModelError,
+        PlotError,
+        ReportError,
+        DataError,
+        PairError,
+        ChatError,
+        ProfileError,
+        LabError,
+        ContestError,
+        ShiftError,
+        JudgeError,
+        ChoiceError,
+        BaselineError,
+        QualityError,
+        UtilityError,
+        WinRateError
+    )
 }
 
 /// What a model's files or passes said, however other errors carry it: those that speak with its words are no link of the chain.
@@ -172,6 +229,8 @@ fn model_error(error: &anyhow::Error) -> Option<&ModelError> {
         let of_profile = || cause.downcast_ref().and_then(in_profile);
         let of_report = || cause.downcast_ref().and_then(in_report);
         let of_lab = || cause.downcast_ref().and_then(in_lab);
+        let of_judge = || cause.downcast_ref().and_then(in_judge);
+        let of_pairs = || cause.downcast_ref().and_then(in_pairs);
         direct
             .or_else(of_probe)
             .or_else(of_steer)
@@ -179,6 +238,8 @@ fn model_error(error: &anyhow::Error) -> Option<&ModelError> {
             .or_else(of_profile)
             .or_else(of_report)
             .or_else(of_lab)
+            .or_else(of_judge)
+            .or_else(of_pairs)
     })
 }
 
@@ -220,6 +281,14 @@ fn in_lab(error: &LabError) -> Option<&ModelError> {
         LabError::Data(error) => in_data(error),
         LabError::Profile(error) => in_profile(error),
         LabError::Judge(error) => in_judge(error),
+        LabError::Choice(error) => match error.as_ref() {
+            ChoiceError::Model(error) => Some(error),
+            _ => None,
+        },
+        LabError::Quality(error) => match error.as_ref() {
+            QualityError::Data(error) => in_data(error),
+            _ => None,
+        },
         LabError::Contest(error) => match error.as_ref() {
             ContestError::Judge(error) => in_judge(error),
             _ => None,
@@ -231,6 +300,13 @@ fn in_lab(error: &LabError) -> Option<&ModelError> {
 fn in_judge(error: &JudgeError) -> Option<&ModelError> {
     match error {
         JudgeError::File(error) => Some(error),
+        _ => None,
+    }
+}
+
+fn in_pairs(error: &PairError) -> Option<&ModelError> {
+    match error {
+        PairError::Model(error) => Some(error),
         _ => None,
     }
 }
@@ -251,7 +327,11 @@ fn is_failure(error: &anyhow::Error) -> bool {
         None => {
             let is_failure = |error: &std::io::Error| !is_about_the_path(error);
             let is_bare = error.downcast_ref::<std::io::Error>().is_some();
-            is_bare || error.chain().any(|cause| cause.downcast_ref().is_some_and(is_failure))
+            let is_server = |cause: &(dyn std::error::Error + 'static)| {
+                let of_judge = cause.downcast_ref().is_some_and(ServerJudgeError::is_failure);
+                of_judge || cause.downcast_ref().is_some_and(UpstreamError::is_passing)
+            };
+            is_bare || error.chain().any(|cause| cause.downcast_ref().is_some_and(is_failure) || is_server(cause))
         }
     }
 }
@@ -333,11 +413,48 @@ mod tests {
             ProfileError::Read(Box::new(full())).into(),
             ProfileError::Steer(Box::new(SteerError::from(full()))).into(),
             ReportError::from(full()).into(),
+            JudgeError::from(full()).into(),
+            PairError::from(full()).into(),
+            LabError::from(ChoiceError::from(full())).into(),
+            LabError::from(JudgeError::from(full())).into(),
+            LabError::from(ContestError::from(JudgeError::from(full()))).into(),
         ] {
             assert!(is_failure(&error), "{error:?}");
             let within = error.context("where");
             assert!(is_failure(&within), "{within:?}");
         }
+    }
+
+    #[test]
+    fn a_file_without_rows_has_its_own_hint_whoever_reads_it() {
+        let empty = || ModelError::EmptyFile { path: "rows.jsonl".into() };
+        let expected = empty().hint().unwrap();
+        for error in [
+            anyhow::Error::from(empty()),
+            DataError::from(empty()).into(),
+            JudgeError::from(empty()).into(),
+            PairError::from(empty()).into(),
+            LabError::from(DataError::from(empty())).into(),
+            LabError::from(ChoiceError::from(empty())).into(),
+            LabError::from(JudgeError::from(empty())).into(),
+            LabError::from(ContestError::from(JudgeError::from(empty()))).into(),
+            LabError::at("here", empty()).into(),
+        ] {
+            assert_eq!((hint(&error).as_str(), is_failure(&error)), (expected, false), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_fails_is_no_fault_of_the_input() {
+        let judge = |error: UpstreamError| {
+            let source = ServerJudgeError::InARow { n: 3, error: Box::new(error) };
+            anyhow::Error::from(LabError::from(JudgeError::failed("judge", source)))
+        };
+        let status = |status| UpstreamError::Status { status, stated: Box::default(), headers: Box::default() };
+        let gone = || UpstreamError::Unreachable { url: "http://a".into(), reason: "refused".into() };
+        let failures = [judge(gone()), judge(status(503)), judge(status(429)), gone().into()];
+        assert!(failures.iter().all(is_failure));
+        assert!(![judge(status(401)), judge(status(404)), judge(UpstreamError::Key)].iter().any(is_failure));
     }
 
     #[test]

@@ -47,12 +47,13 @@ fn main() -> ExitCode {
     watched::install();
     redline::model::files::stop_reading_when(|| interrupt::check().is_err());
     // held until the verb is done
-    let claim = cli::writes::of(&cli.command, reads).and_then(|files| outputs::claim(&files));
-    let result = claim.and_then(|claim| run(&cli).map(|code| (code, claim)));
-    match result {
-        Ok((code, _claim)) => code,
-        Err(error) => failure::report(&error),
-    }
+    let claim = match cli::writes::of(&cli.command, reads).and_then(|files| outputs::claim(&files)) {
+        Ok(claim) => claim,
+        Err(error) => return failure::report(&error),
+    };
+    let result = run(&cli);
+    claim.tell_replaced();
+    result.unwrap_or_else(|error| failure::report(&error))
 }
 
 fn run(cli: &Cli) -> anyhow::Result<ExitCode> {

@@ -15,9 +15,22 @@ pub fn open(args: &ModelArgs) -> anyhow::Result<Aligner> {
     open_with(args, None)
 }
 
-/// The same, with a template that is taken where none was asked for.
+/// The same, with the template of a profile or sweep, which none that is asked for may contradict.
 pub fn open_with(args: &ModelArgs, fallback: Option<AlignerTemplate>) -> anyhow::Result<Aligner> {
-    let template = args.template.as_deref().map(AlignerTemplate::by_name_or_file).transpose()?.or(fallback);
+    let asked = args.template.as_deref().map(AlignerTemplate::by_name_or_file).transpose()?;
+    if let (Some(asked), Some(own)) = (&asked, &fallback)
+        && !asked.is_same_text(own)
+    {
+        return Err(hinted(
+            format!(
+                "--template {} is another than that of the profile or sweep, whose coefficients were measured with `{}`",
+                asked.name(),
+                own.name()
+            ),
+            "leave --template out, or tune again with it",
+        ));
+    }
+    let template = asked.or(fallback);
     let model = open_model(args)?;
     let tokenizer = model.tokenizer()?;
     let template = match template {
@@ -73,9 +86,9 @@ pub fn open_model(args: &ModelArgs) -> anyhow::Result<Model> {
     }
     let model = match (&args.model, adapter) {
         (None, _) => embedded::model()?,
-        (Some(_), Some(adapter)) if args.is_smollm2() => warned(Model::load_with_adapter(&smollm2_base()?, &adapter)?),
+        (Some(_), Some(adapter)) if args.is_smollm2() => load_with_adapter(&smollm2_base()?, &adapter)?,
         (Some(path), None) => load_model(path)?,
-        (Some(path), Some(adapter)) => warned(Model::load_with_adapter(path, &adapter)?),
+        (Some(path), Some(adapter)) => load_with_adapter(path, &adapter)?,
     };
     Ok(model.to_device(&device)?)
 }
@@ -97,6 +110,11 @@ fn smollm2_base() -> anyhow::Result<PathBuf> {
             "scripts/fetch-smollm2.sh downloads it into models/; REDLINE_MODELS names another folder",
         )
     })
+}
+
+/// A model with an adapter; what there is to say of the two is said.
+pub fn load_with_adapter(path: &Path, adapter: &Adapter) -> anyhow::Result<Model> {
+    Ok(warned(Model::load_with_adapter(path, adapter)?))
 }
 
 fn warned(model: Model) -> Model {

@@ -26,7 +26,11 @@ impl Observer for Shown {
     }
 
     fn note(&mut self, text: &str) {
-        output::note!("{text}");
+        match &self.stage {
+            // above the bar, which stays whole
+            Some((_, progress)) => progress.print(text),
+            None => output::note!("{text}"),
+        }
     }
 }
 

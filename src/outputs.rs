@@ -17,10 +17,10 @@ use redline::model::files::{folder_of, is_stream, is_written_to, remove_leftover
 use redline::plot::picture_paths;
 
 use crate::failure::hinted;
-use check::{Target, check_distinct, check_form, check_inputs, check_kind, targets};
+use check::{Target, check_distinct, check_form, check_inputs, check_kind, is_other, targets};
 pub use kind::Kind;
 use lock::{Lock, NoLock};
-use place::identity;
+use place::{Identity, identity};
 pub use scratch::Scratch;
 
 /// What a verb reads and writes.
@@ -91,6 +91,16 @@ pub struct Claim {
     locks: Vec<Lock>,
     /// Folders that were made for the outputs, the deepest last.
     made: Vec<PathBuf>,
+    /// Files of other kinds that `--force` lets this run replace, as they were.
+    others: Vec<(PathBuf, Option<Stamp>)>,
+}
+
+/// When a file was written, and how long it is.
+type Stamp = (Option<std::time::SystemTime>, u64, Option<Identity>);
+
+fn stamp(path: &Path) -> Option<Stamp> {
+    let found = std::fs::metadata(path).ok()?;
+    Some((found.modified().ok(), found.len(), identity(path)))
 }
 
 impl Drop for Claim {
@@ -113,7 +123,9 @@ pub fn claim(run: &RunFiles) -> anyhow::Result<Claim> {
     check_distinct(&targets)?;
     targets.iter().try_for_each(|target| check_inputs(target, &run.reads))?;
     targets.iter().try_for_each(|target| check_kind(target, run.force))?;
-    let mut claim = Claim::default();
+    let others = targets.iter().filter(|target| run.force && is_other(target));
+    let others = others.map(|target| (target.path.clone(), stamp(&target.path))).collect();
+    let mut claim = Claim { locks: Vec::new(), made: Vec::new(), others };
     for output in &run.writes {
         claim.take(output)?;
     }
@@ -121,6 +133,16 @@ pub fn claim(run: &RunFiles) -> anyhow::Result<Claim> {
 }
 
 impl Claim {
+    /// Says which files of other kinds this run replaced, now that it is over.
+    pub fn tell_replaced(&self) {
+        self.replaced().for_each(|path| crate::output::note!("note: {} was replaced, as --force says", path.display()));
+    }
+
+    fn replaced(&self) -> impl Iterator<Item = &Path> {
+        let is_new = |(path, before): &&(PathBuf, Option<Stamp>)| stamp(path) != *before;
+        self.others.iter().filter(is_new).map(|(path, _)| path.as_path())
+    }
+
     fn take(&mut self, output: &Output) -> anyhow::Result<()> {
         let path = &output.path;
         let goal = resolved(path).map_err(|error| cannot_write(path, &error))?;

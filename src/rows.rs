@@ -67,6 +67,12 @@ pub fn read_with_empty(path: &Path, need: Need) -> anyhow::Result<DataFile> {
     read_with(path, ReadOptions { allows_empty: true, ..ReadOptions::new(need) })
 }
 
+/// The same, and nothing is said yet: more rows may be left out.
+pub fn read_quietly(path: &Path, need: Need) -> anyhow::Result<DataFile> {
+    let options = ReadOptions { allows_empty: true, is_strict: is_strict(), ..ReadOptions::new(need) };
+    Ok(read_data(path, &options)?)
+}
+
 fn read_with(path: &Path, options: ReadOptions) -> anyhow::Result<DataFile> {
     let file = read_data(path, &ReadOptions { is_strict: is_strict(), ..options })?;
     say(path, &file.report);

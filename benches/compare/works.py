@@ -213,7 +213,7 @@ class Works:
         out = self.folder / "steps"
         shutil.rmtree(out, ignore_errors=True)
         redline("train", "--data", path, "--model", MODEL, "--method", "lora", "--template", "aligner", "--warmup-share", 0,
-                "--steps", N_STEPS + 1, "--epochs", 100, "--batch-rows", STEP_ROWS, "--max-tokens", STEP_TOKENS, "--generate", 0,
+                "--steps", N_STEPS + 1, "--batch-rows", STEP_ROWS, "--max-tokens", STEP_TOKENS, "--generate", 0,
                 "--held-out-rows", 1, "--evaluate-every", 1000, "--checkpoint-every", 1000, "--out", out)
         log = [row for row in read_lines(out / "train.jsonl") if row["kind"] == "step"]
         return [row["n_tokens"] / row["tokens_per_second"] for row in log[1:]]

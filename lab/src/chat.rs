@@ -15,6 +15,13 @@ pub struct ChatError {
     pub reason: String,
 }
 
+impl ChatError {
+    /// What the reader can do about it, in one line.
+    pub fn hint(&self) -> &'static str {
+        "the chat template comes with the model (tokenizer_config.json, chat_template.jinja or the GGUF file): mend it there"
+    }
+}
+
 /// The prompt for a conversation, a list of messages with `role` and `content`, up to where the model answers. A model without
 /// chat template gets `USER: …` and `ASSISTANT:` lines.
 ///

@@ -66,6 +66,14 @@ pub enum Error {
     /// Rounds cannot begin or go on.
     #[error(transparent)]
     Iterate(Box<IterateError>),
+    /// A model behind a server cannot write.
+    #[error("the model that writes, `{writer}`")]
+    Writer {
+        /// Its name.
+        writer: String,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Verdicts come to no rate.
     #[error(transparent)]
     WinRate(Box<WinRateError>),
@@ -97,6 +105,9 @@ impl Error {
             Self::Iterate(error) => Some(error.hint()),
             Self::Baseline(error) => error.hint().map(str::to_owned),
             Self::Annotate(error) => error.hint().map(str::to_owned),
+            Self::Writer { .. } => Some(
+                "mend what it names; the same command goes on, and with --out FILE nothing is written twice".into(),
+            ),
             #[cfg(feature = "tables")]
             Self::Choice(error) => error.hint().map(str::to_owned),
         }

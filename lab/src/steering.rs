@@ -143,6 +143,11 @@ impl Steering {
         policy.map(|policy| ReadPolicy::new(policy, Reading::load(&self.vector)?)).transpose()
     }
 
+    /// Whether the profile has a policy, used or not.
+    pub fn has_policy(&self) -> bool {
+        self.profile.as_ref().is_some_and(|used| used.profile.policy.is_some())
+    }
+
     /// The file of the vector, where there is one.
     pub fn file(&self) -> Option<&PathBuf> {
         Some(&self.vector).filter(|path| path.as_os_str() != NO_VECTOR)

@@ -4,6 +4,7 @@
 //! `….lora_B.weight` (out, rank) for each adapted linear layer. The merged weight is W + scale · B A, scale = alpha / rank (or
 //! alpha / √rank where the file says `use_rslora`); layers may have another rank and alpha, by patterns of their names.
 
+mod base_identity;
 mod patterns;
 mod settings;
 
@@ -21,6 +22,8 @@ use crate::layers::packed::Packed;
 use crate::model::ModelFiles;
 use crate::weights::{FileTensors, SafetensorsFile, TensorSource, check_finite, fused_linear, linears};
 use crate::{Error, ModelConfig, Result, parse_settings};
+use base_identity::Fit;
+pub(crate) use base_identity::{BASE_FILE, BaseIdentity};
 use settings::{Settings, Strength};
 
 /// Name of an adapter's configuration.
@@ -106,6 +109,8 @@ pub struct Adapter {
     fingerprint: String,
     common: Strength,
     base_model: Option<String>,
+    base: Option<BaseIdentity>,
+    is_checked: bool,
     deltas: BTreeMap<String, Factors>,
 }
 
@@ -128,7 +133,8 @@ impl Adapter {
         if is_there(PICKLE) && !is_there(WEIGHTS_FILE) {
             return Err(Error::AdapterPickle { path: folder.into() });
         }
-        Self::from_files(folder, &config, SafetensorsFile::open(&folder.join(WEIGHTS_FILE))?)
+        let base = BaseIdentity::beside(folder)?;
+        Ok(Self { base, ..Self::from_files(folder, &config, SafetensorsFile::open(&folder.join(WEIGHTS_FILE))?)? })
     }
 
     /// Reads an adapter whose two files are in memory; `folder` stands for their folder in messages.
@@ -161,7 +167,7 @@ impl Adapter {
         let mut hasher = Sha256::new();
         weights.for_each_part(|part| hasher.update(part))?;
         let fingerprint = hexadecimal(hasher);
-        Ok(Self { path, fingerprint, common, base_model, deltas })
+        Ok(Self { path, fingerprint, common, base_model, base: None, is_checked: true, deltas })
     }
 
     /// Inner width of the deltas, but for layers with another.
@@ -205,6 +211,47 @@ impl Adapter {
     /// The model it was trained beside, as the file names it.
     pub fn base_model(&self) -> Option<&str> {
         self.base_model.as_deref()
+    }
+
+    /// The same for a base that is known to be the right one: nothing is compared.
+    #[must_use]
+    pub fn without_base_check(self) -> Self {
+        Self { is_checked: false, ..self }
+    }
+
+    /// Refuses a model that is another than the one it was trained beside; what is to be said of one that may be.
+    ///
+    /// # Errors
+    /// [`Error::Adapter`].
+    pub(crate) fn check_base(&self, files: &ModelFiles, fingerprint: &str) -> Result<Option<String>> {
+        if !self.is_checked {
+            return Ok(None);
+        }
+        let path = self.path.display();
+        let Some(base) = &self.base else {
+            let named = self.base_model.as_ref().map_or_else(String::new, |name| format!(" (it names `{name}`)"));
+            return Ok(Some(format!(
+                "{path}: does not say which weights it was trained beside{named}; that they are these cannot be checked"
+            )));
+        };
+        let refuse = |what: String| {
+            let problem = format!("it was trained beside another model than this: {what}");
+            Err(Error::Adapter { path: self.path.clone(), problem })
+        };
+        if let Some(what) = base.differs_from(&files.config) {
+            return refuse(what);
+        }
+        if base.fingerprint.as_deref() == Some(fingerprint) {
+            return Ok(None);
+        }
+        let source = FileTensors { weights: &files.weights, config: files.config.clone() };
+        match base.fit(&BaseIdentity::read(&files.config, Some(fingerprint.to_owned()), &source)?) {
+            Fit::Same => Ok(None),
+            Fit::Alike => Ok(Some(format!(
+                "{path}: was trained beside another file of these weights, or before they were trained further"
+            ))),
+            Fit::Other(what) => refuse(what),
+        }
     }
 
     /// Names of the adapted linear layers.

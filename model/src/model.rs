@@ -58,11 +58,14 @@ impl Model {
     /// As [`Model::load`]; [`Error::Adapter`] when the adapter is of another model.
     pub fn load_with_adapter(path: &Path, adapter: &Adapter) -> Result<Self> {
         let files = ModelFiles::open(path)?;
-        let fingerprint = format!("{}+{}", files.weights.fingerprint()?, adapter.fingerprint());
+        let own = files.weights.fingerprint()?;
+        let said = adapter.check_base(&files, &own)?;
+        let fingerprint = format!("{own}+{}", adapter.fingerprint());
         let merged = MergedTensors::new(&files, adapter);
         let decoder = Decoder::assemble(files.config.clone(), &merged, &Device::Cpu)?;
         merged.check_all_used()?;
-        Ok(Self { decoder, tokenizer: files.tokenizer, path: path.into(), fingerprint, warnings: files.warnings })
+        let warnings = files.warnings.into_iter().chain(said).collect();
+        Ok(Self { decoder, tokenizer: files.tokenizer, path: path.into(), fingerprint, warnings })
     }
 
     /// The same model on another device, see [`Decoder::to_device`].

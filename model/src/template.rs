@@ -103,6 +103,11 @@ impl RenderedPrompt {
 }
 
 impl AlignerTemplate {
+    /// Whether both write the same prompts, whatever they are called.
+    pub fn is_same_text(&self, other: &Self) -> bool {
+        self.parts == other.parts
+    }
+
     /// The template with a built-in name, or the one in a file.
     ///
     /// # Errors

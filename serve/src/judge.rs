@@ -48,6 +48,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Keys from this length on may stand in no name; shorter ones are words such as `none`, for servers that need no key.
 const SHORTEST_KEY: usize = 16;
 
+/// Told what people should know.
+type Note = Box<dyn FnMut(&str) + Send>;
+
 /// Asked now and then whether the work shall go on.
 type Check = Box<dyn FnMut() -> Result<()> + Send>;
 
@@ -83,20 +86,30 @@ struct Connection {
 }
 
 impl Connection {
-    fn new(url: &str, model: &str, key: Option<&str>, options: JudgeOptions) -> Result<Self> {
-        let (url, model) = (url.trim().trim_end_matches('/'), model.trim());
-        let id = format!("{url}#{model}");
-        check_id(&id)?;
-        if key.is_some_and(|key| key.len() >= SHORTEST_KEY && id.contains(key)) {
-            return Err(JudgeError::JudgeId { rule: "must not hold the key" });
-        }
-        // an address that is none may hold anything, so the model alone is named
-        let failed = |error: ServerJudgeError| error.of(model);
-        options.check(model).map_err(failed)?;
+    /// Of a model by its name, without spaces around it; `id` has passed [`name`].
+    fn new(
+        url: &str,
+        model: &str,
+        id: String,
+        key: Option<&str>,
+        options: JudgeOptions,
+    ) -> std::result::Result<Self, ServerJudgeError> {
+        options.check(model)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let runtime = runtime.map_err(|source| failed(ServerJudgeError::Threads { source }))?;
-        let asker = Asker::new(url, model, key, options).map_err(|error| failed(error.into()))?;
+        let runtime = runtime.map_err(|source| ServerJudgeError::Threads { source })?;
+        let asker = Asker::new(url, model, key, options)?;
         Ok(Self { id, asker: Arc::new(asker), runtime })
+    }
+}
+
+/// URL and model without what may stand around them, and the name of both, which may hold no secret.
+fn name<'a>(url: &'a str, model: &'a str, key: Option<&str>) -> Result<(&'a str, &'a str, String)> {
+    let (url, model) = (url.trim().trim_end_matches('/'), model.trim());
+    let id = format!("{url}#{model}");
+    check_id(&id)?;
+    match key.is_some_and(|key| key.len() >= SHORTEST_KEY && id.contains(key)) {
+        true => Err(JudgeError::JudgeId { rule: "must not hold the key" }),
+        false => Ok((url, model, id)),
     }
 }
 
@@ -109,7 +122,10 @@ impl ServerJudge {
     /// with a [`ServerJudgeError`] for options that break a rule, and what [`Upstream::new`](super::Upstream::new) refuses.
     pub fn new(url: &str, model: &str, form: Form, key: Option<&str>, options: JudgeOptions) -> Result<Self> {
         let n_workers = options.n_workers;
-        let Connection { id, asker, runtime } = Connection::new(url, model, key, options)?;
+        let (url, model, id) = name(url, model, key)?;
+        // an address that is none may hold anything, so the model alone is named
+        let made = Connection::new(url, model, id, key, options).map_err(|error| error.of(model));
+        let Connection { id, asker, runtime } = made?;
         Ok(Self { id, asker, form, n_workers, check: Box::new(|| Ok(())), runtime })
     }
 
@@ -184,6 +200,7 @@ impl Judge for ServerJudge {
                     Ok(Some(Err(source))) => return Err(ServerJudgeError::Panicked { source }.of(run.judge())),
                     Err(_) => {}
                 }
+                asker.waits().iter().for_each(|note| run.note(note));
                 // an error here or above drops the tasks, which ends them
                 check()?;
             }

@@ -57,4 +57,7 @@ pub struct CorrectArgs {
     /// Write one token a pass instead of checking several of the answer's at once; the output is the same
     #[arg(long)]
     pub no_draft: bool,
+    /// Which of them were written on the command line
+    #[arg(skip)]
+    pub given: super::given::Given,
 }

@@ -304,6 +304,9 @@ pub struct FilterArgs {
     /// File to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// File for the rows that are removed: each with its line, the stage and the filter that removed it in `removed`
+    #[arg(long, value_name = "FILE")]
+    pub removed: Option<PathBuf>,
     #[command(flatten)]
     pub force: super::files::ForceArgs,
 }

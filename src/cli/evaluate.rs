@@ -69,6 +69,9 @@ pub struct EvaluateArgs {
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub force: super::files::ForceArgs,
+    /// Which of them were written on the command line
+    #[arg(skip)]
+    pub given: super::given::Given,
 }
 
 impl EvaluateArgs {

@@ -10,10 +10,11 @@ use redline::model::files::open;
 use redline::profile::{Profile, find};
 
 use super::command;
+use super::systems::split_list;
 use crate::models::model_folders;
 
 /// Options that name what is written: verb and name. Every other option that takes a path names what is read.
-pub const OUTPUTS: [(&str, &str); 32] = [
+pub const OUTPUTS: [(&str, &str); 33] = [
     ("reproduce", "out"),
     ("scan", "out"),
     ("scan", "report"),
@@ -45,6 +46,7 @@ pub const OUTPUTS: [(&str, &str); 32] = [
     ("data", "figure"),
     ("data", "binarise"),
     ("data", "triples"),
+    ("data", "removed"),
     ("man", "out"),
 ];
 
@@ -95,24 +97,27 @@ pub fn reads(matches: &ArgMatches) -> Vec<PathBuf> {
         let values = matches.get_raw(argument.get_id().as_str()).into_iter().flatten();
         let holds_profile = matches!(argument.get_id().as_str(), "profile" | "aligner");
         for value in values.filter_map(|value| value.to_str()) {
-            candidates(value).into_iter().for_each(|name| add(&mut found, name, holds_profile));
+            candidates(value).iter().for_each(|name| add(&mut found, name, holds_profile));
         }
     }
     found
 }
 
 /// What a value may name: itself, and of `NAME=FILE`, `FILE:NUMBER`, `NAME=FILE@LAYERS:FILE` and `MODEL,KEY=VALUE` the parts.
-fn candidates(value: &str) -> Vec<&str> {
-    let mut found = vec![value];
+fn candidates(value: &str) -> Vec<String> {
+    let mut found = vec![value.to_owned()];
     if let Some((path, end)) = value.rsplit_once(':') {
-        found.extend([path, end]);
+        found.extend([path.to_owned(), end.to_owned()]);
     }
-    for part in found.clone().into_iter().flat_map(|value| value.split(',')) {
+    let quoted = value.contains('"').then(|| split_list(value)).unwrap_or_default();
+    let parts = found.iter().flat_map(|value| value.split(',')).map(str::to_owned).chain(quoted);
+    for part in parts.collect::<Vec<_>>() {
+        found.extend(part.split_once('=').map(|(_, path)| path.to_owned()));
         found.push(part);
-        found.extend(part.split_once('=').map(|(_, path)| path));
     }
     // lat=VECTOR@LAYERS
-    let before: Vec<&str> = found.iter().filter_map(|value| value.rsplit_once('@')).map(|(path, _)| path).collect();
+    let before = found.iter().filter_map(|value| value.rsplit_once('@')).map(|(path, _)| path.to_owned());
+    let before: Vec<String> = before.collect();
     found.extend(before);
     found.sort_unstable();
     found.dedup();

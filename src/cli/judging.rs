@@ -9,7 +9,7 @@ use redline::lab::judge::{Dimension, Form};
 use redline::lab::win_rate::Rule;
 
 use super::numbers::{MOST_FACTOR, number};
-use super::systems::{SystemSpec, WriterSpec};
+use super::systems::{SystemList, SystemSpec, WriterSpec};
 
 /// A judge as the command line names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,8 +109,12 @@ pub struct JudgingArgs {
     /// Systems whose outputs are judged: upstream (the answers as they are), aligner, aligner@COEFFICIENT, stack-N and
     /// stack-N@COEFFICIENT (N passes, each over what the one before wrote), beam-N (the Aligner with N beams),
     /// best-of-N (the best of N sampled corrections, by --choose-by), NAME=MODEL (a model's own answers, such as sft=DIR), and what --writer
-    /// writes: prompt, prompt-copy, prompt-edit, critique, constitutional, self-refine, answer, answer-best-of-N
-    #[arg(long, value_name = "LIST|NAME=MODEL", value_delimiter = ',', requires = "judge")]
+    /// writes: prompt, prompt-copy, prompt-edit, critique, constitutional, self-refine, answer, answer-best-of-N. May be repeated; a path with a
+    /// comma stands in double quotes
+    #[arg(id = "systems", long = "systems", value_name = "LIST|NAME=MODEL", requires = "judge")]
+    pub lists: Vec<SystemList>,
+    /// The systems of all lists
+    #[arg(skip)]
     pub systems: Vec<SystemSpec>,
     /// The model that writes systems by being asked: folder, GGUF file, or URL#MODEL (any OpenAI-compatible server)
     #[arg(long, value_name = "MODEL", requires = "systems")]
@@ -130,9 +134,10 @@ pub struct JudgingArgs {
     /// Temperature of the draws of best-of-N and answer-best-of-N
     #[arg(long, default_value_t = 1.0, value_parser = number(0.01, 100.0))]
     pub draw_temperature: f64,
-    /// Outputs of systems that are there already (redline.answers.v1)
+    /// Outputs of systems that are there already (redline.answers.v1); - is the standard input. May be repeated, such as for the checkpoints of a
+    /// run: systems that share a name are then told apart by the names of their files, and --score-shift draws a panel for each
     #[arg(long, value_name = "FILE", requires = "judge", conflicts_with = "systems")]
-    pub answers: Option<PathBuf>,
+    pub answers: Vec<PathBuf>,
     /// By what outputs are compared: helpful, harmless, honest, overall
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "overall", requires = "judge")]
     pub dimension: Vec<Dimension>,
@@ -179,6 +184,11 @@ pub struct JudgingArgs {
 }
 
 impl JudgingArgs {
+    /// Joins the lists of systems.
+    pub fn join_lists(&mut self) {
+        self.systems = self.lists.iter().flat_map(|SystemList(systems)| systems.clone()).collect();
+    }
+
     /// How a server is asked.
     pub fn form(&self) -> Form {
         self.judge_form.unwrap_or(Form::Letter)

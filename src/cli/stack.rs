@@ -8,6 +8,7 @@ use clap::Args;
 use super::ModelArgs;
 use super::numbers::number;
 use super::steering::SteeringArgs;
+use super::systems::split_list;
 
 /// What can be said of an Aligner.
 const KEYS: [&str; 10] =
@@ -25,7 +26,8 @@ impl FromStr for AlignerSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let mut parts = text.split(',');
+        let parts = split_list(text);
+        let mut parts = parts.iter().map(String::as_str);
         let model = parts.next().unwrap_or_default();
         if model.is_empty() || model.contains('=') {
             return Err(format!("`{text}` does not begin with a model; write embedded, smollm2, a folder or a file"));
@@ -33,7 +35,9 @@ impl FromStr for AlignerSpec {
         let mut spec = Self::default();
         spec.model.model = (model != "embedded").then(|| model.into());
         for part in parts {
-            let (key, value) = part.split_once('=').ok_or_else(|| format!("`{part}` is not KEY=VALUE"))?;
+            let (key, value) = part.split_once('=').ok_or_else(|| {
+                format!("`{part}` is not KEY=VALUE (a path with a comma stands in double quotes, which the shell has to leave)")
+            })?;
             spec.set(key, value).map_err(|rule| format!("`{part}`: {rule}"))?;
         }
         Ok(spec)

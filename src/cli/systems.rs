@@ -127,6 +127,48 @@ impl fmt::Display for SystemSpec {
     }
 }
 
+/// The parts of a list, between commas that stand in no double quotes; the quotes themselves are left out.
+pub fn split_list(text: &str) -> Vec<String> {
+    let (mut parts, mut part, mut is_quoted) = (Vec::new(), String::new(), false);
+    for character in text.chars() {
+        match character {
+            '"' => is_quoted = !is_quoted,
+            ',' if !is_quoted => parts.push(std::mem::take(&mut part)),
+            other => part.push(other),
+        }
+    }
+    parts.push(part);
+    parts
+}
+
+/// Systems that one option names.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SystemList(pub Vec<SystemSpec>);
+
+impl FromStr for SystemList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if !text.matches('"').count().is_multiple_of(2) {
+            return Err("a double quote is not closed".into());
+        }
+        let mut systems: Vec<SystemSpec> = Vec::new();
+        for part in split_list(text) {
+            match (part.parse::<SystemSpec>(), systems.last()) {
+                (Ok(system), _) => systems.push(system),
+                (Err(_), Some(SystemSpec::Own { name, model })) => {
+                    let whole = format!("{name}=\"{},{part}\"", model.display());
+                    return Err(format!(
+                        "`{part}` is no system. A path with a comma stands in double quotes, which the shell has to leave: '{whole}'"
+                    ));
+                }
+                (Err(error), _) => return Err(format!("`{part}`: {error}")),
+            }
+        }
+        Ok(Self(systems))
+    }
+}
+
 /// A model that writes: on this machine, or behind an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WriterSpec {
@@ -157,6 +199,22 @@ impl FromStr for WriterSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_with_a_comma_stands_in_quotes() {
+        let own = |model: &str| SystemSpec::Own { name: "sft".into(), model: model.into() };
+        let read = |text: &str| text.parse::<SystemList>();
+        assert_eq!(
+            read("upstream,sft=\"a,b\",aligner").unwrap().0,
+            [SystemSpec::Upstream, own("a,b"), SystemSpec::Aligner(None)]
+        );
+        assert_eq!(read("\"sft=a,b\"").unwrap().0, [own("a,b")]);
+        assert_eq!(read("sft=a").unwrap().0, [own("a")]);
+        let error = read("upstream,sft=a,b/c").unwrap_err();
+        assert!(error.starts_with("`b/c` is no system. ") && error.ends_with("'sft=\"a,b/c\"'"), "{error}");
+        assert!(read("sft=\"a,b").unwrap_err().contains("not closed"));
+        assert!(read("upstream,nobody").unwrap_err().starts_with("`nobody`: give upstream, "));
+    }
 
     #[test]
     fn systems_are_read_and_written_alike() {

@@ -138,6 +138,9 @@ pub struct TrainArgs {
     pub export: Option<PathBuf>,
     #[command(flatten)]
     pub force: super::files::ForceArgs,
+    /// Which of them were written on the command line
+    #[arg(skip)]
+    pub given: super::given::Given,
 }
 
 /// Sizes of a model from scratch.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::Args;
 use redline::lab::judge::Dimension;
 use redline::model::train::policy::{PolicyLoss, PolicyOptions};
-use redline::model::train::preference::{PairObjective, PreferenceLoss, PreferenceOptions, ScoreLoss};
+use redline::model::train::preference::{KtoOptions, PairObjective, PreferenceLoss, PreferenceOptions, ScoreLoss};
 
 use super::judging::JudgeSpec;
 use super::numbers::{MOST_FACTOR, count, number};
@@ -29,6 +29,8 @@ pub enum Objective {
     Reward,
     /// A scalar head that is lower for the chosen answer, and above 0 for an unsafe one.
     Cost,
+    /// A policy, by answers that are called good or bad.
+    Kto,
     /// A policy, by rewards of what it writes itself.
     Policy(PolicyLoss),
 }
@@ -36,7 +38,7 @@ pub enum Objective {
 impl Objective {
     fn names() -> String {
         let losses = PreferenceLoss::ALL.map(PreferenceLoss::name).join(", ");
-        format!("correction, sft, {losses}, reward, cost, grpo, rloo")
+        format!("correction, sft, {losses}, kto, reward, cost, grpo, rloo")
     }
 }
 
@@ -49,6 +51,7 @@ impl FromStr for Objective {
             "sft" => Ok(Self::Sft),
             "reward" => Ok(Self::Reward),
             "cost" => Ok(Self::Cost),
+            "kto" => Ok(Self::Kto),
             "grpo" => Ok(Self::Policy(PolicyLoss::Grpo)),
             "rloo" => Ok(Self::Policy(PolicyLoss::Rloo)),
             name => match name.parse() {
@@ -67,6 +70,7 @@ impl fmt::Display for Objective {
             Self::Preference(loss) => loss.fmt(f),
             Self::Reward => f.write_str("reward"),
             Self::Cost => f.write_str("cost"),
+            Self::Kto => f.write_str("kto"),
             Self::Policy(PolicyLoss::Grpo) => f.write_str("grpo"),
             Self::Policy(PolicyLoss::Rloo) => f.write_str("rloo"),
         }
@@ -78,7 +82,7 @@ impl fmt::Display for Objective {
 #[command(next_help_heading = "Preferences")]
 pub struct PairTrainArgs {
     /// What is learnt
-    #[arg(long, value_name = "NAME", default_value_t, help = format!("What is learnt: {}. sft takes questions with a correction, else an answer; dpo to cost take preference pairs; grpo and rloo take questions and --reward. All but the first take the model's own chat template", Objective::names()))]
+    #[arg(long, value_name = "NAME", default_value_t, help = format!("What is learnt: {}. sft takes questions with a correction, else an answer; kto takes answers with a label, true or false; the others from dpo to cost take preference pairs; grpo and rloo take questions and --reward. All but the first take the model's own chat template", Objective::names()))]
     pub objective: Objective,
     /// Model that the policy is compared with: Hugging Face folder or GGUF file [default: the model before its training]
     #[arg(long, value_name = "PATH")]
@@ -95,6 +99,12 @@ pub struct PairTrainArgs {
     /// Weight of the mean negative log-likelihood of the chosen answer, which keeps it likely
     #[arg(long, default_value_t = PreferenceOptions::default().sft_weight, value_parser = number(0.0, MOST_FACTOR))]
     pub sft_weight: f64,
+    /// Weight of answers that are called good, of kto
+    #[arg(long, default_value_t = KtoOptions::default().good_weight, value_parser = number(0.0, MOST_FACTOR))]
+    pub desirable_weight: f64,
+    /// Weight of answers that are called bad, of kto
+    #[arg(long, default_value_t = KtoOptions::default().bad_weight, value_parser = number(0.0, MOST_FACTOR))]
+    pub undesirable_weight: f64,
     /// Weight of the squared sum of a pair's rewards, which keeps them around 0
     #[arg(long, default_value_t = 0.0, value_parser = number(0.0, MOST_FACTOR))]
     pub centre_rewards: f64,
@@ -119,7 +129,7 @@ impl PairTrainArgs {
     /// What is learnt of pairs; none of corrections and of rewards.
     pub fn of_pairs(&self) -> Option<PairObjective> {
         match self.objective {
-            Objective::Correction | Objective::Sft | Objective::Policy(_) => None,
+            Objective::Correction | Objective::Sft | Objective::Kto | Objective::Policy(_) => None,
             Objective::Cost => Some(PairObjective::Score(ScoreLoss::Cost)),
             Objective::Preference(loss) => {
                 let Self { beta, label_smoothing, gamma, sft_weight, .. } = *self;

@@ -265,9 +265,10 @@ fn data(command: &DataCommand) -> (Vec<Output>, super::files::ForceArgs) {
         DataCommand::Convert(args) => (vec![rows(&args.out)], args.force),
         DataCommand::Near(args) => (args.out.iter().map(rows).collect(), args.force),
         DataCommand::Filter(args) => {
+            let files = std::iter::once(&args.out).chain(&args.removed).map(rows);
             let stems = args.figure.iter().map(|stem| Output { path: stem.clone(), form: Form::Stem });
             let pictures = args.figure.iter().flat_map(|stem| Output::pictures(stem));
-            (std::iter::once(rows(&args.out)).chain(stems).chain(pictures).collect(), args.force)
+            (files.chain(stems).chain(pictures).collect(), args.force)
         }
         DataCommand::Annotate(args) => {
             let log = std::iter::once(log(&args.out, ANNOTATIONS));

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::cli::numbers::MOST_LIST;
 use crate::cli::train::{AblateArgs, TrainArgs};
-use crate::commands::train::train_aligner;
-use crate::failure::hinted;
+use crate::commands::train::{train_aligner, useless};
+use crate::failure::{hinted, refuse_given};
 use crate::output;
 use crate::outputs::make_folder;
 
@@ -53,6 +53,12 @@ pub fn run(args: &AblateArgs, json: bool) -> anyhow::Result<ExitCode> {
 }
 
 fn check(args: &AblateArgs) -> anyhow::Result<()> {
+    refuse_given(
+        &args.train.given,
+        &["warmup_share", "objective"],
+        "beside --shares, which compares shares of warm-up",
+    )?;
+    useless::refuse(&args.train)?;
     if args.train.run.steps.is_none() {
         return Err(hinted("--steps is missing", "give the steps that every share gets: only then do they compare"));
     }

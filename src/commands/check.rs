@@ -21,6 +21,9 @@ use crate::progress::Progress;
 use crate::rows;
 use redline::lab::steering::Steering;
 
+/// Names of tensors that are listed at most; all are in the JSON.
+const MOST_NAMES: usize = 10;
+
 pub fn run(args: &CheckArgs, json: bool) -> anyhow::Result<ExitCode> {
     match &args.reference {
         Some(reference) => match args.objective {
@@ -142,6 +145,19 @@ fn objective_against(args: &CheckArgs, objective: Objective, reference: &Path, j
     let model = args.model.as_deref().unwrap_or(Path::new(""));
     let comparison = compare_objective(model, args.adapter.as_deref(), reference, objective)?;
     let passes = comparison.within(args.tolerance);
+    if !comparison.not_compared.is_empty() {
+        let names: Vec<&str> = comparison.not_compared.iter().take(MOST_NAMES).map(String::as_str).collect();
+        let more = match comparison.not_compared.len() - names.len() {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        output::note!(
+            "note: {}: {} tensors were compared with nothing, as they are of another objective or of no known name: {}{more}",
+            reference.display(),
+            comparison.not_compared.len(),
+            names.join(", ")
+        );
+    }
     if json {
         let mut value = serde_json::to_value(&comparison)?;
         value["schema"] = json!("redline.check-objective.v1");

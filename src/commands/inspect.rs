@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use redline::lab::directions::{LayerCosine, layer_cosines, read_directions};
+use redline::lab::quality::PolicyTest;
 use redline::model::gguf::GgufFile;
 use redline::model::summary::{ModelSummary, has_only_gguf};
 use redline::model::train::export::formats_of;
@@ -343,6 +344,23 @@ fn profile(path: &Path) -> anyhow::Result<Description> {
         ("coherent", format!("{} to {}", reach.low, reach.high)),
         ("template", profile.template.name.clone()),
     ];
+    if let Some(policy) = &profile.policy {
+        let PolicyTest { line, n_test, difference, .. } = &policy.tested;
+        let layers = ranges(&policy.scale.layers);
+        let coefficients: Vec<String> = line.coefficients.iter().map(ToString::to_string).collect();
+        lines.push((
+            "policy",
+            format!(
+                "a coefficient for each answer: the nearest of {} to {:.3} + {:.3} · score at layers {layers}; better than the best constant by \
+                 [{:.3}, {:.3}] on {n_test} other questions",
+                coefficients.join(", "),
+                line.intercept,
+                line.slope,
+                difference.low,
+                difference.high
+            ),
+        ));
+    }
     if let Some(verified) = &profile.verified {
         let (steered, unsteered) = (verified.steered.edit_ratio, verified.unsteered.edit_ratio);
         lines.push(("verified", format!("{steered:.3}, unsteered {unsteered:.3}, on {} prompts", verified.n_prompts)));

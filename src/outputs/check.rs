@@ -10,7 +10,7 @@ use crate::failure::hinted;
 use crate::outputs::cannot_write;
 
 /// Names in a model's or an adapter's folder that are read, whether or not they are there.
-const MODEL_FILES: [&str; 15] = [
+const MODEL_FILES: [&str; 16] = [
     "config.json",
     "generation_config.json",
     "tokenizer.json",
@@ -26,6 +26,7 @@ const MODEL_FILES: [&str; 15] = [
     "model.safetensors.index.json",
     "adapter_config.json",
     "adapter_model.safetensors",
+    "redline_base.json",
 ];
 
 /// Files of the folders of runs, by the file that marks such a folder: other verbs write files of the same names and kinds, but not these.
@@ -95,9 +96,13 @@ pub fn check_form(output: &Output) -> anyhow::Result<()> {
             check_has_name(path, ends_open)?;
             check_parent(path)
         }
-        Form::FileInFolder(_) => check_has_name(path, ends_open),
+        Form::FileInFolder(_) => {
+            check_has_name(path, ends_open)?;
+            check_ending(path)
+        }
         Form::File(_) | Form::Log(_) => {
             check_has_name(path, ends_open)?;
+            check_ending(path)?;
             check_parent(path)?;
             check_stream(output)
         }
@@ -122,6 +127,21 @@ fn check_parent(path: &Path) -> anyhow::Result<()> {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(cannot_write(path, &std::io::ErrorKind::NotADirectory.into())),
         Err(error) => Err(cannot_write(path, &error)),
+    }
+}
+
+/// Endings of compressed files, none of which is written.
+const COMPRESSED: [&str; 7] = ["gz", "bgz", "bz2", "xz", "zst", "lz4", "zip"];
+
+/// Refuses a name that says something else than what would be in the file.
+fn check_ending(path: &Path) -> anyhow::Result<()> {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    match COMPRESSED.contains(&ending.as_str()) && !is_stream(path) {
+        true => Err(hinted(
+            format!("{}: what is written is not compressed, and the name says that it is", path.display()),
+            format!("leave .{ending} out, and compress the file afterwards; data files are read as gzip too"),
+        )),
+        false => Ok(()),
     }
 }
 
@@ -223,6 +243,13 @@ fn is_of_run(path: &Path) -> bool {
     })
 }
 
+/// Whether a file of another kind is there, which only `--force` lets a run replace.
+pub fn is_other(target: &Target) -> bool {
+    let path = &target.path;
+    let is_there = path.exists() && !is_stream(path) && !path.is_dir() && !target.is_known;
+    is_there && (!target.kind.is(path) || is_of_run(path))
+}
+
 /// Refuses to replace a file of another kind, unless it is asked for.
 pub fn check_kind(target: &Target, force: bool) -> anyhow::Result<()> {
     let path = &target.path;
@@ -233,8 +260,8 @@ pub fn check_kind(target: &Target, force: bool) -> anyhow::Result<()> {
     if target.kind.is(path) && !is_of_run {
         return Ok(());
     }
+    // that it was replaced is said when it was
     if force && !path.is_dir() {
-        crate::output::note!("note: {} is replaced, as --force says", path.display());
         return Ok(());
     }
     let message = match target.kind {

@@ -43,7 +43,7 @@ const LINES: [&str; 44] = [
     "data synth --out OUT/rows.jsonl --held-out OUT/apart.jsonl",
     "data convert IN/rows.jsonl --to triples --out OUT/rows.jsonl",
     "data near IN/rows.jsonl --out OUT/rows.jsonl",
-    "data filter IN/rows.jsonl --leak-to IN/valid.jsonl --out OUT/rows.jsonl",
+    "data filter IN/rows.jsonl --leak-to IN/valid.jsonl --out OUT/rows.jsonl --removed OUT/removed.jsonl",
     "data filter IN/rows.jsonl --out OUT/rows.jsonl --figure OUT/figure",
     "evaluate --model IN/model --data IN/rows.jsonl --depth 3 --vector IN/vector.gguf --coefficients 0,1 --out OUT/answers.jsonl",
     "evaluate --model IN/model --data IN/rows.jsonl --turns --out OUT/answers.jsonl",

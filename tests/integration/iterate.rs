@@ -121,8 +121,7 @@ fn killed_rounds_of_preferences_end_as_unbroken_ones() {
     let refused = run(folder.path(), &words(&(command.clone() + " --seed 7")));
     assert!(refused.code == 1 && refused.stderr.contains("iterate.json"), "{}", refused.stderr);
     let other = command.replace("--out rounds", "--out start");
-    let other = words(&other);
-    let refused = run(folder.path(), &other);
+    let refused = run(folder.path(), &words(&other));
     assert!(refused.code == 1 && refused.stderr.contains("summary.json is there"), "{}", refused.stderr);
 }
 

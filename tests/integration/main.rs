@@ -20,6 +20,7 @@ mod domain;
 mod embedded;
 mod examples;
 mod families;
+mod faults;
 mod fixture;
 mod fuzz;
 mod gate;

@@ -188,7 +188,7 @@ fn a_stopped_run_is_continued_to_the_same_bytes() {
     assert_eq!(rows_of(&go("-", "")).len(), 12);
     assert!(!path("-").exists(), "rows went to standard output");
 
-    let other = go("cut.jsonl", "--seed 5");
+    let other = go("cut.jsonl", "--temperature 1 --seed 5");
     assert!(other.code == 1 && other.stderr.contains("line 1 is not of this run"), "{}", other.stderr);
     assert!(std::fs::read(path("cut.jsonl")).unwrap() == whole, "a refused file stays as it is");
     std::fs::write(path("rows.jsonl"), json!({ "question": "Other?", "answer": "Yes." }).to_string()).unwrap();

@@ -24,14 +24,20 @@ pub struct Counts {
     pub n_silent: usize,
     /// Feedbacks without a score that can be read, the silent ones included.
     pub n_unscored: usize,
+    /// Rows whose answer stands as it was, since no feedback on it could be read.
+    pub n_unread: usize,
     /// Answers that the length limit cut.
     pub n_cut: usize,
+    /// Replies that do not say how many tokens they have.
+    pub n_uncounted: usize,
 }
 
 /// What a row cost so far.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub(super) struct Spent {
     pub(super) n_tokens: usize,
+    /// Replies of unknown length.
+    pub(super) n_uncounted: usize,
     pub(super) passes: usize,
     pub(super) context: usize,
     pub(super) seconds: f64,
@@ -49,6 +55,8 @@ pub(super) struct Task<'q> {
     pub(super) spent: Spent,
     /// Why the row has no answer.
     pub(super) failure: Option<String>,
+    /// Whether the answer stands as it was, since no feedback on it could be read.
+    pub(super) is_unread: bool,
 }
 
 /// A reply to the request of a row.
@@ -75,7 +83,7 @@ pub(super) struct Desk<'a> {
 impl<'q> Task<'q> {
     pub(super) fn new(row: usize, qac: &'q Qac) -> Self {
         let (text, spent) = (qac.answer.trim().to_owned(), Spent::default());
-        Self { row, qac, text, request: None, spent, failure: None }
+        Self { row, qac, text, request: None, spent, failure: None, is_unread: false }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -117,9 +125,13 @@ impl Desk<'_> {
             match outcome {
                 Err(why) => task.failure = Some(why),
                 Ok(written) => {
-                    task.spent.n_tokens += written.n_tokens;
                     task.spent.passes += 1;
-                    task.spent.context = task.spent.context.max(written.n_prompt_tokens + written.n_tokens);
+                    let is_unknown = usize::from(written.n_tokens.is_none());
+                    task.spent.n_uncounted += is_unknown;
+                    self.counts.n_uncounted += is_unknown;
+                    let n_tokens = written.n_tokens.unwrap_or(0);
+                    task.spent.n_tokens += n_tokens;
+                    task.spent.context = task.spent.context.max(written.n_prompt_tokens + n_tokens);
                     replies.push(Reply { place, conversation, raw: written.text, is_cut: written.truncated });
                 }
             }
@@ -154,7 +166,17 @@ impl Counts {
                 self.n_unscored,
                 "feedbacks have no score that can be read, which never counts as the top score".to_owned(),
             ),
+            (
+                self.n_unread,
+                "answers stand as they were: no feedback on them could be read, so these outputs are the upstream's"
+                    .to_owned(),
+            ),
             (self.n_cut, format!("answers were cut at {max_new_tokens} tokens")),
+            (
+                self.n_uncounted,
+                "replies do not say how many tokens they have (no `usage`): the count of these rows is unknown"
+                    .to_owned(),
+            ),
         ];
         let counted = counted.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{system}: {n} {what}"));
         failed.into_iter().chain(counted).collect()

@@ -105,7 +105,7 @@ impl Writer for LocalWriter {
                 for &place in places.get(&ended.row).into_iter().flatten() {
                     replies[place] = Ok(Written {
                         text: text.clone(),
-                        n_tokens: tokens.len(),
+                        n_tokens: Some(tokens.len()),
                         n_prompt_tokens: lengths[place],
                         truncated: finish == Finish::Length,
                     });
@@ -136,7 +136,7 @@ mod tests {
                 let alone = writer.write(&asked[place..=place], &how).unwrap();
                 assert_eq!(alone[0], together[place]);
                 let reply = together[place].as_ref().unwrap();
-                assert!(reply.n_tokens <= 12 && reply.n_prompt_tokens > 3);
+                assert!(reply.n_tokens.unwrap() <= 12 && reply.n_prompt_tokens > 3);
             }
             let twice = writer.write(&[asked[0].clone(), asked[0].clone()], &how).unwrap();
             assert_eq!((&twice[0], &twice[1]), (&together[0], &together[0]));

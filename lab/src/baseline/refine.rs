@@ -51,7 +51,10 @@ pub(super) fn self_refine(desk: &mut Desk<'_>, tasks: &mut [Task<'_>], n_attempt
         }
     }
     for (task, best) in tasks.iter_mut().zip(bests) {
-        if let Some((_, text)) = best.0 {
+        if let Some((feedback, text)) = best.0 {
+            // without any score the first attempt stays, which is the answer as it was
+            task.is_unread = task.is_open() && feedback.score.is_none() && !feedback.is_right;
+            desk.counts.n_unread += usize::from(task.is_unread);
             task.text = text;
         }
     }

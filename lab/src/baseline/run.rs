@@ -108,7 +108,7 @@ impl BaselineRun<'_> {
 
 /// Hands the answer of a row on, or counts that it has none.
 fn kept(task: Task<'_>, system: &str, counts: &mut Counts, keep: Keep<'_>) -> Result<()> {
-    let Task { row, qac, text, spent, failure, .. } = task;
+    let Task { row, qac, text, spent, failure, is_unread, .. } = task;
     if let Some(why) = failure {
         counts.n_failed += 1;
         counts.reason.get_or_insert(why);
@@ -122,10 +122,11 @@ fn kept(task: Task<'_>, system: &str, counts: &mut Counts, keep: Keep<'_>) -> Re
         question: qac.question.clone(),
         answer: qac.answer.clone(),
         output: text,
-        n_tokens: spent.n_tokens,
+        n_tokens: (spent.n_uncounted == 0).then_some(spent.n_tokens),
         passes: spent.passes,
         context: spent.context,
         seconds: spent.seconds,
         made_by: String::new(),
+        is_unread,
     })
 }

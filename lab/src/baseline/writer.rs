@@ -38,8 +38,8 @@ impl WriteHow {
 pub struct Written {
     /// The text, as it was written.
     pub text: String,
-    /// Tokens written.
-    pub n_tokens: usize,
+    /// Tokens written; none where a server did not say.
+    pub n_tokens: Option<usize>,
     /// Tokens of the prompt.
     pub n_prompt_tokens: usize,
     /// Whether the length limit cut it.

@@ -54,7 +54,8 @@ impl ChoiceError {
     /// What the reader can do about it, in one line.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Model(_) | Self::Count { .. } => None,
+            Self::Model(error) => error.hint(),
+            Self::Count { .. } => None,
             Self::Columns { .. } => {
                 Some("TruthfulQA.csv has Question, Best Answer, Correct Answers and Incorrect Answers")
             }

@@ -62,7 +62,7 @@ impl BestOf<'_> {
                 }
             }
             for ((row, qac), drawn) in part.iter().zip(drawn) {
-                let n_tokens = drawn.iter().map(|own| own.n_tokens).sum();
+                let n_tokens = Some(drawn.iter().map(|own| own.n_tokens).sum());
                 let context = drawn.iter().map(|own| own.context).max().unwrap_or(0);
                 let passes = drawn.len();
                 match self.best(*row, qac, drawn)? {

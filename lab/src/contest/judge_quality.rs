@@ -15,6 +15,7 @@ use redline_model::qac::{Fields, JsonRow, read_objects};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::data::LeftOutRows;
 use crate::error::Result;
 use crate::judge::record::RecordFault;
 use crate::judge::{
@@ -86,15 +87,37 @@ impl LabelledPairs {
     /// that is none.
     pub fn read(path: &Path) -> crate::judge::Result<Self> {
         let mut read = Self::default();
-        for JsonRow { line, fields } in read_objects(path)? {
-            let fields = fields.map_err(|fault| fault.at(path, line))?;
-            let place = Place { path, line };
-            match place.label(&fields)? {
-                None => read.n_undecided += 1,
-                Some(label) => read.pairs.push(place.pair(&fields, label)?),
+        read_objects(path)?.into_iter().try_for_each(|row| read.add(path, row))?;
+        Ok(read)
+    }
+
+    /// The same, where rows that cannot be used are counted and left out.
+    ///
+    /// # Errors
+    /// [`JudgeError::File`] for a file that cannot be read; that of the first row where no row can be used.
+    pub fn read_usable(path: &Path) -> crate::judge::Result<(Self, Vec<LeftOutRows>)> {
+        let (mut read, mut left_out, mut first) = (Self::default(), Vec::new(), None);
+        for row in read_objects(path)? {
+            let line = row.line;
+            if let Err(error) = read.add(path, row) {
+                LeftOutRows::count(&mut left_out, "label-or-text", line, &error);
+                first = first.or(Some(error));
             }
         }
-        Ok(read)
+        match first.filter(|_| read.pairs.is_empty() && read.n_undecided == 0) {
+            None => Ok((read, left_out)),
+            Some(error) => Err(error),
+        }
+    }
+
+    fn add(&mut self, path: &Path, JsonRow { line, fields }: JsonRow) -> crate::judge::Result<()> {
+        let fields = fields.map_err(|fault| fault.at(path, line))?;
+        let place = Place { path, line };
+        match place.label(&fields)? {
+            None => self.n_undecided += 1,
+            Some(label) => self.pairs.push(place.pair(&fields, label)?),
+        }
+        Ok(())
     }
 }
 
@@ -421,6 +444,21 @@ mod tests {
         };
         let records: Vec<_> = pairs.iter().zip(judges).enumerate().flat_map(record).collect();
         write_records(path, &records).unwrap();
+    }
+
+    #[test]
+    fn a_row_without_a_label_is_counted_and_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pairs.jsonl");
+        let row = |label: &str| format!("{{\"question\":\"q\",\"output_1\":\"a\",\"output_2\":\"b\"{label}}}\n");
+        std::fs::write(&path, [row(",\"label\":1"), row(""), row(",\"label\":2"), row(",\"label\":7")].concat())
+            .unwrap();
+        assert!(LabelledPairs::read(&path).is_err());
+        let (read, left_out) = LabelledPairs::read_usable(&path).unwrap();
+        assert_eq!((read.pairs.len(), left_out.len(), left_out[0].n_rows, left_out[0].first_line), (2, 1, 2, 2));
+        assert!(left_out[0].first.ends_with("pairs.jsonl:2: field `label` is missing"), "{left_out:?}");
+        std::fs::write(&path, row("")).unwrap();
+        assert!(LabelledPairs::read_usable(&path).is_err(), "nothing is left");
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl Contest {
     ///
     /// let answer = |system: &str, row: usize, output: &str| AnswerRecord {
     ///     row, system: system.into(), coefficient: None, question: "Why?".into(), answer: "So.".into(), output: output.into(),
-    ///     n_tokens: 2, passes: 1, context: 9, seconds: 0.1, made_by: String::new(),
+    ///     n_tokens: Some(2), passes: 1, context: 9, seconds: 0.1, made_by: String::new(), is_unread: false,
     /// };
     /// let answers = [answer("upstream", 0, "So."), answer("aligner", 0, "Since it is so."), answer("upstream", 1, "No."),
     ///     answer("aligner", 1, "No.")];

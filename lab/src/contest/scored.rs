@@ -82,11 +82,12 @@ mod tests {
             question: "q".into(),
             answer: "a".into(),
             output: output.into(),
-            n_tokens: 1,
+            n_tokens: Some(1),
             passes: 1,
             context: 0,
             seconds: 0.0,
             made_by: String::new(),
+            is_unread: false,
         };
         let answers = [
             answer("upstream", 0, "aa"),

@@ -24,6 +24,9 @@ pub struct Standing {
     pub n_without_answer: usize,
     /// Rows left out, as the system has an answer and the baseline has none.
     pub n_without_baseline: usize,
+    /// Answers that are the upstream's as they were, since no feedback of self-refine on them could be read.
+    #[serde(default)]
+    pub n_unread: usize,
     /// Rows, wins, ties, losses, identical answers, errors; net and win rate with their intervals. Rates are shares. Withheld where no
     /// pair has its verdicts.
     pub outcome: Attempt<Outcome>,
@@ -43,8 +46,8 @@ pub struct Standing {
 pub struct AnswerMeans {
     /// Length in Unicode characters.
     pub length: f64,
-    /// Tokens written for an answer, all attempts together.
-    pub n_tokens: f64,
+    /// Tokens written for an answer, all attempts together; none where some answer does not say.
+    pub n_tokens: Option<f64>,
     /// How often a model was run from a prompt for an answer.
     pub passes: f64,
     /// Tokens of the longest prompt with its reply.
@@ -57,14 +60,16 @@ pub struct AnswerMeans {
 impl AnswerMeans {
     /// Means over some entries, of which there is one at least.
     fn of<'a>(entries: impl Iterator<Item = &'a Entry<'a>>) -> Self {
-        let (mut n, mut sums) = (0.0, [0.0; 5]);
+        let (mut n, mut sums, mut n_tokens) = (0.0, [0.0; 4], Some(0.0));
         for Entry { record, style } in entries {
             n += 1.0;
-            let counts = [style.n_characters, record.n_tokens, record.passes, record.context].map(|count| count as f64);
+            let counts = [style.n_characters, record.passes, record.context].map(|count| count as f64);
             let own = counts.into_iter().chain([record.seconds]);
             sums.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
+            n_tokens = n_tokens.zip(record.n_tokens).map(|(sum, own)| sum + own as f64);
         }
-        let [length, n_tokens, passes, context, seconds] = sums.map(|sum| sum / n);
+        let [length, passes, context, seconds] = sums.map(|sum| sum / n);
+        let n_tokens = n_tokens.map(|sum: f64| sum / n);
         Self { length, n_tokens, passes, context, seconds }
     }
 }
@@ -131,6 +136,7 @@ impl Seen<'_> {
             judge: self.judge.id().into(),
             n_without_answer,
             n_without_baseline,
+            n_unread: self.field.common(system).filter(|(_, own, _)| own.record.is_unread).count(),
             outcome,
             // in one order it is an error, as it is without a complete pair
             consistency: PositionConsistency::of(pairs).ok(),

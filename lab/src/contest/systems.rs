@@ -29,11 +29,12 @@ pub(super) fn record(row: usize, qac: &Qac, system: &str) -> AnswerRecord {
         question: qac.question.clone(),
         answer: qac.answer.clone(),
         output: String::new(),
-        n_tokens: 0,
+        n_tokens: Some(0),
         passes: 0,
         context: 0,
         seconds: 0.0,
         made_by: String::new(),
+        is_unread: false,
     }
 }
 
@@ -79,7 +80,7 @@ impl AlignerRun<'_> {
                         n_cut += usize::from(corrected.truncated);
                         keep(AnswerRecord {
                             coefficient: self.coefficient,
-                            n_tokens: corrected.n_tokens,
+                            n_tokens: Some(corrected.n_tokens),
                             context: corrected.context,
                             output: corrected.text,
                             passes: 1,

@@ -59,11 +59,12 @@ fn answer(system: &str, coefficient: Option<f64>, row: usize, output: &str) -> A
         question: format!("question {row}"),
         answer: "an answer".into(),
         output: output.into(),
-        n_tokens: 10 * (row + 1),
+        n_tokens: Some(10 * (row + 1)),
         passes: 2,
         context: 40,
         seconds: 0.5,
         made_by: String::new(),
+        is_unread: false,
     }
 }
 
@@ -109,7 +110,7 @@ fn wins_ties_losses_and_means_are_those_of_the_rows() {
     assert_eq!((outcome.n, outcome.n_wins, outcome.n_ties, outcome.n_losses), (4, 2, 1, 1));
     assert_eq!((outcome.n_identical, outcome.n_errors, outcome.net, outcome.win_rate), (1, 0, 0.25, 0.625));
     assert_eq!((standing.coefficient, standing.consistency, standing.dimension), (Some(0.5), None, Dimension::Overall));
-    let expected = AnswerMeans { length: 4.0, n_tokens: 25.0, passes: 2.0, context: 40.0, seconds: 0.5 };
+    let expected = AnswerMeans { length: 4.0, n_tokens: Some(25.0), passes: 2.0, context: 40.0, seconds: 0.5 };
     assert_eq!((standing.means, standing.baseline_means), (expected, expected), "4 = (6 + 4 + 1 + 5) / 4");
     let Judging { n_asked, n_recorded, n_no_verdict, n_identical, cost, .. } = contest.judging;
     assert_eq!((n_asked, n_recorded, n_no_verdict, n_identical, cost), (3, 0, 0, 1, Some(0.0)));

@@ -133,6 +133,15 @@ impl Corrector {
                 notes = more_notes;
                 let (range, operator, more) = (steering.range, steering.operator, options.more.clone());
                 let policy = asked.is_none().then(|| steering.policy()).transpose()?.flatten();
+                if policy.is_none() && steering.has_policy() {
+                    let why = match asked {
+                        Some(_) => "--coefficient sets one for all",
+                        None => {
+                            "it is used as it was tuned, and other layers, units, positions, operators or vectors are given"
+                        }
+                    };
+                    notes.push(format!("note: the profile's coefficient for each answer is not used: {why}"));
+                }
                 if let Some(policy) = &policy {
                     let PolicyLine { intercept, slope, .. } = policy.policy().tested.line;
                     notes.push(format!(

@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::clusters::Clusters;
 use super::error::DataError;
-use super::filters::{RowFilterOptions, TargetRow, count_reasons, first_reasons};
+use super::filters::{RowFilter, RowFilterOptions, TargetRow, count_reasons, first_reasons};
 use super::funnel::{Funnel, FunnelStage};
 use super::near::{NearOptions, NearReport, near_duplicates};
 use super::near_leak::{NearLeak, NearLeakOptions, near_leak};
@@ -114,6 +114,21 @@ pub struct Cleaned<R> {
     pub near: Option<NearReport>,
     /// What was found of the other set; the first numbers are those of rows before. None without another set.
     pub leak: Option<NearLeak>,
+    /// The rows removed, stage by stage.
+    pub removed: Vec<RemovedRow<R>>,
+}
+
+/// A row that a stage removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedRow<R> {
+    /// The row.
+    pub row: R,
+    /// Its number among the rows before, from 0.
+    pub number: usize,
+    /// The stage.
+    pub stage: String,
+    /// The filter, or the reason.
+    pub filter: String,
 }
 
 /// Cleans rows: normalise, exact duplicates, filters, near-duplicates, leak. That nothing is left is no error here; the funnel says why.
@@ -147,6 +162,7 @@ pub fn clean_rows<R: TargetRow + Sync>(
         near_rows: Vec::new(),
         near: None,
         leak: None,
+        removed: Vec::new(),
     };
     work.remove_empty();
     if options.exact_duplicates {
@@ -167,7 +183,7 @@ impl<R: TargetRow + Sync> Cleaned<R> {
         let has_text = |row: &R| row.texts().iter().all(|text| !text.trim().is_empty());
         let is_kept: Vec<bool> = self.kept.par_iter().map(has_text).collect();
         let n_removed = n_false(&is_kept);
-        self.retain("normalise", &is_kept, [("empty", n_removed)]);
+        self.retain("normalise", &is_kept, [("empty", n_removed)], |_| "empty");
     }
 
     fn remove_duplicates(&mut self) {
@@ -175,14 +191,15 @@ impl<R: TargetRow + Sync> Cleaned<R> {
         let mut seen = HashSet::with_capacity(digests.len());
         let is_kept: Vec<bool> = digests.iter().map(|digest| seen.insert(digest)).collect();
         let n_removed = n_false(&is_kept);
-        self.retain("exact duplicates", &is_kept, [("equal texts", n_removed)]);
+        self.retain("exact duplicates", &is_kept, [("equal texts", n_removed)], |_| "equal texts");
     }
 
     fn filter(&mut self, options: &RowFilterOptions) {
         let reasons = first_reasons(&self.kept, options);
         let counts = count_reasons(&reasons, options);
         let is_kept: Vec<bool> = reasons.iter().map(Option::is_none).collect();
-        self.retain("filters", &is_kept, counts.iter().map(|count| (count.filter.name(), count.removed)));
+        let counts = counts.iter().map(|count| (count.filter.name(), count.removed));
+        self.retain("filters", &is_kept, counts, |row| reasons[row].map_or("", RowFilter::name));
     }
 
     fn remove_near(&mut self, options: &CleanNearOptions, observer: &mut dyn Observer) -> Result<(), DataError> {
@@ -195,7 +212,8 @@ impl<R: TargetRow + Sync> Cleaned<R> {
         let is_kept: Vec<bool> = (0..self.kept.len()).map(|row| options.keep || near.clusters.is_first(row)).collect();
         self.clusters = near.clusters;
         let n_removed = n_false(&is_kept);
-        self.retain("near-duplicates", &is_kept, [("near to an earlier row", n_removed)]);
+        const WHY: &str = "near to an earlier row";
+        self.retain("near-duplicates", &is_kept, [(WHY, n_removed)], |_| WHY);
         Ok(())
     }
 
@@ -210,18 +228,31 @@ impl<R: TargetRow + Sync> Cleaned<R> {
         leak.first.iter_mut().for_each(|row| *row = new_number(*row));
         leak.pairs.iter_mut().for_each(|pair| pair.first = new_number(pair.first));
         self.leak = Some(leak);
-        self.retain("leak", &is_kept, [("near to a text of the other set", n_removed)]);
+        const WHY: &str = "near to a text of the other set";
+        self.retain("leak", &is_kept, [(WHY, n_removed)], |_| WHY);
         Ok(())
     }
 
-    /// Keeps some of the rows and writes the stage down.
-    fn retain<'a>(&mut self, stage: &str, is_kept: &[bool], removed: impl IntoIterator<Item = (&'a str, usize)>) {
+    /// Keeps some of the rows and writes the stage down; `why` names the filter of a row that goes.
+    fn retain<'a>(
+        &mut self,
+        stage: &str,
+        is_kept: &[bool],
+        removed: impl IntoIterator<Item = (&'a str, usize)>,
+        why: impl Fn(usize) -> &'a str,
+    ) {
         self.funnel.stages.push(FunnelStage::new(stage, self.kept.len(), removed));
         let places: Vec<usize> = (0..is_kept.len()).filter(|&row| is_kept[row]).collect();
         self.clusters = self.clusters.among(&places);
-        self.numbers = places.iter().filter_map(|&row| self.numbers.get(row).copied()).collect();
-        let mut flags = is_kept.iter();
-        self.kept.retain(|_| flags.next().copied().unwrap_or(true));
+        let rows = std::mem::take(&mut self.kept).into_iter().zip(std::mem::take(&mut self.numbers));
+        for (place, (row, number)) in rows.enumerate() {
+            if is_kept.get(place).copied().unwrap_or(true) {
+                self.kept.push(row);
+                self.numbers.push(number);
+            } else {
+                self.removed.push(RemovedRow { row, number, stage: stage.into(), filter: why(place).into() });
+            }
+        }
     }
 }
 

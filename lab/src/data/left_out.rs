@@ -162,8 +162,17 @@ impl RowFault {
             Self::MissingField { field: "correction" } => {
                 "give rows with a correction or a preferred answer, or make them with `redline data corrupt`"
             }
+            Self::MissingField { field: "label" } => {
+                "give rows of question, answer and label: true of a good answer, false of a bad one"
+            }
             Self::MissingField { .. } | Self::EmptyField { .. } => {
                 "each row needs non-empty text in `question`, `answer` and `correction`, or fields that stand for them"
+            }
+            Self::FieldType { expected: "true or false", .. } => {
+                "write true or false without quotes, or leave the field out"
+            }
+            Self::FieldType { expected: "a finite number", .. } => {
+                "write a number without quotes, or leave the field out"
             }
             Self::FieldType { .. } | Self::FieldValue { .. } => "write the field as a JSON string",
             Self::Message { .. } | Self::NoQuestion { .. } => {

@@ -28,6 +28,7 @@ mod error;
 pub mod filter;
 pub mod filters;
 pub mod funnel;
+pub mod labelled;
 mod left_out;
 mod material;
 pub mod near;

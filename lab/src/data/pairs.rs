@@ -5,7 +5,7 @@ use redline_model::train::preference::Pair;
 use redline_model::{Qac, Tokenizer};
 use serde_json::{Value, json};
 
-use super::{DataRow, filter::TextRow};
+use super::{DataError, DataFile, DataRow, RowFault, filter::TextRow};
 use crate::chat::{ChatError, chat_prompt};
 
 /// A row as learning from pairs reads it.
@@ -32,13 +32,25 @@ impl TextRow for PreferenceRow {
 }
 
 impl PreferenceRow {
+    /// The rows of a file. One whose margin or flags are something else is counted in the file's report and left out; where the reading is strict,
+    /// the first of them is an error.
+    ///
+    /// # Errors
+    /// [`DataError::Row`] where the reading is strict, or [`DataError::NoUsableRow`] where all rows are left out.
+    pub fn read_all(file: &mut DataFile, is_strict: bool) -> Result<Vec<Self>, DataError> {
+        file.each_usable(is_strict, Self::read)
+    }
+
     /// What a row of a file says; none where it has no two answers.
     ///
     /// # Errors
     /// A `margin` that is no finite number, or a flag of safety that is no boolean.
-    pub fn read(row: &DataRow) -> Result<Option<Self>, PairError> {
+    pub fn read(row: &DataRow) -> Result<Option<Self>, RowFault> {
         let Some(texts) = row.triple() else { return Ok(None) };
-        let wrong = |field: &'static str, expected: &'static str| PairError::Field { line: row.line, field, expected };
+        let wrong = |field: &'static str, expected: &'static str| {
+            let got = row.fields.kind(field).unwrap_or("missing");
+            RowFault::FieldType { field, expected, got }
+        };
         let value = |field: &'static str| match row.fields.value(field) {
             None => Ok(Value::Null),
             Some(value) => value.map_err(|_| wrong(field, "a value")),
@@ -83,16 +95,16 @@ pub enum PairError {
         /// What it says.
         source: ChatError,
     },
-    /// A field that says more of a pair holds something else.
-    #[error("line {line}: `{field}` must be {expected}")]
-    Field {
-        /// The line the row begins on.
-        line: usize,
-        /// The field.
-        field: &'static str,
-        /// What it holds else.
-        expected: &'static str,
-    },
+}
+
+impl PairError {
+    /// What the reader can do about it, in one line.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Model(error) => error.hint(),
+            Self::Chat { source, .. } => Some(source.hint()),
+        }
+    }
 }
 
 /// Makes pairs of rows whose correction is preferred to their answer. A completion ends with the token that ends outputs; prompt and
@@ -109,9 +121,7 @@ pub fn preference_pairs(tokenizer: &Tokenizer, rows: &[PreferenceRow], max_token
             found.n_equal += 1;
             continue;
         }
-        let messages = json!([{ "role": "user", "content": question }]);
-        let prompt = chat_prompt(tokenizer, &messages).map_err(|source| PairError::Chat { row, source })?;
-        let prompt = tokenizer.encode_prompt(&prompt)?;
+        let prompt = prompt_of(tokenizer, row, question)?;
         let example = |completion: &str| -> redline_model::Result<Example> {
             let mut tokens = prompt.clone();
             tokens.extend(tokenizer.encode_text(completion)?);
@@ -132,15 +142,20 @@ pub fn preference_pairs(tokenizer: &Tokenizer, rows: &[PreferenceRow], max_token
 /// # Errors
 /// As [`preference_pairs`].
 pub fn scored_text(tokenizer: &Tokenizer, question: &str, answer: &str) -> Result<Vec<u32>, PairError> {
-    let messages = json!([{ "role": "user", "content": question }]);
-    let prompt = chat_prompt(tokenizer, &messages).map_err(|source| PairError::Chat { row: 0, source })?;
-    let mut tokens = tokenizer.encode_prompt(&prompt)?;
+    let mut tokens = prompt_of(tokenizer, 0, question)?;
     tokens.extend(tokenizer.encode_text(answer)?);
     tokens.push(end_of_text(tokenizer)?);
     Ok(tokens)
 }
 
-fn end_of_text(tokenizer: &Tokenizer) -> redline_model::Result<u32> {
+/// The tokens of a question by the model's own chat template.
+pub(super) fn prompt_of(tokenizer: &Tokenizer, row: usize, question: &str) -> Result<Vec<u32>, PairError> {
+    let messages = json!([{ "role": "user", "content": question }]);
+    let prompt = chat_prompt(tokenizer, &messages).map_err(|source| PairError::Chat { row, source })?;
+    Ok(tokenizer.encode_prompt(&prompt)?)
+}
+
+pub(super) fn end_of_text(tokenizer: &Tokenizer) -> redline_model::Result<u32> {
     let end_id = tokenizer.eos_id().or_else(|| tokenizer.stop_ids().first().copied());
     end_id.ok_or_else(|| redline_model::Error::Request {
         what: "tokenizer to train with",
@@ -185,8 +200,8 @@ mod tests {
         assert_eq!((more.margin, more.is_safe), (1.5, Some([true, false])));
         assert_eq!(read(r#","is_chosen_safe":true,"margin":null"#).unwrap().unwrap().is_safe, None);
         for (wrong, message) in [
-            (r#","margin":"1""#, "line 3: `margin` must be a finite number"),
-            (r#","is_rejected_safe":1"#, "line 3: `is_rejected_safe` must be true or false"),
+            (r#","margin":"1""#, "field `margin` must be a finite number, but is text"),
+            (r#","is_rejected_safe":1"#, "field `is_rejected_safe` must be true or false, but is a number"),
         ] {
             assert_eq!(read(wrong).unwrap_err().to_string(), message);
         }

@@ -85,6 +85,37 @@ fn data_file(path: &Path, rows: Vec<DataRow>, mut report: ReadReport) -> DataFil
     DataFile { path: path.to_path_buf(), rows, report }
 }
 
+impl DataFile {
+    /// What `read` makes of each row; one that it refuses is counted in the report and left out, or is an error where the reading is strict.
+    ///
+    /// # Errors
+    /// [`DataError::Row`] where the reading is strict, or [`DataError::NoUsableRow`] where every row is refused.
+    pub fn each_usable<T>(
+        &mut self,
+        is_strict: bool,
+        read: impl Fn(&DataRow) -> Result<Option<T>, RowFault>,
+    ) -> Result<Vec<T>, DataError> {
+        let (mut rows, mut first) = (Vec::with_capacity(self.rows.len()), None);
+        for row in &self.rows {
+            let (path, line) = (self.path.clone(), row.line);
+            match read(row) {
+                Ok(found) => rows.extend(found),
+                Err(fault) if is_strict => return Err(DataError::Row { path, line, fault }),
+                Err(fault) => {
+                    self.report.leave_out(line, &fault);
+                    first = first.or(Some((line, fault)));
+                }
+            }
+        }
+        match first.filter(|_| rows.is_empty()) {
+            None => Ok(rows),
+            Some((line, fault)) => {
+                Err(DataError::NoUsableRow { path: self.path.clone(), n_rows: self.report.n_read, line, fault })
+            }
+        }
+    }
+}
+
 /// Reads what `convert` makes of each row; rows that it refuses are left out.
 ///
 /// # Errors

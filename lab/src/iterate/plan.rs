@@ -174,7 +174,8 @@ impl Correct<'_> {
             .path("--data", &questions)
             .path("--upstream-model", &upstream)
             .optional("--upstream-temperature", temperature)
-            .option("--seed", seed)
+            // nothing else is drawn
+            .optional("--seed", temperature.map(|_| seed))
             .option("--max-new-tokens", options.max_new_tokens)
             .option("--batch-rows", options.batch_rows);
         for _ in 0..passes {
@@ -213,7 +214,7 @@ impl Train<'_> {
             .path("--data", &data)
             .path("--model", &model)
             .option("--learning-rate", training.learning_rate)
-            .option("--epochs", training.epochs)
+            .optional("--epochs", training.steps.is_none().then_some(training.epochs))
             .optional("--steps", training.steps)
             .option("--batch-rows", training.batch_rows)
             .option("--max-tokens", training.max_tokens)
@@ -221,11 +222,11 @@ impl Train<'_> {
             .option("--checkpoint-every", training.checkpoint_every)
             // what is learnt is measured on questions held out of all rounds
             .option("--held-out-share", 0)
-            .option("--generate", 0)
             .path("--out", &out);
-        if objective == "dpo" {
-            arguments = arguments.option("--beta", training.beta).option("--sft-weight", training.sft_weight);
-        }
+        arguments = match objective {
+            "dpo" => arguments.option("--beta", training.beta).option("--sft-weight", training.sft_weight),
+            _ => arguments.option("--generate", 0),
+        };
         if training.method == TrainedBy::Lora {
             arguments = arguments.option("--method", "lora").path("--gguf", &result).option("--gguf-store", "f16");
         }

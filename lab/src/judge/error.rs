@@ -158,7 +158,7 @@ pub enum JudgeError {
         index: usize,
     },
     /// The name of a judge is empty, spans lines, or may hold a secret. It is not shown.
-    #[error("the name of a judge {rule}")]
+    #[error("the name of a model that judges or writes {rule}")]
     JudgeId {
         /// What it must not.
         rule: &'static str,

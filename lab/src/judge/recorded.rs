@@ -7,9 +7,11 @@ use super::Result;
 use super::error::JudgeError;
 use super::form::Form;
 use super::index::JudgementIndex;
-use super::judge::{Comparison, Judge, JudgeObserver, Judged, keys};
+use super::judge::{Comparison, Judge, JudgeObserver, Judged};
+use super::key::key;
 use super::order::{Order, Orders};
 use super::record::{JudgementRecord, read_records};
+use super::verdict::Verdict;
 
 /// Which judge of a file is meant, where it holds several.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -79,19 +81,30 @@ impl Judge for RecordedJudge {
     /// [`JudgeError::NotRecorded`] where a single one is missing, before any is reported.
     fn judge(&mut self, comparisons: &[Comparison<'_>], observer: &mut dyn JudgeObserver) -> Result<Vec<Judged>> {
         self.notes.drain(..).for_each(|note| observer.note(&note));
-        let keys = keys(&self.id, &self.template, comparisons);
-        let is_missing = |(key, _): &(&String, &Comparison<'_>)| self.index.get(key).is_none();
+        let found: Vec<Option<Judged>> = comparisons.iter().map(|comparison| self.found(comparison)).collect();
         let missing: Vec<&Comparison<'_>> =
-            keys.iter().zip(comparisons).filter(is_missing).map(|(_, comparison)| comparison).collect();
+            found.iter().zip(comparisons).filter(|(found, _)| found.is_none()).map(|(_, asked)| asked).collect();
         if let Some(first) = missing.first() {
             let (path, missing, asked) = (self.path.clone(), missing.len(), comparisons.len());
             let Comparison { row, dimension, .. } = **first;
             return Err(JudgeError::NotRecorded { path, missing, asked, row, dimension });
         }
-        let judged: Vec<Judged> =
-            keys.iter().filter_map(|key| self.index.get(key)).map(JudgementRecord::judged).collect();
+        let judged: Vec<Judged> = found.into_iter().flatten().collect();
         judged.iter().enumerate().try_for_each(|(index, judged)| observer.judged(index, judged))?;
         Ok(judged)
+    }
+}
+
+impl RecordedJudge {
+    /// What was said of a comparison; of an instrument that looks at each output alone also what follows from the swapped one.
+    fn found(&self, comparison: &Comparison<'_>) -> Option<Judged> {
+        let of =
+            |asked: &Comparison<'_>| self.index.get(&key(&self.id, &self.template, asked)).map(JudgementRecord::judged);
+        of(comparison).or_else(|| {
+            let swapped = Comparison { first: comparison.second, second: comparison.first, ..*comparison };
+            let judged = of(&swapped).filter(|_| self.orders == Orders::AsGiven)?;
+            Some(Judged { verdict: judged.verdict.map(Verdict::swapped), ..judged })
+        })
     }
 }
 
@@ -176,6 +189,25 @@ mod tests {
         for (live, again) in live.iter().zip(&again) {
             assert_eq!(again, &Judged { is_recorded: true, ..live.clone() });
         }
+    }
+
+    #[test]
+    fn an_instrument_answers_the_swapped_pair_too_and_who_was_asked_in_both_orders_does_not() {
+        let (_folder, path) = in_folder();
+        let mut judge = LoggedJudge::new(Scripted::new(first), JudgementLog::open(&path).unwrap()).unwrap();
+        let asked = comparison(0, "q", "aa", "b");
+        judge.judge(&[asked], &mut ()).unwrap();
+        let mut recorded = RecordedJudge::open(&path, Which::default()).unwrap();
+        assert_eq!(recorded.orders(), Orders::AsGiven);
+        let swapped = Comparison { first: asked.second, second: asked.first, ..asked };
+        let verdicts: Vec<_> =
+            recorded.judge(&[asked, swapped], &mut ()).unwrap().iter().map(|own| own.verdict).collect();
+        assert_eq!(verdicts, [Ok(Verdict::First), Ok(Verdict::Second)]);
+
+        let (_folder, path) = in_folder();
+        write(&path, Scripted::new(first));
+        let mut recorded = RecordedJudge::open(&path, Which::default()).unwrap();
+        assert!(recorded.judge(&[comparison(9, "q", "b", "other")], &mut ()).is_err());
     }
 
     #[test]

@@ -62,9 +62,11 @@ impl PolicyLine {
     pub fn check(&self) -> Result<(), String> {
         let rises = self.coefficients.windows(2).all(|two| two[0] < two[1]);
         let numbers = self.coefficients.iter().chain([&self.intercept, &self.slope]);
-        match rises && !self.coefficients.is_empty() && numbers.into_iter().all(|number| number.is_finite()) {
+        // models compute with coefficients in f32
+        let is_number = |number: &f64| (*number as f32).is_finite();
+        match rises && !self.coefficients.is_empty() && numbers.into_iter().all(is_number) {
             true => Ok(()),
-            false => Err("finite numbers, and coefficients that rise".into()),
+            false => Err("finite numbers that 32 bits can hold, and coefficients that rise".into()),
         }
     }
 }
@@ -172,6 +174,13 @@ fn fitted(table: &UtilityTable, scores: &[f64], rows: &[usize]) -> (PolicyLine, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn coefficients_that_32_bits_cannot_hold_are_refused() {
+        let line = |most: f64| PolicyLine { intercept: 0.0, slope: 1.0, coefficients: vec![0.0, most] };
+        assert!(line(1e38).check().is_ok());
+        assert!(line(1e39).check().unwrap_err().contains("32 bits"));
+    }
 
     /// Two rows a question: one whose best coefficient is 1, one whose best is −1; `tells` says how well the score tells them apart.
     fn table(n: usize, tells: f64) -> (UtilityTable, Vec<f64>, Vec<usize>) {

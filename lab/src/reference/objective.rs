@@ -69,6 +69,17 @@ impl std::str::FromStr for Objective {
     }
 }
 
+/// Tensors that say what is computed.
+const READ: [&str; 7] = [
+    "input_ids",
+    "attention_mask",
+    "completion_mask",
+    "margin",
+    "cost.safer_sign",
+    "cost.unsafer_sign",
+    "score.weight",
+];
+
 /// Differences to a reference, by its names; each the largest difference divided by the reference's largest magnitude.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ObjectiveComparison {
@@ -84,6 +95,8 @@ pub struct ObjectiveComparison {
     pub weight_max_rel: Option<f64>,
     /// Each of them.
     pub all: BTreeMap<String, f64>,
+    /// Tensors of the reference that nothing was compared with: of another objective, or of a name that is not known.
+    pub not_compared: Vec<String>,
 }
 
 impl ObjectiveComparison {
@@ -120,6 +133,7 @@ pub fn compare_objective(
         number_max_rel: most(Kind::Number),
         weight_max_rel: most(Kind::Weight),
         all: reference.found.iter().map(|(name, (_, difference))| (name.clone(), *difference)).collect(),
+        not_compared: reference.not_compared(),
     };
     match comparison.all.is_empty() {
         true => Err(malformed(&reference.path, "it holds no numbers of this objective".into())),
@@ -148,6 +162,14 @@ impl ObjectiveReference {
         let tensors = load_tensors(path)?;
         let pairs = pairs(path, &tensors)?;
         Ok(Self { path: path.into(), tensors, pairs, found: BTreeMap::new() })
+    }
+
+    /// Names that are neither read nor compared, in order.
+    fn not_compared(&self) -> Vec<String> {
+        let is_left = |name: &&String| !READ.contains(&name.as_str()) && !self.found.contains_key(*name);
+        let mut names: Vec<String> = self.tensors.keys().filter(is_left).cloned().collect();
+        names.sort();
+        names
     }
 
     /// All chosen texts, then all rejected ones.

@@ -37,7 +37,7 @@ pub struct SinglePass {
     pub mended_difference: Option<Estimate>,
     /// The stack's damage less its own, in rows with flaws.
     pub damage_difference: Option<Estimate>,
-    /// Tokens of the stack over its own; none where it wrote none.
+    /// Tokens of the stack over its own; none where it wrote none, and where a record does not say.
     pub token_ratio: Option<f64>,
     /// Passes of the stack over its own.
     pub pass_ratio: Option<f64>,
@@ -75,16 +75,18 @@ fn pass(stack: &Measured, single: &Measured, mended: f64) -> SinglePass {
     let (a, b) = (&stack.figures, &single.figures);
     let n = a.len();
     let less = |counts: &[u32], of: Statistic<'_>| Some(of(a, counts)? - of(b, counts)?);
-    let sum = |rows: &[RowFigures], of: fn(&RowFigures) -> f64| rows.iter().map(of).sum::<f64>();
-    let ratio = |of: fn(&RowFigures) -> f64| Some(sum(b, of)).filter(|own| *own > 0.0).map(|own| sum(a, of) / own);
+    let sum = |rows: &[RowFigures], of: fn(&RowFigures) -> Option<f64>| rows.iter().map(of).sum::<Option<f64>>();
+    let ratio = |of: fn(&RowFigures) -> Option<f64>| {
+        sum(b, of).filter(|own| *own > 0.0).and_then(|own| Some(sum(a, of)? / own))
+    };
     SinglePass {
         coefficient: single.coefficient,
         mended,
         mended_difference: over_rows(n, |counts| less(counts, &|rows, counts| share(rows, counts, |row| row.all))),
         damage_difference: over_rows(n, |counts| less(counts, &|rows, counts| mean(rows, counts, |row| row.damage))),
         token_ratio: ratio(|row| row.n_tokens),
-        pass_ratio: ratio(|row| row.passes),
-        second_ratio: ratio(|row| row.seconds),
+        pass_ratio: ratio(|row| Some(row.passes)),
+        second_ratio: ratio(|row| Some(row.seconds)),
     }
 }
 

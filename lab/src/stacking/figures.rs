@@ -39,7 +39,8 @@ pub(super) struct RowFigures {
     pub clean_damage: Option<f64>,
     /// Edit ratio from the upstream answer; none of an empty one.
     pub ratio: Option<f64>,
-    pub n_tokens: f64,
+    /// None where the record does not say.
+    pub n_tokens: Option<f64>,
     pub passes: f64,
     pub seconds: f64,
 }
@@ -65,7 +66,7 @@ impl<'a> Instruments<'a> {
             damage: None,
             clean_damage: None,
             ratio: EditRatios::new(answer.trim(), record.output.trim()).char,
-            n_tokens: record.n_tokens as f64,
+            n_tokens: record.n_tokens.map(|n| n as f64),
             passes: record.passes as f64,
             seconds: record.seconds,
         };

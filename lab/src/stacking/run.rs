@@ -124,7 +124,7 @@ impl StackRun<'_> {
             let corrected = outcome?;
             let answer = AnswerRecord {
                 system: stack_system(self.depth),
-                n_tokens: record.n_tokens + corrected.n_tokens,
+                n_tokens: record.n_tokens.map(|n| n + corrected.n_tokens),
                 passes: record.passes + 1,
                 context: record.context.max(corrected.context),
                 seconds: record.seconds + seconds,

@@ -38,8 +38,8 @@ pub struct DepthLine {
     pub fixed_point: Option<Estimate>,
     /// Passes made for a row, on average: a text that a pass left unchanged needs no further one.
     pub passes: f64,
-    /// Tokens written for a row, all passes together.
-    pub n_tokens: f64,
+    /// Tokens written for a row, all passes together; none where some record does not say.
+    pub n_tokens: Option<f64>,
     /// Seconds for a row, all passes together.
     pub seconds: f64,
 }
@@ -147,7 +147,7 @@ impl Measured {
             edit_ratio: over_rows(n, |counts| mean(rows, counts, |row| row.ratio)),
             fixed_point: fixed.and_then(of_fixed),
             passes: plain(|row| Some(row.passes)),
-            n_tokens: plain(|row| Some(row.n_tokens)),
+            n_tokens: rows.iter().map(|row| row.n_tokens).sum::<Option<f64>>().map(|sum| sum / n.max(1) as f64),
             seconds: plain(|row| Some(row.seconds)),
         }
     }

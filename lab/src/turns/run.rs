@@ -162,11 +162,12 @@ impl TurnRun<'_> {
             question: dialogue.question(open.place.turn, &BTreeMap::new()).map_err(fault)?,
             answer: dialogue.answer(open.place.turn).to_owned(),
             output: corrected.text,
-            n_tokens: corrected.n_tokens,
+            n_tokens: Some(corrected.n_tokens),
             passes: 1,
             context: corrected.context,
             seconds,
             made_by: String::new(),
+            is_unread: false,
         })
     }
 }

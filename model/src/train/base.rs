@@ -35,14 +35,17 @@ pub(super) struct Base {
     pub(super) files: Vec<(&'static str, Vec<u8>)>,
     /// A GGUF file's metadata about its tokenizer.
     pub(super) tokenizer: Vec<(String, GgufValue)>,
+    /// SHA-256 of the weights as they lie in its files.
+    pub(super) fingerprint: Option<String>,
 }
 
 impl Base {
     pub(super) fn read(model: &ModelFiles) -> Result<Self> {
+        let fingerprint = Some(model.weights.fingerprint()?);
         if let Some(file) = model.weights.gguf() {
             let own = |(key, value): (&str, &GgufValue)| (key.to_owned(), value.clone());
             let tokenizer = file.metadata().filter(|(key, _)| key.starts_with("tokenizer.")).map(own).collect();
-            return Ok(Self { tokenizer, ..Self::default() });
+            return Ok(Self { tokenizer, fingerprint, ..Self::default() });
         }
         let folder = &model.place;
         let mut files = Vec::new();
@@ -51,7 +54,7 @@ impl Base {
                 files.push((name, bytes));
             }
         }
-        Ok(Self { config: Some(read_config(&folder.join("config.json"))?), files, tokenizer: Vec::new() })
+        Ok(Self { config: Some(read_config(&folder.join("config.json"))?), files, tokenizer: Vec::new(), fingerprint })
     }
 
     /// A token's id in a GGUF file's metadata.

@@ -21,7 +21,7 @@ use super::bytes::{decode, encode, tensor_bytes};
 use super::optimizer::Moments;
 use super::parameters::Parameter;
 use super::policy::PolicyOptions;
-use super::preference::PairObjective;
+use super::preference::{KtoOptions, PairObjective};
 use super::{AdamW, Method, Parameters, TrainOptions};
 use crate::files::write_atomically;
 use crate::weights::SafetensorsFile;
@@ -51,6 +51,9 @@ pub struct Settings {
     /// How rewards are learnt from, where they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<PolicyOptions>,
+    /// How completions that are called good or bad are learnt from, where the rows are such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kto: Option<KtoOptions>,
     /// SHA-256 of the reference's weights, where there is one; of a run on rewards what these depend on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,

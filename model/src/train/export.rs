@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use super::bytes::{encode, tensor_values};
 use super::parameters::OUTPUT_PROJECTION;
 use super::{Method, Parameters};
+use crate::adapter::BASE_FILE;
 use crate::files::write_atomically;
 use crate::weights::is_norm;
 use crate::{Error, ModelConfig, Result, Tokenizer};
@@ -136,7 +137,8 @@ pub fn check_hugging_face(folder: &Path, parameters: &Parameters, tokenizer: &To
     tokenizer.to_json().map(|_| ())
 }
 
-/// Writes `adapter_config.json` and `adapter_model.safetensors`; `model` is the name or path of the model adapted, `stored`
+/// Writes `adapter_config.json`, `adapter_model.safetensors` and what tells the model adapted from others (`redline_base.json`, which PEFT does not
+/// read); `model` is the name or path of the model adapted, `stored`
 /// how the factors are written.
 ///
 /// # Errors
@@ -165,6 +167,7 @@ pub fn export_adapter(folder: &Path, parameters: &Parameters, model: &str, store
     });
     write_json(&folder.join("adapter_config.json"), &config)?;
     let tensors = parameters.trained().iter().map(|p| (p.name.clone(), p.variable.as_detached_tensor())).collect();
+    write_json(&folder.join(BASE_FILE), &json!(parameters.base_identity()?))?;
     write_tensors(&folder.join("adapter_model.safetensors"), &tensors, stored)
 }
 

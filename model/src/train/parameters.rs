@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::Precision;
 use super::base::Base;
 use super::bytes::tensor_bytes;
-use crate::adapter::{Adapter, LoraOptions, factor_names};
+use crate::adapter::{Adapter, BaseIdentity, LoraOptions, factor_names};
 use crate::files::hexadecimal;
 use crate::layers::{Dropout, Kernels, LoraDelta};
 use crate::model::ModelFiles;
@@ -25,6 +25,8 @@ const INITIAL_DEVIATION: f64 = 0.02;
 
 /// Name of a scalar head in files.
 pub const SCORE: &str = "score.weight";
+/// Name of the embedding in files.
+const EMBEDDING: &str = "model.embed_tokens.weight";
 /// Name of the output projection in files.
 pub(super) const OUTPUT_PROJECTION: &str = "lm_head.weight";
 
@@ -292,6 +294,16 @@ impl Parameters {
     /// SHA-256 of the model's weights as they were before training, as hexadecimal digits.
     pub fn origin(&self) -> &str {
         &self.origin
+    }
+
+    /// What tells the model that deltas stand beside from others.
+    ///
+    /// # Errors
+    /// As the tensor library reports.
+    pub(crate) fn base_identity(&self) -> Result<BaseIdentity> {
+        let missing = || Error::TensorMissing { path: "parameters".into(), tensor: EMBEDDING.into() };
+        let embedding = self.tensors.get(EMBEDDING).ok_or_else(missing)?;
+        BaseIdentity::of(&self.config, self.base.fingerprint.clone(), embedding)
     }
 
     /// The model's tensors by their Hugging Face names, with deltas merged in.

@@ -175,6 +175,7 @@ pub fn train(run: &TrainRun<'_>, observer: &mut dyn Observer) -> Result<Outcome>
         options: options.clone(),
         objective: None,
         policy: None,
+        kto: None,
         reference: None,
     };
     Loop::new(parameters, options, saving, settings, work)?.run(observer)
@@ -192,6 +193,10 @@ pub(super) trait Work {
     fn step(&mut self, step: usize, how: GradientOptions, dropout_seed: Option<u64>) -> Result<StepLoss>;
     /// A look at held-out rows after so many steps, where there are some.
     fn evaluate(&mut self, step: usize) -> Result<Option<Evaluation>>;
+    /// Whether it is looked at before the first step, too.
+    fn is_evaluated_first(&self) -> bool {
+        false
+    }
 }
 
 /// What there is to read.
@@ -305,6 +310,10 @@ impl<'a, W: Work> Loop<'a, W> {
         if self.is_due(self.options.evaluate_every) && self.state.evaluated_at != self.state.step {
             // stopped between the step and its evaluation
             self.finish_step(observer)?;
+        }
+        if self.state.step == 0 && self.work.n_steps() > 0 && self.work.is_evaluated_first() {
+            // what the model is worth before it learns anything
+            self.evaluate(observer)?;
         }
         while self.state.step < self.work.n_steps() && !self.state.stopped_early {
             let report = self.step()?;

@@ -19,6 +19,8 @@ use super::tally::{Spent, Tally, add};
 
 /// Longest wait before the next attempt where the server names none.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// Waits from this length on are said.
+const LONG_WAIT: Duration = Duration::from_secs(5);
 /// Longest wait that a server is granted.
 const LONGEST_WISH: Duration = Duration::from_secs(3600);
 /// The limit of tokens, by its old name and by its new one. Servers refuse a request with both.
@@ -48,6 +50,8 @@ pub(super) struct Asker {
     options: JudgeOptions,
     pace: Pace,
     tally: Mutex<Tally>,
+    /// What is to be said of long waits.
+    waits: Mutex<Vec<String>>,
     /// Whether the server takes the limit of tokens under its new name only.
     has_new_limit: AtomicBool,
 }
@@ -61,6 +65,7 @@ impl Asker {
             options,
             pace: Pace::new(gap),
             tally: Mutex::default(),
+            waits: Mutex::default(),
             has_new_limit: AtomicBool::new(false),
         })
     }
@@ -179,10 +184,21 @@ impl Asker {
         let doubled = self.options.first_wait.saturating_mul(1 << (attempt - 1).min(16));
         let wished = Duration::from_secs(error.retry_after().unwrap_or(0));
         let wait = doubled.min(LONGEST_WAIT).max(wished.min(LONGEST_WISH));
-        match error {
-            UpstreamError::Status { status: 429, .. } => self.pace.hold(wait),
-            _ => tokio::time::sleep(wait).await,
+        let is_for_all = matches!(error, UpstreamError::Status { status: 429, .. });
+        let is_new = !is_for_all || self.pace.hold(wait);
+        if is_new && wait >= LONG_WAIT {
+            let (seconds, why) = (wait.as_secs_f64(), self.upstream.hide(&error.to_string()));
+            let note = format!("{}: waiting {seconds:.0} s before it is asked again: {why}", self.model);
+            self.waits.lock().unwrap_or_else(PoisonError::into_inner).push(note);
         }
+        if !is_for_all {
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// What is to be said of long waits that began since the last call.
+    pub(super) fn waits(&self) -> Vec<String> {
+        std::mem::take(&mut self.waits.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// An error that a reply states although its status says that all is well.

@@ -29,10 +29,12 @@ impl Pace {
         sleep_until(at).await;
     }
 
-    /// Gives no turn before this time is over.
-    pub(super) fn hold(&self, wait: Duration) {
+    /// Gives no turn before this time is over; whether that is later than it was, by more than a second.
+    pub(super) fn hold(&self, wait: Duration) -> bool {
         let mut next = self.lock();
-        *next = (*next).max(Instant::now() + wait);
+        let (now, before) = (Instant::now(), *next);
+        *next = before.max(now + wait);
+        *next > before.max(now) + Duration::from_secs(1)
     }
 
     fn lock(&self) -> MutexGuard<'_, Instant> {

@@ -9,7 +9,7 @@ use super::super::upstream_error::UpstreamError;
 #[non_exhaustive]
 pub enum ServerJudgeError {
     /// No model is named.
-    #[error("the name of the judge's model is empty")]
+    #[error("the name of the model is empty")]
     NoModel,
     /// An option is out of its range.
     #[error("`{option}` must be a number of at least {least}, got {got}")]
@@ -57,6 +57,21 @@ pub enum ServerJudgeError {
 }
 
 impl ServerJudgeError {
+    /// Whether the server, the way to it or this program failed, rather than what it was asked with.
+    pub fn is_failure(&self) -> bool {
+        match self {
+            Self::Threads { .. } | Self::Panicked { .. } => true,
+            Self::Server(error) => error.is_passing(),
+            Self::InARow { error, .. } | Self::Open { error, .. } => error.is_passing(),
+            Self::NoModel | Self::Number { .. } => false,
+        }
+    }
+
+    /// The error of a model that writes.
+    pub(super) fn of_writer(self, writer: &str) -> redline_lab::Error {
+        redline_lab::Error::Writer { writer: writer.into(), source: Box::new(self) }
+    }
+
     /// The error of a judge.
     pub(super) fn of(self, judge: &str) -> JudgeError {
         JudgeError::Failed { judge: judge.into(), source: Box::new(self) }
@@ -66,7 +81,7 @@ impl ServerJudgeError {
 /// What the reader can do about an error.
 fn cure(error: &UpstreamError) -> &'static str {
     match error {
-        UpstreamError::Key | UpstreamError::Status { status: 401 | 403, .. } => "check the judge's key",
+        UpstreamError::Key | UpstreamError::Status { status: 401 | 403, .. } => "check the key",
         UpstreamError::Status { status: 402, .. } => "the account has to be filled up",
         UpstreamError::Status { status: 404 | 405, .. } => {
             "check the name of the model, and whether the URL has to end with /v1"

@@ -52,6 +52,11 @@ impl<'a> Run<'a> {
         self.judge
     }
 
+    /// Tells the observer something.
+    pub(super) fn note(&mut self, text: &str) {
+        self.observer.note(text);
+    }
+
     /// Takes what became of a comparison.
     pub(super) fn take(&mut self, index: usize, outcome: Outcome) -> Result<()> {
         let (error, most) = match outcome {

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
+use redline_lab::Result;
 use redline_lab::baseline::{Conversation, KeepReply, WriteHow, Writer, Written};
 use redline_lab::judge::Reply;
-use redline_lab::{Error, Result};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -15,7 +15,7 @@ use super::options::JudgeOptions;
 use super::refusal::{ServerJudgeError, is_about_comparison};
 use super::said::Said;
 use super::tally::Spent;
-use super::{Check, Connection, LOOK_EVERY};
+use super::{Check, Connection, LOOK_EVERY, Note, name};
 
 /// A model behind an OpenAI-compatible server that replies to conversations, several at a time, each sent again while that may help.
 ///
@@ -26,6 +26,7 @@ pub struct ServerWriter {
     asker: Arc<Asker>,
     n_workers: usize,
     check: Check,
+    note: Note,
     runtime: Runtime,
 }
 
@@ -36,8 +37,16 @@ impl ServerWriter {
     /// As [`ServerJudge::new`](super::ServerJudge::new).
     pub fn new(url: &str, model: &str, key: Option<&str>, options: JudgeOptions) -> Result<Self> {
         let n_workers = options.n_workers;
-        let Connection { id, asker, runtime } = Connection::new(url, model, key, options)?;
-        Ok(Self { name: id, asker, n_workers, check: Box::new(|| Ok(())), runtime })
+        let (url, model, id) = name(url, model, key)?;
+        let made = Connection::new(url, model, id, key, options).map_err(|error| error.of_writer(model));
+        let Connection { id, asker, runtime } = made?;
+        Ok(Self { name: id, asker, n_workers, check: Box::new(|| Ok(())), note: Box::new(|_| ()), runtime })
+    }
+
+    /// Tells `note` what people should know, such as that the server wants to be asked later, and when.
+    #[must_use]
+    pub fn with_notes(self, note: impl FnMut(&str) + Send + 'static) -> Self {
+        Self { note: Box::new(note), ..self }
     }
 
     /// Asks `check` after each reply and at least every 200 ms; its error ends the work.
@@ -82,8 +91,8 @@ impl Writer for ServerWriter {
     }
 
     fn write_each(&mut self, asked: &[Conversation], how: &WriteHow, keep: KeepReply<'_>) -> Result<()> {
-        let Self { name, asker, n_workers, check, runtime } = self;
-        let ended = |error: ServerJudgeError| Error::from(error.of(name));
+        let Self { name, asker, n_workers, check, note, runtime } = self;
+        let ended = |error: ServerJudgeError| error.of_writer(name);
         runtime.block_on(async {
             let mut open = asked.iter().enumerate();
             let mut tasks = JoinSet::new();
@@ -115,6 +124,7 @@ impl Writer for ServerWriter {
                     Ok(Some(Err(source))) => return Err(ended(ServerJudgeError::Panicked { source })),
                     Err(_) => {}
                 }
+                asker.waits().iter().for_each(|text| note(text));
                 check()?;
             }
             Ok(())
@@ -130,6 +140,7 @@ fn written(
         Ok(Said { is_declined: true, reply: Reply { text, .. }, .. }) => Ok(Err(format!("it declined: {text}"))),
         Ok(Said { reply, is_cut, tokens, .. }) => {
             let [n_prompt_tokens, n_tokens] = tokens.unwrap_or_default().map(|n| n as usize);
+            let n_tokens = tokens.map(|_| n_tokens);
             Ok(Ok(Written { text: reply.text, n_tokens, n_prompt_tokens, truncated: is_cut }))
         }
         Err(error) if is_about_comparison(&error) => Ok(Err(error.to_string())),

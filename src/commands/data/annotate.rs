@@ -175,7 +175,7 @@ fn server(args: &AnnotateArgs, prices: Option<Prices>) -> anyhow::Result<Option<
         prices,
         ..default
     };
-    let writer = ServerWriter::new(url, model, key.as_deref(), options)?;
+    let writer = ServerWriter::new(url, model, key.as_deref(), options)?.with_notes(output::note_line);
     Ok(Some(Asked::Server(writer.with_check(|| interrupt::check().map_err(JudgeError::from)))))
 }
 

@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
-use redline::data::clean::{CleanLeakOptions, CleanNearOptions, CleanOptions, Cleaned, clean_rows};
+use redline::data::clean::{CleanLeakOptions, CleanNearOptions, CleanOptions, Cleaned, RemovedRow, clean_rows};
 use redline::data::filters::{RowFilter, RowFilterOptions};
 use redline::data::near::NearOptions;
 use redline::data::near_leak::NearLeakOptions;
 use redline::data::{DataRow, Need, write_json_lines};
 use redline::figures::funnel_of;
+use redline::model::qac::Fields;
 use redline::plot::write_both;
 use serde_json::json;
 
@@ -37,7 +38,7 @@ pub fn run(args: &FilterArgs, json: bool) -> anyhow::Result<ExitCode> {
         near: Some(CleanNearOptions { compared: compared(args.compare), near, keep: false }),
         leak,
     };
-    let Cleaned { kept, funnel, near, leak, .. } = clean_rows(file.rows, &options, &mut Shown::default())?;
+    let Cleaned { kept, funnel, near, leak, removed, .. } = clean_rows(file.rows, &options, &mut Shown::default())?;
     if kept.is_empty() {
         let removed = funnel.steps().into_iter().filter(|step| step.removed > 0);
         let why: Vec<String> =
@@ -51,6 +52,9 @@ pub fn run(args: &FilterArgs, json: bool) -> anyhow::Result<ExitCode> {
     if let Some(stem) = &args.figure {
         write_both(&funnel_of(&funnel), stem)?;
     }
+    if let Some(path) = &args.removed {
+        write_json_lines(&removed.iter().map(written_removed).collect::<Vec<_>>(), path)?;
+    }
     if json {
         let leak = leak.map(|leak| json!({ "n_pairs": leak.n_pairs, "nearest": leak.histogram(20) }));
         output::json(&json!({
@@ -59,6 +63,7 @@ pub fn run(args: &FilterArgs, json: bool) -> anyhow::Result<ExitCode> {
             "figure": args.figure,
             "n_unusable": n_left_out,
             "n_kept": kept.len(),
+            "removed_file": args.removed,
             "funnel": funnel.steps(),
             "near": near,
             "leak": leak,
@@ -66,6 +71,16 @@ pub fn run(args: &FilterArgs, json: bool) -> anyhow::Result<ExitCode> {
     } else {
         output::line(funnel.table().trim_end())?;
         output::line(&format!("{}: {}", args.out.display(), output::rows_in_words(kept.len())))?;
+        if let Some(path) = &args.removed {
+            output::line(&format!("{}: {}", path.display(), output::rows_in_words(removed.len())))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A removed row as it is written, with what removed it.
+fn written_removed(RemovedRow { row, stage, filter, .. }: &RemovedRow<DataRow>) -> Fields {
+    let mut fields = row.written();
+    fields.put("removed", json!({ "line": row.line, "stage": stage, "filter": filter }));
+    fields
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::path::Path;
 
+use redline::data::LeftOutRows;
 use redline::data::traits::{Trait, TraitShare};
 use redline::lab::Error;
 use redline::lab::contest::{Contest, ContestOptions, JudgeQuality, LabelledPairs, Standing, judge_labelled};
 use redline::lab::judge::local::{ScoreJudge, trait_shares};
-use redline::lab::judge::record::{AnswerRecord, read_records};
 use redline::lab::judge::{Form, Judge, JudgementLog, LoggedJudge, RecordedJudge, Watch, Which};
 use redline::lab::win_rate::{ResampleOptions, Rule};
 use redline::serve::{JudgeOptions, Prices, ServerJudge};
@@ -18,14 +18,14 @@ use crate::cli::EvaluateArgs;
 use crate::cli::judging::{JudgeSpec, JudgingArgs};
 use crate::cli::systems::SystemSpec;
 use crate::cli::writes::JUDGEMENTS;
-use crate::commands::evaluate::{shift, systems, useless};
+use crate::commands::evaluate::{joined, shift, systems, useless};
 use crate::commands::serve::environment_key;
 use crate::failure::hinted;
 use crate::judges::score;
 use crate::known::Known;
 use crate::observer::Shown;
 use crate::outputs::clear_for_log;
-use crate::{interrupt, output};
+use crate::{interrupt, output, rows};
 
 /// Judges systems, or the judge itself where the data say what people prefer.
 pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
@@ -49,7 +49,13 @@ fn is_labelled(path: &Path) -> anyhow::Result<bool> {
 
 /// How often each judge says what people say.
 fn quality(args: &EvaluateArgs, data: &Path, json: bool) -> anyhow::Result<()> {
-    let LabelledPairs { mut pairs, n_undecided } = LabelledPairs::read(data).map_err(Error::from)?;
+    let (LabelledPairs { mut pairs, n_undecided }, left_out) = match rows::is_strict() {
+        true => (LabelledPairs::read(data).map_err(Error::from)?, Vec::new()),
+        false => LabelledPairs::read_usable(data).map_err(Error::from)?,
+    };
+    for LeftOutRows { n_rows, first, .. } in &left_out {
+        output::note!("note: {} left out, the first: {first}", output::rows_in_words(*n_rows));
+    }
     pairs.truncate(args.prompts);
     if n_undecided > 0 {
         output::note!(
@@ -75,7 +81,7 @@ fn quality(args: &EvaluateArgs, data: &Path, json: bool) -> anyhow::Result<()> {
         });
         let judges: Vec<_> = judges.collect();
         return output::json(
-            &json!({ "schema": "redline.judge-quality.v1", "data": data, "n_undecided": n_undecided, "judges": judges }),
+            &json!({ "schema": "redline.judge-quality.v1", "data": data, "n_undecided": n_undecided, "left_out": left_out, "judges": judges }),
         );
     }
     let header = ["judge", "pairs", "no verdict", "right", "swapped", "agrees with itself", "first place", "kappa"];
@@ -98,17 +104,16 @@ fn contests(args: &EvaluateArgs, json: bool) -> anyhow::Result<()> {
         );
     }
     let baseline = against(judging);
-    let answers = match (&judging.answers, &known) {
-        (Some(path), _) => {
-            let records = read_records::<AnswerRecord>(path).map_err(Error::from)?;
-            records.note(path).into_iter().for_each(|note| output::note!("{note}"));
+    let answers = match (&judging.answers[..], &known) {
+        (paths @ [first, ..], _) => {
+            let answers = joined::read(paths, &baseline)?;
             match &known {
-                Some(known) => systems::of_questions(path, records.rows, &known.triples)?,
-                None => records.rows,
+                Some(known) => systems::of_questions(first, answers, &known.triples)?,
+                None => answers,
             }
         }
-        (None, Some(known)) => systems::answers(args, known, &args.judging.systems)?,
-        (None, None) => return Err(hinted("there is nothing to judge", "give --data with --systems, or --answers")),
+        ([], Some(known)) => systems::answers(args, known, &args.judging.systems)?,
+        ([], None) => return Err(hinted("there is nothing to judge", "give --data with --systems, or --answers")),
     };
     if let Some(stem) = &judging.score_shift {
         let [x, y] = &judging.judge[..] else {
@@ -242,8 +247,12 @@ fn as_text(contest: &Contest) -> String {
     let header = ["system", "dimension", "n", "win", "tie", "loss", "net [95 %]", "win rate", "p", "length", "agrees"];
     let rows: Vec<Vec<String>> = contest.standings.iter().map(cells).collect();
     let judging = contest.judging;
+    let unread = contest.standings.iter().filter(|standing| standing.n_unread > 0).map(|Standing { system, dimension, n_unread, .. }| {
+        format!("\n{system}, {dimension}: {n_unread} answers are those of upstream, since no feedback on them could be read")
+    });
+    let unread: String = unread.collect();
     format!(
-        "{} judges against {}: {} comparisons, {} without a verdict, {} pairs the same\n{}",
+        "{} judges against {}: {} comparisons, {} without a verdict, {} pairs the same\n{}{unread}",
         contest.judge,
         contest.baseline,
         judging.n_asked,

@@ -51,7 +51,7 @@ fn cells(line: &DepthLine) -> Vec<String> {
         output::number(line.edit_ratio.map(|found| found.value)),
         output::number(line.fixed_point.map(|found| found.value)),
         format!("{:.2}", line.passes),
-        format!("{:.1}", line.n_tokens),
+        line.n_tokens.map_or_else(|| "–".into(), |n| format!("{n:.1}")),
         format!("{:.2}", line.seconds),
     ]
 }

@@ -3,6 +3,7 @@
 mod choices;
 mod contest;
 mod depth;
+mod joined;
 mod preferences;
 mod shift;
 mod stacks;

@@ -10,6 +10,7 @@ use redline::lab::contest::{AlignerRun, BestOf, Keep, UPSTREAM, upstream_answers
 use redline::lab::correct::{Check, Corrector, CorrectorOptions, WriteOptions};
 use redline::lab::judge::record::{AnswerRecord, RecordLog};
 use redline::lab::judge::{Dimension, JudgeError};
+use redline::lab::steering::Steering;
 use redline::model::{Adapter, Model, Qac};
 use redline::serve::{JudgeOptions, ServerWriter};
 
@@ -386,6 +387,7 @@ fn writer(args: &EvaluateArgs, spec: &WriterSpec) -> anyhow::Result<Box<dyn Writ
         WriterSpec::Server { url, model } => {
             let key = args.judging.writer_key_env.as_deref().map(environment_key).transpose()?;
             let writer = ServerWriter::new(url, model, key.as_deref(), JudgeOptions::default())?;
+            let writer = writer.with_notes(output::note_line);
             Ok(Box::new(writer.with_check(|| interrupt::check().map_err(JudgeError::from))))
         }
     }
@@ -404,7 +406,7 @@ fn local_model(args: &EvaluateArgs, path: &Path) -> anyhow::Result<Model> {
         hinted(format!("{} is an adapter, and its model is not named", path.display()), "give the model as --writer")
     })?;
     let adapter = Adapter::open(path)?;
-    Ok(Model::load_with_adapter(base, &adapter)?)
+    models::load_with_adapter(base, &adapter)
 }
 
 pub(super) fn aligner(args: &EvaluateArgs, coefficient: Option<f32>) -> anyhow::Result<Corrector> {
@@ -412,11 +414,12 @@ pub(super) fn aligner(args: &EvaluateArgs, coefficient: Option<f32>) -> anyhow::
     if coefficient.is_some_and(|coefficient| coefficient != 0.0) && steering.is_none() {
         return Err(hinted("a coefficient is given, and no vector", "give --vector or --profile"));
     }
+    let template = steering.as_ref().map(Steering::template).transpose()?.flatten();
     let options = CorrectorOptions {
         steering: steering.filter(|_| coefficient.is_some()),
         coefficient,
         writing: WriteOptions { max_new_tokens: args.max_new_tokens, ..WriteOptions::default() },
         ..CorrectorOptions::default()
     };
-    Corrector::new(models::open(&args.model)?, options).context("the Aligner")
+    Corrector::new(models::open_with(&args.model, template)?, options).context("the Aligner")
 }

@@ -49,11 +49,12 @@ pub fn run(args: &PlotArgs, json: bool) -> anyhow::Result<ExitCode> {
 /// Writes every picture to the files that its name stands for, after a look at all places.
 fn write(args: &PlotArgs, pictures: &[Picture], out: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let names: Vec<PathBuf> = pictures.iter().map(|picture| named(out, &picture.name)).collect();
-    let _claim = outputs::claim(&plotted(args, &names))?;
+    let claim = outputs::claim(&plotted(args, &names))?;
     let options = PictureOptions { width_mm: args.width_mm };
     for (picture, name) in pictures.iter().zip(&names) {
         picture.write(name, &options)?;
     }
+    claim.tell_replaced();
     Ok(names.iter().flat_map(|name| picture_paths(name)).collect())
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::train::TrainArgs;
 use crate::cli::train_pairs::Objective;
-use crate::failure::{hinted, refuse_useless};
+use crate::failure::hinted;
 use crate::observer::Shown;
 use crate::output;
 
@@ -20,15 +20,6 @@ pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<()> {
     if args.pairs.objective != Objective::Reward {
         return Err(hinted("--method head trains a scalar head alone", "give --objective reward, or another --method"));
     }
-    let useless = [
-        (args.gguf.is_some(), "--gguf"),
-        (args.export.is_some(), "--export"),
-        (args.template.is_some(), "--template"),
-        (args.pairs.reference.is_some(), "--reference"),
-        (args.pairs.reward.is_some(), "--reward"),
-        (args.keep_every.is_some(), "--keep-every"),
-    ];
-    refuse_useless(&useless, "beside --method head")?;
     let model = args.model.as_deref().ok_or_else(from_scratch)?;
     let rows = TrainingRows::<PreferenceRow>::read(args)?;
     let options = HeadOptions {

@@ -31,7 +31,8 @@ impl Log {
         let kept: Vec<Record> = records
             .filter(|record| match record {
                 Record::Step(record) => record.step < step,
-                Record::Evaluation(record) => record.step <= evaluated_at,
+                // one before the first step is made again with it
+                Record::Evaluation(record) => step > 0 && record.step <= evaluated_at,
             })
             .collect();
         let mut lines = String::new();

@@ -1,6 +1,7 @@
 //! `redline train`: rows → Aligner, watched, resumable.
 
 mod head;
+mod kto;
 mod log;
 mod options;
 mod pairs;
@@ -8,6 +9,7 @@ mod policy;
 mod report;
 mod rows;
 mod start;
+pub mod useless;
 mod watch;
 
 use std::path::Path;
@@ -25,7 +27,7 @@ use serde_json::{Value, json};
 
 use crate::cli::train::{GgufName, MethodName, StoredName, TrainArgs};
 use crate::cli::train_pairs::Objective;
-use crate::failure::{hinted, refuse_useless};
+use crate::failure::hinted;
 use crate::models::warn;
 use crate::output;
 use crate::outputs::make_folder;
@@ -35,12 +37,14 @@ use start::Start;
 use watch::Watch;
 
 pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<ExitCode> {
+    useless::refuse(args)?;
     if args.method == MethodName::Head {
         head::run(args, json)?;
         return Ok(ExitCode::SUCCESS);
     }
     let summary = match (args.pairs.of_pairs(), args.pairs.objective) {
         (Some(objective), _) => pairs::train_on_pairs(args, objective)?,
+        (None, Objective::Kto) => kto::train_on_labels(args)?,
         (None, Objective::Policy(loss)) => policy::train_on_rewards(args, loss)?,
         (None, Objective::Sft) => train_answers(args)?,
         (None, _) => train_aligner(args)?,
@@ -55,7 +59,6 @@ pub fn run(args: &TrainArgs, json: bool) -> anyhow::Result<ExitCode> {
 /// Trains and exports; returns the summary that is also in the folder.
 pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
     options::check(args)?;
-    pairs::refuse_policy_options(args)?;
     let (rows, instructions) = TrainingRows::<Instructed>::read(args)?.apart();
     let (start, template) = Start::aligner(args, &rows)?;
     let is_asked = |asked: &[String]| asked.iter().any(|text| !text.is_empty());
@@ -71,9 +74,6 @@ pub fn train_aligner(args: &TrainArgs) -> anyhow::Result<Value> {
 /// The same for a model that answers by itself.
 fn train_answers(args: &TrainArgs) -> anyhow::Result<Value> {
     options::check(args)?;
-    pairs::refuse_policy_options(args)?;
-    let useless = [(args.template.is_some(), "--template"), (args.run.warmup_data.is_some(), "--warmup-data")];
-    refuse_useless(&useless, "beside --objective sft")?;
     let rows = TrainingRows::<rows::Taught>::read(args)?.into_triples();
     let (start, template) = Start::of_answers(args, &rows)?;
     train_texts(args, (rows, Instructions::default()), start, &template, 0.0)
@@ -235,8 +235,10 @@ fn as_text(summary: &Value, out: &Path) -> String {
         }
         if let Some(pairs) = evaluation.get("pairs").filter(|pairs| !pairs.is_null()) {
             let of_pairs = |key: &str| output::number(pairs[key].as_f64());
+            let what =
+                if pairs["divergence"].is_null() { "pairs in the right order" } else { "answers on the right side" };
             text += &format!(
-                "\nheld out: loss {}, pairs in the right order {}, margin {}",
+                "\nheld out: loss {}, {what} {}, margin {}",
                 number("loss"),
                 of_pairs("accuracy"),
                 of_pairs("margin")

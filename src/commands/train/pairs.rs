@@ -25,7 +25,7 @@ use super::{check_exports, export_checkpoint, export_end, options, saving};
 pub fn train_on_pairs(args: &TrainArgs, objective: PairObjective) -> anyhow::Result<Value> {
     options::check(args)?;
     objective.check()?;
-    refuse_useless(args, &objective)?;
+    refuse_headless(args, &objective)?;
     let rows = TrainingRows::<PreferenceRow>::read(args)?;
     let model = args.model.as_deref().ok_or_else(from_scratch)?;
     let mut start = Start::open(args, model)?;
@@ -74,30 +74,14 @@ pub fn from_scratch() -> anyhow::Error {
     hinted("--from-scratch trains corrections", "give --model for an --objective of pairs")
 }
 
-/// Refuses options that do nothing here.
-fn refuse_useless(args: &TrainArgs, objective: &PairObjective) -> anyhow::Result<()> {
-    if args.template.is_some() {
-        let message = "--template is for Aligners; pairs have the prompt of the model's own chat template";
-        return Err(hinted(message, "leave --template out"));
-    }
-    refuse_policy_options(args)?;
-    if args.pairs.reference.is_some() && !objective.needs_reference() {
-        let message = format!("--reference is given, but --objective {} compares with none", args.pairs.objective);
-        return Err(hinted(message, "leave --reference out"));
-    }
+/// Refuses a file that cannot hold what is learnt.
+fn refuse_headless(args: &TrainArgs, objective: &PairObjective) -> anyhow::Result<()> {
     match (objective, &args.gguf) {
         (PairObjective::Score(_), Some(_)) => {
             Err(hinted("--gguf: a GGUF file holds no scalar head here", "leave --gguf out; model/ has the head"))
         }
         _ => Ok(()),
     }
-}
-
-/// Refuses options of runs on rewards.
-pub fn refuse_policy_options(args: &TrainArgs) -> anyhow::Result<()> {
-    let useless =
-        [(args.pairs.reward.is_some(), "--reward"), (args.pairs.reward_dimension.is_some(), "--reward-dimension")];
-    crate::failure::refuse_useless(&useless, "without --objective grpo or rloo")
 }
 
 /// Says how many pairs a cost model learns the order of alone.
@@ -153,15 +137,20 @@ pub fn reference_model(path: &Path, start: &Start) -> anyhow::Result<Model> {
     Ok(model)
 }
 
-/// Log-probabilities of the model that the policy is compared with.
-fn reference(args: &TrainArgs, start: &Start, training: &[Pair], held_out: &[Pair]) -> anyhow::Result<Reference> {
-    let (decoder, fingerprint): (Decoder, String) = match &args.pairs.reference {
+/// The model that the policy is compared with, and the hash of its weights.
+pub fn reference_decoder(args: &TrainArgs, start: &Start) -> anyhow::Result<(Decoder, String)> {
+    Ok(match &args.pairs.reference {
         None => (start.parameters.inference_decoder()?, start.parameters.origin().to_owned()),
         Some(path) => {
             let model = reference_model(path, start)?;
             (model.decoder, model.fingerprint)
         }
-    };
+    })
+}
+
+/// Log-probabilities of the model that the policy is compared with.
+fn reference(args: &TrainArgs, start: &Start, training: &[Pair], held_out: &[Pair]) -> anyhow::Result<Reference> {
+    let (decoder, fingerprint) = reference_decoder(args, start)?;
     let total = training.len() + held_out.len();
     let mut progress = Progress::new("reference", total);
     let mut read = |pairs: &[Pair], before: usize| {

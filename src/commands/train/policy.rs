@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::cli::judging::JudgeSpec;
 use crate::cli::numbers::MOST_ROWS;
 use crate::cli::train::{MethodName, TrainArgs};
-use crate::failure::{hinted, refuse_useless};
+use crate::failure::hinted;
 use crate::known::Known;
 use crate::{judges, output, rows};
 
@@ -31,7 +31,9 @@ struct Questions {
 /// Trains on rewards and exports; returns the summary that is also in the folder.
 pub fn train_on_rewards(args: &TrainArgs, loss: PolicyLoss) -> anyhow::Result<Value> {
     options::check(args)?;
-    refuse_here(args)?;
+    if args.method == MethodName::Head {
+        return Err(hinted("--method head trains a scalar head alone", "give --method lora or full"));
+    }
     let policy = PolicyOptions {
         loss,
         group: args.pairs.group,
@@ -91,20 +93,6 @@ pub fn train_on_rewards(args: &TrainArgs, loss: PolicyLoss) -> anyhow::Result<Va
     summary["best"] = json!(outcome.best.map(|(loss, step)| json!({ "held_out_reward": -loss, "step": step })));
     output::json_file(&args.out.join("summary.json"), &summary)?;
     Ok(summary)
-}
-
-/// Refuses options that do nothing here.
-fn refuse_here(args: &TrainArgs) -> anyhow::Result<()> {
-    let useless = [
-        (args.template.is_some(), "--template"),
-        (args.validation.is_some(), "--validation"),
-        (args.run.warmup_data.is_some(), "--warmup-data"),
-    ];
-    refuse_useless(&useless, "beside --objective grpo or rloo")?;
-    match args.method {
-        MethodName::Head => Err(hinted("--method head trains a scalar head alone", "give --method lora or full")),
-        _ => Ok(()),
-    }
 }
 
 /// The instrument, and the questions split by what they ask.

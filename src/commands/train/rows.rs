@@ -17,8 +17,8 @@ use crate::{output, rows};
 pub trait Row: TextRow + Clone {
     /// What a row has to hold.
     const NEED: Need;
-    /// The rows of a file.
-    fn of(file: &DataFile) -> anyhow::Result<Vec<Self>>;
+    /// The rows of a file; those that cannot be used are counted in its report.
+    fn of(file: &mut DataFile) -> anyhow::Result<Vec<Self>>;
     /// The question, by which rows are split.
     fn question(&self) -> &str;
 }
@@ -26,7 +26,7 @@ pub trait Row: TextRow + Clone {
 impl Row for Qac {
     const NEED: Need = Need::Triple;
 
-    fn of(file: &DataFile) -> anyhow::Result<Vec<Self>> {
+    fn of(file: &mut DataFile) -> anyhow::Result<Vec<Self>> {
         Ok(file.triples())
     }
 
@@ -53,7 +53,7 @@ impl TextRow for Instructed {
 impl Row for Instructed {
     const NEED: Need = Need::Triple;
 
-    fn of(file: &DataFile) -> anyhow::Result<Vec<Self>> {
+    fn of(file: &mut DataFile) -> anyhow::Result<Vec<Self>> {
         let row =
             |row: &DataRow| Some(Self { triple: row.triple()?, instruction: row.instruction().unwrap_or_default() });
         let rows: Vec<Self> = file.rows.iter().filter_map(row).collect();
@@ -102,7 +102,7 @@ impl TextRow for Taught {
 impl Row for Taught {
     const NEED: Need = Need::Answer;
 
-    fn of(file: &DataFile) -> anyhow::Result<Vec<Self>> {
+    fn of(file: &mut DataFile) -> anyhow::Result<Vec<Self>> {
         let n_bad = file.rows.iter().filter(|row| row.is_bad()).count();
         if n_bad > 0 {
             let (path, rows) = (file.path.display(), output::rows_in_words(n_bad));
@@ -134,10 +134,8 @@ impl TrainingRows<Taught> {
 impl Row for PreferenceRow {
     const NEED: Need = Need::Triple;
 
-    fn of(file: &DataFile) -> anyhow::Result<Vec<Self>> {
-        let rows = file.rows.iter().map(Self::read).collect::<Result<Vec<_>, _>>();
-        let rows = rows.with_context(|| file.path.display().to_string())?;
-        Ok(rows.into_iter().flatten().collect())
+    fn of(file: &mut DataFile) -> anyhow::Result<Vec<Self>> {
+        Ok(Self::read_all(file, rows::is_strict())?)
     }
 
     fn question(&self) -> &str {
@@ -191,9 +189,10 @@ impl<R: Row> TrainingRows<R> {
 
 /// Reads a file's rows without duplicates and empty ones, and says how many were left out.
 fn read_part<R: Row>(path: &Path) -> anyhow::Result<Vec<R>> {
-    let file = rows::read_with_empty(path, R::NEED)?;
-    let rows = R::of(&file)?;
-    filtered(path, rows, &file)
+    let mut file = rows::read_quietly(path, R::NEED)?;
+    let found = R::of(&mut file)?;
+    rows::say(path, &file.report);
+    filtered(path, found, &file)
 }
 
 /// Answers to copy.

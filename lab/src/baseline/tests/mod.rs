@@ -41,7 +41,7 @@ impl<F: FnMut(usize, &Conversation, &WriteHow) -> Told> Writer for Scripted<F> {
             let n_prompt_tokens = conversation.iter().map(|message| n_tokens(&message.content)).sum();
             replies.push(text.map(|text| {
                 let (n_tokens, truncated) = (n_tokens(&text), text.ends_with("CUT"));
-                Written { text, n_tokens, n_prompt_tokens, truncated }
+                Written { text, n_tokens: Some(n_tokens), n_prompt_tokens, truncated }
             }));
         }
         Ok(replies)
@@ -129,7 +129,7 @@ fn a_prompt_is_one_request_whose_reply_is_cleaned() {
         let (records, counts, notes) = answered(name, 3, 2, &mut writer).unwrap();
         assert_eq!(outputs(&records), ["a better one"; 3]);
         let record = &records[1];
-        assert_eq!((record.system.as_str(), record.row, record.passes, record.n_tokens), (name, 1, 1, 8));
+        assert_eq!((record.system.as_str(), record.row, record.passes, record.n_tokens), (name, 1, 1, Some(8)));
         let n_prompt_tokens = writer.stages[0].0[1][0].content.split_whitespace().count();
         assert_eq!(record.context, n_prompt_tokens + 8);
         assert_eq!((record.answer.as_str(), record.coefficient), (" answer1 ", None));
@@ -163,7 +163,7 @@ fn empty_rewrites_keep_the_answer_and_cut_ones_are_counted() {
     let (records, counts, notes) = answered("prompt", 4, 4, &mut writer).unwrap();
     assert_eq!(outputs(&records), ["answer0", "answer1", "half of it CUT", "answer3"]);
     assert_eq!(counts, Counts { n_answered: 4, n_empty: 3, n_cut: 2, ..Counts::default() });
-    assert_eq!(records[1].n_tokens, 4, "what was written for nothing is paid, too");
+    assert_eq!(records[1].n_tokens, Some(4), "what was written for nothing is paid, too");
     let told = [
         "prompt: 3 replies hold no answer; the answer before them was kept",
         "prompt: 2 answers were cut at 64 tokens",
@@ -262,7 +262,7 @@ fn a_critique_is_followed_by_a_rewrite_that_sees_it() {
     });
     let (records, counts, _) = answered("critique", 2, 2, &mut writer).unwrap();
     assert_eq!(outputs(&records), ["a longer one"; 2]);
-    assert_eq!((records[0].passes, records[0].n_tokens), (2, 6));
+    assert_eq!((records[0].passes, records[0].n_tokens), (2, Some(6)));
     assert_eq!(counts, Counts { n_answered: 2, ..Counts::default() });
 }
 

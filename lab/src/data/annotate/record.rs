@@ -114,7 +114,8 @@ impl AnnotationRecord {
         let understood = match reply {
             Err(message) => Err(ReplyFault { reason: FaultReason::NoReply, message }),
             Ok(written) => {
-                (record.n_prompt_tokens, record.n_tokens) = (written.n_prompt_tokens, written.n_tokens);
+                record.n_prompt_tokens = written.n_prompt_tokens;
+                record.n_tokens = written.n_tokens.unwrap_or_default();
                 record.raw = written.text;
                 record.understand(options, written.truncated)
             }

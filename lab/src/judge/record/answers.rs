@@ -1,6 +1,6 @@
 //! `redline.answers.v1`: what each system answered to each row.
 //!
-//! Fields: `row`, `system`, `coefficient`, `question`, `answer`, `output`, `n_tokens`, `passes`, `context`, `seconds`, `made_by`. What else a row of data has,
+//! Fields: `row`, `system`, `coefficient`, `question`, `answer`, `output`, `n_tokens`, `passes`, `context`, `seconds`, `made_by`, `is_unread`. What else a row of data has,
 //! such as its clean text and its flaws, is not copied: instruments that need it read it from the rows.
 
 use std::collections::HashMap;
@@ -27,8 +27,8 @@ pub struct AnswerRecord {
     pub answer: String,
     /// The system's.
     pub output: String,
-    /// Tokens written, all attempts together.
-    pub n_tokens: usize,
+    /// Tokens written, all attempts together; null where a server did not say.
+    pub n_tokens: Option<usize>,
     /// How often a model was run from a prompt: 1 for a correction, 5 for the best of five.
     pub passes: usize,
     /// Tokens of the longest prompt together with what was written after it, of any request; 0 where nothing was asked, or it was not counted.
@@ -39,6 +39,9 @@ pub struct AnswerRecord {
     /// What it depends on, in words: models, vectors, limits; empty where that is not known.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub made_by: String,
+    /// Whether it is the upstream's answer as it was, since no feedback of self-refine on it could be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unread: bool,
 }
 
 impl AnswerRecord {
@@ -101,11 +104,12 @@ pub(super) mod tests {
             question: format!("question {row}"),
             answer: "an answer\nof two lines".into(),
             output: "é \u{2028} 🦀 \"quoted\"".into(),
-            n_tokens: 3,
+            n_tokens: Some(3),
             passes: 1,
             context: 12,
             seconds: 0.1 + 0.2,
             made_by: "a model".into(),
+            is_unread: false,
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use redline_model::Error as ModelError;
-use redline_model::files::{MOST_TEXT, read};
+use redline_model::files::{MOST_TEXT, read_input};
 use serde::Deserialize;
 
 use super::super::Result;
@@ -56,12 +56,13 @@ impl<R> Records<R> {
     }
 }
 
-/// Reads a file of records, also a compressed one.
+/// Reads a file of records, also a compressed one; `-` is the standard input.
 ///
 /// # Errors
 /// It cannot be read; [`JudgeError::NoSchema`], [`JudgeError::Schema`]; [`JudgeError::Line`] with the line; what [`Record::check_all`] refuses.
 pub fn read_records<R: Record>(path: &Path) -> Result<Records<R>> {
-    parse(path, &inflated(path, read(path, MOST_TEXT)?)?)
+    // `-` is the standard input
+    parse(path, &inflated(path, read_input(path, MOST_TEXT)?)?)
 }
 
 /// Bytes of a file, inflated where they are compressed.

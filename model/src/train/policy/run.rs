@@ -100,6 +100,7 @@ pub fn train_policy(run: PolicyRun<'_>, observer: &mut dyn Observer) -> Result<O
         options: run.options.clone(),
         objective: None,
         policy: Some(run.policy),
+        kto: None,
         reference: Some(run.reward_name.clone()),
     };
     let (parameters, options, saving) = (run.parameters, run.options, run.saving);
@@ -249,6 +250,10 @@ impl Work for PolicyWork<'_> {
             pairs: None,
             policy: Some(figures(&drawn, policy.group, found.divergence)),
         })
+    }
+
+    fn is_evaluated_first(&self) -> bool {
+        true
     }
 
     fn evaluate(&mut self, step: usize) -> Result<Option<Evaluation>> {

@@ -1,14 +1,18 @@
 //! Learning from pairs of completions: DPO and its relatives ([`PreferenceOptions`]), and the scalar heads of reward and cost models
-//! ([`ScoreLoss`]).
+//! ([`ScoreLoss`]); and from single ones that are called good or bad ([`KtoOptions`]).
 //!
 //! Every loss is a function of one number a completion (its log-probability, or its score), so one pass gives these numbers, the loss their
 //! derivatives, and the way back starts from the numbers weighed by them.
 
+mod kto;
+mod kto_run;
 mod objective;
 mod pass;
 mod run;
 mod score;
 
+pub use kto::{KtoBatch, KtoLoss, KtoOptions, LabelledExample, divergence, kto_gradients, mismatched};
+pub use kto_run::{KtoRun, kto_reference, train_kto};
 pub use objective::{Completion, PairLoss, PreferenceLoss, PreferenceOptions};
 pub use pass::{PairBatch, last_states, pair_gradients, reward_gradients, rewards, sequence_log_probs};
 pub use run::{PairFigures, PairObjective, PairRun, Reference, reference_log_probs, train_pairs};

@@ -270,7 +270,7 @@ impl PreferenceOptions {
 }
 
 /// The derivative of σ.
-fn bell(x: f64) -> f64 {
+pub(super) fn bell(x: f64) -> f64 {
     sigmoid(x) * sigmoid(-x)
 }
 

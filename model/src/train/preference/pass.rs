@@ -33,7 +33,7 @@ pub fn sequence_log_probs(decoder: &Decoder, examples: &[&Example]) -> Result<Ve
 }
 
 /// The sums over the counted tokens of each example.
-fn sums(examples: &[&Example], tokens: &[f64]) -> Vec<f64> {
+pub(super) fn sums(examples: &[&Example], tokens: &[f64]) -> Vec<f64> {
     let mut rest = tokens;
     let mut sum = |example: &&Example| {
         let (own, after) = rest.split_at(example.n_counted());
@@ -188,7 +188,7 @@ fn check_counts(n_pairs: usize, n_references: usize) -> Result<()> {
     }
 }
 
-fn piece_seed(dropout_seed: Option<u64>, piece: usize) -> Option<u64> {
+pub(super) fn piece_seed(dropout_seed: Option<u64>, piece: usize) -> Option<u64> {
     dropout_seed.map(|seed| seed.wrapping_add(piece as u64))
 }
 

@@ -83,6 +83,9 @@ pub struct PairFigures {
     pub rewards: [f64; 2],
     /// Σ ln π of the chosen and of the rejected completion; none of scores.
     pub log_probs: Option<[f64; 2]>,
+    /// How far the policy is from the reference on mismatched completions, in nats; none but of KTO.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub divergence: Option<f64>,
 }
 
 /// Log-probabilities of pairs under a reference; `on_done` hears how many are there and can end the work.
@@ -122,6 +125,7 @@ pub fn train_pairs(run: &PairRun<'_>, observer: &mut dyn Observer) -> Result<Out
         options: run.options.clone(),
         objective: Some(run.objective),
         policy: None,
+        kto: None,
         reference: run.reference.map(|reference| reference.fingerprint.clone()),
     };
     let work = PairWork::new(*run)?;
@@ -171,6 +175,7 @@ impl<'a> PairWork<'a> {
             rewards: [mean(rewards, 0), mean(rewards, 1)],
             log_probs: matches!(self.run.objective, PairObjective::Preference(_))
                 .then(|| [mean(numbers, 0), mean(numbers, 1)]),
+            divergence: None,
         }
     }
 

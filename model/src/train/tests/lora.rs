@@ -167,7 +167,38 @@ fn exported_adapter_and_folder_come_back() {
     let error = Model::load_with_adapter(&golden_folder("llama"), &Adapter::open(adapter.path()).unwrap())
         .map(|_| ())
         .unwrap_err();
-    assert!(matches!(error, Error::TensorShape { .. }), "{error}");
+    assert!(error.to_string().contains("trained beside another model than this: one with "), "{error}");
+}
+
+#[test]
+fn an_adapter_knows_its_base_again_and_refuses_another_of_the_same_shape() {
+    let [model, other, again, folder] = [(); 4].map(|()| tempfile::tempdir().unwrap());
+    let tokenizer = tokenizer();
+    let config = || tiny_config(300);
+    let write = |seed: u64, path: &std::path::Path, stored| {
+        export_hugging_face(path, &Parameters::from_scratch(config(), seed).unwrap(), &tokenizer, stored).unwrap();
+    };
+    write(3, model.path(), StoredType::F32);
+    write(3, again.path(), StoredType::F16);
+    write(4, other.path(), StoredType::F32);
+    let method = Method::Lora(LoraOptions { rank: 2, ..LoraOptions::default() });
+    let (parameters, _) = Parameters::open(model.path(), method, 1).unwrap();
+    export_adapter(folder.path(), &parameters, "tiny", StoredType::F32).unwrap();
+    let load = |base: &tempfile::TempDir| {
+        let loaded = Model::load_with_adapter(base.path(), &Adapter::open(folder.path()).unwrap());
+        loaded.map(|loaded| loaded.warnings).map_err(|error| error.to_string())
+    };
+    assert_eq!(load(&model), Ok(Vec::new()));
+    let said = load(&again).unwrap();
+    assert!(said.len() == 1 && said[0].contains("another file of these weights"), "{said:?}");
+    let error = load(&other).unwrap_err();
+    assert!(error.contains("trained beside another model than this: one with other weights"), "{error}");
+    // as PEFT writes it, without a word of the base
+    std::fs::remove_file(folder.path().join("redline_base.json")).unwrap();
+    let said = load(&other).unwrap();
+    assert!(said.len() == 1 && said[0].contains("(it names `tiny`)"), "{said:?}");
+    std::fs::write(folder.path().join("redline_base.json"), "{}").unwrap();
+    assert!(Adapter::open(folder.path()).is_err());
 }
 
 #[test]

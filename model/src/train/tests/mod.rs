@@ -5,6 +5,7 @@ mod families;
 mod golden;
 mod gradients;
 mod instructions;
+mod kto;
 mod lora;
 mod policy;
 mod preference;

@@ -42,7 +42,7 @@ impl<F: FnMut(usize, &str) -> Told> Writer for Scripted<F> {
             };
             let written = |text: String| Written {
                 truncated: text.ends_with("CUT"),
-                n_tokens: text.chars().count(),
+                n_tokens: Some(text.chars().count()),
                 n_prompt_tokens: conversation[0].content.chars().count(),
                 text,
             };
