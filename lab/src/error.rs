@@ -5,7 +5,7 @@ use crate::baseline::BaselineError;
 use crate::choices::ChoiceError;
 use crate::contest::ContestError;
 use crate::data::DataError;
-use crate::data::annotate::AnnotateError;
+use crate::annotate::AnnotateError;
 use crate::iterate::IterateError;
 use crate::judge::JudgeError;
 use crate::profile::ProfileError;

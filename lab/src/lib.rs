@@ -3,16 +3,12 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod aligner;
+pub mod annotate;
 pub mod answer_gate;
 pub mod baseline;
 pub mod built_in;
-pub mod chat;
-#[cfg(feature = "tables")]
-pub mod choices;
 pub mod contest;
-pub mod conversation;
 pub mod correct;
-pub mod data;
 pub mod directions;
 pub mod domain;
 pub mod embedded;
@@ -20,12 +16,9 @@ pub mod experiment;
 pub mod feedback;
 pub mod form;
 pub mod iterate;
-pub mod judge;
-pub mod observer;
 pub mod policy;
 pub mod profile;
 pub mod prompt_read;
-pub mod quality;
 pub mod raw;
 pub mod reference;
 pub mod reproduce;
@@ -38,9 +31,13 @@ pub mod steering;
 pub mod tune;
 pub mod turns;
 pub mod vector_unit;
-pub mod win_rate;
 
 mod error;
 mod json_file;
 
 pub use error::{Error, Result};
+pub use redline_data as data;
+pub use redline_data::{chat, conversation, observer};
+#[cfg(feature = "tables")]
+pub use redline_judge::choices;
+pub use redline_judge::{judge, judge_quality, quality, win_rate};

@@ -16,9 +16,9 @@ use candle_core::{DType, Device, Tensor};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use redline_kernels::packed::Packed;
 
 use crate::files::{MOST_SETTINGS, hexadecimal, read};
-use crate::layers::packed::Packed;
 use crate::model::ModelFiles;
 use crate::weights::{FileTensors, SafetensorsFile, TensorSource, check_finite, fused_linear, linears};
 use crate::{Error, ModelConfig, Result, parse_settings};

@@ -4,10 +4,10 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
+use redline_kernels::gradients::Span;
 
 use crate::cache::{Append, ChunkKv, ChunkLines, LeadRows};
 use crate::hook::{TokenLayout, TokenSpan};
-use crate::layers::gradients::Span;
 use crate::layers::{Attention, PassRotary, RotaryTables, Rotation};
 use crate::{Chunk, Decoder, Error, Past, Result, Wanted};
 

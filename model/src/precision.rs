@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::layers::packed;
+use redline_kernels::{Inputs, packed};
 
 /// Precision of the inputs of products with quantised weights on the CPU; the names are those of PyTorch, whose default is
 /// the other.
@@ -34,5 +34,13 @@ pub fn matmul_precision() -> MatmulPrecision {
 
 /// What multiplies quantised weights of models that are loaded from now on, in words.
 pub fn matmul_kernel() -> String {
-    packed::kernel_name()
+    packed::kernel_name(inputs())
+}
+
+/// What the inputs of products with quantised weights become, at the precision of models that are loaded from now on.
+pub(crate) fn inputs() -> Inputs {
+    match matmul_precision() {
+        MatmulPrecision::Highest => Inputs::Floats,
+        MatmulPrecision::High => Inputs::Integers,
+    }
 }

@@ -23,16 +23,36 @@ const ONE_ONLY: [(&str, &str); 5] = [
     ("tokio", "redline-serve"),
 ];
 /// The rooms from the lowest to the highest, with those that each may use.
-const ARROWS: [(&str, &[&str]); 8] = [
-    ("redline-model", &[]),
+const ARROWS: [(&str, &[&str]); 11] = [
+    ("redline-kernels", &[]),
+    ("redline-model", &["redline-kernels"]),
     ("redline-probe", &["redline-model"]),
     ("redline-steer", &["redline-model", "redline-probe"]),
-    ("redline-lab", &["redline-model", "redline-probe", "redline-steer"]),
+    ("redline-data", &["redline-model", "redline-probe"]),
+    ("redline-judge", &["redline-data", "redline-model", "redline-probe", "redline-steer"]),
+    ("redline-lab", &["redline-data", "redline-judge", "redline-model", "redline-probe", "redline-steer"]),
     ("redline-report", &["redline-lab", "redline-model", "redline-probe", "redline-steer"]),
     ("redline-serve", &["redline-lab", "redline-model", "redline-probe", "redline-steer"]),
     ("redline-py", &["redline-lab", "redline-model", "redline-probe", "redline-report", "redline-steer"]),
     ("redline", &["redline-lab", "redline-model", "redline-probe", "redline-report", "redline-serve", "redline-steer"]),
 ];
+
+/// Where the sources are.
+const SOURCES: [&str; 11] = [
+    "src",
+    "data/src",
+    "judge/src",
+    "lab/src",
+    "model/src",
+    "model/kernels/src",
+    "probe/src",
+    "python/src",
+    "report/src",
+    "serve/src",
+    "steer/src",
+];
+/// Files outside of the kernels that have `unsafe` code, for what only the operating system can do.
+const UNSAFE: [&str; 3] = ["serve/src/descriptors.rs", "serve/src/memory.rs", "src/main.rs"];
 
 /// Names of the dependencies of each workspace member, those of tests and builds included.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
@@ -80,9 +100,7 @@ fn libraries_know_nothing_of_the_program() {
 /// The code of every source file, tests left out, by its path.
 fn sources() -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    let mut left: Vec<_> = ["src", "lab/src", "model/src", "probe/src", "report/src", "serve/src", "steer/src"]
-        .map(|folder| repository().join(folder))
-        .into();
+    let mut left: Vec<_> = SOURCES.map(|folder| repository().join(folder)).into();
     while let Some(path) = left.pop() {
         let name = path.strip_prefix(repository()).unwrap().display().to_string();
         if path.is_dir() {
@@ -159,4 +177,13 @@ fn text_of_files_is_escaped_before_it_is_shown() {
             assert!(is_free || !code.contains(word), "{name} uses {word}; see src/output.rs");
         }
     }
+}
+
+#[test]
+fn unsafe_code_is_in_the_kernels() {
+    let words = ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern"];
+    let has_any = |code: &str| words.iter().any(|word| code.contains(word));
+    let all = sources();
+    let found = all.iter().filter(|(name, code)| !name.starts_with("model/kernels/") && has_any(code));
+    assert_eq!(found.map(|(name, _)| name.as_str()).collect::<Vec<_>>(), UNSAFE);
 }

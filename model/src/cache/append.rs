@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, InplaceOp2, Layout, Tensor};
+use redline_kernels::gradients::View;
+use redline_kernels::heads::{HeadSizes, rotate_head};
 
 use super::{ChunkKv, LeadRows};
 use crate::Result;
-use crate::layers::gradients::View;
-use crate::layers::{HeadSizes, RotaryTables, rotate_head};
+use crate::layers::RotaryTables;
 
 /// The lines of a chunk in the packed pass: `rows` times `t` from `start` on.
 #[derive(Debug, Clone, Copy)]

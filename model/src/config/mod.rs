@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result};
 
 pub use family::SUPPORTED_ARCHITECTURES;
+pub use redline_kernels::Activation;
 pub(crate) use family::{BiasKey, Family, GgufBiases, GgufWindow, RotationKeys, WindowPattern};
 pub(crate) use gguf::query_width;
 pub(crate) use gguf_keys::TOKENIZER_KEYS;
@@ -33,15 +34,6 @@ pub(crate) use rope::yarn_magnitude;
 const MAX_SIZE: u64 = 1 << 24;
 /// Most blocks.
 const MAX_LAYERS: usize = 1 << 12;
-
-/// The function of the MLP's gate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Activation {
-    /// x σ(x)
-    Silu,
-    /// Gaussian error linear unit, by its tanh approximation (Hendrycks and Gimpel 2016).
-    GeluTanh,
-}
 
 /// Sizes and constants of a decoder-only transformer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

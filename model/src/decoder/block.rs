@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use candle_core::Tensor;
+use redline_kernels::gradients::Span;
+use redline_kernels::heads::HeadSizes;
+use redline_kernels::is_plain;
 
 use super::{Chunk, Past};
 use crate::Result;
 use crate::cache::ChunkKv;
 use crate::hook::{Hook, HookPoint, Site, visit};
-use crate::layers::gradients::Span;
-use crate::layers::{Attention, HeadSizes, Kernels, Linear, Mlp, RmsNorm, is_plain, scaled, sum};
+use crate::layers::{Attention, Kernels, Linear, Mlp, RmsNorm, scaled, sum};
 use crate::pass::{ChunkPlan, Pass};
 
 #[derive(Debug, Clone)]

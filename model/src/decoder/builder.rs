@@ -1,11 +1,12 @@
 //! Puts the parts of a decoder together from named tensors.
 
 use candle_core::{Device, Tensor};
+use redline_kernels::heads::HeadSizes;
+use redline_kernels::packed::Packed;
 
 use super::Embedding;
 use super::block::Block;
-use crate::layers::packed::Packed;
-use crate::layers::{Attention, HeadSizes, Linear, Mlp, RmsNorm, Rotation};
+use crate::layers::{Attention, Linear, Mlp, RmsNorm, Rotation};
 use crate::weights::TensorSource;
 use crate::{ModelConfig, Result};
 

@@ -5,9 +5,9 @@ mod builder;
 mod stepwise;
 
 use candle_core::{Device, Tensor};
+use redline_kernels::packed::Packed;
 
 use crate::hook::{Hook, HookPoint, untouched_blocks, visit};
-use crate::layers::packed::Packed;
 use crate::layers::{Kernels, Linear, RmsNorm, Ropes, scaled};
 use crate::pass::Pass;
 use crate::weights::{FileTensors, TensorSource, Weights};

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use candle_core::{D, DType, Tensor};
+use redline_kernels::gradients::{RopeAttention, Span};
+use redline_kernels::heads::HeadSizes;
 
 use super::cached_attention::attend_cached;
-use super::gradients::{RopeAttention, Span};
 use super::{Kernels, Linear, RmsNorm, RotaryTables, Rotation};
 use crate::Result;
 use crate::cache::{ChunkKv, ChunkLines};
@@ -25,25 +26,6 @@ pub(crate) struct Attention {
     pub(crate) window: Option<usize>,
     pub(crate) rotation: Rotation,
     pub(crate) sizes: HeadSizes,
-}
-
-/// Heads, their width, and how scores are made.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct HeadSizes {
-    pub(crate) n_heads: usize,
-    pub(crate) n_kv_heads: usize,
-    pub(crate) head_dim: usize,
-    /// Factor of the scores.
-    pub(crate) scale: f32,
-    /// Scores s become cap · tanh(s / cap).
-    pub(crate) softcap: Option<f32>,
-}
-
-impl HeadSizes {
-    /// Query heads of a key head.
-    pub(crate) fn repeat(self) -> usize {
-        self.n_heads / self.n_kv_heads
-    }
 }
 
 impl Attention {

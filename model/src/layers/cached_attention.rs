@@ -6,12 +6,12 @@
 
 use candle_core::Tensor;
 use rayon::prelude::*;
+use redline_kernels::exp::softmax;
+use redline_kernels::gradients::View;
+use redline_kernels::heads::{HeadSizes, rotate_head};
+use redline_kernels::packed::{WeightedRows, dot_products};
 
-use super::exp::softmax;
-use super::gradients::View;
-use super::packed::{WeightedRows, dot_products};
-use super::rope::rotate_head;
-use super::{HeadSizes, RotaryTables};
+use super::RotaryTables;
 use crate::Result;
 use crate::cache::{ChunkKv, ChunkLines};
 

@@ -1,10 +1,11 @@
 //! y = x Wᵀ + b, with W stored (out, in) as in Hugging Face files; in training, plus a low-rank delta.
 
 use candle_core::{Device, Tensor};
+use redline_kernels::gradients::{FrozenLinear, LoraLinear, TrainedLinear};
+use redline_kernels::is_plain;
+use redline_kernels::packed::{self, Packed, PackedMatrix};
 
-use super::gradients::{FrozenLinear, LoraLinear, TrainedLinear};
-use super::packed::{self, Packed, PackedMatrix};
-use super::{Dropout, LoraDelta, is_plain};
+use super::{Dropout, LoraDelta};
 use crate::Result;
 
 #[derive(Debug, Clone)]

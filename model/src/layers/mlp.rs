@@ -1,11 +1,11 @@
 //! Gated MLP (SwiGLU and GEGLU, Shazeer 2020): down(f(gate(x)) · up(x)).
 
 use candle_core::Tensor;
+use redline_kernels::gradients::GatedProduct;
+use redline_kernels::{Activation, is_plain};
 
-use super::gradients::GatedProduct;
-use super::{Kernels, Linear, is_plain};
+use super::{Kernels, Linear};
 use crate::Result;
-use crate::config::Activation;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Mlp {

@@ -1,9 +1,9 @@
 //! Root-mean-square norm (Zhang and Sennrich 2019): x / √(mean(x²) + ε) · weight.
 
 use candle_core::{D, DType, Device, Tensor};
+use redline_kernels::gradients::RmsNormKernel;
 
 use super::Kernels;
-use super::gradients::RmsNormKernel;
 use crate::Result;
 
 #[derive(Debug, Clone)]

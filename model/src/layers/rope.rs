@@ -170,17 +170,6 @@ impl RotaryTables {
     }
 }
 
-/// Rotates the halves of a head's first dimensions, as many as there are angles, by the angles times `direction`; scales all.
-pub(crate) fn rotate_head(head: &mut [f32], (cos, sin): (&[f32], &[f32]), direction: f32, scale: f32) {
-    let (rotated, rest) = head.split_at_mut(2 * cos.len());
-    rest.iter_mut().for_each(|x| *x *= scale);
-    let (first, second) = rotated.split_at_mut(cos.len());
-    for ((first, second), (cos, sin)) in first.iter_mut().zip(second).zip(cos.iter().zip(sin)) {
-        let (c, s) = (scale * cos, scale * direction * sin);
-        (*first, *second) = (*first * c - *second * s, *first * s + *second * c);
-    }
-}
-
 /// Llama 3's stretching of one inverse frequency.
 fn stretch_llama3(frequency: f32, factor: f32, low: f32, high: f32, original_context: f32) -> f32 {
     let wavelength = 2.0 * std::f32::consts::PI / frequency;

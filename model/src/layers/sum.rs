@@ -2,9 +2,10 @@
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Shape, Tensor};
 use rayon::prelude::*;
+use redline_kernels::gradients::{TASK_ELEMENTS, contiguous};
+use redline_kernels::is_plain;
 
-use super::gradients::{TASK_ELEMENTS, contiguous};
-use super::{Kernels, is_plain};
+use super::Kernels;
 use crate::Result;
 
 /// The sum of two tensors of one shape.

@@ -2,9 +2,9 @@
 
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
+use redline_kernels::gradients::View;
 
 use crate::Result;
-use crate::layers::gradients::View;
 
 /// Elements that one task converts.
 const TASK_ELEMENTS: usize = 1 << 16;

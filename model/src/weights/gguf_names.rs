@@ -1,10 +1,11 @@
 //! Hugging Face tensor names in GGUF files, and the undoing of llama.cpp's row order.
 
 use candle_core::Tensor;
+use redline_kernels::packed::{FileFormat, PackedMatrix};
 
 use super::stored::{Part, Stored};
 use crate::gguf::GgufFile;
-use crate::layers::packed::{FileFormat, PackedMatrix};
+use crate::precision::inputs;
 use crate::{Error, ModelConfig, Result};
 
 /// Parts of a block: Hugging Face name, GGUF name.
@@ -63,7 +64,7 @@ pub(super) fn packed(
         Some(_) => return Ok(None),
         None => &bytes,
     };
-    Ok(PackedMatrix::new(format, bytes, rows, columns))
+    Ok(PackedMatrix::new(format, bytes, (rows, columns), inputs()))
 }
 
 /// Heads of the projections whose rows llama.cpp reorders in some families.

@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
+use redline_kernels::packed::{FileFormat, Packed, PackedMatrix};
 
 use crate::files::hexadecimal;
 use crate::gguf::{GgufFile, GgufTensorInfo};
 use crate::layers::LoraDelta;
-use crate::layers::packed::{FileFormat, Packed, PackedMatrix};
+use crate::precision::inputs;
 use crate::summary::StoredTensor;
 use crate::{Error, ModelConfig, Result};
 pub(crate) use expected::linears;
@@ -228,7 +229,7 @@ fn stored(info: &GgufTensorInfo) -> StoredTensor {
         type_name: info.tensor_type.name(),
         values,
         bytes: info.tensor_type.byte_len(values).flatten().unwrap_or(0),
-        memory_bytes: packed.map_or(4 * values, |format| format.memory_bytes(values)),
+        memory_bytes: packed.map_or(4 * values, |format| format.memory_bytes(values, inputs())),
     }
 }
 

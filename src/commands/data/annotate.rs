@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use redline::data::annotate::{
+use redline::annotate::{
     AnnotateOptions, Annotated, AnnotationKind, AnnotationLog, Estimate, EstimateBy, ItemFile, PlanOptions, Refused,
     Request, annotate, estimate, open_requests, read_items, refuse,
 };

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use redline::data::annotate::{
+use redline::annotate::{
     Annotated, AnnotationLog, Aspect, Binarised, Estimate, PlanOptions, Refused, Request, SourceMeans, binarise,
     means_by_source, triples,
 };

@@ -2,9 +2,9 @@
 
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Shape, Tensor};
 use rayon::prelude::*;
+use redline_kernels::gradients::View;
 
 use crate::Result;
-use crate::layers::gradients::View;
 
 /// The same weight for all: logits (n, vocab_size), n targets inside the vocabulary → one number.
 pub(in crate::train) fn scaled_sum(logits: &Tensor, targets: Vec<u32>, scale: f64) -> Result<Tensor> {
