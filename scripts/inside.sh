@@ -62,11 +62,11 @@ measured() { # NAME
 stage rows rows
 stage strict python3 scripts/inside_report.py strict "$training" "$out/training-strict.jsonl"
 # of about 1,000 parameters each
-stage vector handle vector --method trained --goal correction --layers 1-4
-stage inside-small handle inside-small --method inside --rank 1 --layers 2,3
+stage vector handle vector --method trained --goal correction --layers 0-3
+stage inside-small handle inside-small --method inside --rank 1 --layers 1,2
 stage lora-small lora lora-small 1 o_proj
 # of about 25,000
-stage inside handle inside --method inside --rank 12 --layers 1-4
+stage inside handle inside --method inside --rank 12 --layers 0-3
 stage lora lora lora 1 q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj
 for name in vector inside-small inside; do
     stage "$name-swept" swept "$name"
