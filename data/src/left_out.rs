@@ -237,7 +237,7 @@ pub struct ReadReport {
 
 impl LeftOutRows {
     /// Counts a row under its reason; the first of each reason keeps its line and what is wrong with it.
-    pub(crate) fn count(all: &mut Vec<Self>, reason: &'static str, line: usize, fault: &dyn Display) {
+    pub fn count(all: &mut Vec<Self>, reason: &'static str, line: usize, fault: &dyn Display) {
         match all.iter_mut().find(|rows| rows.reason == reason) {
             Some(rows) => rows.n_rows += 1,
             None => all.push(Self { reason, n_rows: 1, first_line: line, first: fault.to_string() }),

@@ -299,7 +299,10 @@ pub(super) fn text(fields: &Fields, field: &'static str) -> Result<String, RowFa
 }
 
 /// The value of a field that must be there.
-pub(super) fn value(fields: &Fields, field: &'static str) -> Result<Value, RowFault> {
+///
+/// # Errors
+/// [`RowFault::MissingField`], or [`RowFault::FieldValue`] where it is no JSON.
+pub fn value(fields: &Fields, field: &'static str) -> Result<Value, RowFault> {
     let value = fields.value(field).ok_or(RowFault::MissingField { field })?;
     value.map_err(|error| {
         let text = error.to_string();

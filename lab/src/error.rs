@@ -1,11 +1,11 @@
 //! What can be wrong with a piece of work: a rule of its options, or what the layers below say.
 
+use crate::annotate::AnnotateError;
 use crate::baseline::BaselineError;
 #[cfg(feature = "tables")]
 use crate::choices::ChoiceError;
 use crate::contest::ContestError;
 use crate::data::DataError;
-use crate::annotate::AnnotateError;
 use crate::iterate::IterateError;
 use crate::judge::JudgeError;
 use crate::profile::ProfileError;

@@ -19,7 +19,6 @@ pub mod iterate;
 pub mod policy;
 pub mod profile;
 pub mod prompt_read;
-pub mod raw;
 pub mod reference;
 pub mod reproduce;
 pub mod reward;
@@ -37,7 +36,7 @@ mod json_file;
 
 pub use error::{Error, Result};
 pub use redline_data as data;
-pub use redline_data::{chat, conversation, observer};
+pub use redline_data::{chat, conversation, observer, raw};
 #[cfg(feature = "tables")]
 pub use redline_judge::choices;
 pub use redline_judge::{judge, judge_quality, quality, win_rate};

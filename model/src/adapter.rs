@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
+use redline_kernels::packed::Packed;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use redline_kernels::packed::Packed;
 
 use crate::files::{MOST_SETTINGS, hexadecimal, read};
 use crate::model::ModelFiles;
@@ -420,7 +420,7 @@ impl TensorSource for MergedTensors<'_> {
         match self.delta_of(linear, out)? {
             None => Ok(Some(packed)),
             Some(Delta { a, b, scale, .. }) if [b.dim(0)?, a.dim(1)?] == [out, input] => {
-                packed.with_delta(&a, &b, scale)
+                Ok(packed.with_delta(&a, &b, scale)?)
             }
             Some(_) => Ok(None), // merging names the shapes
         }

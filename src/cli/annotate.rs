@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use redline::annotate::{AnnotationKind, Aspect, MOST_TOGETHER};
+use redline::lab::annotate::{AnnotationKind, Aspect, MOST_TOGETHER};
 
 use super::numbers::{MOST_FACTOR, MOST_ROWS, MOST_TOKENS, count, number};
 use super::systems::WriterSpec;

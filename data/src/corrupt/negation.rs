@@ -34,7 +34,7 @@ const CONDITIONS: [&str; 14] = [
 ];
 
 /// Whether the sentence can follow a comma with a small first letter.
-pub(in crate::data) fn begins_small(sentence: &str) -> bool {
+pub(crate) fn begins_small(sentence: &str) -> bool {
     sentence.split([' ', ',']).next().is_some_and(|word| SMALL.contains(&word))
 }
 

@@ -6,7 +6,7 @@ const CLOSERS: [char; 5] = ['"', '\'', ')', '”', '’'];
 
 /// The byte ranges of the sentences, without the white space between them. A line break ends a sentence; so does `.`, `!` or `?`
 /// before white space, but not after a single letter or a number that begins a line (`J. Bach`, `2. Stir`).
-pub(in crate::data) fn sentences(text: &str) -> Vec<Range<usize>> {
+pub(crate) fn sentences(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;
     for line in text.split_inclusive('\n') {

@@ -14,7 +14,7 @@ const CHUNK: usize = 8;
 const TILE: usize = 256;
 
 /// The sets in which to look, each once.
-pub(in crate::data) struct NearestSearch<'a> {
+pub(crate) struct NearestSearch<'a> {
     sets: Vec<&'a [u64]>,
     /// For each set the texts that have it.
     members: Vec<Vec<usize>>,
@@ -25,7 +25,7 @@ pub(in crate::data) struct NearestSearch<'a> {
 
 /// What is near to one text.
 #[derive(Debug, Clone, Default)]
-pub(in crate::data) struct Nearest {
+pub(crate) struct Nearest {
     /// Largest similarity of all; none of an empty text.
     pub most: Option<f64>,
     /// Texts that are at least as similar as asked for, with their similarities.

@@ -8,7 +8,7 @@ use redline_probe::split::normalise;
 
 /// Hashes of a text's shingles, ascending, each once. (That two unequal shingles get the same hash in any of a thousand million pairs of
 /// texts with a thousand shingles each has a chance of 1 in 20,000.)
-pub(in crate::data) type ShingleSet = Box<[u64]>;
+pub(crate) type ShingleSet = Box<[u64]>;
 
 /// What a shingle is a run of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ impl Shingling {
     }
 
     /// The shingles of a text after normalising. A shorter text is one shingle; an empty one has none.
-    pub(in crate::data) fn set_of(&self, text: &str) -> ShingleSet {
+    pub(crate) fn set_of(&self, text: &str) -> ShingleSet {
         let text = normalise(text);
         let units: Vec<u64> = match self.unit {
             ShingleUnit::Characters => text.chars().map(u64::from).collect(),
@@ -59,7 +59,7 @@ impl Shingling {
 }
 
 /// Hashes of all runs of `n`; none when there are fewer, or `n` is 0.
-pub(in crate::data) fn set_of_runs(units: &[u64], n: usize) -> ShingleSet {
+pub(crate) fn set_of_runs(units: &[u64], n: usize) -> ShingleSet {
     if n == 0 {
         return ShingleSet::default();
     }
@@ -70,7 +70,7 @@ pub(in crate::data) fn set_of_runs(units: &[u64], n: usize) -> ShingleSet {
 }
 
 /// A hash of a sequence, the same on every machine.
-pub(in crate::data) fn hash(parts: impl Iterator<Item = u64>) -> u64 {
+pub(crate) fn hash(parts: impl Iterator<Item = u64>) -> u64 {
     parts.fold(0, |state, part| {
         // a step of SplitMix64
         let z = (state ^ part).wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -81,7 +81,7 @@ pub(in crate::data) fn hash(parts: impl Iterator<Item = u64>) -> u64 {
 }
 
 /// How many hashes two sets share.
-pub(in crate::data) fn overlap(a: &[u64], b: &[u64]) -> usize {
+pub(crate) fn overlap(a: &[u64], b: &[u64]) -> usize {
     let (mut i, mut j, mut n_shared) = (0, 0, 0);
     while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
         // without branches, which would be guessed wrong half of the time
@@ -93,7 +93,7 @@ pub(in crate::data) fn overlap(a: &[u64], b: &[u64]) -> usize {
 }
 
 /// The Jaccard similarity of sets of these sizes.
-pub(in crate::data) fn jaccard_of(n_shared: usize, size_a: usize, size_b: usize) -> f64 {
+pub(crate) fn jaccard_of(n_shared: usize, size_a: usize, size_b: usize) -> f64 {
     match size_a + size_b - n_shared {
         0 => 0.0,
         n_either => n_shared as f64 / n_either as f64,

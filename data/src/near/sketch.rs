@@ -12,7 +12,7 @@ const STEP: usize = 8;
 const WORDS: (usize, usize) = (4, 128);
 
 /// A sketch for each set, all of the same number of bits.
-pub(in crate::data) struct Sketches {
+pub(crate) struct Sketches {
     n_words: usize,
     words: Vec<u64>,
 }
@@ -45,7 +45,7 @@ impl Sketches {
 }
 
 /// Whether two sketches differ in more than `most` bits.
-pub(in crate::data) fn differ_in_more(a: &[u64], b: &[u64], most: usize) -> bool {
+pub(crate) fn differ_in_more(a: &[u64], b: &[u64], most: usize) -> bool {
     let mut n_differing = 0;
     a.chunks(STEP).zip(b.chunks(STEP)).any(|(a, b)| {
         n_differing += a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones() as usize).sum::<usize>();
@@ -55,7 +55,7 @@ pub(in crate::data) fn differ_in_more(a: &[u64], b: &[u64], most: usize) -> bool
 
 /// What a least similarity asks of two sets.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::data) struct Bounds {
+pub(crate) struct Bounds {
     /// The least similarity.
     pub least: f64,
     /// Share of the hashes of both together that must be shared, t / (1 + t).

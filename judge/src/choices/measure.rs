@@ -8,8 +8,8 @@ use super::prompt::{Choice, Turn};
 use super::read::Choices;
 use super::score::{RowScore, TaskScore};
 use super::table::{ChoiceScores, ChoiceTable};
-use redline_data::observer::Observer;
 use crate::win_rate::ResampleOptions;
+use redline_data::observer::Observer;
 use redline_model::Result as ModelResult;
 
 /// What an observer is told of this work.

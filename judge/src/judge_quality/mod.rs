@@ -268,7 +268,10 @@ impl JudgeQuality {
     ///
     /// # Errors
     /// Those of [`JudgeQuality::of`].
-    pub fn by_subset(labelled: &[LabelledPair], judged: &[JudgedPair]) -> Result<Vec<(String, Option<Self>)>, WinRateError> {
+    pub fn by_subset(
+        labelled: &[LabelledPair],
+        judged: &[JudgedPair],
+    ) -> Result<Vec<(String, Option<Self>)>, WinRateError> {
         let mut subsets: BTreeMap<&str, (Vec<LabelledPair>, Vec<JudgedPair>)> = BTreeMap::new();
         for (pair, judged) in labelled.iter().zip(judged) {
             let Some(name) = &pair.subset else { continue };

@@ -156,8 +156,7 @@ fn a_row_without_a_label_is_counted_and_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pairs.jsonl");
     let row = |label: &str| format!("{{\"question\":\"q\",\"output_1\":\"a\",\"output_2\":\"b\"{label}}}\n");
-    std::fs::write(&path, [row(",\"label\":1"), row(""), row(",\"label\":2"), row(",\"label\":7")].concat())
-        .unwrap();
+    std::fs::write(&path, [row(",\"label\":1"), row(""), row(",\"label\":2"), row(",\"label\":7")].concat()).unwrap();
     assert!(LabelledPairs::read(&path).is_err());
     let (read, left_out) = LabelledPairs::read_usable(&path).unwrap();
     assert_eq!((read.pairs.len(), left_out.len(), left_out[0].n_rows, left_out[0].first_line), (2, 1, 2, 2));

@@ -75,8 +75,8 @@ impl PhaseDiagram {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use redline_data::corrupt::{CorruptOptions, CorruptedRow, Corruptor};
     use crate::quality::Sample;
+    use redline_data::corrupt::{CorruptOptions, CorruptedRow, Corruptor};
 
     const CLEAN: &str =
         "Bees collect nectar from flowers. They carry it home. The water in it dries off within 3 days.";

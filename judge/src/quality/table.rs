@@ -67,8 +67,8 @@ mod tests {
     use redline_model::Qac;
 
     use super::*;
-    use redline_data::corrupt::{CorruptOptions, CorruptedRow, Corruptor, FlawKind};
     use crate::quality::{Measure, QualityError, Sample, check_solutions};
+    use redline_data::corrupt::{CorruptOptions, CorruptedRow, Corruptor, FlawKind};
 
     const CLEAN: &str =
         "Bees collect nectar from flowers. They carry it home. The water in it dries off within 3 days.";

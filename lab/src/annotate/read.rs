@@ -16,11 +16,9 @@ use std::path::Path;
 use redline_model::qac::{Fields, kind, read_objects};
 use serde_json::Value;
 
-use super::super::left_out::{ReadReport, RowFault};
-use super::super::readers::read_each;
-use super::super::row::{self, DataRow, RowFormat};
 use super::AnnotationKind;
 use super::item::{Candidate, Item, gather};
+use crate::data::{self, DataRow, ReadReport, RowFault, RowFormat, read_each};
 use crate::error::Result;
 use crate::judge::record::{AnswerRecord, Record, read_records};
 
@@ -47,7 +45,7 @@ pub struct ItemFile {
 /// Reads a file for a kind of annotation.
 ///
 /// # Errors
-/// Those of [`read_each`](super::super::read_each), and of a file of answers.
+/// Those of [`read_each`](crate::data::read_each), and of a file of answers.
 pub fn read_items(path: &Path, kind: AnnotationKind, is_strict: bool) -> Result<ItemFile> {
     if is_answers(path)? {
         let records = read_records::<AnswerRecord>(path)?;
@@ -110,7 +108,7 @@ fn listed(
     mut fields: Fields,
     list: &'static str,
 ) -> std::result::Result<Vec<(String, Candidate)>, RowFault> {
-    let value = row::value(&fields, list)?;
+    let value = data::value(&fields, list)?;
     let wrong = |got: &Value| RowFault::FieldType { field: list, expected: "a list of answers", got: kind(got) };
     let entries = value.as_array().ok_or_else(|| wrong(&value))?;
     fields.retain(|name| !LISTS.contains(&name));

@@ -22,11 +22,11 @@ use serde::{Deserialize, Serialize};
 use crate::{Error, Result};
 
 pub use family::SUPPORTED_ARCHITECTURES;
-pub use redline_kernels::Activation;
 pub(crate) use family::{BiasKey, Family, GgufBiases, GgufWindow, RotationKeys, WindowPattern};
 pub(crate) use gguf::query_width;
 pub(crate) use gguf_keys::TOKENIZER_KEYS;
 pub(crate) use gguf_rope::FACTOR_TENSORS;
+pub use redline_kernels::Activation;
 pub use rope::RopeScaling;
 pub(crate) use rope::yarn_magnitude;
 

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 use redline_kernels::packed::{FileFormat, Packed, PackedMatrix};
+use sha2::{Digest, Sha256};
 
 use crate::files::hexadecimal;
 use crate::gguf::{GgufFile, GgufTensorInfo};

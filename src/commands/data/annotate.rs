@@ -2,13 +2,13 @@
 
 use std::num::NonZeroU32;
 
-use redline::annotate::{
-    AnnotateOptions, Annotated, AnnotationKind, AnnotationLog, Estimate, EstimateBy, ItemFile, PlanOptions, Refused,
-    Request, annotate, estimate, open_requests, read_items, refuse,
-};
 use redline::data::near_leak::NearLeakOptions;
 use redline::data::{DataFile, Need};
 use redline::lab::Error;
+use redline::lab::annotate::{
+    AnnotateOptions, Annotated, AnnotationKind, AnnotationLog, Estimate, EstimateBy, ItemFile, PlanOptions, Refused,
+    Request, annotate, estimate, open_requests, read_items, refuse,
+};
 use redline::lab::baseline::{LocalWriter, Writer};
 use redline::lab::judge::JudgeError;
 use redline::serve::{JudgeOptions, Prices, ServerWriter};

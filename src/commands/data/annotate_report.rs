@@ -2,12 +2,12 @@
 
 use std::process::ExitCode;
 
-use redline::annotate::{
+use redline::data::{DataFile, write_json_lines};
+use redline::lab::Error;
+use redline::lab::annotate::{
     Annotated, AnnotationLog, Aspect, Binarised, Estimate, PlanOptions, Refused, Request, SourceMeans, binarise,
     means_by_source, triples,
 };
-use redline::data::{DataFile, write_json_lines};
-use redline::lab::Error;
 use redline::lab::judge::record::write_records;
 use redline::serve::{Prices, ServerWriter};
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 use super::super::{Choice, ChoiceError, ChoiceTable, Choices, RowScore, log_sum_exp};
 use super::read;
-use redline_data::observer::Observer;
 use crate::win_rate::ResampleOptions;
+use redline_data::observer::Observer;
 use redline_model::{Error as ModelError, Result as ModelResult};
 
 /// Rows whose choices are `a` and `bb`, the first of them true, all with questions of their own.

@@ -13,9 +13,9 @@ use std::collections::hash_map::Entry;
 use redline_model::files::hash_of;
 
 use super::Score;
-use redline_data::corrupt::CorruptedRow;
 use crate::judge::{Dimension, JudgeError, Result};
 use crate::quality::{Fate, FlawGroup, FlawOracle, Judgement};
+use redline_data::corrupt::CorruptedRow;
 
 /// Name of this judge.
 pub const FLAWS: &str = "flaws";

@@ -16,10 +16,10 @@ use std::collections::HashMap;
 use redline_model::files::hash_of;
 
 use super::Score;
-use redline_data::DataError;
-use redline_data::corrupt::{CorruptOptions, Corruptor};
 use crate::judge::{Dimension, Result};
 use crate::quality::FlawGroup;
+use redline_data::DataError;
+use redline_data::corrupt::{CorruptOptions, Corruptor};
 
 /// Name of this judge.
 pub const PHRASES: &str = "phrases";

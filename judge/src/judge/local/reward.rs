@@ -5,8 +5,8 @@ use std::path::Path;
 use redline_model::RewardModel;
 
 use super::Score;
-use redline_data::pairs::scored_text;
 use crate::judge::{Dimension, JudgeError, Result};
+use redline_data::pairs::scored_text;
 
 /// Scores outputs by a model with a scalar head; a cost counts as its negative. The dimension is that which the model was trained for, so it
 /// is not looked at.

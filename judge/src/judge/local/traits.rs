@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use redline_model::files::hash_of;
 
 use super::Score;
-use redline_data::DataError;
-use redline_data::traits::{Trait, TraitOracle, TraitShare};
 use crate::judge::record::AnswerRecord;
 use crate::judge::{Dimension, Result};
+use redline_data::DataError;
+use redline_data::traits::{Trait, TraitOracle, TraitShare};
 
 /// Name of this judge.
 pub const TRAIT: &str = "trait";

@@ -5,9 +5,9 @@ use super::VerdictKind::{
     NotDistinguishableFromShuffled, TextsBreak,
 };
 use super::*;
+use crate::quality::{OracleRun, ReferenceRun, Sample};
 use redline_data::corrupt::{CorruptOptions, CorruptedRow, Corruptor};
 use redline_data::synth::Corpus;
-use crate::quality::{OracleRun, ReferenceRun, Sample};
 use redline_model::random::Random;
 
 const COEFFICIENTS: [f64; 5] = [-1.0, -0.5, 0.0, 0.5, 1.0];

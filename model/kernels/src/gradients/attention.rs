@@ -11,14 +11,16 @@ use rayon::prelude::*;
 
 use super::strided::{Lines, Matrix, Target, multiply};
 use super::{View, contiguous, tensor_like};
-use crate::heads::HeadSizes;
 use crate::exp::softmax;
+use crate::heads::HeadSizes;
 use crate::heads::rotate_head;
 
 /// Consecutive lines of one row.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
+    /// Its first line.
     pub start: usize,
+    /// Its number of lines.
     pub len: usize,
 }
 
@@ -30,6 +32,7 @@ pub struct RopeAttention {
     pub cos: Tensor,
     /// (n, rotary_dim / 2)
     pub sin: Tensor,
+    /// Heads.
     pub sizes: HeadSizes,
 }
 

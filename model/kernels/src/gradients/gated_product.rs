@@ -14,6 +14,7 @@ const FORWARD_ELEMENTS: usize = 1 << 12;
 
 /// Two tensors of one shape → that shape.
 pub struct GatedProduct {
+    /// The function of the gate.
     pub activation: Activation,
 }
 

@@ -35,7 +35,8 @@ impl CustomOp2 for TrainedLinear {
 
 /// A weight that stays as it is.
 pub struct FrozenLinear {
-    pub weight: Tensor, // (out, in)
+    /// (out, in)
+    pub weight: Tensor,
 }
 
 impl CustomOp1 for FrozenLinear {

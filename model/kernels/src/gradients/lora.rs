@@ -10,7 +10,8 @@ use super::{View, contiguous, tensor_like};
 
 /// x (n, in), A (rank, in), B (out, rank) → (n, out)
 pub struct LoraLinear {
-    pub weight: Tensor, // (out, in), contiguous
+    /// (out, in), contiguous
+    pub weight: Tensor,
     /// s = alpha / rank
     pub scale: f32,
 }

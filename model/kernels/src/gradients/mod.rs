@@ -31,11 +31,16 @@ pub struct View<'a> {
 }
 
 impl<'a> View<'a> {
+    /// Borrows a tensor.
     pub fn new(tensor: &'a Tensor) -> Self {
         let (storage, layout) = tensor.storage_and_layout();
         Self { storage, layout }
     }
 
+    /// All values.
+    ///
+    /// # Errors
+    /// The tensor lies on another device, or has gaps.
     pub fn values(&self) -> Result<&[f32]> {
         match &*self.storage {
             Storage::Cpu(storage) => contiguous(storage, self.layout),

@@ -9,6 +9,7 @@ use super::{TASK_ELEMENTS, View, contiguous, tensor_like};
 
 /// (n, width), (width) → (n, width)
 pub struct RmsNormKernel {
+    /// Added to the mean square.
     pub eps: f32,
 }
 

@@ -50,12 +50,7 @@ impl Bytes {
 
 impl PackedMatrix {
     /// Takes the bytes of (rows, columns) weights from a file; `None` when rows are no whole blocks or the bytes are not theirs.
-    pub fn new(
-        stored: FileFormat,
-        bytes: &[u8],
-        (rows, columns): (usize, usize),
-        inputs: Inputs,
-    ) -> Option<Self> {
+    pub fn new(stored: FileFormat, bytes: &[u8], (rows, columns): (usize, usize), inputs: Inputs) -> Option<Self> {
         let block = BLOCK * stored.parts();
         let fits = columns > 0 && columns.is_multiple_of(block) && rows > 0;
         let row_bytes = (columns / block).checked_mul(stored.block_bytes())?;

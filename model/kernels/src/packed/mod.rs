@@ -61,6 +61,7 @@ pub struct Packed {
 }
 
 impl Packed {
+    /// The matrix alone.
     pub fn new(matrix: PackedMatrix) -> Self {
         Self { matrix: Arc::new(matrix), delta: None }
     }

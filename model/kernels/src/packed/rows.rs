@@ -42,9 +42,11 @@ fn dot_products_by(kernel: Kernel, lines: &[f32], rows: &[f32], width: usize, (t
 pub struct WeightedRows<'a> {
     /// (n, m), lines `stride` apart.
     pub weights: &'a [f32],
+    /// Weights from the beginning of a line to that of the next.
     pub stride: usize,
     /// (m, width)
     pub rows: &'a [f32],
+    /// Width of a row.
     pub width: usize,
 }
 

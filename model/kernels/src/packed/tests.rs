@@ -231,8 +231,8 @@ fn numbers_that_are_not_finite_are_found() {
 
 #[test]
 fn bytes_of_another_size_are_refused() {
-    assert!(PackedMatrix::new(FileFormat::Q4_1, &[0; 20 * 6], 2, 96).is_some());
-    assert!(PackedMatrix::new(FileFormat::Q4_1, &[0; 20 * 6 - 1], 2, 96).is_none());
-    assert!(PackedMatrix::new(FileFormat::Q4_1, &[0; 20], 1, 33).is_none());
+    assert!(PackedMatrix::new(FileFormat::Q4_1, &[0; 20 * 6], (2, 96), Inputs::Floats).is_some());
+    assert!(PackedMatrix::new(FileFormat::Q4_1, &[0; 20 * 6 - 1], (2, 96), Inputs::Floats).is_none());
+    assert!(PackedMatrix::new(FileFormat::Q4_1, &[0; 20], (1, 33), Inputs::Floats).is_none());
     assert!(PackedMatrix::new(FileFormat::Q4_1, &[], (0, 32), Inputs::Floats).is_none());
 }
