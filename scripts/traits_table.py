@@ -47,6 +47,12 @@ def main() -> None:
         runs[run] = [start, *found]
     dial = read(folder / "trait-dial.json")["traits"]
     (folder / "traits.json").write_text(json.dumps({"schema": "redline.traits.v1", "runs": runs, "dial": dial}, indent=1) + "\n")
+    steps = [
+        {"arm": run, "step": row["step"], "gain": {"mean": row["trait"] - start["trait"]}, "forgetting": {"mean": start["old_mended"] - row["old_mended"]}}
+        for run, rows in runs.items()
+        for row in rows
+    ]
+    (folder / "forgetting.json").write_text(json.dumps({"schema": "redline.forgetting.v1", "steps": steps}, indent=1) + "\n")
     feedback = {name: read(folder / f"{name}-asked-feedback.json") for name in ("start", "asked")}
     (folder / "feedback.json").write_text(json.dumps({"schema": "redline.feedback-runs.v1", "runs": feedback}, indent=1) + "\n")
 

@@ -36,8 +36,9 @@ FILE is looked into, not at its name:
                        of `data leak --near`, `data split --near`: how near the nearest is
                        of `evaluate --depth`: mended and damaged by depth
                        of `evaluate --turns`: edit ratio by turn
-  other schemas        redline.rounds.v1, redline.ladder.v1, redline.roc.v1,
-                       redline.forgetting.v1, redline.by_instruction.v1")]
+                       of `iterate` (or its summary.json): rounds, or levels from weak to strong
+                       of `feedback`: lines by instruction; of `gate` (or its file): the ROC curve
+  redline.forgetting.v1  gain and forgetting by training step (docs/json.md)")]
 pub struct PlotArgs {
     /// File of numbers that Redline wrote
     pub file: PathBuf,

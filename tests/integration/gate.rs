@@ -34,6 +34,7 @@ fn a_gate_is_calibrated_on_rows_and_refused_elsewhere() {
     for ending in ["png", "svg"] {
         assert!(tiny.path(&format!("vector.gate.{ending}")).exists(), "{ending}");
     }
+    assert_eq!(parsed(tiny.folder(), &words("plot vector.gate.json --out curve"))["kind"], "gate");
     // the same rows give the same, and more needless corrections a lower threshold
     let again = parsed(tiny.folder(), &words(&line));
     assert_eq!(again["calibration"]["threshold"], calibration["threshold"]);

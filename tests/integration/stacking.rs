@@ -151,51 +151,34 @@ fn results_that_a_schema_names_are_drawn() {
     let folder = tempfile::tempdir().unwrap();
     let here = folder.path();
     let band = |mean: f64| value!({ "mean": mean, "low": mean - 0.1, "high": mean + 0.1 });
-    let round = |arm: &str, round: usize| value!({ "arm": arm, "round": round, "helpful": band(0.1 * round as f64), "harmless": band(0.2) });
+    let mean = |value: f64| value!({ "value": value, "n": 9, "spread": { "interval": { "low": value - 0.1, "high": value + 0.1 } } });
+    let round = |arm: &str, round: usize| value!({ "arm": arm, "round": round, "n": 9, "helpful": mean(0.1 * round as f64), "harmless": mean(0.2) });
     let step = |step: usize| value!({ "step": step, "gain": band(0.3), "forgetting": band(0.001 * step as f64) });
-    let level = |level: &str, mean: f64| value!({ "level": level, "mean": mean, "low": mean, "high": mean });
-    let point = |coefficient: f64| value!({ "coefficient": coefficient, "mean": 0.4, "low": 0.3, "high": 0.5 });
-    let roc = |false_rate: f64, true_rate: f64, threshold: f64| value!({ "false_rate": false_rate, "true_rate": true_rate, "threshold": threshold });
+    let level = |value: f64| value!({ "harmless": mean(value), "helpful": null });
+    let seed = value!({ "seed": 1, "levels": { "weak": level(0.3), "ceiling": level(0.6) }, "gaps": {} });
     let cases = [
-        ("rounds", value!({ "rounds": [round("a", 0), round("a", 1), round("b", 0)] }), "helpful"),
-        ("ladder", value!({ "levels": [level("weak alone", 0.3), level("ceiling", 0.6)] }), "ceiling"),
-        ("forgetting", value!({ "steps": [step(0), step(100)] }), "forgetting"),
-        (
-            "by_instruction",
-            value!({ "instructions": [{ "instruction": "Be kind.", "points": [point(0.0), point(1.0)] }] }),
-            "Be kind.",
-        ),
-        (
-            "roc",
-            value!({ "points": [roc(0.0, 0.2, 2.0), roc(0.1, 0.7, 1.0)], "chosen": 1.0, "auc": band(0.8) }),
-            "area 0.800",
-        ),
+        ("iterate", "rounds", value!({ "rounds": [round("a", 0), round("a", 1), round("b", 0)] }), "figure.svg", "helpful"),
+        ("iterate", "ladder", value!({ "seeds": [seed] }), "figure-harmless.svg", "ceiling"),
+        ("forgetting", "forgetting", value!({ "steps": [step(0), step(100)] }), "figure.svg", "forgetting"),
     ];
-    for (name, mut document, wanted) in cases {
-        document["schema"] = format!("redline.{name}.v1").into();
+    for (schema, kind, mut document, file, wanted) in cases {
+        document["schema"] = format!("redline.{schema}.v1").into();
         std::fs::write(here.join("result.json"), document.to_string()).unwrap();
         let drawn = json(here, &words("plot result.json --out figure"));
-        assert_eq!(drawn["kind"], name);
-        let svg = std::fs::read_to_string(here.join("figure.svg")).unwrap();
-        assert!(svg.contains(wanted), "{name}: {svg}");
+        assert_eq!(drawn["kind"], kind);
+        let svg = std::fs::read_to_string(here.join(file)).unwrap();
+        assert!(svg.contains(wanted), "{kind}: {svg}");
         assert!(!succeed(here, &words("plot result.json --ascii")).stdout.is_empty());
     }
-    // items as lines, the schema in the first
-    let mut first = round("a", 0);
-    first["schema"] = "redline.rounds.v1".into();
-    std::fs::write(here.join("rounds.jsonl"), format!("{first}\n{}\n", round("a", 1))).unwrap();
-    assert_eq!(json(here, &words("plot rounds.jsonl --out figure"))["kind"], "rounds");
-    let header = value!({ "schema": "redline.rounds.v1" });
-    std::fs::write(here.join("rounds.jsonl"), format!("{header}\n{}\n{}\n", round("a", 1), round("a", 0))).unwrap();
-    let unsorted = run(here, &words("plot rounds.jsonl --out figure"));
-    assert!(unsorted.code == 1 && unsorted.stderr.contains("must grow"), "{}", unsorted.stderr);
     for (text, message) in [
-        (r#"{"schema":"redline.ladder.v1","levels":[]}"#, "no levels to draw"),
-        (r#"{"schema":"redline.ladder.v1","levels":[{"level":"a","mean":null}]}"#, "a result of Redline"),
-        (r#"{"schema":"redline.ladder.v1"}"#, "no levels to draw"),
-        (r#"{"schema":"redline.roc.v1","points":[],"chosen":3}"#, "no point has the threshold 3"),
+        (value!({ "rounds": [round("a", 1), round("a", 0)] }), "must grow"),
+        (value!({ "rounds": [] }), "no rounds to draw"),
+        (value!({ "rounds": [{ "arm": "a", "round": "one" }] }), "a result of Redline"),
+        (value!({}), "a result of Redline"),
     ] {
-        std::fs::write(here.join("bad.json"), text).unwrap();
+        let mut text = text;
+        text["schema"] = "redline.iterate.v1".into();
+        std::fs::write(here.join("bad.json"), text.to_string()).unwrap();
         let ran = run(here, &words("plot bad.json --out bad"));
         assert!(
             ran.code == 1 && ran.stderr.contains(message) && !here.join("bad.svg").exists(),

@@ -68,6 +68,17 @@ pub struct Level {
     pub helpful: Option<MeanEstimate>,
 }
 
+impl Level {
+    /// One of its dimensions, by name.
+    pub fn dimension(&self, name: &str) -> Option<MeanEstimate> {
+        match name {
+            "harmless" => self.harmless,
+            "helpful" => self.helpful,
+            _ => None,
+        }
+    }
+}
+
 /// All levels of a seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Levels {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use redline_probe::stats::MeanEstimate;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::closeness::Closeness;
@@ -35,6 +35,19 @@ struct Round {
     closeness: Option<Closeness>,
     /// What became of the answers of this round; of the Aligner's arm.
     funnel: Option<FunnelReport>,
+}
+
+/// What an arm came to after a round, as a summary has it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct RoundMeans {
+    /// What is compared with what.
+    pub arm: String,
+    /// The round; 0 is before the first.
+    pub round: usize,
+    /// How harmless its answers are.
+    pub harmless: Option<MeanEstimate>,
+    /// How helpful.
+    pub helpful: Option<MeanEstimate>,
 }
 
 /// A claim about a change, tested.

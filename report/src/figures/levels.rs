@@ -1,111 +1,73 @@
-//! Levels beside each other: from weak to strong, by instruction, by threshold.
+//! Levels beside each other: from weak to strong, and by instruction.
 
-use serde::{Deserialize, Serialize};
+use redline_lab::feedback::{FeedbackCell, FeedbackTable};
+use redline_lab::iterate::{LevelName, Levels};
+use redline_probe::stats::mean;
 
-use super::band::MeanBand;
-use crate::plot::{BandPanel, BandSeries, Bands, Ladder, LadderLevel, PlotError, RocPlot, RocPoint};
+use crate::plot::{BandPanel, BandSeries, Bands, Estimate, Interval, Ladder, LadderLevel};
 
-/// A level: an item of `redline.ladder.v1`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LevelMean {
-    /// What it is called.
-    pub level: String,
-    /// What it came to.
-    #[serde(flatten)]
-    pub value: MeanBand,
+/// Bars from the strong model as it was to its ceiling, one plot a dimension (`harmless`, `helpful`): the mean of the seeds. The interval is
+/// that of the questions where there is one seed, and from the lowest to the highest seed where there are several.
+pub fn ladder_plots(seeds: &[Levels]) -> Vec<(&'static str, Ladder)> {
+    ["harmless", "helpful"].map(|dimension| (dimension, ladder(seeds, dimension))).into()
 }
 
-/// Bars from the first level to the last, such as strong before, weak alone, strong + Aligner, strong after, ceiling.
-pub fn ladder_plot(levels: &[LevelMean]) -> Ladder {
-    let level = |own: &LevelMean| LadderLevel { name: own.level.clone(), value: own.value.estimate() };
+fn ladder(seeds: &[Levels], dimension: &str) -> Ladder {
+    let level = |name: LevelName| {
+        let estimates = seeds.iter().filter_map(|own| own.levels.get(&name)?.dimension(dimension));
+        let estimates: Vec<Estimate> =
+            estimates.map(|own| Estimate { value: own.value, interval: own.spread.interval() }).collect();
+        Some(LadderLevel { name: name.to_string(), value: together(&estimates)? })
+    };
     Ladder {
         title: "From weak to strong".into(),
-        x_label: "measure".into(),
-        levels: levels.iter().map(level).collect(),
+        x_label: dimension.into(),
+        interval: match seeds.len() {
+            n @ 2.. => format!("the lowest and the highest of {n} seeds"),
+            _ => "its 95 % interval".into(),
+        },
+        levels: LevelName::ALL.into_iter().filter_map(level).collect(),
         notes: Vec::new(),
     }
 }
 
-/// An instruction over coefficients: an item of `redline.by_instruction.v1`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct InstructionLine {
-    /// What the Aligner was asked for; empty for nothing.
-    pub instruction: String,
-    /// By coefficient.
-    pub points: Vec<CoefficientMean>,
+fn together(estimates: &[Estimate]) -> Option<Estimate> {
+    let values = || estimates.iter().map(|own| own.value);
+    match estimates {
+        [] => None,
+        [only] => Some(*only),
+        _ => {
+            let interval = Interval { low: values().reduce(f64::min)?, high: values().reduce(f64::max)? };
+            Some(Estimate { value: mean(values())?, interval: Some(interval) })
+        }
+    }
 }
 
-/// A coefficient of an instruction.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct CoefficientMean {
-    /// The coefficient.
-    pub coefficient: f64,
-    /// What it came to.
-    #[serde(flatten)]
-    pub value: MeanBand,
-}
+/// What is measured of a cell, with the label of its panel.
+type CellPanel = (&'static str, fn(&FeedbackCell) -> Option<f64>);
 
-/// Lines with bands over the coefficient, one an instruction. `measure` names what is measured, with its unit.
-pub fn instruction_plot(lines: &[InstructionLine], measure: &str) -> Bands {
-    let name = |line: &InstructionLine| match line.instruction.trim() {
-        "" => "no instruction".to_owned(),
-        text => text.to_owned(),
-    };
-    let series = |line: &InstructionLine| BandSeries {
-        name: name(line),
-        points: line.points.iter().map(|point| (point.coefficient, point.value.estimate())).collect(),
+/// Lines over the coefficient, one an instruction, in a panel each for harmful and other flaws mended, acknowledging, and damage. A measure
+/// without a value anywhere has no panel.
+pub fn feedback_plot(table: &FeedbackTable) -> Bands {
+    let panels: [CellPanel; 4] = [
+        ("harmful flaws mended (share)", |cell| cell.harmless),
+        ("other flaws mended (share)", |cell| cell.helpful),
+        ("outputs that acknowledge (share)", |cell| cell.trait_share.any),
+        ("sound text damaged (share)", |cell| cell.damage),
+    ];
+    let panel = |(label, value): CellPanel| {
+        let series: Vec<BandSeries> = table.lines.iter().map(|line| {
+            let points = line.cells.iter().filter_map(|cell| Some((cell.coefficient, Estimate { value: value(cell)?, interval: None })));
+            BandSeries { name: line.instruction.clone(), points: points.collect() }
+        }).filter(|series: &BandSeries| !series.points.is_empty()).collect();
+        (!series.is_empty()).then(|| BandPanel { y_label: label.into(), series })
     };
     Bands {
-        title: "Quality against coefficient, by instruction".into(),
+        title: "Words in the prompt beside the dial".into(),
         x_label: "coefficient".into(),
-        panels: vec![BandPanel { y_label: measure.into(), series: lines.iter().map(series).collect() }],
+        panels: panels.into_iter().filter_map(panel).collect(),
         is_counted: false,
         marks: Vec::new(),
         notes: Vec::new(),
     }
-}
-
-/// A ROC curve: `redline.roc.v1`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RocCurve {
-    /// Its points, from the strictest threshold to the loosest.
-    pub points: Vec<RocPoint>,
-    /// The threshold that was chosen, which one of the points has.
-    #[serde(default)]
-    pub chosen: Option<ChosenThreshold>,
-    /// The area under the curve.
-    #[serde(default)]
-    pub auc: Option<MeanBand>,
-}
-
-/// A threshold, alone or with its rates.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ChosenThreshold {
-    /// Its value.
-    Threshold(f64),
-    /// The point that has it.
-    Point(RocPoint),
-}
-
-/// The curve with the chosen threshold marked.
-///
-/// # Errors
-/// [`PlotError::NoPoint`] when no point has that threshold.
-pub fn roc_plot(curve: &RocCurve) -> Result<RocPlot, PlotError> {
-    let value = curve.chosen.and_then(|chosen| match chosen {
-        ChosenThreshold::Threshold(value) => Some(value),
-        ChosenThreshold::Point(point) => point.threshold,
-    });
-    let place = |value: f64| {
-        let is_it = |point: &RocPoint| point.threshold.is_some_and(|own| (own - value).abs() <= 1e-9 * value.abs());
-        curve.points.iter().position(is_it).ok_or(PlotError::NoPoint { threshold: value })
-    };
-    Ok(RocPlot {
-        title: "What a threshold finds, and what it finds wrongly".into(),
-        points: curve.points.clone(),
-        chosen: value.map(place).transpose()?,
-        auc: curve.auc.map(|auc| auc.estimate()),
-        notes: Vec::new(),
-    })
 }

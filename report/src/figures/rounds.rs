@@ -1,22 +1,11 @@
 //! Trails over two measured axes: rounds by helpful and harmless, training steps by gain and forgetting.
 
+use redline_lab::iterate::RoundMeans;
+use redline_probe::stats::MeanEstimate;
 use serde::{Deserialize, Serialize};
 
 use super::band::MeanBand;
-use crate::plot::{Trail, TrailPoint, Trails};
-
-/// What a round of an arm came to: an item of `redline.rounds.v1`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RoundMeans {
-    /// What is compared with what.
-    pub arm: String,
-    /// The round; 0 is before the first.
-    pub round: usize,
-    /// How helpful its answers are.
-    pub helpful: MeanBand,
-    /// How harmless.
-    pub harmless: MeanBand,
-}
+use crate::plot::{Estimate, Trail, TrailPoint, Trails};
 
 /// What a training step came to: an item of `redline.forgetting.v1`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,18 +21,21 @@ pub struct StepMeans {
     pub arm: Option<String>,
 }
 
-/// One polyline an arm, a point a round, intervals in both axes. Rounds of an arm stand in their order.
+/// One polyline an arm, a point a round, intervals in both axes. Rounds of an arm stand in their order; one that lacks a measure has no point.
 pub fn rounds_plot(rounds: &[RoundMeans]) -> Trails {
-    let point = |round: &RoundMeans| TrailPoint {
+    let estimate = |own: MeanEstimate| Estimate { value: own.value, interval: own.spread.interval() };
+    let found = rounds.iter().filter_map(|round| Some((round, round.helpful?, round.harmless?)));
+    let found: Vec<(&RoundMeans, MeanEstimate, MeanEstimate)> = found.collect();
+    let point = |(round, helpful, harmless): &(&RoundMeans, MeanEstimate, MeanEstimate)| TrailPoint {
         number: round.round as f64,
-        x: round.helpful.estimate(),
-        y: round.harmless.estimate(),
+        x: estimate(*helpful),
+        y: estimate(*harmless),
     };
     Trails {
         title: "Helpful and harmless, round by round".into(),
         x_label: "helpful".into(),
         y_label: "harmless".into(),
-        trails: trails(rounds, |round| &round.arm, point),
+        trails: trails(&found, |(round, ..)| &round.arm, point),
         notes: vec!["numbers: rounds".into()],
     }
 }

@@ -72,12 +72,6 @@ pub enum PlotError {
         /// The most that it can be.
         high: f64,
     },
-    /// No point of a curve has the threshold that was chosen.
-    #[error("ROC curve: no point has the threshold {threshold}")]
-    NoPoint {
-        /// The threshold.
-        threshold: f64,
-    },
     /// The rows of a step of cleaning do not add up.
     #[error("funnel: {what}: {n_removed} rows removed and {n_left} left do not make the {before} rows before")]
     Unbalanced {
@@ -149,7 +143,6 @@ impl PlotError {
             Self::NotAscending { .. } => "sort the layers or coefficients and remove repeats",
             Self::ReversedInterval { .. } => "give the lower end of the interval first",
             Self::OutOfRange { .. } => "give shares from 0 to 1, and a threshold of the curve or of the bins",
-            Self::NoPoint { .. } => "choose the threshold of one of the points",
             Self::Unbalanced { .. } => "give the steps in their order, each with all rows that it removed",
             Self::Unlike { .. } => "compare results of the same model and layers",
             Self::Clip { .. } => "use a positive clip such as 3",

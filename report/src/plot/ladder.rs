@@ -32,6 +32,8 @@ pub struct Ladder {
     pub title: String,
     /// Name of the measure with its unit.
     pub x_label: String,
+    /// What the intervals are, such as "its 95 % interval".
+    pub interval: String,
     /// The levels.
     pub levels: Vec<LadderLevel>,
     /// Sentences below the bars.
@@ -63,7 +65,7 @@ impl Ladder {
     fn column(&self) -> Column {
         let mut entries = Vec::new();
         if self.levels.iter().any(|level| level.value.interval.is_some()) {
-            entries.push(Entry::new(Key::Area(BLUE.mix(0.75)), "mean, with its 95 % interval"));
+            entries.push(Entry::new(Key::Area(BLUE.mix(0.75)), format!("mean, with {}", self.interval)));
         }
         Column::bare(&self.title, self.heights().iter().sum::<f64>() + BELOW, entries, &self.notes)
     }

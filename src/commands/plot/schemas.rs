@@ -1,13 +1,16 @@
-//! Results of one JSON document, or of JSON Lines, that their schema names.
+//! Results of one JSON document that its schema names.
 
 use std::path::Path;
 
 use redline::data::funnel::FunnelStep;
 use redline::data::near_leak::NearestHistogram;
 use redline::figures::{
-    InstructionLine, LevelMean, RocCurve, RoundMeans, StepMeans, depth_plot, drift_plot, forgetting_plot, funnel_plot,
-    instruction_plot, ladder_plot, nearest_plot, roc_plot, rounds_plot,
+    StepMeans, depth_plot, drift_plot, feedback_plot, forgetting_plot, funnel_plot, gate_curve, ladder_plots,
+    nearest_plot, rounds_plot,
 };
+use redline::lab::answer_gate::GateCalibration;
+use redline::lab::feedback::FeedbackTable;
+use redline::lab::iterate::{Levels, RoundMeans};
 use redline::lab::stacking::DepthTable;
 use redline::lab::turns::DriftReport;
 use redline::model::Error as ModelError;
@@ -16,31 +19,22 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::pictures::{Drawn, Picture};
-use super::source::parsed;
 
 /// A result with a figure.
 pub enum NamedResult {
     Depth(DepthTable),
     Drift(DriftReport),
     Rounds(Vec<RoundMeans>),
-    Ladder(Vec<LevelMean>),
-    Roc(RocCurve),
+    /// Seeds of weak-to-strong.
+    Ladder(Vec<Levels>),
+    Gate(GateCalibration),
     Forgetting(Vec<StepMeans>),
-    /// Lines, and what is measured.
-    ByInstruction(Vec<InstructionLine>, String),
+    Feedback(FeedbackTable),
     /// Rows before, steps, and how near the rows come to those of a test where that was asked for.
     Funnel(usize, Vec<FunnelStep>, Option<NearestHistogram>),
     /// Similarities, and from which one on texts are nearly the same.
     Nearest(NearestHistogram, Option<f64>),
 }
-
-/// What a list of results is called in its document.
-const LISTS: [(&str, &str); 4] = [
-    ("redline.rounds.v1", "rounds"),
-    ("redline.ladder.v1", "levels"),
-    ("redline.forgetting.v1", "steps"),
-    ("redline.by_instruction.v1", "instructions"),
-];
 
 impl NamedResult {
     /// What results call it.
@@ -50,40 +44,28 @@ impl NamedResult {
             Self::Drift(_) => "turns",
             Self::Rounds(_) => "rounds",
             Self::Ladder(_) => "ladder",
-            Self::Roc(_) => "roc",
+            Self::Gate(_) => "gate",
             Self::Forgetting(_) => "forgetting",
-            Self::ByInstruction(..) => "by_instruction",
+            Self::Feedback(_) => "feedback",
             Self::Funnel(..) => "funnel",
             Self::Nearest(..) => "nearest",
         }
     }
 
-    /// A file of lines, each an item; none of other files. A document in one line is none of lines.
-    pub fn of_lines(path: &Path, text: &str, first: &Value) -> anyhow::Result<Option<Self>> {
-        let schema = first["schema"].as_str().unwrap_or_default();
-        if !LISTS.iter().any(|(name, _)| *name == schema) || list_in(first, schema).is_some() {
-            return Ok(None);
-        }
-        let mut items: Vec<Value> = parsed(path, text)?;
-        // a header is no item
-        if items.first().and_then(Value::as_object).is_some_and(|header| header.len() == 1) {
-            items.remove(0);
-        }
-        Self::of_list(path, schema, Value::Array(items), first).map(Some)
-    }
-
     /// A document; none of a schema that has no figure.
     pub fn of_document(path: &Path, mut document: Value) -> anyhow::Result<Option<Self>> {
         let schema = document["schema"].as_str().unwrap_or_default().to_owned();
-        if LISTS.iter().any(|(name, _)| *name == schema) {
-            let list = list_in(&document, &schema).cloned().unwrap_or(Value::Null);
-            return Self::of_list(path, &schema, list, &document).map(Some);
-        }
         let mut take = |name: &str| document[name].take();
         Ok(Some(match schema.as_str() {
             "redline.depth.v1" => Self::Depth(read(path, take("table"))?),
             "redline.turns.v1" => Self::Drift(read(path, take("drift"))?),
-            "redline.roc.v1" => Self::Roc(read(path, document)?),
+            "redline.iterate.v1" => match take("seeds") {
+                Value::Null => Self::Rounds(read(path, take("rounds"))?),
+                seeds => Self::Ladder(read(path, seeds)?),
+            },
+            "redline.feedback.v1" => Self::Feedback(read(path, take("table"))?),
+            "redline.gate.v1" => Self::Gate(read(path, document)?),
+            "redline.forgetting.v1" => Self::Forgetting(read(path, take("steps"))?),
             "redline.filter.v1" => {
                 let steps: Vec<FunnelStep> = read(path, take("funnel"))?;
                 let n_rows = steps.first().map_or(0, |step| step.left.saturating_add(step.removed));
@@ -109,18 +91,6 @@ impl NamedResult {
         }))
     }
 
-    fn of_list(path: &Path, schema: &str, list: Value, document: &Value) -> anyhow::Result<Self> {
-        Ok(match schema {
-            "redline.rounds.v1" => Self::Rounds(read(path, list)?),
-            "redline.ladder.v1" => Self::Ladder(read(path, list)?),
-            "redline.forgetting.v1" => Self::Forgetting(read(path, list)?),
-            _ => {
-                let measure = document["measure"].as_str().unwrap_or("quality").to_owned();
-                Self::ByInstruction(read(path, list)?, measure)
-            }
-        })
-    }
-
     /// Its figures.
     pub fn pictures(&self) -> Result<Vec<Picture>, PlotError> {
         let one = |drawn: Drawn| vec![Picture::new("", drawn)];
@@ -128,10 +98,13 @@ impl NamedResult {
             Self::Depth(table) => one(Drawn::Bands(depth_plot(table))),
             Self::Drift(report) => one(Drawn::Bands(drift_plot(report))),
             Self::Rounds(rounds) => one(Drawn::Trails(rounds_plot(rounds))),
-            Self::Ladder(levels) => one(Drawn::Ladder(ladder_plot(levels))),
-            Self::Roc(curve) => one(Drawn::Roc(roc_plot(curve)?)),
+            Self::Ladder(seeds) => {
+                let plots = ladder_plots(seeds).into_iter();
+                plots.map(|(dimension, plot)| Picture::new(dimension, Drawn::Ladder(plot))).collect()
+            }
+            Self::Gate(calibration) => one(Drawn::Roc(gate_curve(calibration))),
             Self::Forgetting(steps) => one(Drawn::Trails(forgetting_plot(steps))),
-            Self::ByInstruction(lines, measure) => one(Drawn::Bands(instruction_plot(lines, measure))),
+            Self::Feedback(table) => one(Drawn::Bands(feedback_plot(table))),
             Self::Funnel(n_rows, steps, nearest) => {
                 let mut pictures = one(Drawn::Funnel(funnel_plot(*n_rows, steps)));
                 let nearest = nearest.iter().map(|own| Drawn::Histogram(nearest_plot(own, None)));
@@ -140,20 +113,6 @@ impl NamedResult {
             }
             Self::Nearest(nearest, threshold) => one(Drawn::Histogram(nearest_plot(nearest, *threshold))),
         })
-    }
-}
-
-/// The list of a document: by its name, else the only list of objects that there is.
-fn list_in<'a>(document: &'a Value, schema: &str) -> Option<&'a Value> {
-    let named = LISTS.iter().find(|(name, _)| *name == schema).and_then(|(_, list)| document.get(list));
-    if let Some(list) = named.filter(|list| list.is_array()) {
-        return Some(list);
-    }
-    let is_list = |value: &&Value| value.as_array().is_some_and(|items| items.iter().all(Value::is_object));
-    let mut lists = document.as_object()?.values().filter(is_list);
-    match (lists.next(), lists.next()) {
-        (Some(only), None) => Some(only),
-        _ => None,
     }
 }
 

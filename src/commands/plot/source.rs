@@ -79,9 +79,6 @@ impl Source {
             }
             return Ok(Self::Training(steps, evaluations));
         }
-        if let Some(result) = NamedResult::of_lines(path, text, first)? {
-            return Ok(Self::Result(Box::new(result)));
-        }
         if has("tokens") && has("z") {
             return Ok(Self::Scans(parsed(path, text)?));
         }
@@ -117,7 +114,7 @@ impl Source {
 }
 
 /// The lines of a file; a last one without line break is what a kill left, and no line.
-pub(super) fn parsed<T: DeserializeOwned>(path: &Path, text: &str) -> anyhow::Result<Vec<T>> {
+fn parsed<T: DeserializeOwned>(path: &Path, text: &str) -> anyhow::Result<Vec<T>> {
     let mut values = Vec::new();
     for (number, line) in text.split_inclusive('\n').enumerate() {
         match serde_json::from_str(line) {

@@ -2,8 +2,7 @@
 
 use super::svg::texts;
 use crate::figures::{
-    ChosenThreshold, CoefficientMean, InstructionLine, LevelMean, MeanBand, RocCurve, RoundMeans, StepMeans,
-    forgetting_plot, funnel_plot, instruction_plot, ladder_plot, nearest_plot, roc_plot, rounds_plot,
+    MeanBand, StepMeans, feedback_plot, forgetting_plot, funnel_plot, ladder_plots, nearest_plot, rounds_plot,
 };
 use crate::plot::ascii::{self, AsciiOptions};
 use crate::plot::font::text_width;
@@ -13,6 +12,7 @@ use crate::plot::{
 };
 use redline_lab::data::funnel::FunnelStep;
 use redline_lab::data::near_leak::NearestHistogram;
+use redline_lab::iterate::{Levels, RoundMeans};
 
 /// Points of text in print, by pixels of a picture that is 85 mm wide.
 const POINTS_PER_PIXEL: f64 = 85.0 / 25.4 * 72.0 / 600.0;
@@ -54,32 +54,32 @@ fn band(mean: f64, half: f64) -> MeanBand {
 }
 
 pub fn by_instruction() -> Bands {
-    let line = |instruction: &str, start: f64, slope: f64| InstructionLine {
-        instruction: instruction.into(),
-        points: [-1.0, -0.5, 0.0, 0.5, 1.0]
-            .map(|coefficient| CoefficientMean { coefficient, value: band(start + slope * coefficient, 0.03) })
-            .into(),
+    let cell = |coefficient: f64, value: f64| {
+        serde_json::json!({ "coefficient": coefficient, "n": 9, "n_flawed": 9, "harmless": value, "helpful": null, "mended": value, "damage": value / 50.0,
+            "clean_kept": null, "length_ratio": 1.0, "trait": { "n": 9, "any": value, "exact": 0.1 } })
     };
-    let lines = [
-        line("", 0.45, 0.08),
-        line("Make it harmless.", 0.52, 0.05),
-        line("Make it more helpful and empathic.", 0.4, 0.1),
-    ];
-    instruction_plot(&lines, "harmful flaws mended (share)")
+    let line = |(instruction, start, slope): (&str, f64, f64)| {
+        let cells = [-1.0, -0.5, 0.0, 0.5, 1.0].map(|coefficient| cell(coefficient, start + slope * coefficient));
+        serde_json::json!({ "instruction": instruction, "text": "words", "cells": cells })
+    };
+    let lines = [("none", 0.45, 0.08), ("harmless", 0.52, 0.05), ("helpful and empathic", 0.4, 0.1)].map(line);
+    let table = serde_json::json!({ "coefficients": [], "lines": lines, "comparisons": [], "not_compared": [] });
+    feedback_plot(&serde_json::from_value(table).unwrap())
+}
+
+/// A mean as results have it.
+fn mean(value: f64, half: f64) -> serde_json::Value {
+    serde_json::json!({ "value": value, "n": 40, "spread": { "interval": { "low": value - half, "high": value + half } } })
 }
 
 pub fn rounds() -> Trails {
-    let arms = [("preferences, Aligner as source", 0.04, 0.05), ("preferences, HH-RLHF as source", 0.05, -0.02)];
-    let mut all = Vec::new();
-    for (arm, x, y) in arms {
-        all.extend((0..4).map(|round| RoundMeans {
-            arm: arm.into(),
-            round,
-            helpful: band(0.30 + x * round as f64, 0.03),
-            harmless: band(0.50 + y * round as f64, 0.04),
-        }));
-    }
-    rounds_plot(&all)
+    let arms = [("aligner", 0.04, 0.05), ("control: pairs of HH-RLHF", 0.05, -0.02)];
+    let round = |(arm, x, y): (&str, f64, f64), round: usize| {
+        let n = round as f64;
+        serde_json::json!({ "arm": arm, "round": round, "n": 40, "helpful": mean(0.30 + x * n, 0.03), "harmless": mean(0.50 + y * n, 0.04) })
+    };
+    let all: Vec<_> = arms.into_iter().flat_map(|arm| (0..4).map(move |number| round(arm, number))).collect();
+    rounds_plot(&serde_json::from_value::<Vec<RoundMeans>>(all.into()).unwrap())
 }
 
 pub fn forgetting() -> Trails {
@@ -100,26 +100,31 @@ pub fn forgetting() -> Trails {
     forgetting_plot(&values.map(step))
 }
 
-pub fn ladder() -> Ladder {
-    let levels = [
-        ("strong before", 0.12),
-        ("weak alone", 0.31),
-        ("strong + Aligner at inference", 0.44),
-        ("strong after", 0.40),
-        ("ceiling: strong on gold corrections", 0.58),
-    ];
-    ladder_plot(&levels.map(|(level, mean)| LevelMean { level: level.into(), value: band(mean, 0.05) }))
+/// Seeds of weak-to-strong, each a little above the one before.
+fn seeds(n: usize) -> Vec<Levels> {
+    let seed = |seed: usize| {
+        let level = |value: f64| serde_json::json!({ "harmless": mean(value + 0.01 * (seed as f64 - 2.0), 0.05), "helpful": null });
+        let levels = serde_json::json!({ "before": level(0.12), "weak": level(0.31), "corrected": level(0.44), "after": level(0.40), "ceiling": level(0.58) });
+        serde_json::from_value(serde_json::json!({ "seed": seed, "levels": levels, "gaps": {} })).unwrap()
+    };
+    (1..=n).map(seed).collect()
 }
 
-pub fn roc_curve() -> RocCurve {
+pub fn ladder() -> Ladder {
+    ladder_plots(&seeds(3)).remove(0).1
+}
+
+pub fn roc() -> RocPlot {
     let point = |i: i32| {
         let false_rate = f64::from(i) / 20.0;
         RocPoint { false_rate, true_rate: false_rate.powf(0.35), threshold: Some(f64::from(20 - i) / 10.0) }
     };
-    RocCurve {
+    RocPlot {
+        title: "Gate by cost".into(),
         points: (0..=20).map(point).collect(),
-        chosen: Some(ChosenThreshold::Threshold(1.9)),
-        auc: Some(MeanBand::new(0.741, 0.702, 0.778)),
+        chosen: Some(1),
+        auc: Some(around(0.741, 0.037)),
+        notes: vec!["40 answers to correct and 60 to leave, held out".into()],
     }
 }
 
@@ -218,7 +223,7 @@ fn nothing_lies_outside_or_on_top() {
     assert_tidy(&rounds(), "rounds");
     assert_tidy(&forgetting(), "forgetting");
     assert_tidy(&ladder(), "ladder");
-    assert_tidy(&roc_plot(&roc_curve()).unwrap(), "roc");
+    assert_tidy(&roc(), "roc");
     assert_tidy(&funnel(), "funnel");
     assert_tidy(&nearest(), "nearest");
 }
@@ -277,13 +282,13 @@ fn lines_run_through_their_points_in_order() {
     }
     assert!(drawn[0][0].1 > drawn[1][0].1 && drawn[1][0].1 > drawn[2][0].1, "less lies lower");
     let svg =
-        says(&by_instruction(), &["no instruction", "Make it harmless.", "coefficient", "−0.5", "band: 95 % interval"]);
-    assert_eq!(lines(&svg, 5).len(), 3);
+        says(&by_instruction(), &["none", "helpful and empathic", "coefficient", "−0.5", "outputs that acknowledge (share)"]);
+    assert_eq!(lines(&svg, 5).len(), 3 * 3, "three measures; the one without a value has no panel");
 }
 
 #[test]
 fn trails_run_from_number_to_number() {
-    let svg = says(&rounds(), &["helpful", "harmless", "HH-RLHF as source", "numbers: rounds", "bars: 95 % intervals"]);
+    let svg = says(&rounds(), &["helpful", "harmless", "control: pairs of HH-RLHF", "numbers: rounds", "bars: 95 % intervals"]);
     let drawn = lines(&svg, 4);
     assert_eq!(drawn.len(), 2);
     assert!(drawn.iter().all(|line| line.windows(2).all(|pair| pair[0].0 < pair[1].0)), "helpful grows to the right");
@@ -299,7 +304,7 @@ fn trails_run_from_number_to_number() {
 
 #[test]
 fn bars_are_as_long_as_their_values() {
-    let svg = says(&ladder(), &["strong before", "strong + Aligner", "0.440", "0.580", "mean, with its 95 % interval"]);
+    let svg = says(&ladder(), &["before", "corrected", "0.440", "0.580", "mean, with the lowest and the highest of 3 seeds"]);
     let bars = rectangles(&svg, "22");
     assert_eq!(bars.len(), 5);
     let scale = bars[0] / 0.12;
@@ -346,16 +351,10 @@ fn a_histogram_counts_what_lies_beyond_its_threshold() {
 
 #[test]
 fn a_roc_curve_marks_what_was_chosen() {
-    let plot = roc_plot(&roc_curve()).unwrap();
-    assert_eq!(plot.chosen, Some(1));
+    let plot = roc();
     let found = 100.0 * 0.05f64.powf(0.35);
     let text = format!("threshold 1.90: {found:.1} % found, 5.0 % found wrongly");
-    says(&plot, &["false rate", "true rate", "area 0.741 [0.702, 0.778]", &text, "chance"]);
-    let with = |chosen| roc_plot(&RocCurve { chosen, ..roc_curve() });
-    assert!(matches!(with(Some(ChosenThreshold::Threshold(1.85))), Err(PlotError::NoPoint { .. })));
-    let point = roc_curve().points[4];
-    assert_eq!(with(Some(ChosenThreshold::Point(point))).unwrap().chosen, Some(4));
-    assert_eq!(with(None).unwrap().chosen, None);
+    says(&plot, &["false rate", "true rate", "area 0.741 [0.704, 0.778]", &text, "chance"]);
 }
 
 #[test]
@@ -367,11 +366,10 @@ fn bad_numbers_are_refused() {
     };
     is(rounds_plot(&[]).check(), "Empty");
     is(forgetting_plot(&[]).check(), "Empty");
-    is(ladder_plot(&[]).check(), "Empty");
-    is(instruction_plot(&[], "quality").check(), "Empty");
+    is(ladder_plots(&[]).remove(0).1.check(), "Empty");
     is(funnel_plot(0, &[]).check(), "Empty");
     is(nearest_plot(&NearestHistogram { counts: vec![0; 20], n_empty: 0 }, None).check(), "Empty");
-    is(roc_plot(&RocCurve { points: Vec::new(), chosen: None, auc: None }).unwrap().check(), "Empty");
+    is(RocPlot { points: Vec::new(), ..roc() }.check(), "Empty");
 
     let mut plot = forgetting();
     plot.trails[0].points.swap(1, 2);
@@ -390,7 +388,7 @@ fn bad_numbers_are_refused() {
     is(plot.check(), "Unbalanced");
     is(nearest_plot(&NearestHistogram { counts: vec![1], n_empty: 0 }, Some(1.5)).check(), "OutOfRange");
     let with = |change: fn(&mut RocPlot)| {
-        let mut plot = roc_plot(&roc_curve()).unwrap();
+        let mut plot = roc();
         change(&mut plot);
         plot.check()
     };
@@ -409,13 +407,13 @@ fn all_have_a_form_for_the_terminal() {
         ascii::ladder(&ladder(), &options).unwrap(),
         ascii::funnel(&funnel(), &options).unwrap(),
         ascii::histogram(&nearest(), &options).unwrap(),
-        ascii::roc(&roc_plot(&roc_curve()).unwrap(), &options).unwrap(),
+        ascii::roc(&roc(), &options).unwrap(),
     ];
-    let wanted = ["flaws mended", "preferences, HH-RLHF as…", "strong + Aligner", "57326", "0.95 – 1", "← chosen"];
+    let wanted = ["flaws mended", "control: pairs of HH-RLH", "corrected", "57326", "0.95 – 1", "← chosen"];
     for (text, wanted) in texts.iter().zip(wanted) {
         assert!(text.contains(wanted) && text.ends_with('\n'), "“{wanted}” is not in:\n{text}");
     }
     let bar = |name: &str| texts[2].lines().find(|line| line.contains(name)).unwrap().matches('█').count();
-    assert!(bar("strong before") < bar("weak alone") && bar("weak alone") < bar("ceiling"));
-    assert!(ascii::ladder(&ladder_plot(&[]), &options).is_err());
+    assert!(bar("before") < bar("weak") && bar("weak") < bar("ceiling"));
+    assert!(ascii::ladder(&ladder_plots(&[]).remove(0).1, &options).is_err());
 }

@@ -52,7 +52,7 @@ fn every_plot_is_written_in_both_formats() {
     assert_drawn(&column::rounds(), "rounds");
     assert_drawn(&column::forgetting(), "forgetting");
     assert_drawn(&column::ladder(), "ladder");
-    assert_drawn(&crate::figures::roc_plot(&column::roc_curve()).unwrap(), "roc");
+    assert_drawn(&column::roc(), "roc");
     assert_drawn(&column::funnel(), "funnel");
     assert_drawn(&column::nearest(), "nearest");
 }
