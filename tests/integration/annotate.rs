@@ -174,6 +174,16 @@ fn nonsense_is_counted_kept_and_asked_again_where_that_is_said() {
 }
 
 #[test]
+fn a_run_without_one_annotation_fails() {
+    let folder = tempfile::tempdir().unwrap();
+    write_rows(folder.path(), 2);
+    let address = serve(|_, _| said("?"));
+    let (code, found, stderr) = annotate(folder.path(), address, "--kind aspects --out rated.jsonl");
+    assert_eq!((code, &found["n_faults"]), (1, &json!(2)), "{stderr}");
+    assert!(stderr.contains("not one reply is an annotation"), "{stderr}");
+}
+
+#[test]
 fn corrections_become_triples_and_questions_of_a_test_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let rows = [

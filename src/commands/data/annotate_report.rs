@@ -86,6 +86,14 @@ impl Report<'_> {
             write_json_lines(rows, path)?;
         }
         let n_faults = log.of(requests).filter(|record| record.fault.is_some()).count();
+        let is_useless = n_faults > 0 && n_faults == requests.len();
+        if is_useless {
+            output::note!(
+                "not one reply is an annotation: `{}` keeps what was said; try another model, or a larger --max-new-tokens",
+                self.args.out.display()
+            );
+        }
+        let code = if is_useless { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         let cost = match server {
             Some(server) => server.cost(),
             None => self.prices.map(|prices| prices.of([annotated.n_prompt_tokens, annotated.n_tokens])),
@@ -105,7 +113,7 @@ impl Report<'_> {
             value["triples"] =
                 json!(corrected.as_ref().map(|(path, rows)| json!({ "file": path, "n_rows": rows.len() })));
             output::json(&value)?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(code);
         }
         output::line(&run_in_words(self.args, annotated, n_faults, server, cost))?;
         if !sources.is_empty() {
@@ -120,7 +128,7 @@ impl Report<'_> {
         if let Some((path, rows)) = &corrected {
             output::line(&format!("{}: {} triples", path.display(), rows.len()))?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(code)
     }
 
     fn value(&self) -> Value {

@@ -10,7 +10,7 @@ use super::SCHEMA;
 use super::file::is_written;
 use crate::cli::CorrectArgs;
 use crate::failure::hinted;
-use crate::rows;
+use crate::{output, rows};
 
 /// What helps where an answer is missing.
 const WITH_UPSTREAM: &str = "give an answer in every row, or --upstream URL or --upstream-model PATH";
@@ -65,12 +65,13 @@ pub fn rows(args: &CorrectArgs) -> anyhow::Result<Vec<Row>> {
     };
     let objects = read_objects(path).map_err(DataError::from)?;
     let mut report = ReadReport { n_read: objects.len(), ..ReadReport::default() };
-    let (mut rows, mut first) = (Vec::with_capacity(objects.len()), None);
+    let (mut rows, mut first, mut n_asking) = (Vec::with_capacity(objects.len()), None, 0);
     for JsonRow { line, fields } in objects {
         let kept = fields.as_ref().cloned().unwrap_or_default();
         match fields.map_err(|fault| RowFault::from(&fault)).and_then(|fields| data_row(line, fields, has_upstream)) {
             Ok(row) => {
                 report.use_row(&row);
+                n_asking += usize::from(row.instruction().is_some());
                 rows.push(Row::from(row));
             }
             Err(fault) => {
@@ -86,6 +87,13 @@ pub fn rows(args: &CorrectArgs) -> anyhow::Result<Vec<Row>> {
         }
         _ => {
             rows::say_as(path, &report, "cannot be corrected");
+            if n_asking > 0 {
+                output::note!(
+                    "{}: {n_asking} rows hold an `instruction`, which the Aligner is not told; --instruction TEXT tells it one for all rows, \
+                     and `redline evaluate` tells each its own",
+                    path.display()
+                );
+            }
             Ok(rows)
         }
     }
