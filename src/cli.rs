@@ -122,14 +122,14 @@ pub struct Cli {
     /// Threads for computation [default: all cores]
     #[arg(long, global = true, value_parser = clap::value_parser!(u16).range(1..=numbers::MOST_THREADS))]
     pub threads: Option<u16>,
-    /// Precision of products with quantised weights: `high` may round inputs to 16 bits where that is faster, `highest` is f32 [default: high;
-    /// highest for `check --reference`]
+    /// Precision of products with quantised weights: `high` may round inputs to 16 bits if that is faster, `highest`
+    /// is f32 [default: high; highest for `check --reference`]
     #[arg(long, global = true, value_name = "PRECISION")]
     pub matmul_precision: Option<MatmulPrecision>,
     /// Print results as JSON on standard output
     #[arg(long, global = true)]
     pub json: bool,
-    /// Stop at the first row of a data file that cannot be used; without it such rows are counted and left out
+    /// Stop at the first unusable row of a data file, instead of counting such rows and leaving them out
     #[arg(long, global = true)]
     pub strict: bool,
     #[command(subcommand)]
@@ -142,7 +142,7 @@ pub enum Command {
     Reproduce(ReproduceArgs),
     /// Draw which layers, at which output tokens, are about to correct
     Scan(ScanArgs),
-    /// Report at which layers, at which tokens, correction can be read on held-out pairs
+    /// Report at which layers and tokens correction can be read on held-out pairs
     Layers(LayersArgs),
     /// Compare methods, layers and units of steering by propensity, without generating
     Compare(CompareArgs),
@@ -152,11 +152,11 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Fit a line through a sweep
     Fit(FitArgs),
-    /// Find the coefficient for a wished edit ratio, verify it, keep it as a profile
+    /// Find the coefficient for a target edit ratio, verify it, and save it as a profile
     Tune(Box<tune::TuneArgs>),
-    /// Find out where a gate opens that lets good answers pass uncorrected, and what that is worth
+    /// Calibrate a gate that lets good answers pass uncorrected, and measure what it is worth
     Gate(answer_gate::AnswerGateArgs),
-    /// Fit a router between the coefficients and vectors of sweeps, and compare it with the best single one
+    /// Fit a router that chooses between coefficients and vectors of sweeps, and compare it with the best single one
     Route(route::RouteArgs),
     /// Draw scans, layers, sweeps, vectors and training logs from their files
     Plot(plot::PlotArgs),
@@ -178,17 +178,17 @@ pub enum Command {
     Train(Box<train::TrainArgs>),
     /// Let the Aligner make data for other models, round after round
     Iterate(Box<iterate::IterateArgs>),
-    /// Train the same Aligner at several shares of identity warm-up and compare
+    /// Train the same Aligner with several shares of identity warm-up and compare
     AblateWarmup(Box<train::AblateArgs>),
     /// Write corrections of held-out rows and measure how good they are
     Evaluate(Box<EvaluateArgs>),
-    /// Compare what instructions in the prompt do with what the dial does
+    /// Compare the effect of instructions in the prompt with that of the dial
     Feedback(Box<feedback::FeedbackArgs>),
-    /// Make triples: write a corpus, put flaws into clean answers, look for shared questions
+    /// Make, convert, clean, split and check files of triples
     #[command(subcommand)]
     Data(DataCommand),
     /// Print completions for a shell
     Completions(completions::CompletionsArgs),
-    /// Print the man page, or write one a verb
+    /// Print the man page, or write one page per verb
     Man(completions::ManArgs),
 }

@@ -13,16 +13,16 @@ use super::systems::WriterSpec;
   redline data annotate answers.jsonl --kind aspects --model http://localhost:8000/v1#chat --not-in test.jsonl --out rated.jsonl --binarise preferences.jsonl
   redline data annotate answers.jsonl --kind correction --model https://api.example.com/v1#big --key-env API_KEY --price-in 2.5 --price-out 10 --out corrected.jsonl --triples triples.jsonl
 
-Replies are written into --out as they come; the same command goes on where it was stopped and asks nothing twice. The overall
-score of an answer is the mean of its aspects; the model is not asked for one. A reply that is no annotation is kept as a
-fault and never as a score.")]
+Replies are written into --out as they come; the same command continues where it was stopped and asks nothing twice. The overall
+score of an answer is the mean of its aspects; the model is not asked for one. A reply that is not an annotation is kept as a
+fault and never becomes a score.")]
 pub struct AnnotateArgs {
     /// Rows: question with answers (a list), question and answer, triples, preferences, UltraFeedback, or redline.answers.v1
     pub file: PathBuf,
-    /// What is asked for: aspects (scores from 1 to 5 with reasons), correction (the corrected answer)
+    /// What to ask for: aspects (scores from 1 to 5 with reasons), correction (the corrected answer)
     #[arg(long, value_name = "KIND")]
     pub kind: AnnotationKind,
-    /// Who is asked: URL#MODEL (any OpenAI-compatible server), or a folder or GGUF file
+    /// Model to ask: URL#MODEL (any OpenAI-compatible server), or a folder or GGUF file
     #[arg(long, value_name = "MODEL")]
     pub model: WriterSpec,
     /// Variable that holds the server's key
@@ -31,7 +31,7 @@ pub struct AnnotateArgs {
     /// Requests at the same time [default: 4]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: Option<u16>,
-    /// Most requests in a minute [default: as many as come]
+    /// Most requests per minute [default: no limit]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub per_minute: Option<u32>,
     /// Price of a million tokens of requests
@@ -43,11 +43,11 @@ pub struct AnnotateArgs {
     /// Aspects to rate [default: instruction_following,truthfulness,honesty,helpfulness]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub aspects: Vec<Aspect>,
-    /// Most answers to one question that are shown together [default: 4]
+    /// Most answers to one question shown together [default: 4]
     #[arg(long, value_name = "N", value_parser = count(1, MOST_TOGETHER))]
     pub together: Option<usize>,
-    /// Questions that must not be annotated, such as those of a test; may be repeated. Rows that hold one of them, or nearly so, are left out and
-    /// named
+    /// Questions that must not be annotated, such as those of a test; may be repeated. Rows with one of them, or
+    /// nearly the same, are left out and named
     #[arg(long, value_name = "FILE")]
     pub not_in: Vec<PathBuf>,
     /// Questions to annotate, from the first
@@ -59,22 +59,23 @@ pub struct AnnotateArgs {
     /// Seed of the order in which answers are shown, and of the rejected answers
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Replies in a row that are no annotation before the run ends
+    /// Replies in a row that are not annotations, after which the run ends
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = count(1, MOST_ROWS))]
     pub most_faults: usize,
-    /// Ask again where an earlier reply was no annotation
+    /// Ask again if an earlier reply was not an annotation
     #[arg(long)]
     pub ask_faults_again: bool,
-    /// Say what it would take, and ask nothing
+    /// Print the estimated tokens and cost, and ask nothing
     #[arg(long)]
     pub estimate: bool,
-    /// Write preferences (redline.preference.v1): chosen is the answer with the best overall score, rejected a random other one
+    /// Write preferences (redline.preference.v1): the answer with the best overall score is chosen, a random other
+    /// one rejected
     #[arg(long, value_name = "FILE")]
     pub binarise: Option<PathBuf>,
     /// Write the corrections as triples
     #[arg(long, value_name = "FILE")]
     pub triples: Option<PathBuf>,
-    /// Annotations, a line a reply (redline.annotation.v1); one that is there is continued
+    /// Annotations, one line per reply (redline.annotation.v1); an existing file is continued
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
     #[command(flatten)]

@@ -19,27 +19,28 @@ const N_RESAMPLES: usize = 1000;
   redline gate cost=run/head.safetensors --data labelled.jsonl --out cost.gate.json
   redline serve --gate lat=vector.safetensors --upstream http://127.0.0.1:8000/v1
 
-A gate lets answers pass that need no correction. Rows say which do: a correction that differs from the answer, or a label (safe or unsafe, \
-is_safe, those of XSTest). The threshold is chosen on part of the questions, at the share of needless corrections asked for; what it does is told \
-of the others.")]
+A gate lets answers that need no correction pass. Rows say which answers need one: a correction that differs from the answer, or a label (safe or unsafe, \
+is_safe, those of XSTest). The threshold is chosen on part of the questions, at the share of needless corrections asked for; its rates are reported \
+on the others.")]
 pub struct AnswerGateArgs {
-    /// What is read: cost=PATH or reward=PATH for a model of `redline train --objective cost|reward` (folder or head.safetensors), lat=VECTOR or
-    /// lat=VECTOR@LAYERS for a reading vector at the last token of the Aligner's prompt [layers: the one that tells best]
+    /// Measure: cost=PATH or reward=PATH for a model of `redline train --objective cost|reward` (folder or
+    /// head.safetensors), lat=VECTOR or lat=VECTOR@LAYERS for a reading vector at the last token of the Aligner's
+    /// prompt [layers: the one that separates best]
     #[arg(value_name = "KIND=PATH")]
     pub gate: GateSpec,
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Rows with answers that say whether they need a correction [default: rows inside the program, whose questions its Aligner was not
-    /// trained on]
+    /// Rows that say whether their answer needs a correction [default: built-in rows, whose questions the built-in
+    /// Aligner was not trained on]
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
-    /// Share of the answers that need no correction which may be corrected all the same
+    /// Share of the answers needing no correction that may be corrected anyway
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     pub false_corrections: f64,
-    /// Share of the questions that is held out
+    /// Share of the questions to hold out
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     pub held_out: f64,
-    /// Held-out answers to correct, to learn how long that takes; 0 corrects none
+    /// Held-out answers to correct, to measure the time; 0 corrects none
     #[arg(long, default_value_t = 8, value_parser = count(0, MOST_ROWS))]
     pub timed: usize,
     /// Longest of these corrections, in tokens
@@ -51,8 +52,8 @@ pub struct AnswerGateArgs {
     /// Seed of split and intervals
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// The calibration, with its curve as pictures beside it [default: where `redline serve --gate` looks: vector.gate.json beside
-    /// vector.safetensors]
+    /// Calibration file to write, with pictures of its curve beside it [default: where `redline serve --gate` looks:
+    /// vector.gate.json beside vector.safetensors]
     #[arg(long, value_name = "FILE.json")]
     pub out: Option<PathBuf>,
     #[command(flatten)]

@@ -15,20 +15,20 @@ use super::numbers::{MOST_ROWS, MOST_TOKENS, count};
   redline bench --model model.gguf --prefill 0 --rows 1,4,16,64
   redline bench --model smollm2 --data triples.jsonl --vector vector.safetensors --coefficient 1
 
-Reports the median of the tokens per second of several runs, after one that does not count.")]
+Reports the median tokens per second of several runs, after a warm-up run.")]
 pub struct BenchArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Tokens of the prompt to read; 0 leaves it out
+    /// Tokens of the prompt to read; 0 skips reading
     #[arg(long, default_value_t = 512, value_parser = count(0, MOST_TOKENS))]
     pub prefill: usize,
-    /// Tokens to write; 0 leaves it out
+    /// Tokens to write; 0 skips writing
     #[arg(long, default_value_t = 64, value_parser = count(0, MOST_TOKENS))]
     pub decode: usize,
-    /// Rows to write together, several numbers one after the other
+    /// Rows to write together; several numbers are run one after the other
     #[arg(long, value_delimiter = ',', value_name = "N,…", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub rows: Vec<u16>,
-    /// Triples to correct, with the answer as draft and without
+    /// File of triples to correct, with the answer as draft and without
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
     /// Triples to correct
@@ -49,7 +49,7 @@ pub struct BenchArgs {
     /// Unit of the coefficient: gap, std, unit
     #[arg(long, default_value_t)]
     pub unit: Unit,
-    /// Runs that count
+    /// Runs to measure
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub repeats: u16,
 }

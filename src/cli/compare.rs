@@ -17,7 +17,7 @@ use super::numbers::{MOST_RANDOM, MOST_ROWS, MOST_TOKENS, count};
   redline compare --data dev.jsonl --strictness 1 --methods pca_diff,mean_diff --layers all --layers 0-1 --layers 2-3 \\
       --units gap,unit
 
-All candidates are scaled to the strength of the first one asked for: summed ‖Δ‖ / ‖h‖ over the injected layers. The first part of the questions
+All candidates are scaled to the strength of the first one given: summed ‖Δ‖ / ‖h‖ over the injected layers. The first part of the questions
 gives the directions, the held-out share measures them: choose here, then measure the winner once on other questions.")]
 pub struct CompareArgs {
     #[command(flatten)]
@@ -39,7 +39,7 @@ pub struct CompareArgs {
     /// Units to compare
     #[arg(long, value_delimiter = ',', default_values_t = [Unit::Gap, Unit::Std, Unit::Unit])]
     pub units: Vec<Unit>,
-    /// Coefficients, 0 among them
+    /// Coefficients, which must include 0
     #[arg(long, allow_hyphen_values = true, default_value = "-1,0,1", value_name = "LIST")]
     pub coefficients: Coefficients,
     /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END
@@ -48,10 +48,10 @@ pub struct CompareArgs {
     /// Held-out pairs to measure on
     #[arg(long, default_value_t = 24, value_parser = count(0, MOST_ROWS))]
     pub measured: usize,
-    /// Tokens from the first difference on that are scored
+    /// Tokens to score, from the first difference on
     #[arg(long, default_value_t = 32, value_parser = count(0, MOST_TOKENS))]
     pub score_tokens: usize,
-    /// Random directions, scaled alike
+    /// Random directions, scaled to the same strength
     #[arg(long, default_value_t = 10, value_parser = count(0, MOST_RANDOM))]
     pub random: usize,
     /// Seed of the split, of random directions and of intervals

@@ -11,7 +11,7 @@ use clap_complete::Shell;
   redline completions zsh > ~/.zfunc/_redline
   redline completions fish > ~/.config/fish/completions/redline.fish")]
 pub struct CompletionsArgs {
-    /// The shell
+    /// Shell to print completions for
     pub shell: Shell,
 }
 
@@ -20,7 +20,7 @@ pub struct CompletionsArgs {
   redline man | man -l -
   redline man --out ~/.local/share/man/man1")]
 pub struct ManArgs {
-    /// Write redline.1 and a page a verb (redline-sweep.1, …) into this folder instead of the first to standard output
+    /// Write redline.1 and one page per verb (redline-sweep.1, …) into this folder instead of printing the first
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     #[command(flatten)]

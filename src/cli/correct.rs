@@ -43,7 +43,7 @@ pub struct CorrectArgs {
     pub data: Option<PathBuf>,
     #[command(flatten)]
     pub stack: super::stack::StackArgs,
-    /// Show what changed in the answer: deletions and insertions, marked
+    /// Mark deletions and insertions in the answer
     #[arg(long, requires = "question")]
     pub diff: bool,
     #[command(flatten)]
@@ -54,7 +54,7 @@ pub struct CorrectArgs {
     /// Rows decoded together
     #[arg(long, default_value_t = 16, value_parser = count(1, MOST_BATCH_ROWS))]
     pub batch_rows: usize,
-    /// Write one token a pass instead of checking several of the answer's at once; the output is the same
+    /// Write one token per pass instead of checking several of the answer's at once; the output is the same
     #[arg(long)]
     pub no_draft: bool,
     /// Which of them were written on the command line

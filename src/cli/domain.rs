@@ -7,12 +7,12 @@ use redline::lab::domain::{Domain, Outside};
 
 #[derive(Args, Clone, Default)]
 pub struct DomainArgs {
-    /// Answers outside of what the Aligner knows: warn (corrected, and marked), copy (left as they are, and marked), correct (nothing
-    /// is checked)
+    /// What to do with answers of a kind that the Aligner does not know: warn (correct and mark them), copy (leave
+    /// them unchanged and mark them), correct (check nothing)
     #[arg(long, default_value_t, value_name = "WARN|COPY|CORRECT")]
     pub outside: Outside,
-    /// What the Aligner knows, as `redline check --domain-out` wrote it [default: the profile's, or for an Aligner of the project
-    /// what comes with it; others are not checked]
+    /// What the Aligner knows, a file of `redline check --domain-out` [default: from the profile, or built in for an
+    /// Aligner of the project; others are not checked]
     #[arg(long, value_name = "FILE")]
     pub domain: Option<PathBuf>,
 }

@@ -37,18 +37,21 @@ pub struct EvaluateArgs {
     pub steering: SteeringArgs,
     #[command(flatten)]
     pub judging: JudgingArgs,
-    /// Multiple choice by the model's log-probabilities: --data is TruthfulQA (JSON or CSV), HHH pairs, or question, choices, answer
+    /// Multiple choice by the model's log-probabilities; --data is TruthfulQA (JSON or CSV), HHH pairs, or question,
+    /// choices, answer
     #[arg(long, requires = "data", conflicts_with_all = ["judge", "preferences", "answers"])]
     pub choices: bool,
-    /// So many passes of the Aligner, each over what the one before wrote: what each depth mends and damages, how many texts the next pass leaves
-    /// unchanged, and whether one pass at a higher coefficient does the same for less
+    /// Run N passes of the Aligner, each over the output of the one before. Reports what each depth mends and
+    /// damages, how many texts the next pass leaves unchanged, and whether one pass at a higher coefficient does the
+    /// same for less
     #[arg(long, value_name = "N", requires = "data", value_parser = count(2, MOST_PASSES),
         conflicts_with_all = ["judge", "preferences", "answers", "choices", "turns"])]
     pub depth: Option<usize>,
-    /// Correct every answer of conversations, with the history as it was and as it was corrected: how the edit ratio drifts from turn to turn
+    /// Correct every answer of conversations, with the original and with the corrected history, and report how the
+    /// edit ratio drifts from turn to turn
     #[arg(long, requires = "data", conflicts_with_all = ["judge", "preferences", "answers", "choices"])]
     pub turns: bool,
-    /// Coefficients of --depth or --turns; without any the Aligner is not steered
+    /// Coefficients of --depth or --turns [default: not steered]
     #[arg(long, allow_hyphen_values = true, value_name = "LIST")]
     pub coefficients: Option<Coefficients>,
     /// Rows to use, from the first
@@ -60,11 +63,12 @@ pub struct EvaluateArgs {
     /// Rows decoded together; fewer need less memory
     #[arg(long, default_value_t = 48, value_parser = count(1, MOST_BATCH_ROWS))]
     pub batch_rows: usize,
-    /// What the Aligner knows, as `redline check --domain-out` wrote it: good answers that stay are counted inside and outside of it [default:
-    /// what comes with an Aligner of the project]
+    /// What the Aligner knows, a file of `redline check --domain-out`: good answers that stay are counted inside and
+    /// outside of it [default: built in for an Aligner of the project]
     #[arg(long, value_name = "FILE")]
     pub domain: Option<PathBuf>,
-    /// Write every output (JSON Lines); a file of --systems, --depth or --turns is continued, and nothing in it is written again
+    /// Write every output (JSON Lines); with --systems, --depth or --turns an existing file is continued, and its
+    /// outputs are not written again
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     #[command(flatten)]

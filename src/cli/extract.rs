@@ -18,7 +18,7 @@ use crate::failure::hinted;
   redline extract --model aligner/ --data flawed.jsonl --pairs 400 --method trained --out dial.safetensors
   redline extract --model aligner/ --data flawed.jsonl --pairs 400 --method inside --rank 16 --out inside.safetensors
 
-Training keeps its state in OUT.checkpoint while it runs; the same command continues one that was stopped.")]
+While it runs, training keeps its state in OUT.checkpoint; the same command continues a training that was stopped.")]
 pub struct ExtractArgs {
     #[command(flatten)]
     pub model: ModelArgs,
@@ -41,7 +41,7 @@ pub struct ExtractArgs {
     /// Reading vector to write; with --method inside, the Aligner inside a model
     #[arg(long, default_value = "vector.safetensors", value_name = "FILE")]
     pub out: PathBuf,
-    /// Also write a control vector for llama.cpp and repeng, scales folded in
+    /// Also write a control vector for llama.cpp and repeng, with the scales folded in
     #[arg(long, value_name = "FILE")]
     pub gguf: Option<PathBuf>,
     /// Layers of the control vector

@@ -62,7 +62,7 @@ const MOST_HEADER: u64 = 1 << 20;
 /// Of every verb that writes files.
 #[derive(Args, Clone, Copy, Default)]
 pub struct ForceArgs {
-    /// Replace files that are there whatever they hold; what this run reads is never replaced
+    /// Replace existing files whatever they hold; files that this run reads are never replaced
     #[arg(long)]
     pub force: bool,
 }

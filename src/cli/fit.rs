@@ -14,24 +14,25 @@ use super::numbers::{MOST_ROWS, count};
   redline fit sweep.jsonl --variant token --plot figure
   redline fit sweep.jsonl --rows triples.jsonl --examples 3")]
 pub struct FitArgs {
-    /// File that `redline sweep` wrote
+    /// File written by `redline sweep`
     pub file: PathBuf,
     /// Edit ratio: char, token, max, micro
     #[arg(long, default_value_t)]
     pub variant: EditRatioVariant,
-    /// Largest change of the mean negative log-likelihood per token that counts as coherent, in nats
+    /// Coherent range: largest change of the mean negative log-likelihood per token, in nats
     #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND)]
     pub coherence_bound: f64,
     /// Seed of the intervals
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Write STEM.png and STEM.svg
+    /// Draw the sweep with its line, as STEM.png and STEM.svg
     #[arg(long, value_name = "STEM")]
     pub plot: Option<PathBuf>,
-    /// The rows that were swept, with their flaws: shows what the prompts' slopes depend on
+    /// The rows that were swept, with their flaws: shows what the slopes of single prompts depend on
     #[arg(long, value_name = "FILE")]
     pub rows: Option<PathBuf>,
-    /// Show so many prompts with the lowest slopes: what the output loses and gains from the lowest to the highest coefficient
+    /// Show N prompts with the lowest slopes: what the output loses and gains from the lowest to the highest
+    /// coefficient
     #[arg(long, default_value_t = 0, requires = "rows", value_parser = count(0, MOST_ROWS))]
     pub examples: usize,
     #[command(flatten)]

@@ -28,16 +28,16 @@ impl FromStr for Scaled {
 
 #[derive(Args, Clone, Default)]
 pub struct GateArgs {
-    /// Steer along this vector too; may be repeated
+    /// Also steer along this vector; may be repeated
     #[arg(long, value_name = "FILE:COEFFICIENT")]
     pub also: Vec<Scaled>,
-    /// Steer only at positions where this reading vector (.safetensors) fires
+    /// Steer only at positions where the score on this reading vector (.safetensors) is high enough
     #[arg(long, value_name = "FILE", requires = "gate_layer")]
     pub gate: Option<PathBuf>,
-    /// Layer whose score decides; layers from there on are steered
+    /// Layer whose score decides; that layer and later ones are steered
     #[arg(long, value_name = "LAYER", requires = "gate", value_parser = count(0, MOST_LAYERS))]
     pub gate_layer: Option<usize>,
-    /// Lowest score that fires, in standard deviations of the calibration texts
+    /// Lowest score at which positions are steered, in standard deviations of the calibration texts
     #[arg(long, value_name = "Z", requires = "gate", allow_hyphen_values = true, default_value_t = 0.0, value_parser = number(-MOST_FACTOR, MOST_FACTOR))]
     pub gate_above: f64,
 }

@@ -17,12 +17,13 @@ use super::numbers::{MOST_FACTOR, number};
   redline inspect vector.safetensors
   redline inspect trait.safetensors --against correction.safetensors
 
-Reads headers only, so a model of any size is looked at in no time. Says what the file is (model, adapter, reading vector,
-control vector, steering profile), what it holds, and what works with it; of two vectors also the cosine at each layer.")]
+Reads headers only, so it is fast for a model of any size. Says what the file is (model, adapter, reading vector,
+control vector, steering profile), what it holds, and what works with it; for two vectors also the cosine at each layer.")]
 pub struct InspectArgs {
     /// A model's folder or GGUF file, an adapter's folder, a vector, a steering profile
     pub path: PathBuf,
-    /// Another vector of the same width, reading or control vector: the cosine of the two at each layer that both have
+    /// Another vector of the same width, reading or control vector: prints the cosine of the two at each layer that
+    /// both have
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
 }
@@ -37,12 +38,13 @@ pub struct InspectArgs {
   redline check model/ --data held-out.jsonl --domain-out domain.json
 
 Without a reference the model tests itself: coefficient 0 = no hook, cached = read at once, batched = alone, fast = plain
-kernels, texts come back from tokens, the template is the likeliest one, good answers are copied and flawed ones are not; and
-what a vector does. With one, it is compared with numbers of another program: differences are the largest difference divided
-by the reference's largest magnitude, padding left out; scripts/make_reference.py writes a reference with transformers.
-The exit code is 1 when something fails.")]
+kernels, texts come back from tokens, the template is the likeliest one, good answers are copied and flawed ones are not.
+With a vector it also says what the vector does. With a reference the model is compared with numbers of another program: each
+difference is the largest one divided by the reference's largest magnitude, without padding; scripts/make_reference.py writes
+a reference with transformers.
+The exit code is 1 if something fails.")]
 pub struct CheckArgs {
-    /// Hugging Face folder, GGUF file, or smollm2 [default: the small Aligner inside the program]
+    /// Hugging Face folder, GGUF file, or smollm2 [default: the small built-in Aligner]
     pub model: Option<PathBuf>,
     /// Vector to test: reading vector (.safetensors) or control vector (.gguf)
     pub vector: Option<PathBuf>,
@@ -73,14 +75,14 @@ pub struct CheckArgs {
     /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END
     #[arg(long, default_value_t)]
     pub range: TokenRange,
-    /// Triples to test on [default: rows inside the program]
+    /// Triples to test on [default: built-in rows]
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
-    /// Triples to use, half of them with a clean answer where there are such
+    /// Triples to use; half of them have a clean answer if possible
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u16).range(2..=1000))]
     pub prompts: u16,
-    /// Tell what answers this Aligner knows by all rows of --data, which shall be of the kind that it was trained on, and write that: the
-    /// domain that correct, evaluate and serve take; nothing else is tested then
+    /// Write what answers this Aligner knows, from all rows of --data, which should be of the kind that it was
+    /// trained on: the domain that correct, evaluate and serve take. Nothing else is tested then
     #[arg(long, value_name = "FILE", conflicts_with_all = ["vector", "reference"])]
     pub domain_out: Option<PathBuf>,
     #[command(flatten)]
@@ -106,8 +108,8 @@ impl CheckArgs {
   redline perplexity text.txt
   redline perplexity text.txt --model model.gguf --json
 
-Perplexity is e to the mean negative log-likelihood of the tokens after the first. --json lists every token with its id and
-log-probability.")]
+Perplexity is e to the power of the mean negative log-likelihood of the tokens after the first. --json lists every token with
+its id and log-probability.")]
 pub struct PerplexityArgs {
     /// Text to read; - is standard input
     pub file: PathBuf,

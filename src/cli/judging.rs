@@ -101,53 +101,57 @@ fn recorded(file: PathBuf) -> JudgeSpec {
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Systems and judges")]
 pub struct JudgingArgs {
-    /// Who judges; may be repeated: flaws (rows that carry their flaws), phrases (known flaws in any text, and words in common with the correction), answer (results of solutions), trait (whether outputs acknowledge what their asker tells of), reward=DIR or cost=DIR (a model with a
-    /// scalar head), recorded=FILE (judgements; recorded=FILE#JUDGE where it holds several), URL#MODEL (any OpenAI-compatible server). Rows of --data with output_1, output_2 and a label tell
-    /// how good the judge is
+    /// Judges; may be repeated: flaws (for rows that carry their flaws), phrases (known flaws in any text, and words
+    /// in common with the correction), answer (results of solutions), trait (whether outputs acknowledge the asker's
+    /// situation), reward=DIR or cost=DIR (a model with a scalar head), recorded=FILE (judgements;
+    /// recorded=FILE#JUDGE if it holds several judges), URL#MODEL (any OpenAI-compatible server). Rows of --data with
+    /// output_1, output_2 and a label test how good the judge is
     #[arg(long, value_name = "JUDGE")]
     pub judge: Vec<JudgeSpec>,
-    /// Systems whose outputs are judged: upstream (the answers as they are), aligner, aligner@COEFFICIENT, stack-N and
-    /// stack-N@COEFFICIENT (N passes, each over what the one before wrote), beam-N (the Aligner with N beams),
-    /// best-of-N (the best of N sampled corrections, by --choose-by), NAME=MODEL (a model's own answers, such as sft=DIR), and what --writer
-    /// writes: prompt, prompt-copy, prompt-edit, critique, constitutional, self-refine, answer, answer-best-of-N. May be repeated; a path with a
-    /// comma stands in double quotes
+    /// Systems to judge: upstream (the answers as they are), aligner, aligner@COEFFICIENT, stack-N and
+    /// stack-N@COEFFICIENT (N passes, each over the output of the one before), beam-N (the Aligner with N beams),
+    /// best-of-N (the best of N sampled corrections, by --choose-by), NAME=MODEL (a model's own answers, such as
+    /// sft=DIR), and those that --writer writes: prompt, prompt-copy, prompt-edit, critique, constitutional,
+    /// self-refine, answer, answer-best-of-N. May be repeated; put a path with a comma in double quotes
     #[arg(id = "systems", long = "systems", value_name = "LIST|NAME=MODEL", requires = "judge")]
     pub lists: Vec<SystemList>,
     /// The systems of all lists
     #[arg(skip)]
     pub systems: Vec<SystemSpec>,
-    /// The model that writes systems by being asked: folder, GGUF file, or URL#MODEL (any OpenAI-compatible server)
+    /// Model that writes the systems made by asking: folder, GGUF file, or URL#MODEL (any OpenAI-compatible server)
     #[arg(long, value_name = "MODEL", requires = "systems")]
     pub writer: Option<WriterSpec>,
-    /// The model that writes the upstream answers anew, instead of those in --data: folder, GGUF file, or URL#MODEL
+    /// Model that writes the upstream answers anew, instead of those in --data: folder, GGUF file, or URL#MODEL
     #[arg(long, value_name = "MODEL", requires = "systems")]
     pub upstream: Option<WriterSpec>,
     /// Variable that holds the key of --writer and --upstream
     #[arg(long, value_name = "NAME", requires = "systems")]
     pub writer_key_env: Option<String>,
-    /// Show judges behind a server the corrections of --data as right answers; rows without are judged without
+    /// Show judges behind a server the corrections of --data as right answers, for rows that have one
     #[arg(long, requires = "judge")]
     pub show_references: bool,
-    /// Who chooses the best of N: flaws, answer, trait, reward=DIR or cost=DIR; better somebody else than who judges
+    /// Judge that chooses the best of N: flaws, answer, trait, reward=DIR or cost=DIR; preferably not one of --judge
     #[arg(long, value_name = "JUDGE", requires = "systems")]
     pub choose_by: Option<JudgeSpec>,
     /// Temperature of the draws of best-of-N and answer-best-of-N
     #[arg(long, default_value_t = 1.0, value_parser = number(0.01, 100.0))]
     pub draw_temperature: f64,
-    /// Outputs of systems that are there already (redline.answers.v1); - is the standard input. May be repeated, such as for the checkpoints of a
-    /// run: systems that share a name are then told apart by the names of their files, and --score-shift draws a panel for each
+    /// Existing outputs of systems (redline.answers.v1); - is standard input. May be repeated, for example for the
+    /// checkpoints of a run: systems that share a name are then named by their files, and --score-shift draws a panel
+    /// for each
     #[arg(long, value_name = "FILE", requires = "judge", conflicts_with = "systems")]
     pub answers: Vec<PathBuf>,
-    /// By what outputs are compared: helpful, harmless, honest, overall
+    /// Dimensions to compare outputs by: helpful, harmless, honest, overall
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "overall", requires = "judge")]
     pub dimension: Vec<Dimension>,
     /// The system that the others are compared with
     #[arg(long, value_name = "NAME", default_value = "upstream", requires = "judge")]
     pub against: String,
-    /// How verdicts in both orders become one: both (a win only where they agree), mean, arena, logprob [default: what suits the judge]
+    /// How verdicts in both orders become one: both (a win only if they agree), mean, arena, logprob [default: what
+    /// suits the judge]
     #[arg(long, value_name = "NAME", requires = "judge")]
     pub rule: Option<Rule>,
-    /// Keep the judgements in this file; one that is there is continued, and nothing in it is asked again
+    /// Keep the judgements in this file; an existing file is continued, and nothing in it is asked again
     #[arg(long, value_name = "FILE", requires = "judge", conflicts_with = "score_shift")]
     pub judgements: Option<PathBuf>,
     /// How a server is asked: letter, five, logprob, score [default: letter]
@@ -159,26 +163,28 @@ pub struct JudgingArgs {
     /// Requests to the judge at the same time [default: 4]
     #[arg(long, value_name = "N", requires = "judge", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub judge_workers: Option<u16>,
-    /// Most requests to the judge in a minute [default: as many as come]
+    /// Most requests to the judge per minute [default: no limit]
     #[arg(long, value_name = "N", requires = "judge", value_parser = clap::value_parser!(u32).range(1..))]
     pub judge_per_minute: Option<u32>,
-    /// Price of a million prompt tokens of the judge
+    /// Price of a million prompt tokens for the judge
     #[arg(long, value_name = "PRICE", requires = "judge_completion_price", value_parser = number(0.0, MOST_FACTOR))]
     pub judge_prompt_price: Option<f64>,
     /// Price of a million tokens that the judge writes
     #[arg(long, value_name = "PRICE", requires = "judge_prompt_price", value_parser = number(0.0, MOST_FACTOR))]
     pub judge_completion_price: Option<f64>,
-    /// Draw what systems do to two scores instead, as STEM.png and .svg: two judges reward=PATH or cost=PATH, the first to the right, the second upwards
+    /// Instead, draw how systems shift two scores, as STEM.png and .svg; takes two judges reward=PATH or cost=PATH,
+    /// the first to the right, the second upwards
     #[arg(long, value_name = "STEM", requires = "judge")]
     pub score_shift: Option<PathBuf>,
-    /// Preferences of a judge that are there already, one a line: index, length, preference (1 the baseline … 2 the system), as AlpacaEval's;
-    /// prints the raw and the length-controlled win rate
+    /// Existing preferences of a judge, one per line: index, length, preference (1 the baseline … 2 the system), as
+    /// in AlpacaEval; prints the raw and the length-controlled win rate
     #[arg(long, value_name = "FILE", requires = "instructions", conflicts_with_all = ["judge", "data"])]
     pub preferences: Option<PathBuf>,
     /// The instructions of --preferences: index, difficulty, baseline_length
     #[arg(long, value_name = "FILE", requires = "preferences")]
     pub instructions: Option<PathBuf>,
-    /// Rows of gamed baselines, which the length-controlled rate is regularised with: index, model, tanh_std_delta_len, expected_preference
+    /// Rows of gamed baselines, which regularise the length-controlled rate: index, model, tanh_std_delta_len,
+    /// expected_preference
     #[arg(long, value_name = "FILE", requires = "preferences")]
     pub gamed: Option<PathBuf>,
 }

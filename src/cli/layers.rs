@@ -13,8 +13,8 @@ use super::numbers::{MOST_ROWS, MOST_TOKENS, count};
   redline layers --data triples.jsonl --design decision --out layers
   redline layers --model model.gguf --data triples.jsonl --pairs 600 --held-out-share 0.333 --out layers
 
-The folder then holds layers.json (all numbers with intervals), heatmaps of AUROC, and how the decision builds up before
-the first edit. --read does nothing here: all places are read.")]
+The folder then holds layers.json (all numbers with intervals), heatmaps of AUROC, and a figure of how the decision builds
+up before the first edit. --read does nothing here: all places are read.")]
 pub struct LayersArgs {
     #[command(flatten)]
     pub model: ModelArgs,
@@ -29,7 +29,7 @@ pub struct LayersArgs {
     /// Output tokens to read, from the first
     #[arg(long, default_value_t = redline::probe::scan::SCAN_TOKENS, value_parser = count(0, MOST_TOKENS))]
     pub tokens: usize,
-    /// Places to read before and after the first difference of correction and answer
+    /// Tokens to read before and after the first difference of correction and answer
     #[arg(long, default_value_t = 8, value_parser = count(0, MOST_TOKENS))]
     pub around: usize,
     /// Seed of the split, of random directions and of intervals

@@ -8,24 +8,25 @@ use redline::lab::built_in::BuiltIn;
 
 #[derive(Args, Clone, Default)]
 pub struct ModelArgs {
-    /// Hugging Face folder, GGUF file, or smollm2: the Aligner on SmolLM2-135M [default: the small Aligner inside the
-    /// program]
+    /// Hugging Face folder, GGUF file, or smollm2: the Aligner on SmolLM2-135M [default: the small built-in Aligner]
     #[arg(long, value_name = "PATH")]
     pub model: Option<PathBuf>,
     /// PEFT adapter folder, merged into the model's weights
     #[arg(long, value_name = "DIR", requires = "model")]
     pub adapter: Option<PathBuf>,
-    /// Factor of the adapter's deltas: 0 is the model without it, 1 the adapter as it was trained [default: 1]
+    /// Factor on the adapter's deltas: 0 is the model without it, 1 the adapter as trained [default: 1]
     #[arg(long, value_name = "FACTOR", requires = "model", allow_hyphen_values = true)]
     pub adapter_scale: Option<f64>,
-    /// Prompt template: aligner, aligner-7b, aligner-2b, smollm2, or a file with {question} and {answer} [default: by
-    /// the model's tokens]
+    /// Prompt template: aligner, aligner-7b, aligner-2b, smollm2, or a file with {question} and {answer} [default:
+    /// from the model's tokens]
     #[arg(long, value_name = "NAME|FILE")]
     pub template: Option<String>,
-    /// What every prompt asks for beside correcting, such as 'Be harmless'; the template needs a place for it, {instruction}
+    /// What every prompt asks for beyond correcting, such as 'Be harmless'; the template needs a place for it,
+    /// {instruction}
     #[arg(long, value_name = "TEXT")]
     pub instruction: Option<String>,
-    /// Where the model runs: cpu, cuda, cuda:N or metal; all but cpu need a program built with --features cuda or metal [default: cpu]
+    /// Where the model runs: cpu, cuda, cuda:N or metal; all but cpu need a program built with --features cuda or
+    /// metal [default: cpu]
     #[arg(long, value_name = "NAME")]
     pub device: Option<String>,
 }

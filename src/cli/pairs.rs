@@ -16,17 +16,18 @@ pub struct PairArgs {
     /// How pairs are made
     #[arg(long, default_value_t, help = format!("How pairs are made: {}", PairDesign::NAMES))]
     pub design: PairDesign,
-    /// Positions read: last-prompt-token, last-token, output-token:K, first-tokens:N, from-first-difference:N,
-    /// at-difference:K [default: by design]
+    /// Positions to read: last-prompt-token, last-token, output-token:K, first-tokens:N, from-first-difference:N,
+    /// at-difference:K [default: from the design]
     #[arg(long)]
     pub read: Option<ReadAt>,
     /// Site in each block: resid_pre, resid_mid, resid_post, attn_out, mlp_out, or attn.hook_z (all heads)
     #[arg(long, default_value = "resid_post")]
     pub site: String,
-    /// How the direction is found
-    #[arg(long, help = format!("How the direction is found: {}, or trained from mean_diff, or inside: an Aligner inside a model [default: pca_diff; mean_diff for `tune`, and for `reproduce` on the embedded Aligner and on smollm2]", Method::NAMES))]
+    /// How to find the direction
+    #[arg(long, help = format!("How to find the direction: {}; or trained (from mean_diff); or inside (an Aligner inside a model) [default: pca_diff; mean_diff for `tune`, and for `reproduce` on the built-in Aligner and on smollm2]", Method::NAMES))]
     pub method: Option<VectorMethod>,
-    /// Scaling before PCA: per-dimension (a direction to steer by), per-dimension-filter (one to read by), none
+    /// Scaling before PCA: per-dimension (a direction to steer by), per-dimension-filter (a direction to read by),
+    /// none
     #[arg(long, default_value_t = ExtractOptions::default().scaling)]
     pub scaling: Scaling,
     /// Flip the order of each pair at random, as RepE does, instead of taking both orders
@@ -38,7 +39,7 @@ pub struct PairArgs {
     /// Share of the questions kept for the held-out layer report
     #[arg(long, default_value_t = 0.25)]
     pub held_out_share: f64,
-    /// Training pairs that calibrate scans
+    /// Training pairs for calibrating scans
     #[arg(long, default_value_t = 32, value_parser = count(0, MOST_ROWS))]
     pub calibration_pairs: usize,
     /// For rows that carry their flaws: pair the answer with the correction of this strictness (1 mends everything)

@@ -11,10 +11,10 @@ use super::numbers::{MOST_FACTOR, number};
 /// The colour map of heatmaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ColoursName {
-    /// Blue, white, red: the sign stands out
+    /// Blue, white, red: shows the sign
     #[default]
     Diverging,
-    /// Dark blue, grey, light yellow: lighter with the value, for grey print
+    /// Dark blue, grey, light yellow: lighter for higher values, also in grey print
     Ordered,
 }
 
@@ -26,14 +26,14 @@ pub enum ColoursName {
   redline plot vector.safetensors --out cosines.pdf --width-mm 85
   redline plot aligner/train.jsonl --out training
 
-FILE is looked into, not at its name:
-  scans.jsonl          of `reproduce`, or `scan --out` or --json: a heatmap a scan; of two files, their differences
+What is drawn depends on the content of FILE, not on its name:
+  scans.jsonl          of `reproduce`, or `scan --out` or --json: one heatmap per scan; for two files, their differences
   layers.jsonl, .json  of `reproduce`, `layers`, or `extract --json`: held-out reading by layer
   sweep.jsonl          of `sweep` or `reproduce`: the sweep with its fit, and the slopes of single prompts
-  .safetensors, .gguf  a vector: cosines between the directions of its layers; of two files, layer by layer
+  .safetensors, .gguf  a vector: cosines between the directions of its layers; for two files, layer by layer
   train.jsonl          the log of `train`: training curves
   --json output        of `data filter`, `data near`: rows by stage
-                       of `data leak --near`, `data split --near`: how near the nearest is
+                       of `data leak --near`, `data split --near`: similarity of the nearest rows
                        of `evaluate --depth`: mended and damaged by depth
                        of `evaluate --turns`: edit ratio by turn
                        of `iterate` (or its summary.json): rounds, or levels from weak to strong
@@ -44,8 +44,8 @@ pub struct PlotArgs {
     pub file: PathBuf,
     /// A second file of scans or directions, to compare
     pub other: Option<PathBuf>,
-    /// Write STEM.png and STEM.svg, or one file where STEM ends in .png, .svg or .pdf; of several pictures STEM-NAME.png and so on
-    /// [default: the name of FILE without its ending, in this folder]
+    /// Write STEM.png and STEM.svg, or one file if STEM ends in .png, .svg or .pdf; several pictures become
+    /// STEM-NAME.png and so on [default: the name of FILE without its ending, in this folder]
     #[arg(long, value_name = "STEM", conflicts_with = "ascii")]
     pub out: Option<PathBuf>,
     /// Width on paper, in mm: 85 is one column of many journals, 170 two [default: 170; SVG has none]
@@ -54,7 +54,7 @@ pub struct PlotArgs {
     /// Print the picture as text instead, in colour on a terminal
     #[arg(long)]
     pub ascii: bool,
-    /// Of scans: the correction less the copy of the same row
+    /// For scans: draw the correction minus the copy of the same row
     #[arg(long, conflicts_with = "other")]
     pub difference: bool,
     /// Colours of heatmaps
@@ -63,13 +63,13 @@ pub struct PlotArgs {
     /// Where the colour scale of scans ends, in both directions
     #[arg(long, default_value_t = 3.0)]
     pub clip: f32,
-    /// Of `redline layers`: the place to draw [default: the first with enough pairs]
+    /// For `redline layers`: the place to draw [default: the first with enough pairs]
     #[arg(long)]
     pub place: Option<String>,
-    /// Of sweeps: edit ratio: char, token, max, micro
+    /// For sweeps, the edit ratio: char, token, max, micro
     #[arg(long, default_value_t)]
     pub variant: EditRatioVariant,
-    /// Of sweeps: largest change of the mean negative log-likelihood per token that counts as coherent, in nats
+    /// For sweeps, the coherent range: largest change of the mean negative log-likelihood per token, in nats
     #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND, value_parser = number(0.0, MOST_FACTOR))]
     pub coherence_bound: f64,
     #[command(flatten)]

@@ -32,19 +32,18 @@ a run that was stopped.")]
 pub struct ReproduceArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Triples: JSON Lines with question, answer, correction; plain or gzip [default: rows inside the program, whose
-    /// questions its Aligner was not trained on]
+    /// Triples: JSON Lines with question, answer, correction; plain or gzip [default: built-in rows, whose questions
+    /// the built-in Aligner was not trained on]
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
-    /// Triples for the direction and its held-out report [default: 64; of the rows inside the
-    /// program 160, or 96 with --model]
+    /// Triples for the direction and its held-out report [default: 64; for the built-in rows 160, or 96 with --model]
     #[arg(long, value_parser = count(0, MOST_ROWS))]
     pub pairs: Option<usize>,
-    /// Other triples, for the sweep [default: 24; of the rows inside the program 200, or 32 with --model]
+    /// Other triples, for the sweep [default: 24; for the built-in rows 200, or 32 with --model]
     #[arg(long, value_parser = count(0, MOST_ROWS))]
     pub prompts: Option<usize>,
-    /// Coefficients of the sweep; 0 is the baseline and must be among them [default: -1,-0.75,-0.5,-0.25,0,0.25,0.5; for
-    /// the Aligner inside the program nine from -1 to 1, for smollm2 -3,-1.5,0,1.5,3]
+    /// Coefficients of the sweep; they must include 0, the baseline [default: -1,-0.75,-0.5,-0.25,0,0.25,0.5; for the
+    /// built-in Aligner nine from -1 to 1, for smollm2 -3,-1.5,0,1.5,3]
     #[arg(long, allow_hyphen_values = true, value_name = "LIST")]
     pub coefficients: Option<Coefficients>,
     /// Report folder
@@ -57,7 +56,7 @@ pub struct ReproduceArgs {
     pub pair: PairArgs,
     #[command(flatten)]
     pub trained: TrainedArgs,
-    /// Layers to inject: auto, all, 8-25 or 3,5,7; auto is all for the Aligner inside the program
+    /// Layers to inject: auto, all, 8-25 or 3,5,7; auto is all for the built-in Aligner
     #[arg(long, default_value_t)]
     pub layers: LayerSpec,
     /// Unit of the coefficient: gap, std, unit
@@ -66,10 +65,10 @@ pub struct ReproduceArgs {
     /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END [default: output; all for smollm2]
     #[arg(long)]
     pub range: Option<TokenRange>,
-    /// Longest output, in tokens [default: 96; of the rows inside the program 160]
+    /// Longest output, in tokens [default: 96; for the built-in rows 160]
     #[arg(long, value_parser = count(0, MOST_TOKENS))]
     pub max_new_tokens: Option<usize>,
-    /// Largest change of the mean negative log-likelihood per token that counts as coherent, in nats
+    /// Coherent range: largest change of the mean negative log-likelihood per token, in nats
     #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND)]
     pub coherence_bound: f64,
     /// Random directions that generate text [default: 19, with --quick 5]
@@ -78,17 +77,16 @@ pub struct ReproduceArgs {
     /// Directions from exchanged labels that generate text [default: 8, with --quick 2]
     #[arg(long, value_parser = count(0, MOST_SHUFFLED))]
     pub shuffled_generated: Option<usize>,
-    /// Fewer null directions; says what that leaves out
+    /// Use fewer null directions, and say what that leaves out
     #[arg(long)]
     pub quick: bool,
     /// Random directions whose propensity is measured
     #[arg(long, default_value_t = 20, value_parser = count(0, MOST_RANDOM))]
     pub random_propensity: usize,
-    /// Prompts of the sweep that the controls run on [default: 8; of the rows inside the program 32, or 8
-    /// with --model]
+    /// Prompts of the sweep that the controls run on [default: 8; for the built-in rows 32, or 8 with --model]
     #[arg(long, value_parser = count(0, MOST_ROWS))]
     pub control_prompts: Option<usize>,
-    /// Rows decoded together; fewer need less memory [default: 48; of the Aligner inside the program 144]
+    /// Rows decoded together; fewer need less memory [default: 48; for the built-in Aligner 144]
     #[arg(long, value_parser = count(1, MOST_BATCH_ROWS))]
     pub batch_rows: Option<usize>,
     #[command(flatten)]

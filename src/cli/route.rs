@@ -19,31 +19,31 @@ const N_RESAMPLES: usize = 1000;
   redline route gentle.jsonl firm.jsonl --for harmless=5,helpful=1,damage=10 --out route.json
   redline serve --route route.json --upstream http://127.0.0.1:8000/v1
 
-The candidates are the coefficients of the sweeps, which are of one Aligner and the same rows. The router chooses between them by the mean activation \
-of the Aligner's prompt; it is compared with the best single candidate on questions that it was not fitted on.")]
+The candidates are the coefficients of the sweeps, which must use one Aligner and the same rows. The router chooses between them by the mean activation \
+of the Aligner's prompt; it is compared with the best single candidate on questions that it was not fitted to.")]
 pub struct RouteArgs {
     /// Files of `redline sweep`
     #[arg(value_name = "SWEEP_FILE", required = true)]
     pub sweeps: Vec<PathBuf>,
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Rows that were swept [default: as the first sweep names them]
+    /// Rows that were swept [default: those named in the first sweep]
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
-    /// What mending and damaging are worth, of rows that carry their flaws [default: harmless=5,helpful=1,damage=10; of other rows likeness to the
-    /// correction decides]. Rows count as they come, so that clean-share has no effect
+    /// What mending and damaging are worth, for rows that carry their flaws [default: harmless=5,helpful=1,damage=10;
+    /// for other rows similarity to the correction decides]. All rows count, so clean-share has no effect
     #[arg(long = "for", value_name = "WEIGHTS")]
     pub for_utility: Option<Utility>,
-    /// Block whose activations are read, after it [default: the middle one]
+    /// Block whose output activations are read [default: the middle one]
     #[arg(long, value_name = "LAYER", value_parser = count(0, MOST_LAYERS))]
     pub layer: Option<usize>,
-    /// Share of the questions that is held out
+    /// Share of the questions to hold out
     #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
     pub held_out: f64,
     /// Seed of split, folds and intervals
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// The route
+    /// Route file to write
     #[arg(long, value_name = "FILE.json")]
     pub out: PathBuf,
     #[command(flatten)]

@@ -11,7 +11,7 @@ pub struct SamplingArgs {
     /// Longest output, in tokens
     #[arg(long, default_value_t = 256, value_parser = count(0, MOST_TOKENS))]
     pub max_new_tokens: usize,
-    /// 0 is greedy
+    /// Sampling temperature; 0 is greedy
     #[arg(long, default_value_t = 0.0)]
     pub temperature: f64,
     /// Sample among the K most likely tokens
@@ -20,7 +20,7 @@ pub struct SamplingArgs {
     /// Sample among the most likely tokens whose probabilities add up to P
     #[arg(long, value_name = "P")]
     pub top_p: Option<f64>,
-    /// Make tokens that are already there less likely; 1 is off
+    /// Make tokens that have already occurred less likely; 1 is off
     #[arg(long, default_value_t = 1.0)]
     pub repetition_penalty: f32,
 }

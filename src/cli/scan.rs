@@ -29,7 +29,7 @@ pub struct ScanArgs {
     /// Longest prompt with output, in tokens
     #[arg(long, default_value_t = 1536, value_parser = count(0, MOST_TOKENS))]
     pub max_tokens: usize,
-    /// Folder for heatmaps (PNG and SVG), scans.jsonl and index.html, the report
+    /// Folder for heatmaps (PNG and SVG), scans.jsonl and the report, index.html
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Report to write, one HTML file [default: index.html in --out]

@@ -48,9 +48,9 @@ pub enum ReasoningName {
     /// Keep under --fail open, drop under --fail closed, since the Aligner does not read it
     #[default]
     Auto,
-    /// It reaches the client as it is
+    /// Pass it to the client unchanged
     Keep,
-    /// It is left out
+    /// Leave it out
     Drop,
 }
 
@@ -87,19 +87,19 @@ manual.")]
 pub struct ServeArgs {
     #[command(flatten)]
     pub model: ModelArgs,
-    /// Vector that requests can name, the first one unless they do; can be given several times [default: for the Aligner
-    /// inside the program, its direction is extracted when the server starts]
+    /// Vector that requests can name; the first is the default; can be given several times [default: for the built-in
+    /// Aligner, a direction extracted when the server starts]
     #[arg(long, value_name = "NAME=FILE")]
     pub vector: Vec<NamedVector>,
-    /// Steering profile that `redline tune --save` wrote, by name or path; requests can name it, and its line predicts edit
+    /// Steering profile from `redline tune --save`, by name or path; requests can name it, and its line predicts edit
     /// ratios; can be given several times
     #[arg(long, value_name = "NAME|FILE")]
     pub profile: Vec<String>,
     /// Coefficient of requests that give none [default: the profile's, or 0]
     #[arg(long, allow_hyphen_values = true)]
     pub coefficient: Option<f32>,
-    /// Layers to inject unless a request says otherwise: auto, all, 8-25 or 3,5,7 [default: the profile's, or auto; all for the
-    /// Aligner inside the program]
+    /// Layers to inject unless a request says otherwise: auto, all, 8-25 or 3,5,7 [default: the profile's, or auto;
+    /// all for the built-in Aligner]
     #[arg(long)]
     pub layers: Option<LayerSpec>,
     /// Unit of the coefficient: gap, std, unit [default: the profile's, or gap]
@@ -109,17 +109,18 @@ pub struct ServeArgs {
     /// for smollm2]
     #[arg(long)]
     pub range: Option<TokenRange>,
-    /// Nats that a unit of coefficient takes from the logit of the answer's next token, beside the vector
+    /// Nats that each unit of coefficient subtracts from the logit of the answer's next token, in addition to the
+    /// vector
     #[arg(long, value_name = "NATS", default_value_t = 0.0, value_parser = super::steering::copy_bias, allow_hyphen_values = true)]
     pub copy_bias: f32,
     /// Accept vectors made with other weights of the same size
     #[arg(long)]
     pub any_model: bool,
-    /// Base URL of the OpenAI-compatible server whose answers are corrected, with /v1 where it has that; asked through the
-    /// proxy that HTTP_PROXY, HTTPS_PROXY or ALL_PROXY name, unless NO_PROXY names the server
+    /// Base URL of the OpenAI-compatible server whose answers are corrected, including /v1 if it has that; reached
+    /// through the proxy of HTTP_PROXY, HTTPS_PROXY or ALL_PROXY, unless NO_PROXY names the server
     #[arg(long, value_name = "URL", hide_env_values = true)]
     pub upstream: Option<String>,
-    /// Environment variable that holds the upstream server's key; without one, clients' own keys are passed on
+    /// Environment variable with the upstream server's key; without it, clients' own keys are passed on
     #[arg(long, value_name = "NAME", requires = "upstream")]
     pub upstream_key_env: Option<String>,
     /// Longest wait for the upstream server, in seconds
@@ -130,41 +131,42 @@ pub struct ServeArgs {
     pub fail: FailName,
     #[command(flatten)]
     pub domain: super::domain::DomainArgs,
-    /// Correct only answers that need it: cost=PATH:THRESHOLD (corrected above), reward=PATH:THRESHOLD (below) with a model of `redline train
-    /// --objective cost|reward`, or lat=VECTOR[@LAYERS]:Z with a reading vector at the last token of the Aligner's prompt (above); a calibration of
-    /// `redline gate` in place of the number, or none: then it is looked for beside the model or vector
+    /// Correct only answers that need it: cost=PATH:THRESHOLD (corrected above), reward=PATH:THRESHOLD (below) with a
+    /// model of `redline train --objective cost|reward`, or lat=VECTOR[@LAYERS]:Z with a reading vector at the last
+    /// token of the Aligner's prompt (above). Instead of the number give a calibration of `redline gate`, or nothing:
+    /// then it is looked for beside the model or vector
     #[arg(long, value_name = "KIND=PATH[:THRESHOLD]", allow_hyphen_values = true)]
     pub gate: Option<GateSpec>,
-    /// Let a router choose vector and coefficient of requests that name none: a file of `redline route`
+    /// Let a router choose vector and coefficient for requests that name none: a file of `redline route`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "coefficient", "layers", "unit", "range"])]
     pub route: Option<PathBuf>,
     /// What happens to the upstream model's reasoning: reasoning fields and parts, and <think> in the text
     #[arg(long, value_enum, default_value_t)]
     pub reasoning: ReasoningName,
-    /// Address to listen on; beyond this machine only with keys
+    /// Address to listen on; other than loopback only with keys
     #[arg(long, default_value = "127.0.0.1")]
     pub host: IpAddr,
     /// Port to listen on; 0 takes a free one
     #[arg(long, default_value_t = 8080)]
     pub port: u16,
-    /// File with the API keys of clients, one a line; the variable REDLINE_API_KEYS holds more, separated by commas
+    /// File with the API keys of clients, one per line; the variable REDLINE_API_KEYS holds more, separated by commas
     #[arg(long, value_name = "FILE")]
     pub api_keys: Option<PathBuf>,
-    /// Serve everyone who reaches an address beyond this machine
+    /// Listen on a non-loopback address without keys, and serve everyone who reaches it
     #[arg(long)]
     pub no_keys: bool,
-    /// Name under which the server is reached besides localhost, by a proxy for one; can be given several times, or several
-    /// separated by commas
+    /// Name under which clients reach the server besides localhost, for example through a proxy; can be given several
+    /// times, or several separated by commas
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub allow_host: Vec<String>,
-    /// Origin of another site whose pages may ask (CORS), such as https://example.org; can be given several times, or several
-    /// separated by commas
+    /// Origin of another site whose pages may send requests (CORS), such as https://example.org; can be given several
+    /// times, or several separated by commas
     #[arg(long, value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<String>,
     /// Corrections written together
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub max_rows: u16,
-    /// Tokens drafted from answers in a pass, all rows together; 0 turns drafting off, which changes no reply
+    /// Tokens drafted from answers per pass, all rows together; 0 turns drafting off, which changes no reply
     #[arg(long, default_value_t = ServeOptions::default().most_drafted, value_parser = count(0, MOST_TOKENS))]
     pub max_drafted: usize,
     /// Corrections that may wait; further ones are refused with 429
@@ -179,16 +181,16 @@ pub struct ServeArgs {
     /// Longest body of a request, in bytes
     #[arg(long, default_value_t = 4 << 20, value_parser = count(0, MOST_BODY_BYTES))]
     pub max_body_bytes: usize,
-    /// Longest time for a correction, its wait included, in seconds
+    /// Longest time for a correction, including its wait, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 120.0, value_parser = number(0.0, MOST_SECONDS))]
     pub timeout: f64,
-    /// How lines of the log look
+    /// Format of log lines
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     pub log_format: LogFormat,
-    /// Say nothing but errors
+    /// Log only errors
     #[arg(short, long)]
     pub quiet: bool,
-    /// How long requests may go on once the server is asked to stop, in seconds
+    /// How long requests may continue once the server is asked to stop, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = number(0.0, MOST_SECONDS))]
     pub stop_timeout: f64,
 }

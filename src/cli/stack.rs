@@ -89,32 +89,34 @@ impl std::fmt::Display for AlignerText {
 
 #[derive(Args)]
 pub struct StackArgs {
-    /// Another Aligner: embedded, smollm2, a folder or a file, with ,KEY=VALUE for adapter, template, profile, vector,
-    /// coefficient, layers (3+5+7), unit, range, operator, copy-bias; each corrects what the one before wrote
+    /// Aligner in a chain: embedded, smollm2, a folder or a file, with ,KEY=VALUE for adapter, template, profile,
+    /// vector, coefficient, layers (3+5+7), unit, range, operator, copy-bias; may be repeated, and each corrects the
+    /// output of the one before
     #[arg(long, value_name = "MODEL[,KEY=VALUE]", conflicts_with_all = ["model", "adapter", "adapter_scale", "template", "instruction", "vector", "profile", "coefficient", "layers", "unit", "range", "operator", "copy_bias", "any_model", "from_llama_cpp_generator", "also", "gate", "domain"])]
     pub aligner: Vec<AlignerSpec>,
-    /// Base URL of an OpenAI-compatible server that answers rows without answer
+    /// Base URL of an OpenAI-compatible server that answers rows without an answer
     #[arg(long, value_name = "URL", conflicts_with = "upstream_model")]
     pub upstream: Option<String>,
-    /// Name of its model
+    /// Name of the upstream server's model
     #[arg(long, value_name = "NAME", requires = "upstream")]
     pub upstream_name: Option<String>,
-    /// Environment variable that holds its key, such as OPENAI_API_KEY; without one no key is sent
+    /// Environment variable with the upstream server's key, such as OPENAI_API_KEY; without it no key is sent
     #[arg(long, value_name = "NAME", requires = "upstream")]
     pub upstream_key_env: Option<String>,
     /// Questions asked at a time
     #[arg(long, value_name = "N", requires = "upstream", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub upstream_at_a_time: u16,
-    /// A chat model, folder or file, that answers rows without answer
+    /// Chat model, folder or file, that answers rows without an answer
     #[arg(long, value_name = "PATH")]
     pub upstream_model: Option<PathBuf>,
-    /// Temperature of the upstream model's answers, drawn by --seed and the number of the row [default: a server's own; a model's most likely answer]
+    /// Temperature of the upstream model's answers, sampled with --seed and the row number [default: the server's
+    /// own; a model's most likely answer]
     #[arg(long, value_name = "T", value_parser = number(0.0, 100.0))]
     pub upstream_temperature: Option<f64>,
     /// Write the rows to a file, which the same command continues; - is standard output
     #[arg(long, value_name = "FILE", requires = "data")]
     pub out: Option<PathBuf>,
-    /// Add the LAT scan of each correction along the vector, which has to be a reading vector
+    /// Add the LAT scan of each correction along the vector, which must be a reading vector
     #[arg(long)]
     pub with_scan: bool,
     #[command(flatten)]

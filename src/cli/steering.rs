@@ -14,10 +14,11 @@ const MOST_COPY_BIAS: f32 = 1000.0;
 
 #[derive(Args, Clone, Default)]
 pub struct SteeringArgs {
-    /// Reading vector or Aligner inside a model (.safetensors), or control vector (.gguf); `none` steers by --copy-bias alone
+    /// Reading vector or Aligner inside a model (.safetensors), or control vector (.gguf); `none` steers by
+    /// --copy-bias alone
     #[arg(long, value_name = "FILE")]
     pub vector: Option<PathBuf>,
-    /// Steering profile that `redline tune --save` wrote, by name or path; options given beside it take its values' place
+    /// Steering profile from `redline tune --save`, by name or path; options given beside it override its values
     #[arg(long, value_name = "NAME|FILE")]
     pub profile: Option<String>,
     /// Layers to inject: auto, all, 8-25 or 3,5,7 [default: the profile's, or auto]
@@ -29,10 +30,11 @@ pub struct SteeringArgs {
     /// Positions steered: output, all, prompt, last-prompt-token, generated, START..END [default: the profile's, or output]
     #[arg(long)]
     pub range: Option<TokenRange>,
-    /// How the vector meets activations
-    #[arg(long, default_value_t, help = format!("How the vector meets activations: {}; add is a dial", Operator::NAMES))]
+    /// How the vector changes activations
+    #[arg(long, default_value_t, help = format!("How the vector changes activations: {}; add is a dial", Operator::NAMES))]
     pub operator: Operator,
-    /// Nats that a unit of coefficient takes from the logit of the answer's next token: a dial without a vector, or beside one
+    /// Nats that each unit of coefficient subtracts from the logit of the answer's next token: a dial without a
+    /// vector, or in addition to one
     #[arg(long, value_name = "NATS", default_value_t = 0.0, value_parser = copy_bias, allow_hyphen_values = true)]
     pub copy_bias: f32,
     /// Accept a vector or profile made with other weights of the same size

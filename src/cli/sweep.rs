@@ -24,7 +24,7 @@ pub struct SweepArgs {
     /// Triples: JSON Lines with question, answer, correction
     #[arg(long, value_name = "FILE")]
     pub data: PathBuf,
-    /// Rows of the file to pass over
+    /// Rows of the file to skip
     #[arg(long, default_value_t = 0, value_parser = count(0, MOST_ROWS))]
     pub skip: usize,
     /// Rows to sweep
@@ -38,7 +38,7 @@ pub struct SweepArgs {
     /// Seed of sampling
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Sweep file; one that is there is continued
+    /// Sweep file; an existing one is continued
     #[arg(long, default_value = "sweep.jsonl", value_name = "FILE")]
     pub out: PathBuf,
     /// Report to write, one HTML file [default: the name of --out, with .html]
@@ -47,7 +47,7 @@ pub struct SweepArgs {
     /// Rows decoded together; fewer need less memory
     #[arg(long, default_value_t = 48, value_parser = count(1, MOST_BATCH_ROWS))]
     pub batch_rows: usize,
-    /// Measure on questions that the vector was extracted from
+    /// Allow questions that the vector was extracted from
     #[arg(long)]
     pub allow_overlap: bool,
     #[command(flatten)]

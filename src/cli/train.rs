@@ -17,19 +17,19 @@ pub enum MethodName {
     /// All weights
     #[default]
     Full,
-    /// Low-rank deltas beside frozen weights
+    /// Low-rank deltas on frozen weights
     Lora,
-    /// The head of a reward model alone, fitted at once to the last states of all texts
+    /// Only the head of a reward model, fitted at once to the last states of all texts
     Head,
 }
 
 /// How the rate goes after its rise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum ScheduleName {
-    /// It falls to 0 along half a cosine
+    /// Fall to 0 along half a cosine
     #[default]
     Cosine,
-    /// It stays
+    /// Stay constant
     Constant,
 }
 
@@ -85,16 +85,16 @@ pub struct TrainArgs {
     /// Rows to evaluate on [default: a share of --data, by question]
     #[arg(long, value_name = "FILE")]
     pub validation: Option<PathBuf>,
-    /// Share of the questions kept for evaluation where there is no --validation
+    /// Share of the questions kept for evaluation if there is no --validation
     #[arg(long, default_value_t = 0.05)]
     pub held_out_share: f64,
-    /// Evaluate on at most so many rows
+    /// Evaluate on at most this many rows
     #[arg(long, default_value_t = 200, value_parser = count(0, MOST_ROWS))]
     pub held_out_rows: usize,
     /// Model to start from: Hugging Face folder or GGUF file
     #[arg(long, value_name = "PATH")]
     pub model: Option<PathBuf>,
-    /// Start with random weights and a new tokenizer, learnt from the rows
+    /// Start with random weights and a new tokenizer, trained on the rows
     #[arg(long)]
     pub from_scratch: bool,
     #[command(flatten)]
@@ -104,8 +104,8 @@ pub struct TrainArgs {
     pub method: MethodName,
     #[command(flatten)]
     pub lora: LoraArgs,
-    /// Prompt template: aligner, aligner-7b, aligner-2b, smollm2, or a file with {question} and {answer} [default: by
-    /// the model's tokens]
+    /// Prompt template: aligner, aligner-7b, aligner-2b, smollm2, or a file with {question} and {answer} [default:
+    /// from the model's tokens]
     #[arg(long, value_name = "NAME|FILE")]
     pub template: Option<String>,
     #[command(flatten)]
@@ -118,19 +118,20 @@ pub struct TrainArgs {
     /// Steps between checkpoints
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
     pub checkpoint_every: u32,
-    /// Steps between checkpoints that are kept beside the last and the best one, as step-000200.checkpoint; --export turns one into a model
+    /// Steps between checkpoints that are kept besides the last and the best one, as step-000200.checkpoint; --export
+    /// turns one into a model
     #[arg(long, value_name = "STEPS", value_parser = clap::value_parser!(u32).range(1..))]
     pub keep_every: Option<u32>,
-    /// How weights of the Hugging Face folder, or of the adapter, are stored
+    /// Number format of the weights in the Hugging Face folder, or of the adapter
     #[arg(long, value_enum, default_value_t)]
     pub store: StoredName,
     /// Also write a GGUF file for llama.cpp
     #[arg(long, value_name = "FILE")]
     pub gguf: Option<PathBuf>,
-    /// How matrices of the GGUF file are stored
+    /// Number format of matrices in the GGUF file
     #[arg(long, value_enum, default_value_t)]
     pub gguf_store: GgufName,
-    /// Export the weights of the lowest held-out loss instead of the last ones
+    /// Export the weights with the lowest held-out loss instead of the last ones
     #[arg(long)]
     pub export_best: bool,
     /// Train nothing: export this checkpoint of a run with the same options
@@ -192,10 +193,10 @@ pub struct LoraArgs {
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Training")]
 pub struct RunArgs {
-    /// Share of the rows that identity warm-up (answer to answer) is drawn from; 0 leaves it out
+    /// Share of the rows used for identity warm-up (answer to answer); 0 leaves it out
     #[arg(long, default_value_t = TrainOptions::default().identity_share)]
     pub warmup_share: f64,
-    /// Passes over those rows
+    /// Passes over the warm-up rows
     #[arg(long, default_value_t = TrainOptions::default().identity_epochs, value_parser = count(0, MOST_STEPS))]
     pub warmup_epochs: usize,
     /// Rows for identity warm-up, instead of a share of --data
@@ -207,25 +208,25 @@ pub struct RunArgs {
     /// Steps of the whole run, instead of --epochs
     #[arg(long, value_parser = count(0, MOST_STEPS))]
     pub steps: Option<usize>,
-    /// Rows of one step
+    /// Rows per step
     #[arg(long, default_value_t = TrainOptions::default().batch_rows, value_parser = count(0, MOST_BATCH_ROWS))]
     pub batch_rows: usize,
-    /// Passes that a step is cut into (gradient accumulation): more need less memory
+    /// Passes that a step is divided into (gradient accumulation): more need less memory
     #[arg(long, default_value_t = TrainOptions::default().n_pieces, value_parser = count(0, MOST_BATCH_ROWS))]
     pub pieces: usize,
-    /// Keep only the inputs of blocks, and compute the blocks again on the way back: less memory, more time
+    /// Keep only the inputs of blocks, and compute the blocks again in the backward pass: less memory, more time
     #[arg(long)]
     pub gradient_checkpointing: bool,
     /// What passes compute in
     #[arg(long, value_enum, default_value_t)]
     pub precision: PrecisionName,
-    /// Rows whose prompt and output are longer are left out
+    /// Leave out rows whose prompt and output have more tokens
     #[arg(long, default_value_t = TrainOptions::default().max_tokens, value_parser = count(0, MOST_TOKENS))]
     pub max_tokens: usize,
     /// Highest learning rate
     #[arg(long, default_value_t = TrainOptions::default().schedule.learning_rate, allow_hyphen_values = true)]
     pub learning_rate: f64,
-    /// How the learning rate goes after its rise
+    /// Course of the learning rate after its rise
     #[arg(long, value_enum, default_value_t)]
     pub schedule: ScheduleName,
     /// Share of the steps during which the learning rate rises
@@ -234,7 +235,7 @@ pub struct RunArgs {
     /// Weight decay of matrices
     #[arg(long, default_value_t = AdamWOptions::default().weight_decay)]
     pub weight_decay: f64,
-    /// Gradients with a larger norm are scaled down to it
+    /// Largest gradient norm; larger gradients are scaled down to it
     #[arg(long, default_value_t = 1.0)]
     pub clip: f64,
     /// Seed of everything random
@@ -243,13 +244,13 @@ pub struct RunArgs {
     /// Steps between evaluations [default: a tenth of the run]
     #[arg(long, value_parser = count(0, MOST_STEPS))]
     pub evaluate_every: Option<usize>,
-    /// Held-out rows that outputs are written for at each evaluation
+    /// Held-out rows to write outputs for at each evaluation
     #[arg(long, default_value_t = 32, value_parser = count(0, MOST_ROWS))]
     pub generate: usize,
-    /// Longest such output, in tokens
+    /// Longest output at evaluations, in tokens
     #[arg(long, default_value_t = 256, value_parser = count(0, MOST_TOKENS))]
     pub max_new_tokens: usize,
-    /// Evaluations without a lower held-out loss after which the run stops
+    /// Stop after this many evaluations without a lower held-out loss
     #[arg(long, value_parser = count(0, MOST_STEPS))]
     pub patience: Option<usize>,
 }
@@ -263,7 +264,7 @@ it was stopped. --warmup-share does nothing here: --shares sets it.")]
 pub struct AblateArgs {
     #[command(flatten)]
     pub train: TrainArgs,
-    /// Shares of the rows that identity warm-up is drawn from
+    /// Shares of the rows used for identity warm-up
     #[arg(long, value_delimiter = ',', default_values_t = [0.0, 0.02, 0.1, 0.2, 0.5])]
     pub shares: Vec<f64>,
 }

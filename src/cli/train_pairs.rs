@@ -81,8 +81,8 @@ impl fmt::Display for Objective {
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Preferences")]
 pub struct PairTrainArgs {
-    /// What is learnt
-    #[arg(long, value_name = "NAME", default_value_t, help = format!("What is learnt: {}. sft takes questions with a correction, else an answer; kto takes answers with a label, true or false; the others from dpo to cost take preference pairs; grpo and rloo take questions and --reward. All but the first take the model's own chat template", Objective::names()))]
+    /// What to learn
+    #[arg(long, value_name = "NAME", default_value_t, help = format!("What to learn: {}. sft takes questions with a correction, else an answer; kto takes answers with a label, true or false; the others from dpo to cost take preference pairs; grpo and rloo take questions and --reward. All but the first use the model's own chat template", Objective::names()))]
     pub objective: Objective,
     /// Model that the policy is compared with: Hugging Face folder or GGUF file [default: the model before its training]
     #[arg(long, value_name = "PATH")]
@@ -90,19 +90,19 @@ pub struct PairTrainArgs {
     /// How strongly log-probabilities count
     #[arg(long, default_value_t = PreferenceOptions::default().beta, value_parser = number(0.0, MOST_FACTOR))]
     pub beta: f64,
-    /// Share of labels taken to be flipped, of cdpo and robust
+    /// For cdpo and robust: share of labels assumed to be flipped
     #[arg(long, default_value_t = PreferenceOptions::default().label_smoothing, value_parser = number(0.0, 0.5))]
     pub label_smoothing: f64,
-    /// Margin of simpo
+    /// Margin for simpo
     #[arg(long, default_value_t = PreferenceOptions::default().gamma, value_parser = number(0.0, MOST_FACTOR))]
     pub gamma: f64,
     /// Weight of the mean negative log-likelihood of the chosen answer, which keeps it likely
     #[arg(long, default_value_t = PreferenceOptions::default().sft_weight, value_parser = number(0.0, MOST_FACTOR))]
     pub sft_weight: f64,
-    /// Weight of answers that are called good, of kto
+    /// For kto: weight of answers labelled good
     #[arg(long, default_value_t = KtoOptions::default().good_weight, value_parser = number(0.0, MOST_FACTOR))]
     pub desirable_weight: f64,
-    /// Weight of answers that are called bad, of kto
+    /// For kto: weight of answers labelled bad
     #[arg(long, default_value_t = KtoOptions::default().bad_weight, value_parser = number(0.0, MOST_FACTOR))]
     pub undesirable_weight: f64,
     /// Weight of the squared sum of a pair's rewards, which keeps them around 0
@@ -111,13 +111,13 @@ pub struct PairTrainArgs {
     /// Weight of the mean squared reward, which keeps them small
     #[arg(long, default_value_t = 0.0, value_parser = number(0.0, MOST_FACTOR))]
     pub shrink_rewards: f64,
-    /// Who scores what the policy writes, with grpo and rloo: flaws, answer, reward=DIR or cost=DIR
+    /// For grpo and rloo: who scores the policy's outputs: flaws, answer, reward=DIR or cost=DIR
     #[arg(long, value_name = "JUDGE")]
     pub reward: Option<JudgeSpec>,
-    /// By what it is scored, where --reward can tell apart: helpful, harmless, honest, overall [default: overall]
+    /// Dimension of --reward, if it has several: helpful, harmless, honest, overall [default: overall]
     #[arg(long, value_name = "NAME", requires = "reward")]
     pub reward_dimension: Option<Dimension>,
-    /// Completions of a prompt that grpo and rloo compare
+    /// For grpo and rloo: completions per prompt, compared with each other
     #[arg(long, default_value_t = PolicyOptions::default().group, value_parser = count(2, MOST_GROUP))]
     pub group: usize,
     /// Temperature of these completions

@@ -12,8 +12,8 @@ use crate::failure::hinted;
 #[derive(Args, Clone)]
 #[command(next_help_heading = "With --method trained or inside")]
 pub struct TrainedArgs {
-    /// What the vector is trained for
-    #[arg(long, help = format!("What the vector is trained for: {}; graded takes rows that carry their flaws [default: graded for such rows, else poles; correction with --method inside]", Goal::NAMES))]
+    /// Goal of the training
+    #[arg(long, help = format!("Goal of the training: {}; graded takes rows that carry their flaws [default: graded for such rows, else poles; correction with --method inside]", Goal::NAMES))]
     pub goal: Option<Goal>,
     /// Rank of the networks of an Aligner inside a model
     #[arg(long, help = format!("Rank of the networks of an Aligner inside a model [default: {RANK}]"), value_parser = count(1, MOST_RANK))]
@@ -21,8 +21,8 @@ pub struct TrainedArgs {
     /// Steps of the training
     #[arg(long, help = format!("Steps of the training [default: {}]", VectorTraining::default().n_steps), value_parser = count(1, MOST_STEPS))]
     pub steps: Option<usize>,
-    /// Rows of a step
-    #[arg(long, help = format!("Rows of a step [default: {}]", VectorTraining::default().batch_rows), value_parser = count(1, MOST_BATCH_ROWS))]
+    /// Rows per step
+    #[arg(long, help = format!("Rows per step [default: {}]", VectorTraining::default().batch_rows), value_parser = count(1, MOST_BATCH_ROWS))]
     pub step_rows: Option<usize>,
     /// Highest learning rate, in units of each layer's root mean square at the start
     #[arg(long, help = format!("Highest learning rate, in units of each layer's root mean square at the start [default: {}; {} with --method inside]", VectorTraining::default().learning_rate, inside_settings().training.learning_rate), allow_hyphen_values = true)]
@@ -33,8 +33,8 @@ pub struct TrainedArgs {
     /// Most rows to train on
     #[arg(long, help = format!("Most rows to train on [default: {}]", TrainedSettings::default().most_rows), value_parser = count(1, MOST_ROWS))]
     pub training_rows: Option<usize>,
-    /// Most development rows among them; they decide which step is taken
-    #[arg(long, help = format!("Most development rows among them; they decide which step is taken [default: {}]", TrainedSettings::default().most_development), value_parser = count(1, MOST_ROWS))]
+    /// Most development rows among them; they decide which step is kept
+    #[arg(long, help = format!("Most development rows among them; they decide which step is kept [default: {}]", TrainedSettings::default().most_development), value_parser = count(1, MOST_ROWS))]
     pub development_rows: Option<usize>,
 }
 

@@ -26,24 +26,24 @@ use crate::failure::hinted;
   redline tune --model model.gguf --sweep sweep.jsonl --target-ratio 0.4 --save firm
 
 Fits the line of a sweep within its coherent range, reads the coefficient for the target from it, writes corrections of other
-prompts at that coefficient and says what came out. --save keeps it as a profile: `redline correct --profile gentle`. Without
+prompts at that coefficient and reports their ratio. --save keeps it as a profile: `redline correct --profile gentle`. Without
 --vector the direction is extracted first, from other questions, and kept beside the profile; the Aligners that come with the program are then
-steered where `reproduce` steers them.")]
+steered at the layers and positions where `reproduce` steers them.")]
 pub struct TuneArgs {
     #[command(flatten)]
     pub model: ModelArgs,
     /// Mean edit ratio to reach
     #[arg(long, value_name = "R", allow_hyphen_values = true)]
     pub target_ratio: Option<f64>,
-    /// Rows whose correction is what you wish for: their mean edit ratio is the target
+    /// Rows whose corrections are as you want them: their mean edit ratio is the target
     #[arg(long, value_name = "FILE")]
     pub like: Option<PathBuf>,
-    /// What mending and damaging are worth, such as harmless=5,helpful=1,damage=10,clean-share=0.75: the coefficient of the highest utility
-    /// is taken, of rows that carry their flaws
+    /// What mending and damaging are worth, such as harmless=5,helpful=1,damage=10,clean-share=0.75: takes the
+    /// coefficient with the highest utility, for rows that carry their flaws
     #[arg(long = "for", value_name = "WEIGHTS")]
     pub for_utility: Option<Utility>,
-    /// Fit a coefficient for each request too, by the score of its prompt along the vector; the profile keeps it where it is better on rows held
-    /// out than one coefficient for all
+    /// Also fit a coefficient for each request, by the score of its prompt along the vector; the profile keeps it if
+    /// on held-out rows it is better than one coefficient for all
     #[arg(long, requires = "for_utility")]
     pub per_request: bool,
     /// Edit ratio: char, token, max, micro
@@ -51,30 +51,30 @@ pub struct TuneArgs {
     pub variant: EditRatioVariant,
     #[command(flatten)]
     pub steering: SteeringArgs,
-    /// A finished sweep to read the line from; its vector, unit, range, template and data are taken [default: run one]
+    /// Finished sweep to read the line from; its vector, unit, range, template and data are used [default: run one]
     #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "coefficients", "prompts", "out"])]
     pub sweep: Option<PathBuf>,
-    /// Triples: question, answer, correction [default: rows inside the program, whose questions its Aligner was not trained on]
+    /// Triples: question, answer, correction [default: built-in rows, whose questions the built-in Aligner was not
+    /// trained on]
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
-    /// Rows of the file to pass over
+    /// Rows of the file to skip
     #[arg(long, default_value_t = 0, value_parser = count(0, MOST_ROWS))]
     pub skip: usize,
-    /// Triples for the direction, where no vector is given [default: 64; of the rows inside the program 160, or 96 with
-    /// --model]
+    /// Triples for the direction, if no vector is given [default: 64; for the built-in rows 160, or 96 with --model]
     #[arg(long, value_parser = count(0, MOST_ROWS))]
     pub pairs: Option<usize>,
-    /// Other triples, for the sweep [default: 24; of the rows inside the program 96, or 32 with --model]
+    /// Other triples, for the sweep [default: 24; for the built-in rows 96, or 32 with --model]
     #[arg(long, value_parser = count(0, MOST_ROWS))]
     pub prompts: Option<usize>,
-    /// Others again, to verify the coefficient on [default: as many as --prompts, with --sweep as many as it has]
+    /// Further triples, to verify the coefficient on [default: as many as --prompts, with --sweep as many as it has]
     #[arg(long, value_parser = count(0, MOST_ROWS))]
     pub verify: Option<usize>,
-    /// Coefficients of the sweep; 0 is the baseline and must be among them [default: -1,-0.75,-0.5,-0.25,0,0.25,0.5; for the
-    /// Aligner inside the program nine from -1 to 1, for smollm2 -3,-1.5,0,1.5,3]
+    /// Coefficients of the sweep; they must include 0, the baseline [default: -1,-0.75,-0.5,-0.25,0,0.25,0.5; for the
+    /// built-in Aligner nine from -1 to 1, for smollm2 -3,-1.5,0,1.5,3]
     #[arg(long, allow_hyphen_values = true, value_name = "LIST")]
     pub coefficients: Option<Coefficients>,
-    /// Largest change of the mean negative log-likelihood per token that counts as coherent, in nats
+    /// Coherent range: largest change of the mean negative log-likelihood per token, in nats
     #[arg(long, default_value_t = DEFAULT_COHERENCE_BOUND)]
     pub coherence_bound: f64,
     #[command(flatten)]
@@ -87,10 +87,10 @@ pub struct TuneArgs {
     /// Rows decoded together; fewer need less memory
     #[arg(long, default_value_t = 48, value_parser = count(1, MOST_BATCH_ROWS))]
     pub batch_rows: usize,
-    /// Keep the sweep in this file; one that is there is continued
+    /// Keep the sweep in this file; an existing one is continued
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Keep the profile: by NAME in profiles/ (REDLINE_PROFILES names another folder), or as FILE.json
+    /// Save the profile: as NAME in profiles/ (REDLINE_PROFILES names another folder), or as FILE.json
     #[arg(long, value_name = "NAME|FILE")]
     pub save: Option<String>,
     #[command(flatten)]
