@@ -82,8 +82,8 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Evaluate(args) => commands::evaluate::run(args, cli.json),
         Command::Feedback(args) => commands::feedback::run(args, cli.json),
         Command::Data(command) => commands::data::run(command, cli.json),
-        Command::Completions(args) => commands::completions::completions(args, cli.json),
-        Command::Man(args) => commands::completions::man(args, cli.json),
+        Command::Completions(args) => commands::shell::completions(args, cli.json),
+        Command::Man(args) => commands::shell::man(args, cli.json),
     }
 }
 

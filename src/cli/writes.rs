@@ -13,7 +13,7 @@ use super::train::{AblateArgs, MethodName, TrainArgs};
 use super::train_pairs::Objective;
 use super::tune::TuneArgs;
 use super::{Command, DataCommand, EvaluateArgs, ScanArgs, SweepArgs};
-use crate::commands::completions::page_names;
+use crate::commands::shell::page_names;
 use crate::outputs::{Form, Kind, Named, Output, RunFiles};
 
 /// Kind of a sweep's file.

@@ -157,7 +157,13 @@ fn results_that_a_schema_names_are_drawn() {
     let level = |value: f64| value!({ "harmless": mean(value), "helpful": null });
     let seed = value!({ "seed": 1, "levels": { "weak": level(0.3), "ceiling": level(0.6) }, "gaps": {} });
     let cases = [
-        ("iterate", "rounds", value!({ "rounds": [round("a", 0), round("a", 1), round("b", 0)] }), "figure.svg", "helpful"),
+        (
+            "iterate",
+            "rounds",
+            value!({ "rounds": [round("a", 0), round("a", 1), round("b", 0)] }),
+            "figure.svg",
+            "helpful",
+        ),
         ("iterate", "ladder", value!({ "seeds": [seed] }), "figure-harmless.svg", "ceiling"),
         ("forgetting", "forgetting", value!({ "steps": [step(0), step(100)] }), "figure.svg", "forgetting"),
     ];

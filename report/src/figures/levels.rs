@@ -56,10 +56,18 @@ pub fn feedback_plot(table: &FeedbackTable) -> Bands {
         ("sound text damaged (share)", |cell| cell.damage),
     ];
     let panel = |(label, value): CellPanel| {
-        let series: Vec<BandSeries> = table.lines.iter().map(|line| {
-            let points = line.cells.iter().filter_map(|cell| Some((cell.coefficient, Estimate { value: value(cell)?, interval: None })));
-            BandSeries { name: line.instruction.clone(), points: points.collect() }
-        }).filter(|series: &BandSeries| !series.points.is_empty()).collect();
+        let series: Vec<BandSeries> = table
+            .lines
+            .iter()
+            .map(|line| {
+                let points = line
+                    .cells
+                    .iter()
+                    .filter_map(|cell| Some((cell.coefficient, Estimate { value: value(cell)?, interval: None })));
+                BandSeries { name: line.instruction.clone(), points: points.collect() }
+            })
+            .filter(|series: &BandSeries| !series.points.is_empty())
+            .collect();
         (!series.is_empty()).then(|| BandPanel { y_label: label.into(), series })
     };
     Bands {

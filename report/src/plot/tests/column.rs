@@ -281,14 +281,19 @@ fn lines_run_through_their_points_in_order() {
         assert!(line.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 >= pair[1].1), "{line:?}");
     }
     assert!(drawn[0][0].1 > drawn[1][0].1 && drawn[1][0].1 > drawn[2][0].1, "less lies lower");
-    let svg =
-        says(&by_instruction(), &["none", "helpful and empathic", "coefficient", "−0.5", "outputs that acknowledge (share)"]);
+    let svg = says(
+        &by_instruction(),
+        &["none", "helpful and empathic", "coefficient", "−0.5", "outputs that acknowledge (share)"],
+    );
     assert_eq!(lines(&svg, 5).len(), 3 * 3, "three measures; the one without a value has no panel");
 }
 
 #[test]
 fn trails_run_from_number_to_number() {
-    let svg = says(&rounds(), &["helpful", "harmless", "control: pairs of HH-RLHF", "numbers: rounds", "bars: 95 % intervals"]);
+    let svg = says(
+        &rounds(),
+        &["helpful", "harmless", "control: pairs of HH-RLHF", "numbers: rounds", "bars: 95 % intervals"],
+    );
     let drawn = lines(&svg, 4);
     assert_eq!(drawn.len(), 2);
     assert!(drawn.iter().all(|line| line.windows(2).all(|pair| pair[0].0 < pair[1].0)), "helpful grows to the right");
@@ -304,7 +309,8 @@ fn trails_run_from_number_to_number() {
 
 #[test]
 fn bars_are_as_long_as_their_values() {
-    let svg = says(&ladder(), &["before", "corrected", "0.440", "0.580", "mean, with the lowest and the highest of 3 seeds"]);
+    let svg =
+        says(&ladder(), &["before", "corrected", "0.440", "0.580", "mean, with the lowest and the highest of 3 seeds"]);
     let bars = rectangles(&svg, "22");
     assert_eq!(bars.len(), 5);
     let scale = bars[0] / 0.12;

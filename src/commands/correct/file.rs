@@ -8,7 +8,7 @@ use redline::model::Error as ModelError;
 use redline::model::files::{MOST_TEXT, open_to_append, read_if_there};
 use redline::model::qac::Fields;
 
-use super::Row;
+use super::row::Row;
 use crate::failure::hinted;
 
 /// Key of the hash of what outputs depend on.

@@ -1,15 +1,21 @@
 //! `redline correct`: one answer streamed, or many from a file.
 
+mod answers;
+mod file;
+mod outside;
+mod row;
+mod run;
+
 use std::path::Path;
 use std::process::ExitCode;
 
 use redline::lab::domain::Outside;
 
 use crate::cli::CorrectArgs;
-use crate::commands::stack::{self, Row};
 use crate::failure::{hinted, refuse_given};
 use crate::models::OWN_ALIGNER;
 use crate::output;
+use row::Row;
 
 pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     refuse_idle(args)?;
@@ -18,7 +24,7 @@ pub fn run(args: &CorrectArgs, json: bool) -> anyhow::Result<ExitCode> {
     }
     let rows = questions(args)?;
     warn_of_own_aligner(args);
-    stack::run(args, &rows, json)
+    run::run(args, &rows, json)
 }
 
 /// Refuses options that cannot act beside the others.
@@ -67,5 +73,5 @@ fn questions(args: &CorrectArgs) -> anyhow::Result<Vec<Row>> {
             "give --question with --answer, --data, or an upstream model: --upstream URL or --upstream-model PATH",
         ));
     }
-    stack::rows(args)
+    row::rows(args)
 }

@@ -6,12 +6,13 @@ use redline::data::{DataError, DataRow, ReadReport, RowFault};
 use redline::model::qac::{Fields, JsonRow, read_objects};
 use serde_json::Value;
 
-use super::SCHEMA;
 use super::file::is_written;
 use crate::cli::CorrectArgs;
 use crate::failure::hinted;
 use crate::{output, rows};
 
+/// The schema of every row.
+const SCHEMA: &str = "redline.correct.v1";
 /// What helps where an answer is missing.
 const WITH_UPSTREAM: &str = "give an answer in every row, or --upstream URL or --upstream-model PATH";
 

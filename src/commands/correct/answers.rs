@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::Row;
+use super::row::Row;
 use crate::cli::CorrectArgs;
 use crate::commands::serve::environment_key;
 use crate::failure::{hinted, refuse_useless};

@@ -1,15 +1,9 @@
-//! The engine of `redline correct`: rows in, the same rows out, in order; answers of an upstream model, several Aligners in a
-//! row, a file that can be continued.
-
-mod answers;
-mod file;
-mod outside;
-mod row;
+//! Rows in, the same rows out, in order: answers of an upstream model, one Aligner after the other, a file that can be continued.
 
 use std::path::Path;
 use std::process::ExitCode;
 
-use redline::lab::correct::{Asked, Corrected, Corrector, CorrectorOptions, Effect, WriteOptions};
+use redline::lab::correct::{Asked, Chain, Chained, Corrected, Corrector, CorrectorOptions, Effect, WriteOptions};
 use redline::lab::steering::Steering;
 use redline::model::generate::Drafting;
 use redline::model::qac::Fields;
@@ -17,6 +11,10 @@ use redline::profile::hash_of;
 use redline::steer::EditRatios;
 use serde_json::{Value, json};
 
+use super::answers::{Answer, Answers, Batch};
+use super::file::OutFile;
+use super::outside::OutsideCount;
+use super::row::Row;
 use crate::cli::stack::AlignerSpec;
 use crate::cli::writes::CORRECTED;
 use crate::cli::{CorrectArgs, ModelArgs};
@@ -26,16 +24,8 @@ use crate::outputs::clear_for_log;
 use crate::progress::Progress;
 use crate::{interrupt, models, output};
 
-use answers::{Answers, Batch};
-use file::OutFile;
-use outside::OutsideCount;
-pub use row::{Row, rows};
-
-/// The schema of every row, as of `redline correct` without any of this.
-const SCHEMA: &str = "redline.correct.v1";
-
 /// Puts a correction into a row, and how it differs from the answer.
-pub fn put_correction(fields: &mut Fields, answer: &str, correction: &str, truncated: bool) {
+fn put_correction(fields: &mut Fields, answer: &str, correction: &str, truncated: bool) {
     let ratios = EditRatios::new(answer.trim(), correction);
     let mut put = |name: &str, value: Value| fields.put(name, value);
     put("correction", correction.into());
@@ -58,17 +48,17 @@ pub fn run(args: &CorrectArgs, rows: &[Row], json: bool) -> anyhow::Result<ExitC
     }
     answers.expect(rows[done..].iter().filter(|row| row.is_open()).count());
     let n_failed = file.as_ref().map_or(0, OutFile::n_failed);
-    let is_live = args.question.is_some() && !args.diff && !json && aligners.len() == 1 && !is_apart(args);
-    let mut stack =
-        Stack { args, aligners, answers, n_failed, first_error: None, is_live, outside: OutsideCount::default() };
+    let chain = Chain::new(aligners, is_apart(args));
+    let is_live = args.question.is_some() && !args.diff && !json && chain.can_be_heard();
+    let mut run = Run { args, chain, answers, n_failed, first_error: None, is_live, outside: OutsideCount::default() };
     let mut progress = Progress::from("correcting", done, rows.len());
     for (batch, part) in rows[done..].chunks(args.batch_rows.max(1)).enumerate() {
         let first = done + batch * args.batch_rows.max(1);
-        let (corrected, end) = stack.correct(first, part)?;
+        let (corrected, end) = run.correct(first, part)?;
         for row in corrected {
             match &mut file {
                 Some(file) => file.write(row)?,
-                None => stack.show(&row, json)?,
+                None => run.show(&row, json)?,
             }
         }
         end.map_or(Ok(()), Err)?;
@@ -78,7 +68,7 @@ pub fn run(args: &CorrectArgs, rows: &[Row], json: bool) -> anyhow::Result<ExitC
     if let Some(file) = &file {
         output::note!("{}: {}", file.path().display(), output::rows_in_words(rows.len()));
     }
-    stack.report()
+    run.report()
 }
 
 /// The Aligners asked for; without `--aligner`, the one of `--model`.
@@ -145,9 +135,9 @@ fn is_apart(args: &CorrectArgs) -> bool {
     args.stack.has_upstream() && !args.stack.with_scan
 }
 
-struct Stack<'a> {
+struct Run<'a> {
     args: &'a CorrectArgs,
-    aligners: Vec<Corrector>,
+    chain: Chain,
     answers: Answers,
     n_failed: usize,
     /// Why the first of them failed.
@@ -157,43 +147,19 @@ struct Stack<'a> {
     outside: OutsideCount,
 }
 
-impl Stack<'_> {
+impl Run<'_> {
     /// Answers rows that have no answer, then corrects all of them, up to where the run has to end; `first` is the number of the first one.
     fn correct(&mut self, first: usize, rows: &[Row]) -> anyhow::Result<(Vec<Fields>, Option<anyhow::Error>)> {
         let Batch { answers, end } = self.answers.of(first, rows, self.args)?;
         let rows = &rows[..answers.len()];
-        let mut texts: Vec<String> =
-            answers.iter().map(|answer| answer.as_ref().map_or_else(|_| String::new(), |a| a.text.clone())).collect();
-        let mut steps: Vec<Vec<Value>> = vec![Vec::new(); rows.len()];
-        let mut ends: Vec<Option<Corrected>> = rows.iter().map(|_| None).collect();
-        let mut errors: Vec<Option<String>> = answers.iter().map(|answer| answer.as_ref().err().cloned()).collect();
-        for aligner in &mut self.aligners {
-            let open: Vec<usize> = (0..rows.len()).filter(|&i| errors[i].is_none()).collect();
-            let one = |&i: &usize| Asked { row: first + i, question: &rows[i].question, answer: &texts[i] };
-            let asked: Vec<Asked<'_>> = open.iter().map(one).collect();
-            let origin = if self.args.question.is_some() { "--answer".into() } else { aligner.name() };
-            let corrected = match (is_apart(self.args), self.is_live, asked.as_slice()) {
-                (true, ..) => aligner.correct_parts(&asked, &origin, interrupt::check)?,
-                (false, true, &[one]) => {
-                    let aloud = aligner.correct_aloud(one, &origin, interrupt::check, &mut output::piece);
-                    vec![aloud?]
-                }
-                (false, ..) => aligner.correct(&asked, &origin, interrupt::check)?,
-            };
-            for (i, outcome) in open.into_iter().zip(corrected) {
-                match outcome {
-                    Ok(corrected) => {
-                        self.outside.add(&corrected);
-                        steps[i].push(step(aligner, &texts[i], &corrected));
-                        texts[i].clone_from(&corrected.text);
-                        ends[i] = Some(corrected);
-                    }
-                    Err(reason) => errors[i] = Some(reason),
-                }
-            }
-        }
+        let mut chained = self.chained(first, rows, &answers)?.into_iter();
+        let mut outcome = |answer: &Answer| match answer {
+            Ok(_) => chained.next().unwrap_or_else(|| Err(String::new())),
+            Err(reason) => Err(reason.clone()),
+        };
+        let outcomes: Vec<Chained> = answers.iter().map(&mut outcome).collect();
         let mut out = Vec::with_capacity(rows.len());
-        for (i, row) in rows.iter().enumerate() {
+        for ((i, row), outcome) in rows.iter().enumerate().zip(outcomes) {
             let mut fields = row.output();
             let answer = answers[i].as_ref().map_or("", |answer| answer.text.as_str());
             if row.is_known() {
@@ -202,11 +168,10 @@ impl Stack<'_> {
             if answers[i].as_ref().is_ok_and(|answer| answer.is_cut) {
                 fields.put("answer_truncated", true);
             }
-            match (&errors[i], ends[i].take()) {
-                (None, Some(end)) => self.finish(&mut fields, answer, end, std::mem::take(&mut steps[i])),
-                (reason, _) => {
+            match outcome {
+                Ok(steps) => self.finish(&mut fields, answer, steps),
+                Err(reason) => {
                     self.n_failed += 1;
-                    let reason = reason.clone().unwrap_or_default();
                     fields.put("error", reason.as_str());
                     self.first_error.get_or_insert(reason);
                 }
@@ -216,14 +181,32 @@ impl Stack<'_> {
         Ok((out, end))
     }
 
-    fn finish(&self, fields: &mut Fields, answer: &str, end: Corrected, steps: Vec<Value>) {
+    /// What the Aligners make of the rows that have an answer.
+    fn chained(&mut self, first: usize, rows: &[Row], answers: &[Answer]) -> anyhow::Result<Vec<Chained>> {
+        let asked = rows.iter().zip(answers).enumerate().filter_map(|(i, (row, answer))| {
+            Some(Asked { row: first + i, question: &row.question, answer: &answer.as_ref().ok()?.text })
+        });
+        let asked: Vec<Asked<'_>> = asked.collect();
+        let origin = self.args.question.is_some().then_some("--answer");
+        match (self.is_live, asked.as_slice()) {
+            (true, &[one]) => {
+                Ok(vec![self.chain.correct_aloud(one, "--answer", interrupt::check, &mut output::piece)?])
+            }
+            _ => Ok(self.chain.correct(&asked, origin, interrupt::check)?),
+        }
+    }
+
+    fn finish(&mut self, fields: &mut Fields, answer: &str, steps: Vec<Corrected>) {
+        steps.iter().for_each(|step| self.outside.add(step));
+        let ways = self.ways(answer, &steps);
+        let Some(end) = steps.into_iter().next_back() else { return };
         put_correction(fields, answer, &end.text, end.truncated);
         let mut put = |name: &str, value: Value| fields.put(name, value);
-        if let [aligner] = self.aligners.as_slice() {
+        if let [aligner] = self.chain.aligners() {
             put("coefficient", json!(coefficient(aligner, &end)));
             end.standing.into_iter().for_each(|standing| put("domain", json!(standing)));
         } else {
-            put("steps", steps.into());
+            put("steps", ways.into());
         }
         if let Some(scan) = end.scan {
             put("scan", json!({ "layers": scan.layers, "tokens": scan.tokens, "z": scan.z }));
@@ -231,6 +214,13 @@ impl Stack<'_> {
         if !end.kept.is_empty() {
             put("kept", json!(end.kept));
         }
+    }
+
+    /// Each Aligner's step of a row's way.
+    fn ways(&self, answer: &str, steps: &[Corrected]) -> Vec<Value> {
+        let before = std::iter::once(answer).chain(steps.iter().map(|step| step.text.as_str()));
+        let each = self.chain.aligners().iter().zip(before).zip(steps);
+        each.map(|((aligner, before), corrected)| step(aligner, before, corrected)).collect()
     }
 
     /// Prints a row: the text for a person who gave one question, else a line of JSON.
@@ -249,7 +239,7 @@ impl Stack<'_> {
 
     fn report(&self) -> anyhow::Result<ExitCode> {
         self.outside.tell(self.args.question.is_some());
-        self.aligners.iter().try_for_each(|aligner| report(aligner, self.args))?;
+        self.chain.aligners().iter().try_for_each(|aligner| report(aligner, self.args))?;
         let message = match (self.n_failed, &self.first_error) {
             (0, _) => return Ok(ExitCode::SUCCESS),
             (_, Some(only)) if self.args.question.is_some() => {
