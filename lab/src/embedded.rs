@@ -8,8 +8,8 @@ use std::path::Path;
 
 use flate2::read::GzDecoder;
 use redline_model::{Adapter, Model, Qac, Result};
-use redline_probe::Method;
 use redline_probe::split::normalise;
+use redline_probe::{Method, Reading};
 
 use crate::built_in::EMBEDDED_STRICTNESS;
 use crate::data::DataError;
@@ -20,6 +20,10 @@ use crate::rows::at_strictness;
 pub const MODEL: &[u8] = include_bytes!("../../assets/aligner/redline-tiny.gguf");
 /// What stands for its path.
 pub const MODEL_NAME: &str = "redline-tiny.gguf";
+/// Its direction of correction, by [`METHOD`] from the first [`READING_PAIRS`] of its [`triples`], in all layers.
+pub const READING: &[u8] = include_bytes!("../../assets/aligner/correction.safetensors");
+/// Pairs that it was found from.
+pub const READING_PAIRS: usize = 160;
 /// The prompt template that both were trained with.
 pub const TEMPLATE: &str = "aligner";
 /// How `reproduce`, `serve` and `tune` find its direction, and that of `smollm2`, unless told otherwise. From other pairs of the same kind PCA gives dials that differ by a
@@ -62,6 +66,14 @@ pub fn model() -> Result<Model> {
     Model::from_gguf_bytes(Path::new(MODEL_NAME), MODEL)
 }
 
+/// Reads its direction, which `redline serve` steers by where it is given no other.
+///
+/// # Errors
+/// None that a program whose tests pass can meet.
+pub fn reading() -> redline_probe::Result<Reading> {
+    Reading::from_bytes(Path::new("correction.safetensors (built in)"), READING)
+}
+
 /// Reads the rows.
 ///
 /// # Errors
@@ -92,4 +104,41 @@ pub fn triples() -> std::result::Result<Vec<Qac>, DataError> {
     let mut triples = at_strictness(&rows()?, EMBEDDED_STRICTNESS)?;
     triples.retain(|qac| qac.answer.trim() != qac.correction.trim() && seen.insert(normalise(&qac.question)));
     Ok(triples)
+}
+
+#[cfg(test)]
+mod tests {
+    use redline_model::AlignerTemplate;
+    use redline_probe::{ExtractOptions, LayerVector};
+
+    use super::*;
+    use crate::experiment::{ExtractionSettings, extract};
+
+    /// With `REDLINE_WRITE_ASSETS` set, the direction is written first.
+    #[test]
+    fn the_direction_that_is_kept_is_the_one_that_is_found() {
+        let (model, template, triples) =
+            (model().unwrap(), AlignerTemplate::by_name(TEMPLATE).unwrap(), triples().unwrap());
+        let pairs: Vec<(usize, &Qac)> = triples.iter().take(READING_PAIRS).enumerate().collect();
+        let settings = ExtractionSettings {
+            extract: ExtractOptions { method: METHOD, ..ExtractOptions::default() },
+            ..ExtractionSettings::default()
+        };
+        let found = extract(&model, &template, &pairs, &settings, &mut |_, _| Ok(())).unwrap().reading;
+        if std::env::var_os("REDLINE_WRITE_ASSETS").is_some() {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets/aligner/correction.safetensors");
+            return found.save(&path).unwrap();
+        }
+        let kept = reading().unwrap();
+        assert_eq!(kept.provenance.model_hash, found.provenance.model_hash);
+        assert_eq!(kept.layers.len(), found.layers.len());
+        for (kept, found) in kept.layers.iter().zip(&found.layers) {
+            let near = |a: f64, b: f64| (a - b).abs() <= 1e-4 * b.abs().max(1e-3);
+            let cosine = |a: &LayerVector, b: &LayerVector| -> f64 {
+                a.direction.iter().zip(&b.direction).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+            };
+            assert!(cosine(kept, found) > 1.0 - 1e-6, "layer {}", kept.layer);
+            assert!(near(kept.gap, found.gap) && near(kept.score_std, found.score_std), "layer {}", kept.layer);
+        }
+    }
 }

@@ -182,11 +182,18 @@ impl Reading {
     /// # Errors
     /// Any broken rule of the format, with the file and the tensor.
     pub fn load(path: &Path) -> Result<Self> {
-        let bytes = read(path, MOST_BYTES)?;
+        Self::from_bytes(path, &read(path, MOST_BYTES)?)
+    }
+
+    /// Checks the bytes of a file; `path` is what errors call it.
+    ///
+    /// # Errors
+    /// As [`Reading::load`], but for reading the file.
+    pub fn from_bytes(path: &Path, bytes: &[u8]) -> Result<Self> {
         if bytes.starts_with(b"GGUF") {
             return Err(Error::NotAReading { path: path.to_owned() });
         }
-        let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| malformed(path, e.to_string()))?;
+        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(|e| malformed(path, e.to_string()))?;
         let texts = metadata.metadata().as_ref();
         let header = texts.and_then(|map| map.get(KEY)).ok_or_else(|| {
             let other = texts.and_then(|map| map.keys().find(|key| key.starts_with(KEY)));
@@ -206,7 +213,7 @@ impl Reading {
                 format!("`orientation` is `{}`, expected `{ORIENTATION}`", header.orientation),
             ));
         }
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| malformed(path, e.to_string()))?;
+        let file = SafeTensors::deserialize(bytes).map_err(|e| malformed(path, e.to_string()))?;
         let width = header.provenance.site_width.unwrap_or(header.provenance.hidden_size);
         let layers = header
             .layers

@@ -104,7 +104,7 @@ impl ApiError {
     }
 
     pub(super) fn starting() -> Self {
-        let message = "the server is starting: its direction is being extracted; ask again in some seconds";
+        let message = "the server is starting; ask again in some seconds";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "starting", message).retry_after(2)
     }
 

@@ -36,11 +36,13 @@ pub(super) async fn busy() -> Response {
 }
 
 pub(super) async fn ready(State(service): State<Arc<Service>>) -> Response {
-    let not_ready = |body: Value| (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "2")], Json(body)).into_response();
-    match service.preparing() {
-        _ if service.is_stopping() => not_ready(json!({ "status": "stopping", "progress": 1.0 })),
-        Some(progress) => not_ready(json!({ "status": "starting", "progress": progress })),
-        None => Json(json!({ "status": "ready", "progress": 1.0 })).into_response(),
+    let not_ready = |status: &str| {
+        (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "2")], Json(json!({ "status": status }))).into_response()
+    };
+    match service.is_ready() {
+        _ if service.is_stopping() => not_ready("stopping"),
+        false => not_ready("starting"),
+        true => Json(json!({ "status": "ready" })).into_response(),
     }
 }
 

@@ -31,7 +31,6 @@ mod memory;
 mod metrics;
 mod notes;
 mod options;
-mod own;
 mod page;
 mod parts;
 mod pass;
@@ -68,7 +67,6 @@ pub use judge::{JudgeOptions, Prices, ServerJudge, ServerJudgeError, ServerWrite
 pub use listen::{bind, listen};
 pub use metrics::Metrics;
 pub use options::{FailMode, ServeOptions};
-pub use own::own_reading;
 pub use pass::PASSED;
 pub use read_answer::{ReadAnswer, read_answer};
 pub use redline_lab::form::Reasoning;

@@ -1,6 +1,6 @@
 //! What all requests share.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -46,7 +46,6 @@ pub struct Service {
     pub(super) queue: Queue,
     pub(super) memory: Memory,
     dials: OnceLock<Dials>,
-    progress: [AtomicUsize; 2],
     is_stopping: AtomicBool,
 }
 
@@ -62,15 +61,8 @@ impl Service {
             metrics: Metrics::default(),
             memory: Memory::default(),
             dials: OnceLock::new(),
-            progress: Default::default(),
             is_stopping: AtomicBool::new(false),
         }
-    }
-
-    /// Says how far the preparation is.
-    pub fn set_progress(&self, done: usize, total: usize) {
-        self.progress[0].store(done, Ordering::Relaxed);
-        self.progress[1].store(total, Ordering::Relaxed);
     }
 
     /// Takes requests from now on.
@@ -88,10 +80,9 @@ impl Service {
         self.is_stopping.load(Ordering::SeqCst)
     }
 
-    /// How much of the preparation is done, from 0 to 1; `None` when it is over.
-    pub(super) fn preparing(&self) -> Option<f64> {
-        let [done, total] = [0, 1].map(|i| self.progress[i].load(Ordering::Relaxed));
-        self.dials.get().is_none().then(|| done as f64 / total.max(1) as f64)
+    /// Whether it has its vectors.
+    pub(super) fn is_ready(&self) -> bool {
+        self.dials.get().is_some()
     }
 
     pub(super) fn dials(&self) -> Result<&Dials, ApiError> {

@@ -11,13 +11,12 @@ use redline::embedded;
 use redline::experiment::LayerSpec;
 use redline::lab::domain::Domain;
 use redline::lab::route::{CheckedRoute, Route};
-use redline::model::Qac;
 use redline::model::gguf::is_gguf;
 use redline::probe::Reading;
 use redline::profile::{Profile, ProfileFit, find};
 use redline::serve::{
     ApiKeys, Dial, DialVector, Dials, FailMode, MeasuredDial, Reasoning, ServeOptions, Service, Upstream, bind,
-    is_host_name, listen, own_reading, route_dials,
+    is_host_name, listen, route_dials,
 };
 use redline::steer::{EditRatioVariant, InsideFile, TokenRange, Unit};
 use tokio::runtime::Runtime;
@@ -27,16 +26,13 @@ use crate::cli::serve::{FailName, NamedVector, ReasoningName, ServeArgs};
 use crate::failure::hinted;
 use crate::models;
 use crate::models::OWN_ALIGNER;
-use crate::progress::Progress;
 use crate::request_log::RequestLog;
 use crate::{defaults, interrupt, output};
 use redline::lab::policy::ReadPolicy;
 use redline::lab::steering::{Steering, check_reading, trained_range_of, training_notes};
 
-/// Name of the vector that the server extracts itself.
+/// Name of the vector of a server that is given none.
 const OWN_VECTOR: &str = "correction";
-/// Triples it is extracted from, as many as `redline reproduce` takes.
-const OWN_PAIRS: usize = 160;
 /// Threads for connections; the model has this one and those of its pool.
 const CONNECTION_THREADS: usize = 2;
 
@@ -96,12 +92,7 @@ pub fn run(args: &ServeArgs, json: bool) -> anyhow::Result<ExitCode> {
     gated.into_iter().for_each(|gated| log.say(&gated));
     log.say(&format!("listening on http://{address}"));
     let dials = match served.all().is_empty() && args.model.model.is_none() {
-        true => match own_dial(args, own_layers, &service) {
-            Ok(dial) => Dials::new(vec![dial], config)?,
-            // told to stop before it was ready
-            Err(_) if interrupt::check().is_err() => return end(runtime, server, &log),
-            Err(error) => return Err(error),
-        },
+        true => Dials::new(vec![own_dial(args, own_layers)?], config)?,
         false => served,
     };
     service.begin(dials);
@@ -333,15 +324,8 @@ fn dial(
     Dial { name, vector, layers, range, copy_bias, coefficient, policy: None, measured: None }
 }
 
-/// The direction of the Aligner inside the program.
-fn own_dial(args: &ServeArgs, layers: LayerSpec, service: &Service) -> anyhow::Result<Dial> {
-    let triples: Vec<Qac> = embedded::triples()?.into_iter().take(OWN_PAIRS).collect();
-    let mut progress = Progress::new("extracting the direction", triples.len());
-    let reading = own_reading(service.aligner(), &triples, &mut |done, total| {
-        service.set_progress(done, total);
-        progress.set(done, total)
-    })?;
-    progress.finish();
-    let vector = DialVector::Reading(Arc::new(reading), unit(args));
+/// The direction of the built-in Aligner.
+fn own_dial(args: &ServeArgs, layers: LayerSpec) -> anyhow::Result<Dial> {
+    let vector = DialVector::Reading(Arc::new(embedded::reading()?), unit(args));
     Ok(dial(args, OWN_VECTOR.into(), vector, layers, None))
 }

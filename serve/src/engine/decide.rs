@@ -180,15 +180,13 @@ mod tests {
     use tokio::sync::mpsc::unbounded_channel;
 
     use super::*;
-    use crate::own_reading;
 
     #[test]
     fn a_prompt_is_read_once_for_all_that_decide_and_for_the_writing() {
         let aligner = Aligner::embedded().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("vector.safetensors");
-        let triples: Vec<_> = embedded::triples().unwrap().into_iter().take(40).collect();
-        own_reading(&aligner, &triples, &mut |_, _| Ok(())).unwrap().save(&path).unwrap();
+        embedded::reading().unwrap().save(&path).unwrap();
         let gate = |threshold: &str| {
             let spec: GateSpec = format!("lat={}:{threshold}", path.display()).parse().unwrap();
             spec.open(&aligner, false).unwrap()
