@@ -22,11 +22,7 @@ pub fn open_with(args: &ModelArgs, fallback: Option<AlignerTemplate>) -> anyhow:
         && !asked.is_same_text(own)
     {
         return Err(hinted(
-            format!(
-                "--template {} is another than that of the profile or sweep, whose coefficients were measured with `{}`",
-                asked.name(),
-                own.name()
-            ),
+            format!("--template {} is not the template that the profile or sweep was measured with", asked.name()),
             "leave --template out, or tune again with it",
         ));
     }

@@ -132,7 +132,7 @@ fn outputs_over_files_of_the_user_need_force() {
         assert!(refused.stderr.contains("--force"), "{line}: {}", refused.stderr);
         assert_eq!(fs::read_to_string(tiny.path(name)).unwrap(), OF_THE_USER, "{line}");
         let forced = succeed(tiny.folder(), &words(&format!("{line} --force")));
-        assert!(forced.stderr.contains("is replaced"), "{line}: {}", forced.stderr);
+        assert!(forced.stderr.contains("was replaced"), "{line}: {}", forced.stderr);
         assert!(!fs::read_to_string(tiny.path(name)).is_ok_and(|text| text == OF_THE_USER), "{line}");
         // what the same verb wrote is its own
         succeed(tiny.folder(), &words(&line));

@@ -85,7 +85,11 @@ fn losses_without_a_reference_and_with_their_own_constants_run() {
         assert!(summary["last_evaluation"]["pairs"]["margin"].is_number(), "{summary}");
     }
     let refused = run(tiny.folder(), &words(&pairs("orpo", "--reference model", "no")));
-    assert!(refused.code == 1 && refused.stderr.contains("compares with none"), "{}", refused.stderr);
+    assert!(
+        refused.code == 1 && refused.stderr.contains("--reference has no effect beside --objective orpo"),
+        "{}",
+        refused.stderr
+    );
     let refused = run(tiny.folder(), &words(&pairs("ppo", "", "no")));
     assert!(refused.code != 0 && refused.stderr.contains("there are correction, sft, dpo"), "{}", refused.stderr);
 }

@@ -19,6 +19,7 @@ pub fn prepared() -> Tiny {
     std::fs::create_dir(tiny.path("profiles")).unwrap();
     let interval = json!({"low": -1.0, "high": 1.0});
     let hash = redline::profile::hash_of(&std::fs::read(tiny.path("vector.safetensors")).unwrap());
+    let template = std::fs::read_to_string(tiny.path("template.txt")).unwrap();
     let profile = json!({
         "schema": "redline.profile.v1",
         "name": "mine",
@@ -29,7 +30,7 @@ pub fn prepared() -> Tiny {
         "layers": [1, 2],
         "unit": "gap",
         "range": "output",
-        "template": {"name": "t", "text": "{question}{answer}"},
+        "template": {"name": "t", "text": template},
         "model": {"fingerprint": tiny.load().fingerprint, "name": "model", "architecture": "llama"},
         "fit": {
             "variant": "char", "target": 0.3, "slope": 0.1, "slope_interval": interval, "intercept": 0.2,
