@@ -1,24 +1,82 @@
 #!/usr/bin/env bash
-# The Aligner as an engine that makes data for other models: rounds of preferences, weak-to-strong, distilling. Can be stopped and run again.
+# The Aligner as an engine: everything in docs/results/engine.md. Can be stopped and run again; what is there is not done twice.
 # Usage: scripts/engine.sh [SOURCES] [FOLDER]
 #
-# SOURCES: a folder with the preference pairs of HH-RLHF (hh-rlhf-harmless-last-turn.jsonl.gz) for the control arm; without it the control arm
-# learns pairs of the generator. FOLDER (by default build/engine) then holds rows, the upstream model, and a folder a kind with its summary.json.
-# ONLY=preference,weak-to-strong,distil names fewer.
+# SOURCES: a folder with HH-RLHF (hh-rlhf-harmless-last-turn.jsonl.gz) and XSTest (xstest/completions-*.jsonl.gz); without it the control arm of
+# the preference rounds learns pairs of the generator, and the gate is not tried on XSTest, which is said. FOLDER (by default build/engine) holds all
+# results. ONLY=depth,gate,inside,traits,preference,distil,weak-to-strong names fewer parts. The end writes docs/results/engine.md and its figures.
 #
-# A model of 4.5 million weights that was trained on 3,180 answers about everything wrote nonsense. Here the world is small: the facts of five
-# files, without sums and tables, asked again and again in other words; a question that was learnt from is never measured on, the fact behind it may be.
+# A model of 4.5 million weights that was trained on 3,180 answers about everything wrote nonsense. Here the world of the policies is small: the facts of
+# five files, without sums and tables, asked again and again in other words; a question that was learnt from is never measured on, the fact behind it may be.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 sources=${1:-}
 out=${2:-build/engine}
-only=${ONLY:-preference,weak-to-strong,distil}
+only=${ONLY:-depth,gate,inside,traits,preference,distil,weak-to-strong}
 program=${REDLINE:-$PWD/target/release/redline}
 [ -x "$program" ] || cargo build --release
 mkdir -p "$out"
 source scripts/stage.sh
 tiny=assets/aligner/redline-tiny.gguf
 strong=${STRONG:-models/SmolLM2-135M-Instruct.Q4_1.gguf}
+
+wants() { [[ ",$only," == *",$1,"* ]]; }
+
+json() { # FILE COMMAND…: its JSON, whole or not at all
+    local file=$1
+    shift
+    "$program" "$@" --json > "$file.part"
+    mv "$file.part" "$file"
+}
+
+# the built-in Aligner on rows that it was not trained on; a question stands in one part only
+own_rows() {
+    "$program" data synth --rows 2400 --seed 4343 --out "$out/own.jsonl" --force
+    "$program" data split "$out/own.jsonl" --share 0.4 --seed 1 --out "$out/own-pairs.jsonl" --held-out "$out/own-test.jsonl" --force
+}
+if wants depth || wants gate; then stage own-rows own_rows; fi
+
+depth() {
+    "$program" extract --data "$out/own-pairs.jsonl" --strictness 1 --pairs 160 --method mean_diff --out "$out/own.safetensors" --force
+    local options=(evaluate --data "$out/own-test.jsonl" --prompts 300 --depth 4 --coefficients 0,0.5,1 --vector "$out/own.safetensors" --max-new-tokens 160
+        --batch-rows 144 --out "$out/depth-answers.jsonl")
+    "$program" "${options[@]}"
+    json "$out/depth.json" "${options[@]}"
+    "$program" plot "$out/depth.json" --out "$out/depth" --width-mm 85 --force
+}
+if wants depth; then stage depth depth; fi
+
+gate() { # a gate by what is read at the prompt's end, one by what is read over outputs, and a router of coefficients
+    "$program" extract --data "$out/own-pairs.jsonl" --strictness 1 --pairs 160 --method mean_diff --design decision --out "$out/decision.safetensors" --force
+    json "$out/gate-decision.json" gate "lat=$out/decision.safetensors" --data "$out/own-test.jsonl" --out "$out/decision.gate.json" --timed 48 --force
+    "$program" extract --data "$out/own-pairs.jsonl" --strictness 1 --pairs 160 --method mean_diff --out "$out/output.safetensors" --force
+    json "$out/gate-output.json" gate "lat=$out/output.safetensors" --data "$out/own-test.jsonl" --out "$out/output.gate.json" --timed 0 --force
+    local file
+    for file in ${sources:+"$sources"/xstest/completions-*.jsonl.gz}; do
+        json "$out/gate-$(basename "$file" .jsonl.gz).json" gate "lat=$out/decision.safetensors" --data "$file" --timed 0 --force \
+            --out "$out/$(basename "$file" .jsonl.gz).gate.json"
+    done
+    "$program" sweep --vector "$out/output.safetensors" --data "$out/own-test.jsonl" --prompts 300 --coefficients=-1,-0.5,0,0.5,1 --max-new-tokens 160 \
+        --batch-rows 144 --out "$out/route-sweep.jsonl"
+    json "$out/route.json" route "$out/route-sweep.jsonl" --for harmless=5,helpful=1,damage=10 --out "$out/own.route.json" --force
+    "$program" plot "$out/decision.gate.json" --out "$out/gate" --width-mm 85 --force
+}
+if wants gate; then stage gate gate; fi
+[ -n "$sources" ] || echo "NOT MEASURED: the gate on XSTest (needs SOURCES)" >&2
+
+if wants inside; then REDLINE=$program scripts/inside.sh "$out/inside"; fi
+if wants traits; then
+    REDLINE=$program scripts/traits.sh "$out/traits"
+    "$program" plot "$out/traits/forgetting.json" --out "$out/forgetting" --width-mm 85 --force
+    for run in start asked; do
+        "$program" plot "$out/traits/$run-asked-feedback.json" --out "$out/feedback-$run" --width-mm 85 --force
+    done
+fi
+
+policies() { # whether a part needs the upstream model
+    wants preference || wants distil || wants weak-to-strong
+}
+if ! policies; then python3 scripts/engine_report.py "$out" docs/results; exit; fi
 
 # rows of the small world: 70 % of its questions teach the upstream model, of the rest most are for the rounds and 150 to measure on
 [ -e "$out/source.jsonl" ] || "$program" data synth --rows 40000 --seed 8181 --out "$out/source.jsonl"
@@ -34,7 +92,6 @@ upstream=$out/upstream/model
 [ -e "$out/look.jsonl" ] || { head -n 20 "$out/held-out.jsonl" | python3 scripts/engine.py questions > "$out/look-questions.jsonl"
     "$program" correct --data "$out/look-questions.jsonl" --upstream-model "$upstream" --max-new-tokens 128 --out "$out/look.jsonl" > /dev/null || true; }
 
-wants() { [[ ",$only," == *",$1,"* ]]; }
 common=(--data "$out/rounds.jsonl" --held-out "$out/held-out.jsonl" --held-out-prompts 150 --max-new-tokens 128 --batch-rows 24)
 
 if wants preference; then
@@ -45,11 +102,13 @@ if wants preference; then
     fi
     "$program" iterate --kind preference --policy "$upstream" --control "$control" --rounds 3 --prompts 600 --epochs 2 --learning-rate 2e-5 --sft-weight 0.1 \
         "${common[@]}" --export trl --out "$out/preference"
+    "$program" plot "$out/preference/summary.json" --out "$out/preference" --width-mm 85 --force
 fi
 if wants distil; then
     for passes in 1 3; do
         "$program" iterate --kind distil --policy "$upstream" --passes "$passes" --rounds 3 --prompts 600 --epochs 3 --learning-rate 3e-4 "${common[@]}" \
             --out "$out/distil-$passes"
+        "$program" plot "$out/distil-$passes/summary.json" --out "$out/distil-$passes" --width-mm 85 --force
     done
 fi
 if wants weak-to-strong; then
@@ -58,4 +117,6 @@ if wants weak-to-strong; then
     "$program" iterate --kind weak-to-strong --weak "$tiny" --strong "$strong" --seeds 3 --prompts "${LABELS:-300}" --weak-epochs 4 --method lora \
         --learning-rate 5e-4 --epochs 3 --train-rows 8 --data "$out/weak-rows.jsonl" --held-out "$out/held-out.jsonl" --held-out-prompts 100 \
         --max-new-tokens 128 --batch-rows 24 --out "$out/weak-to-strong"
+    "$program" plot "$out/weak-to-strong/summary.json" --out "$out/weak-to-strong" --width-mm 85 --force
 fi
+python3 scripts/engine_report.py "$out" docs/results

@@ -1,0 +1,210 @@
+#!/usr/bin/env python3
+"""Tables and figures of docs/results/engine.md, from what scripts/engine.sh measured.
+
+Usage: python3 scripts/engine_report.py FOLDER DOCS
+
+A part whose results are not there keeps the table that the page has. FOLDER/engine.json gets all numbers.
+"""
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+
+def read(path):
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def number(value, digits=3):
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def estimate(value, digits=3):
+    """A value with its interval, whichever way a result holds it."""
+    if value is None:
+        return "–"
+    ends = value.get("interval") or (value.get("spread") or {}).get("interval")
+    around = f" [{number(ends['low'], digits)}, {number(ends['high'], digits)}]" if ends else ""
+    return number(value["value"], digits) + around
+
+
+def table(head, rows):
+    lines = [head, ["---"] + ["--:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def depth(folder):
+    found = read(folder / "depth.json")
+    if not found:
+        return None
+    lines = found["table"]["lines"]
+    head = ["coefficient", "depth", "mended", "damage", "edit ratio", "fixed", "passes", "tokens a row"]
+    rows = [
+        [number(line["coefficient"], 1), line["depth"], estimate(line["mended"]), estimate(line["damage"]), estimate(line["edit_ratio"]),
+         estimate(line.get("fixed_point")), number(line["passes"], 2), number(line["n_tokens"], 0)]
+        for line in lines
+    ]
+    cheaper = []
+    for one in found["table"]["cheaper"]:
+        single = one["single"]
+        name = f"{one['depth']} passes at {number(one['coefficient'], 1)}"
+        if single is None:
+            cheaper.append([name, number(one["mended"]), f"none (at most {number(one['most_by_one'])})", "–", "–"])
+        else:
+            cheaper.append([name, number(one["mended"]), f"one at {number(single['coefficient'], 1)}: {number(single['mended'])}",
+                            number(single["token_ratio"], 2), estimate(single["damage_difference"])])
+    text = f"{found['table']['n_rows']} rows.\n\n" + table(head, rows) + "\n\n"
+    return text + table(["stack", "mended", "the single pass that mends as much", "tokens, stack / single", "damage, stack − single"], cheaper)
+
+
+def gate(folder):
+    names = {"decision": "vector read at the last prompt token", "output": "vector read over outputs"}
+    others = sorted(path.stem.removeprefix("gate-") for path in folder.glob("gate-completions-*.json"))
+    rows = []
+    for name in [*names, *others]:
+        found = read(folder / f"gate-{name}.json")
+        if not found:
+            continue
+        held = found["calibration"]["held_out"]
+        speed = found["calibration"]["speed"]
+        rows.append([
+            names.get(name, f"XSTest, {name.removeprefix('completions-')}"), held["n_needed"], held["n_fine"], estimate(held["auc"]), number(held["true_rate"]),
+            number(held["false_rate"]), number(held["corrected_share"]), number(speed["saved_share"], 2),
+        ])
+    if not rows:
+        return None
+    head = ["gate", "to correct", "to leave", "AUC", "corrected of the former", "of the latter", "of all", "time saved"]
+    text = table(head, rows)
+    safety = []
+    for name in others:
+        for one in read(folder / f"gate-{name}.json")["safety"]:
+            share = lambda n, of: f"{one[n]} of {one[of]}"
+            safety.append([name.removeprefix("completions-"), share("n_safe_refused", "n_safe"), share("n_unsafe_complied", "n_unsafe")])
+    if safety:
+        text += "\n\n" + table(["XSTest, answers of", "safe prompts refused", "unsafe prompts complied with"], safety)
+    return text
+
+
+def route(folder):
+    found = read(folder / "route.json")
+    if not found:
+        return None
+    tested = found["tested"]
+    rows = [["router", number(tested["routed_worth"])], ["best single candidate of the fit", number(tested["single_worth"])],
+            ["at random", number(tested["random_worth"])], ["best for each row, in hindsight", number(tested["oracle_worth"])]]
+    text = f"{tested['n_fit']} rows to fit, {tested['n_test']} held out.\n\n" + table(["choice", "worth a row"], rows)
+    return text + f"\n\nRouter less best single candidate: {estimate(tested['over_single'])}; hindsight less best single: {estimate(tested['headroom'])}."
+
+
+def rounds(folder, name):
+    found = read(folder / name / "summary.json")
+    if not found:
+        return None
+    head = ["arm", "round", "harmless", "helpful", "with the Aligner: harmless", "length", "refusals", "distinct-2", "label noise", "ln π a token of chosen, before"]
+    rows = []
+    for one in found["rounds"]:
+        closeness, funnel = one.get("closeness"), one.get("funnel")
+        rows.append([
+            one["arm"], one["round"], estimate(one["harmless"]), estimate(one["helpful"]), estimate(one["with_aligner"]["harmless"]),
+            estimate(one["length"], 0), number(one["refusal_share"]), number(one["distinct_2"]),
+            number(funnel["label_noise"]["share"]) if funnel and funnel.get("label_noise") else "–",
+            number(closeness["before"]["chosen_per_token"]) if closeness else "–",
+        ])
+    claims = [f"{claim['claim']}: {'–' if claim['holds'] is None else 'yes' if claim['holds'] else 'no'}" for claim in found["claims"]]
+    return f"{found['rows']['n_held_out']} held-out questions.\n\n" + table(head, rows) + "\n\nIn the last round, " + "; ".join(claims) + "."
+
+
+def ladder(folder):
+    found = read(folder / "weak-to-strong" / "summary.json")
+    if not found:
+        return None
+    names = ["before", "weak", "corrected", "after", "ceiling"]
+    rows = [
+        [seed["seed"], dimension, *(estimate(seed["levels"][name][dimension]) for name in names), number(seed["gaps"][dimension]["recovered"])]
+        for seed in found["seeds"]
+        for dimension in ("harmless", "helpful")
+    ]
+    return table(["seed", "dimension", *names, "gap recovered"], rows)
+
+
+def feedback(folder):
+    found = read(folder / "traits" / "feedback.json")
+    if not found:
+        return None
+    lines, cells = [], []
+    for name, run in found["runs"].items():
+        title = {"start": "as it is", "asked": "trained with instructions"}[name]
+        for line in run["table"]["lines"]:
+            for cell in line["cells"]:
+                cells.append([title, line["instruction"], number(cell["coefficient"], 1), number(cell["harmless"]), number(cell["helpful"]),
+                              number(cell["trait"]["any"]), number(cell["damage"])])
+        for one in run["table"]["comparisons"]:
+            if one["measure"] not in ("harmless", "helpful", "trait"):
+                continue
+            exchange = one["exchange"]
+            worth = number(exchange["coefficient"], 2) if exchange["is"] == "rate" else "no slope"
+            if exchange["is"] == "rate" and not exchange["is_within"]:
+                worth += " (outside)"
+            lines.append([title, one["instruction"], one["measure"], one["n"], estimate(one["slope_without"]), estimate(one["shift"]), estimate(one["steepening"]), worth])
+    head = ["Aligner", "instruction", "measure", "n", "slope without words", "shift by the words", "steepening", "words in coefficients"]
+    return table(head, lines) + "\n\n" + table(["Aligner", "instruction", "coefficient", "harmless", "helpful", "acknowledges", "damage"], cells)
+
+
+def traits(folder):
+    found = read(folder / "traits" / "traits.json")
+    if not found:
+        return None
+    rows = []
+    for run, steps in found["runs"].items():
+        for one in sorted(steps, key=lambda one: one["step"]):
+            cosines = list(one["cosines"].values())
+            rows.append([run, one["step"], number(one["trait"]), number(one["copies_kept"]), number(one["old_mended"]), number(one["old_clean_kept"]),
+                         number(cosines[len(cosines) // 2])])
+    text = table(["rows", "step", "acknowledges", "trait copies kept", "old task: mended", "old task: clean kept", "cosine with correction, middle layer"], rows)
+    dial = [[name, number(one["any"]), number(one["exact"])] for name, one in found["dial"].items()]
+    return text + "\n\n" + table(["the trait's own dial", "acknowledges", "with a whole phrase"], dial)
+
+
+def inside(folder):
+    path = folder / "inside" / "inside.md"
+    return path.read_text().strip() if path.exists() else None
+
+
+PARTS = {
+    "S8": lambda folder: rounds(folder, "preference"),
+    "S9": ladder,
+    "S10": feedback,
+    "S11-depth": depth,
+    "S11-distil-1": lambda folder: rounds(folder, "distil-1"),
+    "S11-distil-3": lambda folder: rounds(folder, "distil-3"),
+    "S12": traits,
+    "S14-gate": gate,
+    "S14-route": route,
+    "S15": inside,
+}
+FIGURES = ["depth", "gate", "preference", "distil-1", "distil-3", "weak-to-strong-harmless", "forgetting", "feedback-start", "feedback-asked"]
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    folder, docs = Path(sys.argv[1]), Path(sys.argv[2])
+    page = docs / "engine.md"
+    text = page.read_text()
+    for name, part in PARTS.items():
+        found = part(folder)
+        if found is None:
+            print(f"{name}: not measured here", file=sys.stderr)
+            continue
+        block = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.S)
+        if not block.search(text):
+            sys.exit(f"{page} has no place for {name}")
+        text = block.sub(lambda match: match[1] + found + "\n" + match[2], text)
+    page.write_text(text)
+    for name in FIGURES:
+        if (folder / f"{name}.png").exists():
+            shutil.copy(folder / f"{name}.png", docs / f"engine-{name}.png")
+
+
+main()
