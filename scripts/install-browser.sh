@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# What the tests of reports and of the server's page in a browser need: Chromium, ChromeDriver, and playwright-core in build/browser. Takes
+# What the tests of reports and of the server's page in a browser need: Chromium, ChromeDriver, and playwright-core and axe-core in build/browser. Takes
 # apt and npm; without either the tests say that they did not run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 PLAYWRIGHT=1.65.1
+AXE=4.10.2
 
 if ! command -v chromium > /dev/null && ! command -v google-chrome > /dev/null; then
     as_root=$([ "$(id -u)" = 0 ] || echo sudo)
@@ -18,5 +19,5 @@ fi
 mkdir -p build/browser
 cd build/browser
 [ -e package.json ] || echo '{ "private": true }' > package.json
-npm install --silent --no-audit --no-fund "playwright-core@$PLAYWRIGHT"
-echo "browser tests: $(chromium --version 2> /dev/null || google-chrome --version), playwright-core $PLAYWRIGHT"
+npm install --silent --no-audit --no-fund "playwright-core@$PLAYWRIGHT" "axe-core@$AXE"
+echo "browser tests: $(chromium --version 2> /dev/null || google-chrome --version), playwright-core $PLAYWRIGHT, axe-core $AXE"

@@ -9,6 +9,7 @@ mod bad_input;
 mod baselines;
 mod bench;
 mod book;
+mod browser;
 mod cases;
 mod check;
 mod choosing;

@@ -6,6 +6,7 @@ use std::process::Command;
 use redline::model::Qac;
 use serde_json::Value;
 
+use crate::browser::{Browser, NO_BROWSER};
 use crate::fixture::{Tiny, triples, words, write_triples};
 use crate::program::{not_tested, repository, run, succeed};
 
@@ -153,28 +154,9 @@ fn another_page_is_not_overwritten() {
     );
 }
 
-/// Node, its modules and a browser, where `scripts/install-browser.sh` or the system put them.
-fn browser() -> Option<(PathBuf, PathBuf)> {
-    let runs = |name: &str| Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success());
-    let modules = repository().join("build/browser/node_modules");
-    if !runs("node") || !modules.join("playwright-core").exists() {
-        return None;
-    }
-    let known = ["chromium", "google-chrome", "chromium-browser"];
-    let folders = std::env::split_paths(&std::env::var_os("PATH")?).collect::<Vec<_>>();
-    let installed = known.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    let asked = std::env::var_os("CHROMIUM").map(PathBuf::from);
-    asked.into_iter().chain(installed).find(|path| path.exists()).map(|chromium| (modules, chromium))
-}
-
 #[test]
 fn a_browser_shows_every_report() {
-    let Some((modules, chromium)) = browser() else {
-        not_tested(
-            "reports in a browser: node, playwright-core or Chromium is missing; scripts/install-browser.sh installs them",
-        );
-        return;
-    };
+    let Some(browser) = Browser::find() else { return not_tested(&format!("reports in a browser: {NO_BROWSER}")) };
     let tiny = hostile();
     let pages = [
         (reproduce(&tiny), "quality,sweep,examples,slopes,layers,scans,settings"),
@@ -183,14 +165,8 @@ fn a_browser_shows_every_report() {
         (train(&tiny), "examples,training,settings"),
     ];
     for (page, parts) in pages {
-        let output = Command::new("node")
-            .arg(repository().join("tests/browser/report.mjs"))
-            .args([page.as_os_str(), parts.as_ref()])
-            .env("NODE_PATH", &modules)
-            .env("CHROMIUM", &chromium)
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{}:\n{said}", page.display());
+        browser.holds("report.mjs", &[page.as_os_str(), parts.as_ref()]);
+        browser.holds("accessible.mjs", &[format!("file://{}", page.display()).as_ref()]);
+        browser.holds("paper.mjs", &[page.as_os_str()]);
     }
 }

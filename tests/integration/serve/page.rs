@@ -254,3 +254,13 @@ fn phone(browser: &Browser) {
     );
     assert_eq!(small, 0, "buttons are large enough for fingers");
 }
+
+#[test]
+fn the_page_keeps_nobody_out() {
+    let Some(browser) = crate::browser::Browser::find() else {
+        return not_tested(&format!("the page for everybody: {}", crate::browser::NO_BROWSER));
+    };
+    let server = Server::start("");
+    browser
+        .holds("accessible.mjs", &[format!("http://{}/", server.address).as_ref(), CAPITAL.as_ref(), "Done".as_ref()]);
+}
