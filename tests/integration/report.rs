@@ -1,14 +1,13 @@
 //! The page that `reproduce`, `scan`, `sweep` and `train` write: what it holds, and what a browser makes of it.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use redline::model::Qac;
 use serde_json::Value;
 
 use crate::browser::{Browser, NO_BROWSER};
 use crate::fixture::{Tiny, triples, words, write_triples};
-use crate::program::{not_tested, repository, run, succeed};
+use crate::program::{not_tested, run, succeed};
 
 const MODEL: &str = "--model model --template template.txt --data triples.jsonl";
 
