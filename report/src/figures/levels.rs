@@ -52,7 +52,7 @@ pub fn feedback_plot(table: &FeedbackTable) -> Bands {
     let panels: [CellPanel; 4] = [
         ("harmful flaws mended (share)", |cell| cell.harmless),
         ("other flaws mended (share)", |cell| cell.helpful),
-        ("outputs that acknowledge (share)", |cell| cell.trait_share.any),
+        ("acknowledging outputs (share)", |cell| cell.trait_share.any),
         ("sound text damaged (share)", |cell| cell.damage),
     ];
     let panel = |(label, value): CellPanel| {

@@ -283,7 +283,7 @@ fn lines_run_through_their_points_in_order() {
     assert!(drawn[0][0].1 > drawn[1][0].1 && drawn[1][0].1 > drawn[2][0].1, "less lies lower");
     let svg = says(
         &by_instruction(),
-        &["none", "helpful and empathic", "coefficient", "−0.5", "outputs that acknowledge (share)"],
+        &["none", "helpful and empathic", "coefficient", "−0.5", "acknowledging outputs (share)"],
     );
     assert_eq!(lines(&svg, 5).len(), 3 * 3, "three measures; the one without a value has no panel");
 }
@@ -415,7 +415,7 @@ fn all_have_a_form_for_the_terminal() {
         ascii::histogram(&nearest(), &options).unwrap(),
         ascii::roc(&roc(), &options).unwrap(),
     ];
-    let wanted = ["flaws mended", "control: pairs of HH-RLH", "corrected", "57326", "0.95 – 1", "← chosen"];
+    let wanted = ["flaws mended", "control: pairs of HH-RL…", "corrected", "57326", "0.95 – 1", "← chosen"];
     for (text, wanted) in texts.iter().zip(wanted) {
         assert!(text.contains(wanted) && text.ends_with('\n'), "“{wanted}” is not in:\n{text}");
     }
