@@ -1,7 +1,7 @@
 #!/bin/sh
-# Builds the Python package into a virtual environment and runs its tests, against the redline program where it is built.
-# Usage: scripts/check_python.sh [--dev] [VENV_FOLDER]
-# --dev builds with the dev profile. The build goes to the workspace's own target folder, so that what is built there is taken over.
+# Builds the Python module and runs the tests of the package, against the redline program where it is built.
+# Usage: scripts/check_python.sh [--dev] [VENV_FOLDER]      (a virtual environment with pytest, numpy and pandas, which is made if it is not there)
+# --dev builds with the dev profile.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 profile=--release
@@ -17,17 +17,24 @@ python=$(command -v python3 || command -v python) || not_tested "no Python; the 
 if [ ! -x "$venv/bin/python" ]; then
     "$python" -m venv "$venv" || not_tested "$venv could not be made (Debian and Ubuntu: apt install python3-venv)"
 fi
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check 'maturin>=1.9,<2' pytest numpy pandas \
-    || not_tested "pip cannot install maturin, pytest, numpy and pandas; the Python package is neither built nor tested"
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check pytest numpy pandas \
+    || not_tested "pip cannot install pytest, numpy and pandas; the Python package is neither built nor tested"
 
-# what cargo itself would take, wherever a configuration puts it
-CARGO_TARGET_DIR=$(cd "$root" && cargo metadata --offline --no-deps --format-version 1 | "$venv/bin/python" -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
-export CARGO_TARGET_DIR
-program=$CARGO_TARGET_DIR/release/redline
+# Built with all that the tests of the workspace are built with, so that what they compiled is taken over; `scripts/build_wheel.sh` builds a wheel.
+target=$(cd "$root" && cargo metadata --offline --no-deps --format-version 1 | "$venv/bin/python" -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
+cd "$root"
+# shellcheck disable=SC2086
+PYO3_PYTHON=$venv/bin/python cargo build --locked $profile --workspace --lib --bins --tests --examples --features redline-py/module
+folder=debug
+[ -z "$profile" ] || folder=release
+library=$target/$folder/lib_redline.so
+[ -e "$library" ] || not_tested "$library is not there (this script knows shared libraries of Linux only)"
+package=$(mktemp -d)
+trap 'rm -rf "$package"' EXIT
+cp -r python/redline "$package/redline"
+cp "$library" "$package/redline/_redline.abi3.so"
+
+program=$target/release/redline
 [ -z "$profile" ] || [ ! -x "$program" ] || export REDLINE_PROGRAM="${REDLINE_PROGRAM:-$program}"
 [ -n "${REDLINE_PROGRAM:-}" ] || echo "NOT TESTED: no redline program; the package's numbers are not compared with it"
-
-cd "$root/python"
-# shellcheck disable=SC2086
-VIRTUAL_ENV=$venv PATH=$venv/bin:$PATH "$venv/bin/maturin" develop --quiet --locked $profile
-"$venv/bin/python" -m pytest --quiet "$root/python/tests"
+PYTHONPATH=$package "$venv/bin/python" -m pytest --quiet "$root/python/tests"
