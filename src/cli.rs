@@ -37,6 +37,7 @@ pub mod train;
 pub mod train_pairs;
 pub mod trained;
 pub mod tune;
+pub mod usage;
 pub mod writes;
 
 use std::ffi::OsString;

@@ -22,14 +22,8 @@ use redline::report::ReportError;
 use redline::serve::{ServerJudgeError, UpstreamError};
 use redline::steer::Error as SteerError;
 
-use crate::cli::command;
 use crate::cli::given::Given;
 use crate::visible::{visible, visible_lines};
-
-/// Longest line of a usage error.
-const MOST_LINE: usize = 600;
-/// Characters that stay of a longer one, at either end.
-const ENDS: usize = 200;
 
 /// An error with its cure, for rules that only the binary has.
 #[derive(Debug)]
@@ -69,16 +63,9 @@ pub fn refuse_given(given: &Given, ids: &[&str], beside: &str) -> anyhow::Result
     }
 }
 
-/// Prints what clap says, errors by the rule of all others; help and version are no errors.
-pub fn usage(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        // nothing is left to do when even this cannot be printed
-        let _ = error.print();
-        return ExitCode::SUCCESS;
-    }
-    let command = command();
-    let verb = std::env::args().skip(1).find(|argument| command.find_subcommand(argument).is_some());
-    eprint!("{}", visible_lines(&usage_message(&error.render().to_string(), verb.as_deref())));
+/// Prints what is wrong with the arguments, which ends with its hint.
+pub fn usage(message: &str) -> ExitCode {
+    eprint!("{}", visible_lines(message));
     ExitCode::from(1)
 }
 
@@ -87,38 +74,6 @@ pub fn not_text(argument: &std::ffi::OsStr) -> ExitCode {
     eprintln!("error: {}: this argument is no UTF-8 text", visible(&argument.to_string_lossy()));
     eprintln!("hint: rename the file");
     ExitCode::from(1)
-}
-
-/// clap's message with its tips as hints, at the end.
-fn usage_message(text: &str, verb: Option<&str>) -> String {
-    let (mut kept, mut hints) = (Vec::new(), Vec::new());
-    for line in text.lines() {
-        match line.trim_start().strip_prefix("tip: ") {
-            Some(tip) => hints.push(tip.to_owned()),
-            None if line.starts_with("For more information") => {}
-            // a line that only parted a tip from the rest
-            None if line.is_empty() && kept.last().is_none_or(String::is_empty) => {}
-            None => kept.push(shortened(line)),
-        }
-    }
-    if !text.starts_with("error: ") {
-        return text.to_owned();
-    }
-    if hints.is_empty() {
-        let verb = verb.map_or_else(String::new, |verb| format!(" {verb}"));
-        hints.push(format!("`redline{verb} --help` shows what it takes, with examples"));
-    }
-    let hints: String = hints.into_iter().map(|hint| format!("hint: {hint}\n")).collect();
-    format!("{}\n{hints}", kept.join("\n").trim_end())
-}
-
-/// A line without the middle of a value that no one could read.
-fn shortened(line: &str) -> String {
-    let n = line.chars().count();
-    match n > MOST_LINE {
-        true => line.chars().take(ENDS).chain(" … ".chars()).chain(line.chars().skip(n - ENDS)).collect(),
-        false => line.to_owned(),
-    }
 }
 
 /// Prints an error with its hint and chooses the exit code.
@@ -376,21 +331,6 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn usage_errors_end_with_a_hint() {
-        let plain = "error: unexpected argument '--foo' found\n\nUsage: redline ratio <FILE>\n\n\
-                     For more information, try '--help'.\n";
-        let expected = "error: unexpected argument '--foo' found\n\nUsage: redline ratio <FILE>\n\
-                        hint: `redline ratio --help` shows what it takes, with examples\n";
-        assert_eq!(usage_message(plain, Some("ratio")), expected);
-        let tipped = "error: unexpected argument '--jso' found\n\n  tip: a similar argument exists: '--json'\n\n\
-                      Usage: redline ratio --json <FILE>\n\nFor more information, try '--help'.\n";
-        let expected = "error: unexpected argument '--jso' found\n\nUsage: redline ratio --json <FILE>\n\
-                        hint: a similar argument exists: '--json'\n";
-        assert_eq!(usage_message(tipped, None), expected);
-        assert_eq!(usage_message("Help\n\nUsage: redline\n", None), "Help\n\nUsage: redline\n", "help is no error");
-    }
 
     #[test]
     fn a_file_cut_short_by_another_program_is_a_failure() {

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     }
     let (cli, reads) = match cli::parse(std::env::args_os()) {
         Ok(parsed) => parsed,
-        Err(error) => return failure::usage(&error),
+        Err(error) => return cli::usage::message(&error).map_or(ExitCode::SUCCESS, |message| failure::usage(&message)),
     };
     set_threads(cli.threads.map(usize::from));
     set_matmul_precision(precision(&cli));

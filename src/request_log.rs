@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use clap::ValueEnum;
 use tracing::Level;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
@@ -10,18 +9,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt, registry};
 
+use crate::cli::serve::LogFormat;
+
 /// Lines that wait to be written.
 const WAITING_LINES: usize = 16_384;
-
-/// How lines of the log look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum LogFormat {
-    /// For people: `key=value`
-    #[default]
-    Text,
-    /// An object a line
-    Json,
-}
 
 /// The log; its last lines are written when it is dropped.
 pub struct RequestLog {

@@ -13,7 +13,6 @@ use redline::steer::{TokenRange, Unit};
 
 use super::ModelArgs;
 use super::numbers::{MOST_BODY_BYTES, MOST_SECONDS, MOST_TOKENS, count, number};
-use crate::request_log::LogFormat;
 
 /// An option whose variable has another name: that of the usual name holds the keys themselves.
 const OTHER_VARIABLES: [(&str, &str); 1] = [("api-keys", "REDLINE_API_KEYS_FILE")];
@@ -72,6 +71,16 @@ impl FromStr for NamedVector {
             _ => Err(format!("`{text}` is not NAME=FILE")),
         }
     }
+}
+
+/// How lines of the log look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LogFormat {
+    /// For people: `key=value`
+    #[default]
+    Text,
+    /// An object a line
+    Json,
 }
 
 #[derive(Args)]
