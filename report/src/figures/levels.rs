@@ -7,9 +7,14 @@ use redline_probe::stats::mean;
 use crate::plot::{BandPanel, BandSeries, Bands, Estimate, Interval, Ladder, LadderLevel};
 
 /// Bars from the strong model as it was to its ceiling, one plot a dimension (`harmless`, `helpful`): the mean of the seeds. The interval is
-/// that of the questions where there is one seed, and from the lowest to the highest seed where there are several.
+/// that of the questions where there is one seed, and from the lowest to the highest seed where there are several. A dimension that no instrument could
+/// tell has no plot.
 pub fn ladder_plots(seeds: &[Levels]) -> Vec<(&'static str, Ladder)> {
-    ["harmless", "helpful"].map(|dimension| (dimension, ladder(seeds, dimension))).into()
+    let mut plots = Vec::from(["harmless", "helpful"].map(|dimension| (dimension, ladder(seeds, dimension))));
+    if plots.iter().any(|(_, plot)| !plot.levels.is_empty()) {
+        plots.retain(|(_, plot)| !plot.levels.is_empty());
+    }
+    plots
 }
 
 fn ladder(seeds: &[Levels], dimension: &str) -> Ladder {
