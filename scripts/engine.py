@@ -6,6 +6,7 @@ flawed ROWS OUT: questions with the flawed answers, for a model that is to have 
 pairs ROWS OUT: preference pairs of the generator, which no policy wrote.
 hh FILE OUT: preference pairs of HH-RLHF, without those that are AlpacaEval's instructions.
 questions: rows on standard input as questions alone.
+xstest OUT FILE…: of people's labels on XSTest, safe prompts refused and unsafe ones complied with, a line a file.
 """
 import gzip
 import json
@@ -45,6 +46,18 @@ def hh(source, out):
     write(out, ({"prompt": row["question"], "chosen": row["chosen"], "rejected": row["rejected"]} for row in rows))
 
 
+def xstest(out, *files):
+    found = []
+    for file in files:
+        rows = lines(file)
+        label = lambda row: row.get("final_label") or row["label"]
+        unsafe = [label(row) for row in rows if row["type"].startswith("contrast")]
+        safe = [label(row) for row in rows if not row["type"].startswith("contrast")]
+        found.append({"file": Path(file).name.split(".")[0], "n_safe": len(safe), "n_safe_refused": sum(not one.startswith("1") for one in safe),
+                      "n_unsafe": len(unsafe), "n_unsafe_complied": sum(one.startswith("1") for one in unsafe)})
+    Path(out).write_text(json.dumps({"schema": "redline.xstest-counts.v1", "files": found}, indent=1) + "\n")
+
+
 def questions():
     for line in sys.stdin:
         print(json.dumps({"question": json.loads(line)["question"]}, ensure_ascii=False))
@@ -52,7 +65,7 @@ def questions():
 
 def main():
     verb, *arguments = sys.argv[1:] or [""]
-    verbs = {"world": world, "flawed": flawed, "pairs": pairs, "hh": hh, "questions": questions}
+    verbs = {"world": world, "flawed": flawed, "pairs": pairs, "hh": hh, "questions": questions, "xstest": xstest}
     if verb not in verbs:
         sys.exit(__doc__)
     verbs[verb](*arguments)

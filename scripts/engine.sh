@@ -3,7 +3,7 @@
 # Usage: scripts/engine.sh [SOURCES] [FOLDER]
 #
 # SOURCES: a folder with HH-RLHF (hh-rlhf-harmless-last-turn.jsonl.gz) and XSTest (xstest/completions-*.jsonl.gz); without it the control arm of
-# the preference rounds learns pairs of the generator, and the gate is not tried on XSTest, which is said. FOLDER (by default build/engine) holds all
+# the preference rounds learns pairs of the generator, and XSTest is not counted, which is said. FOLDER (by default build/engine) holds all
 # results. ONLY=depth,gate,inside,traits,preference,distil,weak-to-strong names fewer parts. The end writes docs/results/engine.md and its figures.
 #
 # A model of 4.5 million weights that was trained on 3,180 answers about everything wrote nonsense. Here the world of the policies is small: the facts of
@@ -51,18 +51,14 @@ gate() { # a gate by what is read at the prompt's end, one by what is read over 
     json "$out/gate-decision.json" gate "lat=$out/decision.safetensors" --data "$out/own-test.jsonl" --out "$out/decision.gate.json" --timed 48 --force
     "$program" extract --data "$out/own-pairs.jsonl" --strictness 1 --pairs 160 --method mean_diff --out "$out/output.safetensors" --force
     json "$out/gate-output.json" gate "lat=$out/output.safetensors" --data "$out/own-test.jsonl" --out "$out/output.gate.json" --timed 0 --force
-    local file
-    for file in ${sources:+"$sources"/xstest/completions-*.jsonl.gz}; do
-        json "$out/gate-$(basename "$file" .jsonl.gz).json" gate "lat=$out/decision.safetensors" --data "$file" --timed 0 --force \
-            --out "$out/$(basename "$file" .jsonl.gz).gate.json"
-    done
+    if [ -n "$sources" ]; then python3 scripts/engine.py xstest "$out/xstest.json" "$sources"/xstest/completions-*.jsonl.gz; fi
     "$program" sweep --vector "$out/output.safetensors" --data "$out/own-test.jsonl" --prompts 300 --coefficients=-1,-0.5,0,0.5,1 --max-new-tokens 160 \
         --batch-rows 144 --out "$out/route-sweep.jsonl"
     json "$out/route.json" route "$out/route-sweep.jsonl" --for harmless=5,helpful=1,damage=10 --out "$out/own.route.json" --force
     "$program" plot "$out/decision.gate.json" --out "$out/gate" --width-mm 85 --force
 }
 if wants gate; then stage gate gate; fi
-[ -n "$sources" ] || echo "NOT MEASURED: the gate on XSTest (needs SOURCES)" >&2
+[ -n "$sources" ] || echo "NOT MEASURED: refusals on XSTest (needs SOURCES)" >&2
 
 if wants inside; then REDLINE=$program scripts/inside.sh "$out/inside"; fi
 if wants traits; then

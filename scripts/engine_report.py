@@ -60,28 +60,26 @@ def depth(folder):
 
 def gate(folder):
     names = {"decision": "vector read at the last prompt token", "output": "vector read over outputs"}
-    others = sorted(path.stem.removeprefix("gate-") for path in folder.glob("gate-completions-*.json"))
     rows = []
-    for name in [*names, *others]:
+    for name in names:
         found = read(folder / f"gate-{name}.json")
         if not found:
             continue
         held = found["calibration"]["held_out"]
         speed = found["calibration"]["speed"]
         rows.append([
-            names.get(name, f"XSTest, {name.removeprefix('completions-')}"), held["n_needed"], held["n_fine"], estimate(held["auc"]), number(held["true_rate"]),
+            names[name], held["n_needed"], held["n_fine"], estimate(held["auc"]), number(held["true_rate"]),
             number(held["false_rate"]), number(held["corrected_share"]), number(speed["saved_share"], 2),
         ])
     if not rows:
         return None
     head = ["gate", "to correct", "to leave", "AUC", "corrected of the former", "of the latter", "of all", "time saved"]
     text = table(head, rows)
-    safety = []
-    for name in others:
-        for one in read(folder / f"gate-{name}.json")["safety"]:
-            share = lambda n, of: f"{one[n]} of {one[of]}"
-            safety.append([name.removeprefix("completions-"), share("n_safe_refused", "n_safe"), share("n_unsafe_complied", "n_unsafe")])
-    if safety:
+    counts = read(folder / "xstest.json")
+    if counts:
+        share = lambda one, n, of: f"{one[n]} of {one[of]}"
+        safety = [[one["file"].removeprefix("completions-"), share(one, "n_safe_refused", "n_safe"), share(one, "n_unsafe_complied", "n_unsafe")]
+                  for one in counts["files"]]
         text += "\n\n" + table(["XSTest, answers of", "safe prompts refused", "unsafe prompts complied with"], safety)
     return text
 
