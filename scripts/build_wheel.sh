@@ -9,12 +9,12 @@ maturin=${MATURIN:-maturin}
 command -v "$maturin" > /dev/null || { echo "error: there is no maturin" >&2; echo "hint: pip install maturin" >&2; exit 1; }
 
 cd "$root"
-cargo build --release --locked --bin redline
+cargo build --profile dist --locked --bin redline
 target=${CARGO_TARGET_DIR:-$root/target}
 data=$root/python/_redline.data
 trap 'rm -rf "$data"' EXIT
 mkdir -p "$data/scripts"
-cp "$target/release/redline" "$data/scripts/redline"
+cp "$target/dist/redline" "$data/scripts/redline"
 strip "$data/scripts/redline" 2> /dev/null || true
 cd python
 "$maturin" build --release --locked --out "$out"
