@@ -15,6 +15,5 @@ data=$root/python/_redline.data
 trap 'rm -rf "$data"' EXIT
 mkdir -p "$data/scripts"
 cp "$target/dist/redline" "$data/scripts/redline"
-strip "$data/scripts/redline" 2> /dev/null || true
 cd python
 "$maturin" build --release --locked --out "$out"
