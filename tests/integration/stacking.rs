@@ -178,7 +178,7 @@ fn results_that_a_schema_names_are_drawn() {
     }
     for (text, message) in [
         (value!({ "rounds": [round("a", 1), round("a", 0)] }), "must grow"),
-        (value!({ "rounds": [] }), "no rounds to draw"),
+        (value!({ "rounds": [] }), "no trails to draw"),
         (value!({ "rounds": [{ "arm": "a", "round": "one" }] }), "a result of Redline"),
         (value!({}), "a result of Redline"),
     ] {
