@@ -17,7 +17,7 @@ def read(path):
 
 
 def number(value, digits=3):
-    return "–" if value is None else f"{value:.{digits}f}"
+    return "–" if value is None else f"{value:.{digits}f}".replace("-", "−")
 
 
 def estimate(value, digits=3):
