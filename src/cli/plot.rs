@@ -51,6 +51,9 @@ pub struct PlotArgs {
     /// Width on paper, in mm: 85 is one column of many journals, 170 two [default: 170; SVG has none]
     #[arg(long, value_name = "MM", value_parser = number(10.0, 2000.0), conflicts_with = "ascii")]
     pub width_mm: Option<f64>,
+    /// Title of the pictures instead of their own; an empty one leaves it out
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
     /// Print the picture as text instead, in colour on a terminal
     #[arg(long)]
     pub ascii: bool,

@@ -83,6 +83,10 @@ fn every_kind_of_file_is_drawn() {
         );
     }
     says(&drawn(&tiny, "layers/layers.json --place at-difference:1", "layers")[0].1, &["at-difference:1"]);
+    let titled = |title: &str| texts(&drawn(&tiny, &format!("layers/layers.json --title={title}"), "layers")[0].1);
+    let (mine, none) = (titled("Mine"), titled(""));
+    assert!(mine.contains("Mine") && !mine.contains("at-difference"), "{mine}");
+    assert_eq!(mine.replace("Mine", "").trim(), none.trim(), "the rest stays");
 
     let sweep = drawn(&tiny, "sweep.jsonl", "sweep");
     assert_eq!(names(&sweep), ["figures/figure.svg", "figures/figure-slopes.svg"]);

@@ -29,7 +29,10 @@ pub fn run(args: &PlotArgs, json: bool) -> anyhow::Result<ExitCode> {
     let source = Source::read(&args.file)?;
     let other = args.other.as_deref().map(Source::read).transpose()?;
     let kind = source.kind();
-    let pictures = pictures::of(args, source, other).with_context(|| args.file.display().to_string())?;
+    let mut pictures = pictures::of(args, source, other).with_context(|| args.file.display().to_string())?;
+    if let Some(title) = &args.title {
+        pictures = pictures.into_iter().map(|picture| picture.titled(title)).collect();
+    }
     if args.ascii {
         let options = output::ascii_options();
         for picture in &pictures {

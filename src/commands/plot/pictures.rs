@@ -45,6 +45,25 @@ impl Picture {
         Self { name: name.into(), drawn }
     }
 
+    /// The same under another title.
+    pub fn titled(mut self, title: &str) -> Self {
+        let own = match &mut self.drawn {
+            Drawn::Heatmap(plot) => &mut plot.title,
+            Drawn::Profile(plot) => &mut plot.title,
+            Drawn::Sweep(plot) => &mut plot.title,
+            Drawn::Slopes(plot) => &mut plot.title,
+            Drawn::Curves(plot) => &mut plot.title,
+            Drawn::Bands(plot) => &mut plot.title,
+            Drawn::Trails(plot) => &mut plot.title,
+            Drawn::Ladder(plot) => &mut plot.title,
+            Drawn::Funnel(plot) => &mut plot.title,
+            Drawn::Histogram(plot) => &mut plot.title,
+            Drawn::Roc(plot) => &mut plot.title,
+        };
+        title.clone_into(own);
+        self
+    }
+
     /// Writes it to the files that a name stands for.
     pub fn write(&self, name: &Path, options: &PictureOptions) -> Result<(), PlotError> {
         match &self.drawn {
