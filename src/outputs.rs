@@ -225,9 +225,11 @@ pub fn make_folder(path: &Path) -> anyhow::Result<()> {
 
 /// An error about a place that cannot be written.
 pub fn cannot_write(path: &Path, error: &std::io::Error) -> anyhow::Error {
-    let reason = match error.kind() {
-        std::io::ErrorKind::NotFound => "its folder is not there".to_string(),
-        kind => kind.to_string(),
+    let (reason, cure) = match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            ("its folder is not there".to_owned(), "make the folder, or choose another output")
+        }
+        kind => (kind.to_string(), "choose another output that can be written"),
     };
-    hinted(format!("{}: cannot be written: {reason}", path.display()), "choose another output that can be written")
+    hinted(format!("{}: cannot be written: {reason}", path.display()), cure)
 }

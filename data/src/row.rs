@@ -125,7 +125,7 @@ impl DataRow {
     /// What the row asks an Aligner for beside correcting: its `instruction`, where that is no part of the question.
     pub fn instruction(&self) -> Option<String> {
         let text = if self.used.contains(&"instruction") { None } else { self.fields.text("instruction") };
-        text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+        text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty() && text != self.question.trim())
     }
 
     /// The question with an answer, flawed or not; of a preference pair it is the preferred one.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use redline_model::ModelConfig;
 use redline_probe::Reading;
-use redline_steer::{ControlVector, Operator, TokenRange, Unit, reading_control_vector};
+use redline_steer::{ControlVector, LARGEST_COEFFICIENT, Operator, TokenRange, Unit, reading_control_vector};
 use serde::{Deserialize, Serialize};
 
 use super::routing::Routing;
@@ -16,7 +16,6 @@ use redline_lab::route::Route;
 /// Choices of layers that are kept ready; a request with another one has it made anew.
 const KEPT_CHOICES: usize = 64;
 /// Largest coefficient of a request: far beyond any coherent range, and no activation overflows.
-const LARGEST_COEFFICIENT: f32 = 1000.0;
 
 /// A named vector and how it is injected unless a request says otherwise.
 #[derive(Debug, Clone)]

@@ -24,7 +24,7 @@ pub struct ScanArgs {
     #[arg(long, default_values_t = [0], value_parser = count(0, MOST_ROWS))]
     pub row: Vec<usize>,
     /// Output tokens to scan
-    #[arg(long, default_value_t = redline::probe::scan::SCAN_TOKENS, value_parser = count(0, MOST_TOKENS))]
+    #[arg(long, default_value_t = redline::probe::scan::SCAN_TOKENS, value_parser = count(1, MOST_TOKENS))]
     pub tokens: usize,
     /// Longest prompt with output, in tokens
     #[arg(long, default_value_t = 1536, value_parser = count(0, MOST_TOKENS))]

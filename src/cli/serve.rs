@@ -68,7 +68,9 @@ impl FromStr for NamedVector {
             Some((name, path)) if !name.trim().is_empty() && !path.is_empty() => {
                 Ok(Self { name: name.trim().into(), path: path.into() })
             }
-            _ => Err(format!("`{text}` is not NAME=FILE")),
+            _ => Err(format!(
+                "`{text}` is not NAME=FILE: say what requests call the vector, such as --vector mine={text}"
+            )),
         }
     }
 }

@@ -40,10 +40,13 @@ pub fn arms(n_vectors: usize, coefficients: &[f32]) -> Result<Vec<Arm>> {
     Ok((0..n_vectors).flat_map(arm).collect())
 }
 
+/// Largest coefficient, in either direction: far beyond where any text stays whole, and far below where activations overflow.
+pub const LARGEST_COEFFICIENT: f32 = 1000.0;
+
 /// Refuses coefficients that no sweep can use.
 ///
 /// # Errors
-/// No coefficient, one that is not finite, or one given twice.
+/// No coefficient, one that is not finite or beyond [`LARGEST_COEFFICIENT`], or one given twice.
 pub fn check_coefficients(coefficients: &[f32]) -> Result<()> {
     if coefficients.is_empty() {
         return Err(Error::NoCoefficients);
@@ -51,6 +54,9 @@ pub fn check_coefficients(coefficients: &[f32]) -> Result<()> {
     for (i, &coefficient) in coefficients.iter().enumerate() {
         if !coefficient.is_finite() {
             return Err(Error::CoefficientNotFinite { coefficient });
+        }
+        if coefficient.abs() > LARGEST_COEFFICIENT {
+            return Err(Error::CoefficientTooLarge { coefficient, most: LARGEST_COEFFICIENT });
         }
         if coefficients[..i].contains(&coefficient) {
             return Err(Error::CoefficientTwice { coefficient });

@@ -34,7 +34,7 @@ pub mod trained;
 mod tune;
 mod unit;
 
-pub use arm::{Arm, CORRECTION, NamedVector, arms, check_coefficients};
+pub use arm::{Arm, CORRECTION, LARGEST_COEFFICIENT, NamedVector, arms, check_coefficients};
 pub use bootstrap::{BootstrapOptions, SweepFit, bootstrap_sweep, prompt_slopes, sign_violations};
 pub use coherent_range::{CoherentRange, coherent_range};
 pub use control::ControlVector;

@@ -179,8 +179,8 @@ fn results_that_a_schema_names_are_drawn() {
     for (text, message) in [
         (value!({ "rounds": [round("a", 1), round("a", 0)] }), "must grow"),
         (value!({ "rounds": [] }), "no trails to draw"),
-        (value!({ "rounds": [{ "arm": "a", "round": "one" }] }), "a result of Redline"),
-        (value!({}), "a result of Redline"),
+        (value!({ "rounds": [{ "arm": "a", "round": "one" }] }), "not a valid result file"),
+        (value!({}), "not a valid result file"),
     ] {
         let mut text = text;
         text["schema"] = "redline.iterate.v1".into();

@@ -40,6 +40,14 @@ pub enum AnnotateError {
         /// What is wrong with the last one.
         last: String,
     },
+    /// Nobody replies: the settings are at fault.
+    #[error("not one of the first {n} requests was answered; the last one: {last}")]
+    Unanswered {
+        /// How many.
+        n: usize,
+        /// What is wrong with the last one.
+        last: String,
+    },
     /// A writer breaks its contract.
     #[error("`{writer}` was asked {asked} times and replied {got} times")]
     Replies {
@@ -60,6 +68,9 @@ impl AnnotateError {
             Self::Together { .. } => "4 is what UltraFeedback shows",
             Self::NoRoom => "allow at least 1 token; ratings of four answers need some 800",
             Self::AllRefused { .. } => "take other rows, or other questions that must not be annotated",
+            Self::Unanswered { .. } => {
+                "check that --model is the base URL of an OpenAI-compatible server (it often ends in /v1), `#` and a model that it has; nothing was kept, and the same command begins anew"
+            }
             Self::InARow { .. } => {
                 "read `raw` in the file of annotations; with another model, more tokens or fewer answers together, ask again what failed"
             }

@@ -92,7 +92,7 @@ pub fn estimate(log: &AnnotationLog, model: &str, plan: &PlanOptions, open: &[&R
 /// Asks what is open, and writes each reply into the log as it comes.
 ///
 /// # Errors
-/// [`AnnotateError::InARow`], with what came before kept; what the writer, the log, `check` or the observer say.
+/// [`AnnotateError::InARow`], with what came before kept; [`AnnotateError::Unanswered`] where nothing came at all; what the writer, the log, `check` or the observer say.
 pub fn annotate(
     writer: &mut dyn Writer,
     log: &mut AnnotationLog,
@@ -190,6 +190,9 @@ impl Desk<'_> {
         let most =
             if self.is_answered { self.options.most_faults } else { self.options.most_faults.min(MOST_UNANSWERED) };
         match self.n_in_a_row >= most.max(1) {
+            true if !self.is_answered => {
+                Err(AnnotateError::Unanswered { n: self.n_in_a_row, last: fault.message }.into())
+            }
             true => Err(AnnotateError::InARow { n: self.n_in_a_row, last: fault.message }.into()),
             false => Ok(()),
         }

@@ -108,7 +108,14 @@ impl GateCalibration {
     /// What speaks against the gate, where something does: on rows held out it does not surely tell better than chance.
     pub fn doubt(&self) -> Option<String> {
         let auc = &self.held_out.auc;
-        let low = auc.interval.map_or(auc.value, |interval| interval.low);
+        let (low, high) = auc.interval.map_or((auc.value, auc.value), |interval| (interval.low, interval.high));
+        if high < 0.5 {
+            return Some(format!(
+                "the gate is the wrong way round: it corrects answers that need none rather than those that do (AUC {:.3}); a vector that was read at \
+                 the last prompt token (`extract --design decision`) may tell them apart",
+                auc.value
+            ));
+        }
         (low <= 0.5).then(|| {
             format!(
                 "the gate is not shown to tell which answers need a correction: AUC {:.3}, and 0.5 is chance{}",

@@ -16,6 +16,8 @@ use super::legend::{Entry, Key};
 use super::palette::series_color;
 use super::{Estimate, Plot, PlotError, check, ends_of};
 
+/// Most numbers beside points.
+const MOST_NUMBERS: usize = 100;
 const HEIGHT: f64 = 430.0;
 /// Half the length of the cap of an interval.
 const CAP: f64 = 4.0;
@@ -113,8 +115,10 @@ impl Trails {
             let path: Vec<Point> = trail.points.iter().map(|p| panel.at(p.x.value, p.y.value)).collect();
             taken.extend(path.windows(2).flat_map(|ends| along(ends[0], ends[1])));
         }
+        // more would stand on each other
+        let every = self.trails.iter().map(|trail| trail.points.len()).sum::<usize>().div_ceil(MOST_NUMBERS).max(1);
         for (i, trail) in self.trails.iter().enumerate() {
-            for point in &trail.points {
+            for point in trail.points.iter().step_by(every) {
                 let label = short(point.number);
                 let half = text_width(&label, TEXT) / 2.0 + 2.0;
                 let at = panel.at(point.x.value, point.y.value);

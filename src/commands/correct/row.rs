@@ -89,11 +89,17 @@ pub fn rows(args: &CorrectArgs) -> anyhow::Result<Vec<Row>> {
         _ => {
             rows::say_as(path, &report, "cannot be corrected");
             if n_asking > 0 {
-                output::note!(
-                    "{}: {n_asking} rows hold an `instruction`, which the Aligner is not told; --instruction TEXT tells it one for all rows, \
-                     and `redline evaluate` tells each its own",
-                    path.display()
-                );
+                let (path, rows) = (path.display(), output::rows_in_words(n_asking));
+                match (&args.model.instruction, args.stack.aligner.is_empty()) {
+                    (Some(_), _) => output::note!("{path}: the `instruction` of {rows} gives way to --instruction"),
+                    (None, true) => output::note!(
+                        "{path}: the `instruction` of {rows} is not told to the Aligner; --instruction TEXT tells one for all rows, and \
+                         `redline evaluate` each its own"
+                    ),
+                    (None, false) => {
+                        output::note!("{path}: the `instruction` of {rows} is told to none of the Aligners")
+                    }
+                }
             }
             Ok(rows)
         }

@@ -14,8 +14,7 @@ use serde_json::json;
 use crate::cli::plot::PlotArgs;
 use crate::cli::writes::plotted;
 use crate::failure::hinted;
-use crate::output;
-use crate::outputs;
+use crate::{interrupt, output, outputs};
 use pictures::Picture;
 use source::Source;
 
@@ -55,6 +54,7 @@ fn write(args: &PlotArgs, pictures: &[Picture], out: &Path) -> anyhow::Result<Ve
     let claim = outputs::claim(&plotted(args, &names))?;
     let options = PictureOptions { width_mm: args.width_mm };
     for (picture, name) in pictures.iter().zip(&names) {
+        interrupt::check()?;
         picture.write(name, &options)?;
     }
     claim.tell_replaced();

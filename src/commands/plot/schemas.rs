@@ -119,7 +119,7 @@ impl NamedResult {
 fn read<T: DeserializeOwned>(path: &Path, value: Value) -> anyhow::Result<T> {
     let malformed = |source: serde_json::Error| ModelError::Malformed {
         path: path.into(),
-        format: "a result of Redline",
+        format: "result",
         rule: source.to_string(),
     };
     Ok(serde_json::from_value(value).map_err(malformed)?)

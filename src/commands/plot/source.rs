@@ -93,7 +93,7 @@ impl Source {
         let Ok(mut document) = parse_settings(path, text.as_bytes()) else { return Err(unknown(path)) };
         let malformed = |source: serde_json::Error| ModelError::Malformed {
             path: path.into(),
-            format: "a result of Redline",
+            format: "result",
             rule: source.to_string(),
         };
         match document["schema"].as_str().unwrap_or_default() {
