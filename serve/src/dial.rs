@@ -15,7 +15,6 @@ use redline_lab::route::Route;
 
 /// Choices of layers that are kept ready; a request with another one has it made anew.
 const KEPT_CHOICES: usize = 64;
-/// Largest coefficient of a request: far beyond any coherent range, and no activation overflows.
 
 /// A named vector and how it is injected unless a request says otherwise.
 #[derive(Debug, Clone)]

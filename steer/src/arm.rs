@@ -80,6 +80,8 @@ mod tests {
     fn bad_coefficients_are_refused() {
         assert!(matches!(check_coefficients(&[]), Err(Error::NoCoefficients)));
         assert!(matches!(check_coefficients(&[f32::INFINITY]), Err(Error::CoefficientNotFinite { .. })));
+        assert!(check_coefficients(&[-LARGEST_COEFFICIENT, LARGEST_COEFFICIENT]).is_ok());
+        assert!(matches!(check_coefficients(&[0.0, 1e30]), Err(Error::CoefficientTooLarge { .. })));
         assert!(matches!(check_coefficients(&[1.0, 1.0]), Err(Error::CoefficientTwice { .. })));
     }
 }

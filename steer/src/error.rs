@@ -363,9 +363,8 @@ impl Error {
             Self::VectorNotFinite { .. } => "the file is damaged; extract or export the vector again",
             Self::NoLayers | Self::NoSuchLayer { .. } => "choose other --layers",
             Self::LayerNotRead { .. } => "extract the layer too, or choose other --layers",
-            Self::CoefficientNotFinite { .. } | Self::CoefficientTooLarge { .. } => {
-                "give small numbers, such as -1,-0.5,0,0.5"
-            }
+            Self::CoefficientNotFinite { .. } => "give finite numbers, such as -1,-0.5,0,0.5",
+            Self::CoefficientTooLarge { .. } => "give small numbers, such as -1,-0.5,0,0.5",
             Self::NoEffect { .. } => "choose another --range, or layers whose gap is not zero",
             Self::GateAfterLayer { .. } => "read an earlier layer, or steer later ones",
             Self::SiteNotSteered { .. } => "give a vector for resid_post, attn_out, mlp_out or attn.hook_z",

@@ -8,7 +8,7 @@ use crate::plot::ascii::{self, AsciiOptions};
 use crate::plot::font::text_width;
 use crate::plot::{
     BandPanel, BandSeries, Bands, Estimate, FunnelPlot, Histogram, Interval, Ladder, Plot, PlotError, RocPlot,
-    RocPoint, Trails, svg_string,
+    RocPoint, TrailPoint, Trails, svg_string,
 };
 use redline_lab::data::funnel::FunnelStep;
 use redline_lab::data::near_leak::NearestHistogram;
@@ -305,6 +305,17 @@ fn trails_run_from_number_to_number() {
     for step in ["100", "200", "400", "800", "1600"] {
         assert_eq!(numbers.iter().filter(|text| *text == step).count(), 1, "{step}");
     }
+}
+
+#[test]
+fn of_many_points_some_are_numbered() {
+    let mut plot = forgetting();
+    let first = plot.trails[0].points[0].clone();
+    plot.trails[0].points =
+        (0..3000).map(|i| TrailPoint { number: f64::from(i), x: around(f64::from(i), 0.1), ..first.clone() }).collect();
+    let svg = svg_string(&plot).unwrap();
+    let n_numbers = texts(&svg).into_iter().filter(|(_, text)| text.parse::<u32>().is_ok()).count();
+    assert!((50..150).contains(&n_numbers), "{n_numbers}");
 }
 
 #[test]
