@@ -43,6 +43,7 @@ pub fn tell(command: &mut Command, given: Given) {
         Command::Train(args) => args.given = given,
         Command::AblateWarmup(args) => args.train.given = given,
         Command::Correct(args) => args.given = given,
+        Command::Plot(args) => args.given = given,
         _ => {}
     }
 }

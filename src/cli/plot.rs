@@ -77,4 +77,7 @@ pub struct PlotArgs {
     pub coherence_bound: f64,
     #[command(flatten)]
     pub force: super::files::ForceArgs,
+    /// Options that were written on the command line
+    #[arg(skip)]
+    pub given: super::given::Given,
 }

@@ -141,6 +141,21 @@ fn without_a_name_the_pictures_are_called_like_their_file() {
 }
 
 #[test]
+fn options_of_other_kinds_are_refused() {
+    let tiny = prepared();
+    for line in [
+        "sweep.jsonl --difference",
+        "sweep.jsonl --place output",
+        "layers/layers.json --clip 2",
+        "run/train.jsonl --variant token",
+        "sweep.jsonl --colours ordered",
+    ] {
+        let ran = run(tiny.folder(), &words(&format!("plot {line} --out idle")));
+        assert!(ran.code == 1 && ran.stderr.contains("has no effect for a file of"), "{line}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn what_cannot_be_drawn_is_refused() {
     let tiny = prepared();
     std::fs::write(tiny.path("text.txt"), "no numbers\n").unwrap();

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::cli::plot::PlotArgs;
 use crate::cli::writes::plotted;
-use crate::failure::hinted;
+use crate::failure::{hinted, refuse_given};
 use crate::{interrupt, output, outputs};
 use pictures::Picture;
 use source::Source;
@@ -28,6 +28,7 @@ pub fn run(args: &PlotArgs, json: bool) -> anyhow::Result<ExitCode> {
     let source = Source::read(&args.file)?;
     let other = args.other.as_deref().map(Source::read).transpose()?;
     let kind = source.kind();
+    refuse_idle(args, kind)?;
     let mut pictures = pictures::of(args, source, other).with_context(|| args.file.display().to_string())?;
     if let Some(title) = &args.title {
         pictures = pictures.into_iter().map(|picture| picture.titled(title)).collect();
@@ -46,6 +47,20 @@ pub fn run(args: &PlotArgs, json: bool) -> anyhow::Result<ExitCode> {
         false => written.iter().try_for_each(|path| output::line(&path.display().to_string()))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Options that act on some kinds of files only.
+const OF_KINDS: [(&[&str], &[&str]); 4] = [
+    (&["difference", "clip"], &["scans"]),
+    (&["colours"], &["scans", "layers", "directions"]),
+    (&["place"], &["layers"]),
+    (&["variant", "coherence_bound"], &["sweep"]),
+];
+
+/// Refuses options that do nothing to a file of this kind.
+fn refuse_idle(args: &PlotArgs, kind: &str) -> anyhow::Result<()> {
+    let idle = OF_KINDS.iter().filter(|(_, kinds)| !kinds.contains(&kind));
+    idle.into_iter().try_for_each(|(ids, _)| refuse_given(&args.given, ids, &format!("for a file of {kind}")))
 }
 
 /// Writes every picture to the files that its name stands for, after a look at all places.

@@ -310,9 +310,9 @@ fn trails_run_from_number_to_number() {
 #[test]
 fn of_many_points_some_are_numbered() {
     let mut plot = forgetting();
-    let first = plot.trails[0].points[0].clone();
+    let first = plot.trails[0].points[0];
     plot.trails[0].points =
-        (0..3000).map(|i| TrailPoint { number: f64::from(i), x: around(f64::from(i), 0.1), ..first.clone() }).collect();
+        (0..3000).map(|i| TrailPoint { number: f64::from(i), x: around(f64::from(i), 0.1), ..first }).collect();
     let svg = svg_string(&plot).unwrap();
     let n_numbers = texts(&svg).into_iter().filter(|(_, text)| text.parse::<u32>().is_ok()).count();
     assert!((50..150).contains(&n_numbers), "{n_numbers}");
