@@ -232,7 +232,9 @@ impl ControlVector {
         }
         let divided = |values: &Vec<f32>| values.iter().map(|value| value / divisor).collect();
         let layers = self.vector.layers.iter().map(|(&layer, values)| (layer, divided(values))).collect();
-        self.finite(py, Vector { layers, site: self.vector.site })
+        // networks know products only
+        let inside = (&self.vector * (1.0 / divisor)).inside;
+        self.finite(py, Vector { layers, site: self.vector.site, inside })
     }
 
     fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {

@@ -163,7 +163,7 @@ pub fn reproduce(
         let run = run_experiment(&aligner.aligner, &rows, &options, &out, watch)?;
         let defect =
             |error: &dyn std::error::Error| Error::option(message(error), "look at the folder of the experiment");
-        let figure = draw(&run).map_err(|error| defect(&error))?;
+        let figure = draw(&run, &rows).map_err(|error| defect(&error))?;
         let svg = svg_string(&figure).map_err(|error| defect(&error))?;
         let program = program(&run.settings, &aligner.aligner, &rows);
         let report = run.folder.file("index.html");
