@@ -5,7 +5,8 @@ use pyo3::prelude::*;
 use redline_lab::Error;
 use redline_lab::correct::{Asked, WriteOptions};
 use redline_lab::experiment::{
-    ExtractionSettings, SCAN_CORRECTION, extract, places, profile_layers, scan_pair, scan_text, skipped_in_words,
+    ExtractionSettings, MIN_PAIRS, SCAN_CORRECTION, extract, places, profile_layers, scan_pair, scan_text,
+    skipped_in_words,
 };
 use redline_lab::observer::Observer;
 use redline_model::{Qac, Site};
@@ -208,6 +209,17 @@ impl Aligner {
             Ok(profile_layers(&aligner.model, &aligner.template, &triples, &places, &settings, on_progress)?)
         })?;
         skipped_in_words(&found.skipped).iter().try_for_each(|note| warn(py, note))?;
+        let few = found.places.iter().filter(|place| place.layers.is_empty()).map(|place| place.place.as_str());
+        let few: Vec<&str> = few.collect();
+        if !few.is_empty() {
+            let places = few.join(", ");
+            warn(
+                py,
+                &format!(
+                    "left out, with fewer than {MIN_PAIRS} pairs to read or to hold out: {places}; give more rows"
+                ),
+            )?;
+        }
         let of_place = |place: &redline_lab::experiment::PlaceProfile| {
             let row = |layer: &redline_probe::LayerReading| {
                 let mut row = serde_json::json!(layer);

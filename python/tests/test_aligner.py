@@ -149,7 +149,9 @@ def test_pandas(aligner, rows, vector):
 
 
 def test_layers(aligner, rows):
-    table = aligner.layers(rows[:96], tokens=2, method="mean_diff")
+    with pytest.warns(redline.RedlineWarning, match="left out, with fewer than 16 pairs"):
+        assert len(aligner.layers(rows[:40], tokens=1, method="mean_diff")) == 0
+    table = aligner.layers(rows[:200], tokens=2, method="mean_diff")
     assert {row["place"] for row in table} >= {"output-token:0"}
     assert {row["layer"] for row in table} == set(range(aligner.n_layers))
 
