@@ -109,7 +109,7 @@ fn candidates(value: &str) -> Vec<String> {
     if let Some((path, end)) = value.rsplit_once(':') {
         found.extend([path.to_owned(), end.to_owned()]);
     }
-    let quoted = value.contains('"').then(|| split_list(value)).unwrap_or_default();
+    let quoted = if value.contains('"') { split_list(value) } else { Vec::new() };
     let parts = found.iter().flat_map(|value| value.split(',')).map(str::to_owned).chain(quoted);
     for part in parts.collect::<Vec<_>>() {
         found.extend(part.split_once('=').map(|(_, path)| path.to_owned()));

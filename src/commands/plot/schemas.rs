@@ -27,7 +27,7 @@ pub enum NamedResult {
     Rounds(Vec<RoundMeans>),
     /// Seeds of weak-to-strong.
     Ladder(Vec<Levels>),
-    Gate(GateCalibration),
+    Gate(Box<GateCalibration>),
     Forgetting(Vec<StepMeans>),
     Feedback(FeedbackTable),
     /// Rows before, steps, and how near the rows come to those of a test where that was asked for.
@@ -64,7 +64,7 @@ impl NamedResult {
                 seeds => Self::Ladder(read(path, seeds)?),
             },
             "redline.feedback.v1" => Self::Feedback(read(path, take("table"))?),
-            "redline.gate.v1" => Self::Gate(read(path, document)?),
+            "redline.gate.v1" => Self::Gate(Box::new(read(path, document)?)),
             "redline.forgetting.v1" => Self::Forgetting(read(path, take("steps"))?),
             "redline.filter.v1" => {
                 let steps: Vec<FunnelStep> = read(path, take("funnel"))?;
