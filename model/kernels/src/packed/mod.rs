@@ -4,10 +4,10 @@
 //! its f32 values. There are two ways of computing:
 //!
 //! - Weights are widened to f32 and multiplied with f32 inputs: the numbers are those of the dequantised matrix.
-//! - Where the processor multiplies integers faster, inputs become integers of sixteen bits, see [`fixed`], and are multiplied with those of
+//! - Where the processor multiplies integers faster, inputs become integers of sixteen bits, see `fixed.rs`, and are multiplied with those of
 //!   the weights, for the types whose blocks have one scale.
 //!
-//! Products with rows of f32 that are no weights, as keys and values, are in [`rows`].
+//! Products with rows of f32 that are no weights, as keys and values, are in `rows.rs`.
 //!
 //! Either way every sum of f32 runs along the inputs in one fixed order, so a line has the same bits alone and among others, with any number
 //! of threads.
