@@ -430,7 +430,8 @@ fn all_have_a_form_for_the_terminal() {
     for (text, wanted) in texts.iter().zip(wanted) {
         assert!(text.contains(wanted) && text.ends_with('\n'), "“{wanted}” is not in:\n{text}");
     }
-    let bar = |name: &str| texts[2].lines().find(|line| line.trim_start().starts_with(name)).unwrap().matches('█').count();
+    let bar =
+        |name: &str| texts[2].lines().find(|line| line.trim_start().starts_with(name)).unwrap().matches('█').count();
     assert!(bar("before") < bar("weak") && bar("weak") < bar("ceiling"));
     assert!(ascii::ladder(&ladder_plots(&[]).remove(0).1, &options).is_err());
 }
