@@ -11,6 +11,8 @@
 
 #[cfg(feature = "tables")]
 pub mod choices;
+#[cfg(test)]
+mod files_for_tests;
 pub mod judge;
 pub mod judge_quality;
 pub mod quality;

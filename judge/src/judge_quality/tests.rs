@@ -1,25 +1,13 @@
-use std::path::PathBuf;
-
 use super::*;
+use crate::files_for_tests::{data, data_json};
 use crate::judge::record::{JudgementRecord, write_records};
 use crate::judge::scripted::Scripted;
 use crate::judge::{Comparison, RecordedJudge, Which};
 
 type Said = std::result::Result<Verdict, NoVerdict>;
 
-/// A file of the shared data; `None`, and a loud line, where it is absent.
-fn data(path: &str) -> Option<PathBuf> {
-    let found: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "..", "shared", "data", path].iter().collect();
-    let is_there = found.exists();
-    if !is_there {
-        eprintln!("\n!!!! NOT TESTED: data/{path} is absent, so nothing of it was checked !!!!\n");
-    }
-    is_there.then_some(found)
-}
-
 fn expected(of: &str) -> Option<Value> {
-    let text = std::fs::read_to_string(data("expected-agreement.json")?).unwrap();
-    Some(serde_json::from_str::<Value>(&text).unwrap()[of].take())
+    Some(data_json("expected-agreement.json")?[of].take())
 }
 
 /// A field of each row.

@@ -125,8 +125,8 @@ fn check_labels<T>(truth: &[T], given: &[T]) -> Result<(), WinRateError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::files_for_tests::{data_json, data_rows, golden};
     use super::*;
+    use crate::files_for_tests::{data_json, data_rows, golden};
     use serde_json::Value;
 
     #[test]

@@ -293,8 +293,8 @@ impl Problem<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::files_for_tests::golden;
     use super::*;
+    use crate::files_for_tests::golden;
 
     fn names(n: usize) -> Vec<String> {
         (0..n).map(|model| format!("m{model}")).collect()

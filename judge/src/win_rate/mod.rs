@@ -15,9 +15,6 @@ mod pearson;
 mod position;
 mod win_graph;
 
-#[cfg(test)]
-pub(crate) mod files_for_tests;
-
 pub use agreement::{accuracy, cohen_kappa, fleiss_kappa, macro_f1};
 pub use bradley_terry::{Battle, BradleyTerry, Strength, Style, StyleCoefficient};
 pub use error::WinRateError;

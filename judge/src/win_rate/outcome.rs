@@ -293,8 +293,8 @@ fn mean_interval(values: &[f64], options: ResampleOptions) -> Option<Interval> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::files_for_tests::{golden, golden_pairs};
     use super::*;
+    use crate::files_for_tests::{golden, golden_pairs};
     use crate::judge::{NoVerdict, Order};
     use Verdict::{First, Second, Soft, StrongFirst, Tie};
 

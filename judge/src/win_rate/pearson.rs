@@ -43,8 +43,8 @@ fn centred(values: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::files_for_tests::golden;
     use super::*;
+    use crate::files_for_tests::golden;
 
     #[test]
     fn the_golden_case_comes_out() {

@@ -132,8 +132,8 @@ fn complete(pairs: &[JudgedPair]) -> Result<Vec<(usize, [Decision; 2])>, WinRate
 
 #[cfg(test)]
 mod tests {
-    use super::super::files_for_tests::{data_json, data_rows, golden, golden_pairs};
     use super::*;
+    use crate::files_for_tests::{data_json, data_rows, golden, golden_pairs};
     use crate::judge::{NoVerdict, Verdict};
     use crate::win_rate::Said;
     use Verdict::{First, Second, Soft, Tie};

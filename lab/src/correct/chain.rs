@@ -71,15 +71,12 @@ impl Chain {
         check: Check,
         on_text: OnText<'_, E>,
     ) -> std::result::Result<Chained, E> {
-        let is_heard = self.can_be_heard();
-        let [aligner] = &mut self.aligners[..] else { return Err(unheard().into()) };
-        if !is_heard {
-            return Err(unheard().into());
+        match (&mut self.aligners[..], self.is_apart) {
+            ([aligner], false) => Ok(aligner.correct_aloud(row, origin, check, on_text)?.map(|step| vec![step])),
+            _ => {
+                let message = "several Aligners, or an answer in parts, cannot be shown while they are written";
+                Err(Error::option(message, "use `correct`").into())
+            }
         }
-        Ok(aligner.correct_aloud(row, origin, check, on_text)?.map(|step| vec![step]))
     }
-}
-
-fn unheard() -> Error {
-    Error::option("several Aligners, or an answer in parts, cannot be shown while they are written", "use `correct`")
 }

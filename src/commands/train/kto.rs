@@ -4,15 +4,14 @@ use anyhow::Context;
 use redline::data::labelled::{Labelled, LabelledRow, labelled_examples};
 use redline::data::{DataFile, Need};
 use redline::model::train::TrainOptions;
-use redline::model::train::preference::{KtoOptions, KtoRun, LabelledExample, Reference, kto_reference, train_kto};
+use redline::model::train::preference::{KtoOptions, KtoRun, LabelledExample, kto_reference, train_kto};
 use serde_json::{Value, json};
 
 use crate::cli::train::{MethodName, TrainArgs};
 use crate::failure::hinted;
-use crate::progress::Progress;
 use crate::{output, rows};
 
-use super::pairs::{from_scratch, reference_decoder, summary};
+use super::pairs::{from_scratch, reference, summary};
 use super::rows::{Row, TrainingRows};
 use super::start::Start;
 use super::watch::Watch;
@@ -56,7 +55,7 @@ pub fn train_on_labels(args: &TrainArgs) -> anyhow::Result<Value> {
     };
     let n_good = training.iter().filter(|row| row.is_good).count();
     output::note!("{n_good} of {} answers to train on are called good, the others bad", training.len());
-    let reference = reference(args, &start, &training, &held_out)?;
+    let reference = reference(args, &start, (&training, &held_out), kto_reference)?;
     let settings = json!({ "options": options, "objective": { "kto": loss } });
     let mut watch = Watch::of_pairs(&args.out, held_out.len(), true, settings);
     let run = KtoRun {
@@ -99,22 +98,4 @@ fn examples(
             "give rows with question, answer and label; raise --max-tokens",
         )),
     }
-}
-
-/// Log-probabilities of the model that the policy is compared with.
-fn reference(
-    args: &TrainArgs,
-    start: &Start,
-    training: &[LabelledExample],
-    held_out: &[LabelledExample],
-) -> anyhow::Result<Reference> {
-    let (decoder, fingerprint) = reference_decoder(args, start)?;
-    let total = training.len() + held_out.len();
-    let mut progress = Progress::new("reference", total);
-    let mut read = |rows: &[LabelledExample], before: usize| {
-        kto_reference(&decoder, rows, args.run.batch_rows, &mut |done| progress.set(before + done, total))
-    };
-    let (training, held_out) = (read(training, 0)?, read(held_out, training.len())?);
-    progress.finish();
-    Ok(Reference { training, held_out, fingerprint })
 }

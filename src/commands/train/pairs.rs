@@ -8,7 +8,7 @@ use redline::model::train::Outcome;
 use redline::model::train::preference::{
     Pair, PairObjective, PairRun, Reference, ScoreLoss, reference_log_probs, train_pairs,
 };
-use redline::model::{Decoder, Model};
+use redline::model::{Decoder, Model, Result as ModelResult};
 use serde_json::{Value, json};
 
 use crate::cli::train::TrainArgs;
@@ -47,7 +47,7 @@ pub fn train_on_pairs(args: &TrainArgs, objective: PairObjective) -> anyhow::Res
         say_unflagged(args, &training);
     }
     let reference = match objective.needs_reference() {
-        true => Some(reference(args, &start, &training, &held_out)?),
+        true => Some(reference(args, &start, (&training, &held_out), reference_log_probs)?),
         false => None,
     };
     let settings = json!({ "options": options, "objective": objective });
@@ -138,7 +138,7 @@ pub fn reference_model(path: &Path, start: &Start) -> anyhow::Result<Model> {
 }
 
 /// The model that the policy is compared with, and the hash of its weights.
-pub fn reference_decoder(args: &TrainArgs, start: &Start) -> anyhow::Result<(Decoder, String)> {
+fn reference_decoder(args: &TrainArgs, start: &Start) -> anyhow::Result<(Decoder, String)> {
     Ok(match &args.pairs.reference {
         None => (start.parameters.inference_decoder()?, start.parameters.origin().to_owned()),
         Some(path) => {
@@ -148,13 +148,22 @@ pub fn reference_decoder(args: &TrainArgs, start: &Start) -> anyhow::Result<(Dec
     })
 }
 
+/// Reads two log-probabilities of each row, some rows at a time, and says how many are read.
+type ReadReference<T> =
+    fn(&Decoder, &[T], usize, &mut dyn FnMut(usize) -> ModelResult<()>) -> ModelResult<Vec<[f64; 2]>>;
+
 /// Log-probabilities of the model that the policy is compared with.
-fn reference(args: &TrainArgs, start: &Start, training: &[Pair], held_out: &[Pair]) -> anyhow::Result<Reference> {
+pub fn reference<T>(
+    args: &TrainArgs,
+    start: &Start,
+    (training, held_out): (&[T], &[T]),
+    read: ReadReference<T>,
+) -> anyhow::Result<Reference> {
     let (decoder, fingerprint) = reference_decoder(args, start)?;
     let total = training.len() + held_out.len();
     let mut progress = Progress::new("reference", total);
-    let mut read = |pairs: &[Pair], before: usize| {
-        reference_log_probs(&decoder, pairs, args.run.batch_rows, &mut |done| progress.set(before + done, total))
+    let mut read = |rows: &[T], before: usize| {
+        read(&decoder, rows, args.run.batch_rows, &mut |done| progress.set(before + done, total))
     };
     let (training, held_out) = (read(training, 0)?, read(held_out, training.len())?);
     progress.finish();

@@ -1,24 +1,14 @@
 //! The public sets that lie beside the project's working tree, where they do.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::Value;
 
 use super::super::{Choice, ChoiceKind, ChoiceTable, Choices};
 use super::{left_out, read};
+use crate::files_for_tests::data;
 use crate::win_rate::ResampleOptions;
 use redline_model::qac::read_objects;
-
-/// A file of the shared data; says loudly where there is none.
-fn shared(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("REDLINE_SHARED").map_or_else(|| PathBuf::from("/work/shared"), PathBuf::from);
-    let path = folder.join("data").join(name);
-    if !path.is_file() {
-        eprintln!("NOT TESTED: {} is not there; set REDLINE_SHARED to the folder with data/", path.display());
-        return None;
-    }
-    Some(path)
-}
 
 /// Ten characters are as likely as each other: a model that knows nothing but length.
 fn by_length(choices: &Choices) -> ChoiceTable {
@@ -33,7 +23,7 @@ fn texts(list: &Value) -> Vec<&str> {
 
 #[test]
 fn truthful_qa_is_read_whole() {
-    let Some(path) = shared("truthfulqa/questions.jsonl.gz") else { return };
+    let Some(path) = data("truthfulqa/questions.jsonl.gz") else { return };
     let found = Choices::read(&path).unwrap();
     // 636 rows, of which one has no labels
     assert_eq!((found.kind, found.report.n_read, found.rows.len()), (ChoiceKind::TruthfulQa, 636, 635));
@@ -53,7 +43,7 @@ fn truthful_qa_is_read_whole() {
 /// The rule for the CSV file rebuilds the labels of the JSON file.
 #[test]
 fn truthful_qa_as_a_table_gives_the_same_labels() {
-    let Some(path) = shared("truthfulqa/questions.jsonl.gz") else { return };
+    let Some(path) = data("truthfulqa/questions.jsonl.gz") else { return };
     let from_json = Choices::read(&path).unwrap();
     let mut writer = csv::Writer::from_writer(Vec::new());
     let head = ["Type", "Category", "Question", "Best Answer", "Correct Answers", "Incorrect Answers"];
@@ -80,7 +70,7 @@ fn truthful_qa_as_a_table_gives_the_same_labels() {
 
 #[test]
 fn hhh_is_read_whole() {
-    let Some(path) = shared("hhh-alignment/pairs.jsonl.gz") else { return };
+    let Some(path) = data("hhh-alignment/pairs.jsonl.gz") else { return };
     let found = Choices::read(&path).unwrap();
     assert_eq!((found.kind, found.rows.len(), found.report.n_left_out()), (ChoiceKind::Comparison, 176, 0));
     let table = by_length(&found);
@@ -99,7 +89,7 @@ fn hhh_is_read_whole() {
 #[test]
 fn what_has_no_choices_is_refused() {
     for name in ["llmbar/pairs.jsonl.gz", "pandalm/pairs.jsonl.gz", "harmfulqa/questions.jsonl.gz"] {
-        let Some(path) = shared(name) else { return };
+        let Some(path) = data(name) else { return };
         let error = Choices::read(Path::new(&path)).unwrap_err().to_string();
         assert!(error.contains(".jsonl.gz:1: not a known kind of row with choices"), "{error}");
     }

@@ -1,5 +1,5 @@
-use super::super::files_for_tests::{data_json, data_rows};
 use super::*;
+use crate::files_for_tests::{data_json, data_rows};
 
 struct Published {
     instructions: Vec<Instruction>,
