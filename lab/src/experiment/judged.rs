@@ -1,7 +1,7 @@
 //! Whether the outputs of a sweep are better than the answers: judged by the flaws where these are known, else by the reference.
 
 use redline_model::Qac;
-use redline_probe::stats::Estimate;
+use redline_probe::stats::{Estimate, MeanEstimate};
 use redline_steer::{BootstrapOptions, SweepRow, bootstrap_sweep, paired_change};
 use serde::Serialize;
 
@@ -68,7 +68,7 @@ pub fn judge_sweep(
     let phases = judged.phases(bootstrap.seed)?;
     Ok(Some(SweepQuality {
         nearness: means.map(|(&value, &interval)| Estimate { value, interval: Some(interval) }).collect(),
-        change: paired.change.iter().map(|at| Estimate { value: at.value, interval: at.spread.interval() }).collect(),
+        change: paired.change.iter().map(MeanEstimate::estimate).collect(),
         slope: Estimate { value: fit.line.slope, interval: Some(fit.slope_interval) },
         measure: judged.measure(),
         range: quality_range(&table, &evidence.bounds)?,

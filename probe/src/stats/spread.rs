@@ -44,6 +44,11 @@ pub struct MeanEstimate {
 }
 
 impl MeanEstimate {
+    /// The same without the number of units, as figures and tables take it.
+    pub fn estimate(&self) -> Estimate {
+        Estimate { value: self.value, interval: self.spread.interval() }
+    }
+
     /// The mean of the values and its bootstrap interval.
     ///
     /// # Errors

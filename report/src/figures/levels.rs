@@ -20,8 +20,7 @@ pub fn ladder_plots(seeds: &[Levels]) -> Vec<(&'static str, Ladder)> {
 fn ladder(seeds: &[Levels], dimension: &str) -> Ladder {
     let level = |name: LevelName| {
         let estimates = seeds.iter().filter_map(|own| own.levels.get(&name)?.dimension(dimension));
-        let estimates: Vec<Estimate> =
-            estimates.map(|own| Estimate { value: own.value, interval: own.spread.interval() }).collect();
+        let estimates: Vec<Estimate> = estimates.map(|own| own.estimate()).collect();
         Some(LadderLevel { name: name.to_string(), value: together(&estimates)? })
     };
     Ladder {

@@ -68,7 +68,7 @@ pub fn drift_plot(report: &DriftReport) -> Bands {
 }
 
 fn push(series: &mut Vec<BandSeries>, name: String, turn: usize, mean: &redline_probe::stats::MeanEstimate) {
-    let value = Estimate { value: mean.value, interval: mean.spread.interval() };
+    let value = mean.estimate();
     match series.iter_mut().find(|own| own.name == name) {
         Some(own) => own.points.push((turn as f64, value)),
         None => series.push(BandSeries { name, points: vec![(turn as f64, value)] }),

@@ -5,7 +5,7 @@ use redline_probe::stats::MeanEstimate;
 use serde::{Deserialize, Serialize};
 
 use super::band::MeanBand;
-use crate::plot::{Estimate, Trail, TrailPoint, Trails};
+use crate::plot::{Trail, TrailPoint, Trails};
 
 /// What a training step came to: an item of `redline.forgetting.v1`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,13 +23,12 @@ pub struct StepMeans {
 
 /// One polyline an arm, a point a round, intervals in both axes. Rounds of an arm stand in their order; one that lacks a measure has no point.
 pub fn rounds_plot(rounds: &[RoundMeans]) -> Trails {
-    let estimate = |own: MeanEstimate| Estimate { value: own.value, interval: own.spread.interval() };
     let found = rounds.iter().filter_map(|round| Some((round, round.helpful?, round.harmless?)));
     let found: Vec<(&RoundMeans, MeanEstimate, MeanEstimate)> = found.collect();
     let point = |(round, helpful, harmless): &(&RoundMeans, MeanEstimate, MeanEstimate)| TrailPoint {
         number: round.round as f64,
-        x: estimate(*helpful),
-        y: estimate(*harmless),
+        x: helpful.estimate(),
+        y: harmless.estimate(),
     };
     Trails {
         title: "Helpful and harmless, round by round".into(),

@@ -59,8 +59,8 @@ const OF_KINDS: [(&[&str], &[&str]); 4] = [
 
 /// Refuses options that do nothing to a file of this kind.
 fn refuse_idle(args: &PlotArgs, kind: &str) -> anyhow::Result<()> {
-    let idle = OF_KINDS.iter().filter(|(_, kinds)| !kinds.contains(&kind));
-    idle.into_iter().try_for_each(|(ids, _)| refuse_given(&args.given, ids, &format!("for a file of {kind}")))
+    let mut idle = OF_KINDS.iter().filter(|(_, kinds)| !kinds.contains(&kind));
+    idle.try_for_each(|(ids, _)| refuse_given(&args.given, ids, &format!("for a file of {kind}")))
 }
 
 /// Writes every picture to the files that its name stands for, after a look at all places.
