@@ -5,6 +5,7 @@
 # SOURCES: a folder with HH-RLHF (hh-rlhf-harmless-last-turn.jsonl.gz) and XSTest (xstest/completions-*.jsonl.gz); without it the control arm of
 # the preference rounds learns pairs of the generator, and XSTest is not counted, which is said. FOLDER (by default build/engine) holds all
 # results. ONLY=depth,gate,inside,traits,preference,distil,weak-to-strong names fewer parts. The end writes docs/results/engine.md and its figures.
+# Smaller: UPSTREAM_EPOCHS=6, ROUND_PROMPTS=600, LABELS=300, STEPS and PROMPTS (scripts/inside.sh), TRAIT_PROMPTS and KEEP_EVERY (scripts/traits.sh).
 #
 # A model of 4.5 million weights that was trained on 3,180 answers about everything wrote nonsense. Here the world of the policies is small: the facts of
 # five files, without sums and tables, asked again and again in other words; a question that was learnt from is never measured on, the fact behind it may be.
@@ -96,13 +97,13 @@ if wants preference; then
         if [ -n "$sources" ]; then python3 scripts/engine.py hh "$sources/hh-rlhf-harmless-last-turn.jsonl.gz" "$control"
         else python3 scripts/engine.py pairs "$out/upstream-rows.jsonl" "$control"; fi
     fi
-    "$program" iterate --kind preference --policy "$upstream" --control "$control" --rounds 3 --prompts 600 --epochs 2 --learning-rate 2e-5 --sft-weight 0.1 \
+    "$program" iterate --kind preference --policy "$upstream" --control "$control" --rounds 3 --prompts "${ROUND_PROMPTS:-600}" --epochs 2 --learning-rate 2e-5 --sft-weight 0.1 \
         "${common[@]}" --export trl --out "$out/preference"
     "$program" plot "$out/preference/summary.json" --out "$out/preference" --width-mm 85 --force
 fi
 if wants distil; then
     for passes in 1 3; do
-        "$program" iterate --kind distil --policy "$upstream" --passes "$passes" --rounds 3 --prompts 600 --epochs 3 --learning-rate 3e-4 "${common[@]}" \
+        "$program" iterate --kind distil --policy "$upstream" --passes "$passes" --rounds 3 --prompts "${ROUND_PROMPTS:-600}" --epochs 3 --learning-rate 3e-4 "${common[@]}" \
             --out "$out/distil-$passes"
         "$program" plot "$out/distil-$passes/summary.json" --out "$out/distil-$passes" --width-mm 85 --force
     done

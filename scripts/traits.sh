@@ -15,7 +15,8 @@ start=assets/aligner/redline-tiny.gguf
 aligner=(--template aligner)
 seed=512
 pairs=160        # pairs of each direction
-prompts=300      # held-out rows of each measure
+prompts=${TRAIT_PROMPTS:-300}      # held-out rows of each measure
+keep=${KEEP_EVERY:-25}             # steps between two measures; twice as many where there are twice as many rows
 tokens=(--max-new-tokens 192)
 
 source scripts/stage.sh
@@ -101,10 +102,10 @@ trait_dial() {
 
 stage rows rows
 stage measured-start measured start $start
-stage trait continued trait trait --keep-every 25
-stage trait-checkpoints checkpoints trait trait --keep-every 25
-stage mixed continued mixed mixed --keep-every 50
-stage mixed-checkpoints checkpoints mixed mixed --keep-every 50
+stage trait continued trait trait --keep-every $keep
+stage trait-checkpoints checkpoints trait trait --keep-every $keep
+stage mixed continued mixed mixed --keep-every $((2 * keep))
+stage mixed-checkpoints checkpoints mixed mixed --keep-every $((2 * keep))
 stage trait-dial trait_dial
 stage asked continued asked asked-mixed
 stage dialled-start dialled start-asked $start

@@ -196,13 +196,7 @@ impl RowFault {
 
 impl From<&LineFault> for RowFault {
     fn from(fault: &LineFault) -> Self {
-        let reason = match fault {
-            LineFault::NotUtf8 { .. } => "not-utf-8",
-            LineFault::NotAnObject { .. } => "not-an-object",
-            LineFault::RepeatedKey { .. } => "repeated-key",
-            _ => "not-json",
-        };
-        Self::Line { reason, message: fault.to_string() }
+        Self::Line { reason: fault.reason(), message: fault.to_string() }
     }
 }
 

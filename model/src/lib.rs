@@ -83,3 +83,5 @@ pub use weights::Weights;
 
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod reference_tests;

@@ -1,8 +1,12 @@
 //! From logits to a token: greedy, or seeded sampling with temperature, top-k and top-p, after a repetition penalty.
 
+use std::collections::HashSet;
+
 use candle_core::{Device, Tensor};
-use candle_transformers::generation::{LogitsProcessor, Sampling};
-use candle_transformers::utils::apply_repeat_penalty;
+use rand::SeedableRng;
+use rand::distr::Distribution;
+use rand::distr::weighted::WeightedIndex;
+use rand_chacha::ChaCha12Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
@@ -58,49 +62,99 @@ impl SamplingOptions {
         Ok(())
     }
 
-    fn processor(&self, row: usize) -> Option<LogitsProcessor> {
-        if self.temperature == 0.0 {
-            return None;
-        }
-        let temperature = self.temperature.max(LEAST_TEMPERATURE);
-        let sampling = match (self.top_k, self.top_p) {
-            (None, None) => Sampling::All { temperature },
-            (Some(k), None) => Sampling::TopK { k, temperature },
-            (None, Some(p)) => Sampling::TopP { p, temperature },
-            (Some(k), Some(p)) => Sampling::TopKThenTopP { k, p, temperature },
-        };
+    /// The draws of one row, unless it is greedy.
+    fn draws(&self, row: usize) -> Option<Draws> {
         // the odd multiplier spreads neighbouring rows over the seed space
         let seed = self.seed ^ (row as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Some(LogitsProcessor::from_sampling(seed, sampling))
+        (self.temperature != 0.0).then(|| Draws {
+            generator: ChaCha12Rng::seed_from_u64(seed),
+            temperature: self.temperature.max(LEAST_TEMPERATURE),
+            top_k: self.top_k,
+            top_p: self.top_p.map(|p| p as f32),
+        })
     }
 }
 
 /// The chooser of one row.
 pub(crate) struct Sampler {
     row: usize,
-    processor: Option<LogitsProcessor>,
+    draws: Option<Draws>,
     repetition_penalty: f32,
 }
 
 impl Sampler {
     pub(crate) fn new(options: &SamplingOptions, row: usize) -> Self {
-        Self { row, processor: options.processor(row), repetition_penalty: options.repetition_penalty }
+        Self { row, draws: options.draws(row), repetition_penalty: options.repetition_penalty }
     }
 
     /// Chooses from `logits`, (vocab_size); `context` holds the ids so far, for the repetition penalty.
     pub(crate) fn choose(&mut self, logits: &[f32], context: &[u32]) -> Result<u32> {
-        let best = argmax(logits).ok_or(Error::LogitsNotFinite { row: self.row, position: context.len() })?;
-        if self.processor.is_none() && self.repetition_penalty == 1.0 {
+        let refuse = || Error::LogitsNotFinite { row: self.row, position: context.len() };
+        let best = argmax(logits).ok_or_else(refuse)?;
+        if self.draws.is_none() && self.repetition_penalty == 1.0 {
             return Ok(best);
         }
-        let mut logits = Tensor::new(logits, &Device::Cpu)?;
-        if self.repetition_penalty != 1.0 {
-            logits = apply_repeat_penalty(&logits, self.repetition_penalty, context)?;
+        let logits = penalised(logits, self.repetition_penalty, context);
+        match &mut self.draws {
+            Some(draws) => draws.next(logits)?.ok_or_else(refuse),
+            None => argmax(&logits).ok_or_else(refuse),
         }
-        Ok(match &mut self.processor {
-            Some(processor) => processor.sample(&logits)?,
-            None => logits.argmax(0)?.to_scalar()?,
-        })
+    }
+}
+
+/// Logits of which those of tokens in `context` are divided by the penalty, or multiplied where they are negative.
+fn penalised(logits: &[f32], penalty: f32, context: &[u32]) -> Vec<f32> {
+    let mut logits = logits.to_vec();
+    if penalty != 1.0 {
+        for id in context.iter().collect::<HashSet<_>>() {
+            if let Some(logit) = logits.get_mut(*id as usize) {
+                *logit = if *logit >= 0.0 { *logit / penalty } else { *logit * penalty };
+            }
+        }
+    }
+    logits
+}
+
+/// Seeded draws. The generator is named, so the tokens of a seed are the same on every machine.
+struct Draws {
+    generator: ChaCha12Rng,
+    temperature: f64,
+    top_k: Option<usize>,
+    top_p: Option<f32>,
+}
+
+impl Draws {
+    /// The next token; `None` where no token has a probability.
+    fn next(&mut self, logits: Vec<f32>) -> Result<Option<u32>> {
+        let logits = Tensor::new(logits, &Device::Cpu)?;
+        let probabilities = candle_nn::ops::softmax_last_dim(&(logits / self.temperature)?)?.to_vec1::<f32>()?;
+        let mut ids: Vec<usize> = (0..probabilities.len()).collect();
+        if let Some(k) = self.top_k.filter(|&k| k < ids.len()) {
+            ids.select_nth_unstable_by(k, |&a, &b| probabilities[b].total_cmp(&probabilities[a]));
+            ids.truncate(k);
+        }
+        let mut weights: Vec<f32> = ids.iter().map(|&id| probabilities[id]).collect();
+        if let Some(p) = self.top_p {
+            keep_most_likely(&mut weights, p);
+        }
+        Ok(WeightedIndex::new(weights).ok().map(|index| ids[index.sample(&mut self.generator)] as u32))
+    }
+}
+
+/// Sets to 0 all weights but the largest ones that add up to `p`.
+fn keep_most_likely(weights: &mut [f32], p: f32) {
+    if p >= weights.iter().sum::<f32>().min(1.0) {
+        return;
+    }
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]));
+    let mut sum = 0.0;
+    for index in order {
+        if sum >= p {
+            weights[index] = 0.0;
+        } else {
+            sum += weights[index];
+        }
     }
 }
 
@@ -148,6 +202,34 @@ mod tests {
         };
         assert_eq!(draw(3), draw(3));
         assert_ne!(draw(3), draw(4));
+    }
+
+    /// As the sampler of candle-transformers, token for token.
+    #[test]
+    fn draws_are_those_of_candle() {
+        use candle_transformers::generation::{LogitsProcessor, Sampling};
+        use candle_transformers::utils::apply_repeat_penalty;
+        let temperature = 0.8;
+        for (top_k, top_p, sampling) in [
+            (None, None, Sampling::All { temperature }),
+            (Some(7), None, Sampling::TopK { k: 7, temperature }),
+            (Some(500), None, Sampling::TopK { k: 500, temperature }),
+            (None, Some(0.6), Sampling::TopP { p: 0.6, temperature }),
+            (None, Some(1.0), Sampling::TopP { p: 1.0, temperature }),
+            (Some(9), Some(0.5), Sampling::TopKThenTopP { k: 9, p: 0.5, temperature }),
+            (Some(9), Some(1.0), Sampling::TopKThenTopP { k: 9, p: 1.0, temperature }),
+        ] {
+            let options = SamplingOptions { temperature, top_k, top_p, seed: 11, repetition_penalty: 1.3 };
+            let mut ours = Sampler::new(&options, 0);
+            let mut theirs = LogitsProcessor::from_sampling(11, sampling);
+            for step in 0..200_u32 {
+                let logits: Vec<f32> = (0..90).map(|i| 3.0 * (i as f32 * 0.37 + step as f32).sin()).collect();
+                let context = [step % 90, (step * 7) % 90, step % 90];
+                let tensor = Tensor::new(logits.as_slice(), &Device::Cpu).unwrap();
+                let expected = theirs.sample(&apply_repeat_penalty(&tensor, 1.3, &context).unwrap()).unwrap();
+                assert_eq!(ours.choose(&logits, &context).unwrap(), expected, "{options:?}, step {step}");
+            }
+        }
     }
 
     #[test]

@@ -103,6 +103,7 @@ fn a_route_is_fitted_to_sweeps_and_refused_elsewhere() {
     };
     refused("route one.jsonl --out other.json", "another model");
     refused("route triples.jsonl --model model --out other.json", "triples.jsonl");
+    refused("route one.jsonl one.jsonl --model model --out other.json", "another sweep has vector-2:-1 too");
     refused(&format!("{line} --layer 9"), "9");
     refused(&format!("{line} --for harmless=5,helpful=1,damage=10"), "carry no flaws");
     refused(&format!("{line} --held-out 0.05"), "24 questions in common");

@@ -37,7 +37,12 @@ impl Material {
                 if coefficient == 0.0 && std::mem::replace(&mut has_unsteered, true) {
                     continue;
                 }
-                candidates.push(candidate(sweep, number, sweeps, coefficient as f32)?);
+                let found = candidate(sweep, number, sweeps, coefficient as f32)?;
+                if candidates.iter().any(|earlier| is_same(earlier, &found)) {
+                    let message = format!("{}: another sweep has {} too", sweep.path.display(), found.name());
+                    return Err(Error::option(message, "give each vector and coefficient once"));
+                }
+                candidates.push(found);
                 worth.iter_mut().zip(&table).for_each(|(row, values)| row.push(values[place]));
             }
         }
@@ -47,6 +52,11 @@ impl Material {
         }
         Ok(Self { candidates, rows: common.into_iter().collect(), worth })
     }
+}
+
+/// Whether two candidates write the same, whatever their vectors are called.
+fn is_same(one: &Candidate, other: &Candidate) -> bool {
+    Candidate { vector: other.vector.clone(), file: other.file.clone(), ..one.clone() } == *other
 }
 
 /// Rows that all sweeps wrote.

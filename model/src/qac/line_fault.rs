@@ -32,6 +32,16 @@ pub enum LineFault {
 }
 
 impl LineFault {
+    /// A short name of the reason, for counts.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Json(_) => "not-json",
+            Self::NotUtf8 { .. } => "not-utf-8",
+            Self::NotAnObject { .. } => "not-an-object",
+            Self::RepeatedKey { .. } => "repeated-key",
+        }
+    }
+
     /// The error of a reader that allows no faults.
     pub fn at(self, path: &Path, line: usize) -> Error {
         let path = path.to_path_buf();
