@@ -11,9 +11,10 @@ KINDS = ["held-out", "gsm8k", "self-instruct", "hh-helpful", "alpaca", "alpaca-l
 
 
 def excess(row):
-    """The larger figure as a multiple of its limit: above 1 an answer is outside."""
+    """The largest figure as a multiple of its limit: above 1 an answer is outside."""
     standing = row["domain"]
-    return max(standing["cost"] / standing["most_cost"], standing["tokens"] / standing["most_tokens"])
+    spelling = standing["least_letters_per_token"] / (standing["letters_per_token"] or float("inf"))
+    return max(standing["cost"] / standing["most_cost"], standing["tokens"] / standing["most_tokens"], spelling)
 
 
 def auroc(inside, outside):
@@ -30,7 +31,8 @@ def main():
     folder = pathlib.Path(sys.argv[1])
     for aligner in ["embedded", "smollm2"]:
         domain = json.loads((folder / f"{aligner}.json").read_text(encoding="utf-8"))
-        print(f"\n{aligner}: at most {domain['most_cost']:.4f} nats and {domain['most_tokens']} tokens, from {domain['n_rows']} answers\n")
+        limits = f"at most {domain['most_cost']:.4f} nats and {domain['most_tokens']} tokens, at least {domain['least_letters_per_token']:.2f} letters a token"
+        print(f"\n{aligner}: {limits}, from {domain['n_rows']} answers\n")
         print("| answers | n | AUROC | outside | good ones kept, inside | … outside |\n|---|--:|--:|--:|--:|--:|")
         known = None
         for kind in KINDS:

@@ -50,11 +50,11 @@ fn calibrated(args: &CheckArgs, out: &Path, json: bool) -> anyhow::Result<ExitCo
     if json {
         output::json(&json!(domain))?;
     } else {
-        let Domain { most_cost, most_tokens, passes, n_rows, .. } = domain;
         output::line(&format!(
-            "at most {most_cost:.4} nats and {most_tokens} tokens, from {n_rows} answers; at least {:.1} % of others of their kind pass by \
-             expectation\n{}",
-            100.0 * passes,
+            "{}, from {} answers; at least {:.1} % of others of their kind pass by expectation\n{}",
+            domain.in_words(),
+            domain.n_rows,
+            100.0 * domain.passes,
             out.display()
         ))?;
     }

@@ -247,7 +247,7 @@ impl Corrector {
             "coefficient": self.coefficient(),
             "policy": self.injection.as_ref().and_then(|by| by.policy.as_ref()).map(ReadPolicy::policy),
             "outside": self.options.writing.outside.name(),
-            "domain": self.domain().map(|domain| json!([domain.most_cost, domain.most_tokens])),
+            "domain": self.domain().map(|domain| json!([domain.most_cost, domain.most_tokens, domain.least_letters_per_token])),
         })
     }
 

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use redline_probe::split::normalise;
 
 use super::copy_cost::copy_cost;
+use super::letters::letters_per_token;
 use super::{Domain, SCHEMA};
 use crate::aligner::Aligner;
 use crate::error::{Error, Result};
@@ -29,19 +30,21 @@ pub fn calibrate<'a>(
     let mut seen = HashSet::new();
     let rows: Vec<_> = rows.into_iter().filter(|(question, _)| seen.insert(normalise(question))).collect();
     let tokenizer = aligner.tokenizer()?;
-    let (mut costs, mut lengths) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+    let (mut costs, mut lengths, mut letters) = (Vec::new(), Vec::new(), Vec::new());
     for (done, (question, answer)) in rows.iter().enumerate() {
         let (prompt, answer) = (aligner.prompt(question, answer)?, tokenizer.encode_text(answer.trim())?);
         if let Some((cost, _)) = copy_cost(&aligner.model.decoder, &prompt, &answer, None)? {
             costs.push(cost);
             lengths.push(answer.len() as f64);
+            // a lower limit is an upper one of the negative
+            letters.extend(letters_per_token(tokenizer, &answer).map(|letters| -letters));
         }
         observer.progress(STAGE, done + 1, rows.len())?;
     }
     observer.end(STAGE);
     let n_rows = costs.len();
-    // each limit may keep out half of those that may be kept out
-    let each = (1.0 + PASSES) / 2.0;
+    // each limit may keep out a third of those that may be kept out
+    let each = 1.0 - (1.0 - PASSES) / 3.0;
     let limits = limit_of(costs, each).zip(limit_of(lengths, each)).filter(|_| n_rows >= LEAST_ROWS);
     let Some(((most_cost, passes), (most_tokens, _))) = limits else {
         let message =
@@ -54,7 +57,8 @@ pub fn calibrate<'a>(
         template: aligner.template.source(),
         most_cost,
         most_tokens: most_tokens as usize,
-        passes: 2.0 * passes - 1.0,
+        least_letters_per_token: limit_of(letters, each).map_or(0.0, |(limit, _)| -limit),
+        passes: 3.0 * passes - 2.0,
         n_rows,
         made_with: concat!("redline ", env!("CARGO_PKG_VERSION")).into(),
     })

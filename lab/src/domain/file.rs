@@ -47,6 +47,10 @@ impl Domain {
             () if !(self.most_cost.is_finite() && self.most_cost >= 0.0) => {
                 Err(format!("`most_cost` is {}, expected a number of at least 0", self.most_cost))
             }
+            () if !(self.least_letters_per_token.is_finite() && self.least_letters_per_token >= 0.0) => Err(format!(
+                "`least_letters_per_token` is {}, expected a number of at least 0",
+                self.least_letters_per_token
+            )),
             () if self.most_tokens == 0 => Err("`most_tokens` is 0".into()),
             () if !(0.0..1.0).contains(&self.passes) => Err(format!("`passes` is {}, expected a share", self.passes)),
             () if self.n_rows == 0 => Err("`n_rows` is 0".into()),

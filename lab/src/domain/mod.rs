@@ -4,8 +4,9 @@
 //! left it unchanged, and each of its tokens has a cost: −log p, in nats. The first figure is the upper quartile of these costs: flaws
 //! that the Aligner means to mend are dear, but they are fewer than a quarter of the tokens. On text of its kind three quarters cost
 //! next to nothing; elsewhere copying itself fails. The second figure is the number of tokens: an Aligner that copies well still goes
-//! wrong now and then, and learnt when to end from answers of some length. The limits are those that nearly all answers of a
-//! calibration keep ([`calibrate`]).
+//! wrong now and then, and learnt when to end from answers of some length. The third is the number of letters per token: text in
+//! another language, code and rare names are spelt in pieces by a tokenizer that was learnt from other texts. The limits are those that
+//! nearly all answers of a calibration keep ([`calibrate`]).
 //!
 //! Nothing here says whether an answer is right, nor whether a correction of it will be: `docs/when-steering-fails.md` has the
 //! numbers of where it predicts harm and where it does not.
@@ -13,9 +14,10 @@
 mod calibrate;
 mod copy_cost;
 mod file;
+mod letters;
 mod share;
 
-use redline_model::{Decoder, SharedPrefix};
+use redline_model::{Decoder, SharedPrefix, Tokenizer};
 use serde::{Deserialize, Serialize};
 
 use crate::aligner::Aligner;
@@ -45,7 +47,7 @@ redline_model::named_enum! {
     "treatment of answers outside of the domain", Outside { Warn = "warn", Copy = "copy", Correct = "correct" }
 }
 
-/// What an Aligner knows: the limit of its figure, and where that comes from.
+/// What an Aligner knows: the limits of three figures, and where they come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Domain {
@@ -59,7 +61,10 @@ pub struct Domain {
     pub most_cost: f64,
     /// Most tokens of an answer inside.
     pub most_tokens: usize,
-    /// Share of new answers of the same kind that keep both limits, by expectation, at least.
+    /// Fewest letters per token of an answer inside; 0 in files of older versions, which had no such limit.
+    #[serde(default)]
+    pub least_letters_per_token: f64,
+    /// Share of new answers of the same kind that keep all limits, by expectation, at least.
     pub passes: f64,
     /// Answers of the calibration.
     pub n_rows: usize,
@@ -78,10 +83,36 @@ pub struct Standing {
     pub tokens: usize,
     /// The number of tokens up to which an answer counts as inside.
     pub most_tokens: usize,
+    /// Letters per token that holds some; none of an answer without letters.
+    pub letters_per_token: Option<f64>,
+    /// The number of them from which on an answer counts as inside.
+    pub least_letters_per_token: f64,
     /// Whether it is outside.
     pub outside: bool,
     /// Whether it was therefore left as it is.
     pub copied: bool,
+}
+
+/// An answer to judge.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// Of the Aligner.
+    pub tokenizer: &'a Tokenizer,
+    /// The tokens of the answer's own prompt.
+    pub prompt: &'a [u32],
+    /// The tokens of the answer.
+    pub answer: &'a [u32],
+}
+
+/// What is known of an answer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figures {
+    /// Upper quartile of what its tokens cost as a copy, in nats.
+    pub cost: f64,
+    /// Tokens.
+    pub tokens: usize,
+    /// Letters per token that holds some; none of an answer without letters.
+    pub letters_per_token: Option<f64>,
 }
 
 /// An answer that was judged; what was read for it serves to write its correction too.
@@ -156,8 +187,8 @@ impl Domain {
     ///
     /// # Errors
     /// No room in the model's context, or a pass fails.
-    pub fn judge(&self, decoder: &Decoder, prompt: &[u32], answer: &[u32], outside: Outside) -> Result<Option<Judged>> {
-        self.judge_read(decoder, prompt, answer, outside, None)
+    pub fn judge(&self, decoder: &Decoder, asked: &Asked<'_>, outside: Outside) -> Result<Option<Judged>> {
+        self.judge_read(decoder, asked, outside, None)
     }
 
     /// [`Domain::judge`] where all of the prompt but its last token may have been read before, unsteered.
@@ -167,15 +198,16 @@ impl Domain {
     pub fn judge_read(
         &self,
         decoder: &Decoder,
-        prompt: &[u32],
-        answer: &[u32],
+        asked: &Asked<'_>,
         outside: Outside,
         read: Option<SharedPrefix>,
     ) -> Result<Option<Judged>> {
-        let Some((cost, prefix)) = copy_cost::copy_cost(decoder, prompt, answer, read)? else {
+        let Some((cost, prefix)) = copy_cost::copy_cost(decoder, asked.prompt, asked.answer, read)? else {
             return Ok(None);
         };
-        Ok(Some(Judged { standing: self.standing(cost, answer.len(), outside), prefix }))
+        let letters_per_token = letters::letters_per_token(asked.tokenizer, asked.answer);
+        let figures = Figures { cost, tokens: asked.answer.len(), letters_per_token };
+        Ok(Some(Judged { standing: self.standing(figures, outside), prefix }))
     }
 
     /// [`Domain::judge`] of an answer as text; `prompt` is its own.
@@ -189,16 +221,38 @@ impl Domain {
         answer: &str,
         outside: Outside,
     ) -> Result<Option<Judged>> {
-        let answer = aligner.tokenizer()?.encode_text(answer.trim())?;
-        self.judge(&aligner.model.decoder, prompt, &answer, outside)
+        let tokenizer = aligner.tokenizer()?;
+        let answer = tokenizer.encode_text(answer.trim())?;
+        self.judge(&aligner.model.decoder, &Asked { tokenizer, prompt, answer: &answer }, outside)
     }
 
     /// How figures stand.
-    pub fn standing(&self, cost: f64, tokens: usize, outside: Outside) -> Standing {
-        let Self { most_cost, most_tokens, .. } = *self;
-        let is_outside = cost > most_cost || tokens > most_tokens;
+    pub fn standing(&self, figures: Figures, outside: Outside) -> Standing {
+        let Self { most_cost, most_tokens, least_letters_per_token, .. } = *self;
+        let Figures { cost, tokens, letters_per_token } = figures;
+        let is_spelt = letters_per_token.is_some_and(|letters| letters < least_letters_per_token);
+        let is_outside = cost > most_cost || tokens > most_tokens || is_spelt;
         let copied = is_outside && outside == Outside::Copy;
-        Standing { cost, most_cost, tokens, most_tokens, outside: is_outside, copied }
+        Standing {
+            cost,
+            most_cost,
+            tokens,
+            most_tokens,
+            letters_per_token,
+            least_letters_per_token,
+            outside: is_outside,
+            copied,
+        }
+    }
+
+    /// The limits, for people.
+    pub fn in_words(&self) -> String {
+        let Self { most_cost, most_tokens, least_letters_per_token, .. } = self;
+        let letters = match *least_letters_per_token > 0.0 {
+            true => format!(", at least {least_letters_per_token:.2} letters a token"),
+            false => String::new(),
+        };
+        format!("at most {most_cost:.4} nats and {most_tokens} tokens{letters}")
     }
 }
 
@@ -209,22 +263,24 @@ impl Standing {
         Self { copied: self.copied || other.copied, ..worse }
     }
 
-    /// The larger figure as a multiple of its limit; above 1 outside.
+    /// The largest figure as a multiple of its limit; above 1 outside.
     fn excess(&self) -> f64 {
         let cost = self.cost / self.most_cost.max(f64::MIN_POSITIVE);
-        cost.max(self.tokens as f64 / self.most_tokens.max(1) as f64)
+        let length = self.tokens as f64 / self.most_tokens.max(1) as f64;
+        let spelling = self.letters_per_token.map_or(0.0, |letters| self.least_letters_per_token / letters);
+        cost.max(length).max(spelling)
     }
 
     /// The figures beyond their limits, for messages.
     pub fn in_words(&self) -> String {
-        let Self { cost, most_cost, tokens, most_tokens, .. } = self;
+        let Self { cost, most_cost, tokens, most_tokens, least_letters_per_token: least, .. } = self;
         let dear = format!("copying it costs {cost:.3} nats a token (upper quartile; the limit is {most_cost:.3})");
         let long = format!("it has {tokens} tokens (the limit is {most_tokens})");
-        match (cost > most_cost, tokens > most_tokens) {
-            (true, true) => format!("{dear}, and {long}"),
-            (false, true) => long,
-            _ => dear,
-        }
+        let spelt = self.letters_per_token.filter(|letters| letters < least);
+        let spelt = spelt.map(|letters| format!("its words fall into tokens of {letters:.2} letters (the limit is {least:.2})"));
+        let beyond: Vec<String> =
+            (cost > most_cost).then_some(dear.clone()).into_iter().chain((tokens > most_tokens).then_some(long)).chain(spelt).collect();
+        if beyond.is_empty() { dear } else { beyond.join(", and ") }
     }
 }
 

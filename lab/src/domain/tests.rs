@@ -7,16 +7,34 @@ fn domain() -> Domain {
         template: "t".into(),
         most_cost: 0.02,
         most_tokens: 100,
+        least_letters_per_token: 2.5,
         passes: 0.99,
         n_rows: 400,
         made_with: "redline".into(),
     }
 }
 
+fn figures(cost: f64, tokens: usize) -> Figures {
+    Figures { cost, tokens, letters_per_token: Some(3.0) }
+}
+
+fn spelt(letters: f64) -> Figures {
+    Figures { letters_per_token: Some(letters), ..figures(0.0, 10) }
+}
+
 /// A good solution of a sum, as people write it elsewhere.
 const ELSEWHERE: [&str; 2] = [
     "A baker fills 12 trays with 9 rolls each and sells 5/6 of them. How many are left?",
     "The baker has 12*9=108 rolls.\nHe sells 108*5/6=90 rolls.\nSo 108-90=18 rolls are left.\nA: 18",
+];
+
+/// Texts that its tokenizer has to spell: other languages, code, names.
+const SPELT: [[&str; 2]; 5] = [
+    ["Comment faire cuire du riz ?", "Rincez le riz à l'eau froide, puis faites-le cuire douze minutes à feu doux."],
+    ["Wie kocht man Reis?", "Spülen Sie den Reis mit kaltem Wasser und kochen Sie ihn zwölf Minuten lang."],
+    ["What does it say?", "aGVsbG8gd29ybGQsIHRoaXMgaXMgYSBiYXNlNjQgc3RyaW5nIHRoYXQgZ29lcyBvbiBmb3IgYSB3aGlsZQ=="],
+    ["Square the numbers.", "let squares: Vec<u32> = (0..10).map(|i| i * i).collect(); println!(\"{squares:?}\");"],
+    ["What is photosynthesis?", "Chlorophyll-mediated excitations yield adenosine triphosphate across thylakoid membranes."],
 ];
 
 #[test]
@@ -38,29 +56,38 @@ fn limits_let_as_many_through_as_they_say() {
 }
 
 #[test]
-fn either_figure_puts_an_answer_outside() {
+fn each_figure_puts_an_answer_outside() {
     let domain = domain();
-    let is_outside = |cost, tokens| domain.standing(cost, tokens, Outside::Warn).outside;
+    let is_outside = |cost, tokens| domain.standing(figures(cost, tokens), Outside::Warn).outside;
     assert!(!is_outside(0.02, 100) && is_outside(0.021, 100) && is_outside(0.02, 101));
-    let copied = |cost, outside| domain.standing(cost, 10, outside).copied;
+    let by_letters = |letters| domain.standing(spelt(letters), Outside::Warn).outside;
+    assert!(!by_letters(2.5) && by_letters(2.49));
+    let without = Figures { letters_per_token: None, ..figures(0.0, 10) };
+    assert!(!domain.standing(without, Outside::Warn).outside, "an answer without letters is spelt by nobody");
+    let copied = |cost, outside| domain.standing(figures(cost, 10), outside).copied;
     assert!(copied(1.0, Outside::Copy) && !copied(1.0, Outside::Warn) && !copied(0.01, Outside::Copy));
 }
 
 #[test]
 fn words_name_the_figures_beyond_their_limits() {
-    let words = |cost, tokens| domain().standing(cost, tokens, Outside::Warn).in_words();
+    let words = |cost, tokens| domain().standing(figures(cost, tokens), Outside::Warn).in_words();
     assert_eq!(words(1.0, 10), "copying it costs 1.000 nats a token (upper quartile; the limit is 0.020)");
     assert_eq!(words(0.0, 200), "it has 200 tokens (the limit is 100)");
     assert!(words(1.0, 200).contains("0.020), and it has 200"));
+    let words = domain().standing(spelt(1.5), Outside::Warn).in_words();
+    assert_eq!(words, "its words fall into tokens of 1.50 letters (the limit is 2.50)");
 }
 
 #[test]
 fn of_parts_the_farthest_outside_stands_for_all() {
     let domain = domain();
-    let [dear, long] = [domain.standing(0.03, 10, Outside::Copy), domain.standing(0.0, 1000, Outside::Warn)];
+    let [dear, long] =
+        [domain.standing(figures(0.03, 10), Outside::Copy), domain.standing(figures(0.0, 1000), Outside::Warn)];
     let worse = dear.worse(long);
     assert_eq!((worse.tokens, worse.outside, worse.copied), (1000, true, true));
     assert_eq!(long.worse(dear), worse);
+    let foreign = domain.standing(spelt(0.5), Outside::Warn);
+    assert_eq!(dear.worse(foreign).letters_per_token, Some(0.5), "a fifth of the limit, against 1.5 times the other");
 }
 
 #[test]
@@ -74,6 +101,7 @@ fn every_rule_of_the_file_is_kept() {
         (Domain { schema: "redline.domain.v2".into(), ..domain() }, "`schema` is `redline.domain.v2`"),
         (Domain { most_cost: -1.0, ..domain() }, "`most_cost` is -1"),
         (Domain { most_tokens: 0, ..domain() }, "`most_tokens` is 0"),
+        (Domain { least_letters_per_token: -1.0, ..domain() }, "`least_letters_per_token` is -1"),
         (Domain { passes: 1.5, ..domain() }, "`passes` is 1.5"),
         (Domain { n_rows: 0, ..domain() }, "`n_rows` is 0"),
     ] {
@@ -81,6 +109,9 @@ fn every_rule_of_the_file_is_kept() {
         assert!(error.to_string().contains(rule) && error.hint().is_some(), "{error}");
     }
     assert!(Domain::parse("x", "{}").unwrap_err().to_string().contains("missing field"));
+    let mut older = serde_json::to_value(domain()).unwrap();
+    older.as_object_mut().unwrap().remove("least_letters_per_token");
+    assert_eq!(Domain::parse("x", &older.to_string()).unwrap().least_letters_per_token, 0.0, "no limit");
 }
 
 #[test]
@@ -89,8 +120,9 @@ fn the_aligner_inside_knows_its_own_texts_and_no_others() {
     let domain = Domain::built_in(&aligner).unwrap().expect("assets/aligner/domain.json belongs to these weights");
     let tokens = |text: &str| aligner.tokenizer().unwrap().encode_text(text).unwrap();
     let standing = |question: &str, answer: &str| {
-        let prompt = aligner.prompt(question, answer).unwrap();
-        domain.judge(&aligner.model.decoder, &prompt, &tokens(answer), Outside::Copy).unwrap().map(|j| j.standing)
+        let (prompt, answer) = (aligner.prompt(question, answer).unwrap(), tokens(answer));
+        let asked = Asked { tokenizer: aligner.tokenizer().unwrap(), prompt: &prompt, answer: &answer };
+        domain.judge(&aligner.model.decoder, &asked, Outside::Copy).unwrap().map(|judged| judged.standing)
     };
     let rows = embedded::rows().unwrap();
     let inside = rows.iter().take(20).filter(|row| !standing(&row.question, &row.answer).unwrap().outside).count();
@@ -98,6 +130,10 @@ fn the_aligner_inside_knows_its_own_texts_and_no_others() {
     let elsewhere = standing(ELSEWHERE[0], ELSEWHERE[1]).unwrap();
     assert!(elsewhere.outside && elsewhere.copied && elsewhere.cost > 0.1, "{elsewhere:?}");
     assert_eq!(standing("Capital of France?", "Paris."), None, "too short to tell");
+    for (question, answer) in SPELT {
+        let standing = standing(question, answer).unwrap();
+        assert!(standing.outside && standing.letters_per_token < Some(standing.least_letters_per_token), "{standing:?}");
+    }
 }
 
 #[test]
@@ -132,7 +168,8 @@ fn calibrating_takes_one_answer_a_question_and_enough_of_them() {
     let pairs = || rows.iter().map(|row| (row.question.as_str(), row.answer.as_str()));
     let domain = calibrate(&aligner, pairs().take(30).chain(pairs().take(30)), &mut ()).unwrap();
     assert!((20..=30).contains(&domain.n_rows), "{}", domain.n_rows);
-    assert_eq!(domain.passes, 1.0 - 2.0 / (domain.n_rows + 1) as f64);
+    assert!((domain.passes - (1.0 - 3.0 / (domain.n_rows + 1) as f64)).abs() < 1e-12);
+    assert!((2.0..4.0).contains(&domain.least_letters_per_token), "{}", domain.least_letters_per_token);
     domain.check_aligner("here", &aligner).unwrap();
     let error = calibrate(&aligner, pairs().take(3), &mut ()).unwrap_err();
     assert!(error.to_string().contains("20 are needed"), "{error}");

@@ -226,6 +226,21 @@ impl Tokenizer {
         self.inner.id_to_token(id)
     }
 
+    /// The bytes that a token stands for, a space for `▁`; they need not be whole characters. `None` when the id has no token.
+    pub fn token_bytes(&self, id: u32) -> Option<Vec<u8>> {
+        let piece = self.inner.id_to_token(id)?;
+        let is_added = self.inner.get_added_vocabulary().simple_id_to_token(id).is_some();
+        if matches!(self.decoding, Decoding::ByteLevel) && !is_added {
+            return Some(bytes_of(&piece).unwrap_or_else(|| piece.into_bytes()));
+        }
+        // how SentencePiece names bytes
+        let byte = piece.strip_prefix("<0x").and_then(|rest| rest.strip_suffix('>'));
+        match byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => Some(vec![byte]),
+            None => Some(piece.replace('▁', " ").into_bytes()),
+        }
+    }
+
     /// The same tokenizer whose texts end with the token `eos`.
     ///
     /// # Errors

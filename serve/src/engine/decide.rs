@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use redline_lab::answer_gate::{AnswerGate, Passage};
-use redline_lab::domain::{Domain, Outside};
+use redline_lab::domain::{Asked, Domain, Outside};
 use redline_lab::prompt_read::{PromptPlaces, PromptRead};
-use redline_model::{Decoder, SharedPrefix};
+use redline_model::{Decoder, SharedPrefix, Tokenizer};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::worker::failed;
@@ -74,6 +74,7 @@ pub(super) enum Decision {
 /// What a decision is about.
 pub(super) struct About<'a> {
     pub(super) decoder: &'a Decoder,
+    pub(super) tokenizer: &'a Tokenizer,
     pub(super) metrics: &'a Metrics,
     pub(super) events: &'a UnboundedSender<Event>,
     pub(super) prompt: &'a [u32],
@@ -101,7 +102,8 @@ impl Deciding<'_> {
         }
         let known = read.as_ref().map(|read: &PromptRead| read.prefix.clone());
         let judge = |(domain, outside): (&Domain, Outside)| {
-            domain.judge_read(about.decoder, about.prompt, about.answer, outside, known)
+            let asked = Asked { tokenizer: about.tokenizer, prompt: about.prompt, answer: about.answer };
+            domain.judge_read(about.decoder, &asked, outside, known)
         };
         let judged = self.domain.map(judge).transpose().map_err(failed)?.flatten();
         if let Some(standing) = judged.as_ref().map(|judged| judged.standing) {
@@ -193,14 +195,16 @@ mod tests {
         };
         let (question, answer) = ("What is the capital of France?", "The capital of France is Paris, on the Seine.");
         let prompt = aligner.prompt(question, answer).unwrap();
-        let tokens = aligner.tokenizer().unwrap().encode_text(answer).unwrap();
+        let tokenizer = aligner.tokenizer().unwrap();
+        let tokens = tokenizer.encode_text(answer).unwrap();
         let domain = Domain::built_in(&aligner).unwrap().unwrap();
         let (metrics, whole) = (Metrics::default(), WholeAnswer::default());
         let decide = |gate: &AnswerGate| {
             let (events, mut heard) = unbounded_channel();
             let decoder = &aligner.model.decoder;
+            let (prompt, answer) = (&prompt[..], &tokens[..]);
             let about =
-                About { decoder, metrics: &metrics, events: &events, prompt: &prompt, answer: &tokens, whole: &whole };
+                About { decoder, tokenizer, metrics: &metrics, events: &events, prompt, answer, whole: &whole };
             let domain = Some((&domain, Outside::Warn));
             let deciding = Deciding { domain, gate: Some(gate), fail: FailMode::Closed };
             let decision = deciding.decide(&about, None).unwrap();
@@ -217,7 +221,8 @@ mod tests {
         let Decision::Write { prefix: Some(prefix), .. } = decision else { panic!("it writes") };
         assert_eq!(prefix.len(), prompt.len() - 1);
         let [Event::Gated(passage), Event::Standing(standing)] = &told[..] else { panic!("{told:?}") };
-        let alone = domain.judge(&aligner.model.decoder, &prompt, &tokens, Outside::Warn).unwrap().unwrap();
+        let asked = Asked { tokenizer, prompt: &prompt, answer: &tokens };
+        let alone = domain.judge(&aligner.model.decoder, &asked, Outside::Warn).unwrap().unwrap();
         assert!(!passage.passed);
         assert!((standing.cost - alone.standing.cost).abs() < 1e-6, "what was read judges as a pass of its own");
     }

@@ -128,9 +128,9 @@ impl<'a> Worker<'a> {
     fn admit(&mut self, row: usize, job: Job) -> Result<(), EngineError> {
         let Task::Write { draft, max_new_tokens, steering, whole } = job.task else { return Ok(()) };
         let n_prompt_tokens = job.prompt.len();
-        let Self { decoder, metrics, .. } = *self;
+        let Self { decoder, tokenizer, metrics, .. } = *self;
         let (prompt, events) = (&job.prompt, &job.events);
-        let about = About { decoder, metrics, events, prompt, answer: &draft, whole: &whole };
+        let about = About { decoder, tokenizer, metrics, events, prompt, answer: &draft, whole: &whole };
         let decided = self.deciding.decide(&about, steering)?;
         let (steering, chosen, prefix) = match decided {
             Decision::Write { steering, chosen, prefix } => (steering, chosen, prefix),

@@ -108,7 +108,12 @@ fn corrections(args: &EvaluateArgs, data: &Path, json: bool) -> anyhow::Result<(
             "unchanged": table.unchanged,
             "strictness": strictness,
             "domain": domain.as_ref().map(|domain| {
-                json!({ "most_cost": domain.most_cost, "most_tokens": domain.most_tokens, "answers": kept })
+                json!({
+                    "most_cost": domain.most_cost,
+                    "most_tokens": domain.most_tokens,
+                    "least_letters_per_token": domain.least_letters_per_token,
+                    "answers": kept,
+                })
             }),
         }))?;
     } else {
@@ -176,7 +181,7 @@ fn kept_in_words(kept: &KeptByDomain, domain: &Domain) -> String {
         format!("{name:<36} {n}; of {n_clean} good answers {n_kept} stay as they are")
     };
     let mut lines = vec![
-        format!("limits of what it knows              {:.4} nats, {} tokens", domain.most_cost, domain.most_tokens),
+        format!("limits of what it knows              {}", domain.in_words()),
         line("inside of them", kept.inside),
         line("outside", kept.outside),
     ];
