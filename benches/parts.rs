@@ -1,6 +1,6 @@
 //! How long the parts take, so that a regression is seen: `cargo bench --bench parts`.
 //!
-//! The Aligner inside the program serves for whatever needs a model; with models/SmolLM2-135M-Instruct.Q4_1.gguf in place
+//! The built-in Aligner serves for whatever needs a model; with models/SmolLM2-135M-Instruct.Q4_1.gguf in place
 //! (scripts/fetch-smollm2.sh) the passes run on that as well.
 
 use std::ops::ControlFlow;
@@ -23,7 +23,7 @@ const SMOLLM2: &str = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 /// A model by name; `None` where its file is absent.
 fn model(name: &str) -> Option<Model> {
     match name {
-        "embedded" => Some(embedded::model().expect("the model inside the program loads")),
+        "embedded" => Some(embedded::model().expect("the built-in model loads")),
         _ => Path::new(SMOLLM2).exists().then(|| Model::load(Path::new(SMOLLM2)).expect("the file loads")),
     }
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 
 METHODS = ["mean_diff", "trained", "copy-bias"]
 NAMES = {"mean_diff": "mean difference (read)", "trained": "trained, graded", "copy-bias": "copy bias, no vector"}
-ALIGNERS = {"embedded": "inside the program", "smollm2": "SmolLM2-135M, adapter"}
+ALIGNERS = {"embedded": "built-in Aligner", "smollm2": "SmolLM2-135M, adapter"}
 
 
 def lines(path):

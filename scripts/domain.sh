@@ -15,7 +15,7 @@ redline=${REDLINE:-target/release/redline}
 mkdir -p "$folder/data"
 [ -e "$folder/data/xstest.jsonl" ] || python3 scripts/domain_data.py "$sources" "$folder/data" "$count"
 
-# half of the questions inside the program calibrate, the others are held out
+# half of the built-in questions calibrate, the others are held out
 [ -e "$folder/embedded-out.jsonl" ] || "$redline" data split assets/aligner/held-out.jsonl.gz --share 0.5 --seed 1 \
     --out "$folder/embedded-calibrate.jsonl" --held-out "$folder/embedded-out.jsonl"
 # the questions that the Aligner on SmolLM2 was developed on calibrate, those it was tested on are held out
@@ -34,7 +34,7 @@ run() { # ALIGNER KIND FILE TOKENS MODEL…
     mv "$folder/$name.json.part" "$folder/$name.json"
 }
 
-# words are split on purpose: no option for the Aligner inside the program
+# words are split on purpose: no option for the built-in Aligner
 measure() { # ALIGNER MODEL…
     aligner=$1
     shift

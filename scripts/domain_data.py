@@ -14,7 +14,7 @@ import pathlib
 import sys
 
 SEED = 1
-# longer ones leave the Aligner inside the program no room
+# longer ones leave the built-in Aligner no room
 LEAST_ANSWER, MOST_ANSWER, MOST_QUESTION, MOST_LONG_ANSWER = 60, 700, 250, 1500
 
 

@@ -1,4 +1,4 @@
-//! What options stand for where they are left out: it differs between the Aligner inside the program, the one on SmolLM2, and the
+//! What options stand for where they are left out: it differs between the built-in Aligner, the one on SmolLM2, and the
 //! user's own.
 
 use redline::experiment::LayerSpec;

@@ -4,7 +4,7 @@
 //! rewrites what is not. This crate is a facade: [`model`] runs a transformer with hooks at every layer, [`probe`] finds out
 //! where it is about to correct, [`steer`] turns that into a dial and measures what the dial does; [`lab`] is what people do
 //! with the three, module by module: [`data`] reads, corrupts and makes triples, [`experiment`] chains all of it, [`profile`]
-//! keeps a tuned dial, [`embedded`] is a small Aligner inside the program, [`reference`](mod@reference) compares a model with
+//! keeps a tuned dial, [`embedded`] is a small built-in Aligner, [`reference`](mod@reference) compares a model with
 //! numbers from elsewhere, [`self_test`] with itself.
 //!
 //! Features: `report` brings plots, pages and notebook displays (`plot`, `figures`, `report`, `notebook`), `serve` the HTTP

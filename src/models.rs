@@ -52,8 +52,8 @@ fn instructed(template: AlignerTemplate, instruction: Option<&str>) -> anyhow::R
     Ok(template.with_instruction(text)?)
 }
 
-/// What is said where the Aligner inside the program is to correct answers from elsewhere.
-pub const OWN_ALIGNER: &str = "warning: the Aligner inside the program knows short texts of its own kind only, and damages others; give \
+/// What is said where the built-in Aligner is to correct answers from elsewhere.
+pub const OWN_ALIGNER: &str = "warning: the built-in Aligner knows short texts of its own kind only, and damages others; give \
                                --model with an Aligner that was trained for these answers";
 
 /// Says on standard error what a model's files hold that is not read, and may mean something elsewhere.

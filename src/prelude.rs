@@ -1,6 +1,6 @@
 //! What most programs need, in one line: `use redline::prelude::*;`.
 //!
-//! From triples to a fitted line, on the Aligner inside the program:
+//! From triples to a fitted line, on the built-in Aligner:
 //!
 //! ```
 //! use redline::prelude::*;

@@ -107,7 +107,7 @@ pub fn read_triples(path: &Path, strictness: Option<u8>) -> anyhow::Result<Vec<Q
     Ok(at_strictness(&rows, strictness)?)
 }
 
-/// The rows of an experiment: those of the file, with their flaws where they carry them, or those inside the program.
+/// The rows of an experiment: those of the file, with their flaws where they carry them, or the built-in ones.
 pub fn of_experiment(path: Option<&Path>, strictness: Option<u8>) -> anyhow::Result<Rows> {
     let Some(path) = path else { return Ok(Rows::embedded(strictness)?) };
     let triples = read_triples(path, strictness)?;
@@ -117,7 +117,7 @@ pub fn of_experiment(path: Option<&Path>, strictness: Option<u8>) -> anyhow::Res
     Ok(Rows { triples, flawed, name: path.into(), hash, strictness, is_embedded: false })
 }
 
-/// The rows to tune on: those asked for, those of an earlier sweep, or those inside the program.
+/// The rows to tune on: those asked for, those of an earlier sweep, or the built-in ones.
 pub fn to_tune(asked: Option<&Path>, past: Option<&PastSweep>, strictness: Option<u8>) -> anyhow::Result<Rows> {
     let is_file = |data: &&Path| *data != Path::new(embedded::ROWS_NAME) || data.exists();
     let swept = past.map(|past| past.settings.data.as_path()).filter(is_file);

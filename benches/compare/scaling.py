@@ -3,7 +3,7 @@
     scaling.py DATA FOLDER ROUNDS DOCS
 
 Costs against pairs, truncations, coefficients and length of the prompt are measured on SmolLM2-135M, and against the size of the model on
-the Aligner inside the program and on SmolLM2-135M. For models of 2 and 7 thousand million parameters they are computed: from the rate of
+the built-in Aligner and on SmolLM2-135M. For models of 2 and 7 thousand million parameters they are computed: from the rate of
 multiplications that the prefill of SmolLM2 reaches, and from the bandwidth that its decoding reaches, for weights of 5 bits as in Q4_1.
 """
 
@@ -141,7 +141,7 @@ def table(found):
     for key in ("pairs", "truncations", "coefficients", "prompt tokens"):
         lines += [f"| {key} | {n} | {seconds:.3g} |" for n, seconds in found[key].items()]
     lines += ["", "| a token, ms | prefill | decode |", "| --- | --: | --: |"]
-    names = {TINY_PARAMETERS: "4.3 M (inside the program)", SMOLLM2_PARAMETERS: "135 M (SmolLM2)"}
+    names = {TINY_PARAMETERS: "4.3 M (built in)", SMOLLM2_PARAMETERS: "135 M (SmolLM2)"}
     for n, name in names.items():
         lines.append(f"| {name}, measured | {1000 * found['prefill a token'][n]:.3g} | {1000 * found['decode a token'][n]:.3g} |")
     for name, values in found["computed"].items():

@@ -55,7 +55,7 @@ impl Aligner {
         Self { model, template }
     }
 
-    /// The small Aligner inside the program.
+    /// The small built-in Aligner.
     ///
     /// # Errors
     /// None that a program whose tests pass can meet.

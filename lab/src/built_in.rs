@@ -9,7 +9,7 @@ use crate::experiment::LayerSpec;
 
 /// Coefficients of the published figure.
 pub const PUBLISHED_COEFFICIENTS: [f32; 7] = [-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5];
-/// Coefficients for the Aligner inside the program.
+/// Coefficients for the built-in Aligner.
 const EMBEDDED_COEFFICIENTS: [f32; 9] = [-1.0, -0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75, 1.0];
 /// Coefficients for the Aligner on SmolLM2.
 const SMOLLM2_COEFFICIENTS: [f32; 5] = [-3.0, -1.5, 0.0, 1.5, 3.0];
@@ -20,7 +20,7 @@ pub const EMBEDDED_STRICTNESS: u8 = 1;
 /// Which of the project's Aligners a model is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BuiltIn {
-    /// The small one inside the program.
+    /// The small built-in one.
     Embedded,
     /// The adapter on SmolLM2-135M-Instruct.
     SmolLm2,
@@ -35,7 +35,7 @@ pub fn coefficients(model: Option<BuiltIn>) -> &'static [f32] {
     }
 }
 
-/// The layers given; where they are left open, all of the Aligner inside the program, which has only four.
+/// The layers given; where they are left open, all of the built-in Aligner, which has only four.
 pub fn layers(model: Option<BuiltIn>, asked: &LayerSpec) -> LayerSpec {
     match (model, asked) {
         (Some(BuiltIn::Embedded), LayerSpec::Auto) => LayerSpec::All,

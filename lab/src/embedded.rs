@@ -1,4 +1,4 @@
-//! The Aligners inside the program, with rows whose questions they were not trained on: enough to run the whole experiment.
+//! The built-in Aligners, with rows whose questions they were not trained on: enough to run the whole experiment.
 //!
 //! The default is a whole small model. `smollm2` is a LoRA adapter, for which the base file has to be fetched
 //! (`scripts/fetch-smollm2.sh`). `assets/aligner/README.md` and `assets/smollm2/README.md` say how they were trained and
@@ -55,7 +55,7 @@ pub const DOMAINS: [&str; 2] =
 pub fn smollm2_adapter() -> Result<Adapter> {
     let [config, weights] = SMOLLM2_ADAPTER;
     // its base is looked for by name, in whatever precision
-    Ok(Adapter::from_bytes(Path::new("smollm2 (inside the program)"), config, weights)?.without_base_check())
+    Ok(Adapter::from_bytes(Path::new("smollm2 (built in)"), config, weights)?.without_base_check())
 }
 
 /// Loads the Aligner.

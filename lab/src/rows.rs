@@ -24,15 +24,15 @@ pub struct Rows {
     pub hash: String,
     /// The strictness of the corrections, where it is not the rows' own.
     pub strictness: Option<u8>,
-    /// Whether they are those inside the program, which hold clean answers too.
+    /// Whether they are the built-in ones, which hold clean answers too.
     pub is_embedded: bool,
 }
 
 impl Rows {
-    /// The rows inside the program, which its Aligners were not trained on.
+    /// The built-in rows, which its Aligners were not trained on.
     ///
     /// # Errors
-    /// A strictness that is none, or damaged rows inside the program.
+    /// A strictness that is none, or damaged built-in rows.
     pub fn embedded(strictness: Option<u8>) -> Result<Self, DataError> {
         let strictness = strictness.unwrap_or(EMBEDDED_STRICTNESS);
         let flawed = embedded::rows()?;

@@ -1,4 +1,4 @@
-//! What helps to choose and to understand a dial: `layers`, `compare`, `fit --rows`, on the Aligner inside the program.
+//! What helps to choose and to understand a dial: `layers`, `compare`, `fit --rows`, on the built-in Aligner.
 
 use std::path::Path;
 

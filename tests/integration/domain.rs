@@ -7,7 +7,7 @@ use crate::program::{json as parsed, run, succeed};
 
 const QUESTION: &str = "What is the capital of France?";
 const KNOWN: &str = "The capital of France is Paris. It lies on the Seine. About two million people live there.";
-/// Of a kind that the Aligner inside the program was not trained on.
+/// Of a kind that the built-in Aligner was not trained on.
 const UNKNOWN: &str = "The baker has 12*9=108 rolls.\nHe sells 108*5/6=90 rolls.\nSo 108-90=18 rolls are left.\nA: 18";
 
 fn correct(folder: &std::path::Path, answer: &str, more: &[&str]) -> crate::program::Ran {

@@ -1,4 +1,4 @@
-//! The Aligner inside the program.
+//! The built-in Aligner.
 
 use redline::embedded;
 use redline::model::files::hash_of;

@@ -207,7 +207,7 @@ fn correct_says_what_it_read_otherwise() {
 fn the_aligner_inside_the_program_is_warned_of_where_answers_come_from_elsewhere() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("rows.jsonl"), r#"{"question": "Why?", "answer": "So."}"#).unwrap();
-    let warning = "warning: the Aligner inside the program knows short texts of its own kind only";
+    let warning = "warning: the built-in Aligner knows short texts of its own kind only";
     for (line, is_warned) in [
         ("correct --data rows.jsonl --max-new-tokens 4", true),
         ("correct --data rows.jsonl --max-new-tokens 4 --out out.jsonl", true),

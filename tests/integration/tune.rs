@@ -1,4 +1,4 @@
-//! `redline tune` and steering profiles, with the Aligner inside the program and with the tiny model.
+//! `redline tune` and steering profiles, with the built-in Aligner and with the tiny model.
 
 use redline::profile::Profile;
 use serde_json::Value;
@@ -8,7 +8,7 @@ use crate::program::{json, lines, run, succeed};
 
 const SMALL: &str = "--pairs 60 --prompts 24 --verify 16 --coefficients -1,0,1 --max-new-tokens 160";
 
-/// A profile of the Aligner inside the program, in a folder of its own.
+/// A profile of the built-in Aligner, in a folder of its own.
 fn tuned(more: &str) -> (tempfile::TempDir, Value) {
     let folder = tempfile::tempdir().unwrap();
     let result = json(folder.path(), &words(&format!("tune {SMALL} {more}")));

@@ -77,7 +77,7 @@ pub struct TraitCorpus {
 }
 
 impl TraitCorpus {
-    /// The situations and phrases inside the program.
+    /// The situations and phrases that are built in.
     ///
     /// # Errors
     /// [`DataError::Material`] when the build's own files are broken.

@@ -13,7 +13,7 @@ use super::range::{Bounded, QualityBounds, QualityRange, quality_range};
 use super::table::QualityTable;
 
 /// The least rise of gain (or fall of it) that counts: a twentieth of the way from the answer to the clean text. Take a paired interval beside it: over 60 rows the standard error
-/// of a difference of gains was 0.02 to 0.035 on the Aligner inside the program, so a change of this size is one or two of them.
+/// of a difference of gains was 0.02 to 0.035 on the built-in Aligner, so a change of this size is one or two of them.
 pub const LEAST_RISE: f64 = 0.05;
 /// The least fall of likeness to the reference that counts: a fiftieth of the text. Likeness is a smaller number than gain, since most of an answer is copied
 /// either way.

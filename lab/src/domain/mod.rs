@@ -130,8 +130,8 @@ impl Domain {
     /// None that a program whose tests pass can meet.
     pub fn built_in(aligner: &Aligner) -> Result<Option<Self>> {
         for text in embedded::DOMAINS {
-            let domain = Self::parse("inside the program", text)?;
-            if domain.check_aligner("inside the program", aligner).is_ok() {
+            let domain = Self::parse("the built-in Aligner", text)?;
+            if domain.check_aligner("the built-in Aligner", aligner).is_ok() {
                 return Ok(Some(domain));
             }
         }

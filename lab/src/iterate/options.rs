@@ -190,7 +190,7 @@ impl IterateOptions {
         files
     }
 
-    /// The Aligner's name where one is given, else the one inside the program.
+    /// The Aligner's name where one is given, else the built-in one.
     pub(super) fn aligner_or_embedded(&self) -> String {
         self.aligner.clone().unwrap_or_else(|| "embedded".into())
     }

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::experiment::{DEFAULT_COHERENCE_BOUND, ExtractionSettings, LayerSpec, TrainedSettings};
 use crate::rows::Rows;
 
-/// Longest output, in tokens, of the rows inside the program.
+/// Longest output, in tokens, of the built-in rows.
 const MOST_EMBEDDED_TOKENS: usize = 160;
 
 /// Everything that the numbers of an experiment depend on, besides model and rows.
@@ -56,13 +56,13 @@ impl ReproduceOptions {
         Self::for_model(None)
     }
 
-    /// The Aligner inside the program and the rows inside it.
+    /// The built-in Aligner and rows.
     pub fn embedded() -> Self {
         let all = Self::embedded_rows(Some(BuiltIn::Embedded));
         Self { n_pairs: 160, n_prompts: 200, control_prompts: 32, ..all }
     }
 
-    /// The rows inside the program, with a model that takes its time.
+    /// The built-in rows, with a model that takes its time.
     pub fn embedded_rows(model: Option<BuiltIn>) -> Self {
         Self { n_pairs: 96, n_prompts: 32, max_new_tokens: MOST_EMBEDDED_TOKENS, ..Self::for_model(model) }
     }
@@ -88,7 +88,7 @@ impl ReproduceOptions {
             shuffled_generated: 8,
             random_propensity: 20,
             control_prompts: 8,
-            // the blocks of the Aligner inside the program are so small that many rows fit
+            // the blocks of the built-in Aligner are so small that many rows fit
             batch_rows: if is_small { 144 } else { 48 },
         }
     }

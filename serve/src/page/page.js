@@ -1,6 +1,6 @@
 // The page's whole program: it asks the server that it came from, and nothing else.
 const $ = (id) => document.getElementById(id);
-// held-out rows of the Aligner inside the program; the first one's corrections differ at −1, 0 and 1
+// held-out rows of the built-in Aligner; the first one's corrections differ at −1, 0 and 1
 const EXAMPLES = [
   [
     "Sweden",

@@ -47,7 +47,7 @@ fn refuse_idle(args: &CorrectArgs) -> anyhow::Result<()> {
     given(args.domain.outside != Outside::Correct, &["domain"], "beside --outside correct, which checks nothing")
 }
 
-/// Warns where the Aligner inside the program gets answers from a file or of an upstream model.
+/// Warns where the built-in Aligner gets answers from a file or of an upstream model.
 fn warn_of_own_aligner(args: &CorrectArgs) {
     let is_own = match args.stack.aligner.is_empty() {
         true => args.model.model.is_none(),

@@ -6,7 +6,7 @@ use super::program::Server;
 use super::upstream::Mock;
 use super::{FLAWED, QUESTION, chat_body};
 
-/// Of a kind that the Aligner inside the program was not trained on.
+/// Of a kind that the built-in Aligner was not trained on.
 const UNKNOWN: &str = "The baker has 12*9=108 rolls.\nHe sells 108*5/6=90 rolls.\nSo 108-90=18 rolls are left.\nA: 18";
 
 /// Text and extension of a streamed chat reply.

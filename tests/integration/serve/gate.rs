@@ -35,7 +35,7 @@ fn rows() -> String {
     repository().join("assets/aligner/held-out.jsonl.gz").display().to_string()
 }
 
-/// A direction of the Aligner inside the program.
+/// A direction of the built-in Aligner.
 fn vector(folder: &Path) -> String {
     succeed(folder, &words(&format!("extract --data {} --pairs 60 --out vector.safetensors", rows())));
     folder.join("vector.safetensors").display().to_string()
