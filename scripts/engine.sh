@@ -6,9 +6,6 @@
 # the preference rounds learns pairs of the generator, and XSTest is not counted, which is said. FOLDER (by default build/engine) holds all
 # results. ONLY=depth,gate,inside,traits,preference,distil,weak-to-strong names fewer parts. The end writes docs/results/engine.md and its figures.
 # Smaller: UPSTREAM_EPOCHS=6, ROUND_PROMPTS=600, LABELS=300, STEPS and PROMPTS (scripts/inside.sh), TRAIT_PROMPTS and KEEP_EVERY (scripts/traits.sh).
-#
-# A model of 4.5 million weights that was trained on 3,180 answers about everything wrote nonsense. Here the world of the policies is small: the facts of
-# five files, without sums and tables, asked again and again in other words; a question that was learnt from is never measured on, the fact behind it may be.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 sources=${1:-}
@@ -75,19 +72,9 @@ policies() { # whether a part needs the upstream model
 }
 if ! policies; then python3 scripts/engine_report.py "$out" docs/results; exit; fi
 
-# rows of the small world: 70 % of its questions teach the upstream model, of the rest most are for the rounds and 150 to measure on
-[ -e "$out/source.jsonl" ] || "$program" data synth --rows 40000 --seed 8181 --out "$out/source.jsonl"
-[ -e "$out/world.jsonl" ] || python3 scripts/engine.py world "$out/source.jsonl" "$out/world.jsonl"
-[ -e "$out/rest.jsonl" ] || "$program" data split "$out/world.jsonl" --share 0.3 --seed 1 --out "$out/upstream-rows.jsonl" --held-out "$out/rest.jsonl"
-[ -e "$out/held-out.jsonl" ] || "$program" data split "$out/rest.jsonl" --share 0.15 --seed 2 --out "$out/rounds.jsonl" --held-out "$out/held-out.jsonl"
-[ -e "$out/upstream-flawed.jsonl" ] || python3 scripts/engine.py flawed "$out/upstream-rows.jsonl" "$out/upstream-flawed.jsonl"
-
-# an upstream model that has learnt to answer, flaws and all; read some of its answers before anything else is believed
-stage upstream "$program" train --objective sft --model "$tiny" --data "$out/upstream-flawed.jsonl" --learning-rate 1e-3 --epochs "${UPSTREAM_EPOCHS:-6}" \
-    --batch-rows 16 --max-tokens 384 --generate 0 --held-out-rows 200 --out "$out/upstream"
+source scripts/small_world.sh
+small_world
 upstream=$out/upstream/model
-[ -e "$out/look.jsonl" ] || { head -n 20 "$out/held-out.jsonl" | python3 scripts/engine.py questions > "$out/look-questions.jsonl"
-    "$program" correct --data "$out/look-questions.jsonl" --upstream-model "$upstream" --max-new-tokens 128 --out "$out/look.jsonl" > /dev/null || true; }
 
 common=(--data "$out/rounds.jsonl" --held-out "$out/held-out.jsonl" --held-out-prompts 150 --max-new-tokens 128 --batch-rows 24)
 

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Three handles on the Aligner inside the program, beside each other: a trained vector, an Aligner inside the model, and a LoRA adapter
+# Three handles on the built-in Aligner, beside each other: a trained vector, an Aligner inside the model, and a LoRA adapter
 # whose scale is the dial; each at two sizes. All of them are trained on the same rows for the correction at 1, and measured on the same others.
 # Usage: scripts/inside.sh [FOLDER]
 #
@@ -55,7 +55,7 @@ scaled() { # NAME: an adapter at one scale after the other; the scales become th
 }
 
 measured() { # NAME
-    "$program" fit "$out/$1.jsonl" --rows "$prompts" --plot "$out/$1" --force --json > "$out/$1.part"
+    "$program" fit "$out/$1.jsonl" --rows "$prompts" --plot "$out/$1-sweep" --force --json > "$out/$1.part"
     mv "$out/$1.part" "$out/$1.json"
 }
 

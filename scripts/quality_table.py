@@ -77,13 +77,24 @@ def share(value):
     return f"{100 * value:.0f} %"
 
 
+ORACLE = [("flaws", "overall", "oracle: overall"), ("flaws", "harmless", "oracle: harmless"), ("flaws", "helpful", "oracle: helpful"),
+          ("harmless", "harmless", "reward: harmless"), ("helpful", "helpful", "reward: helpful")]
+# files, dimensions and heads of the columns; answers that no row knows are judged by the phrases of flaws
+COLUMNS = {
+    "embedded": ORACLE,
+    "smollm2": ORACLE,
+    "local": [("phrases", "overall", "phrases: overall"), ("phrases", "harmless", "phrases: harmless"), ("phrases", "helpful", "phrases: helpful"),
+              ("apart", "overall", "reward, other phrases")],
+}
+
+
 def table(folder, name):
     """A line a system: win, tie, loss and net by each judge."""
-    by_judge = {judge: json.loads((folder / f"{name}-{judge}.json").read_text())["contests"][0] for judge in ("flaws", "harmless", "helpful")}
-    columns = [("flaws", "overall"), ("flaws", "harmless"), ("flaws", "helpful"), ("harmless", "harmless"), ("helpful", "helpful")]
-    names = ["oracle: overall", "oracle: harmless", "oracle: helpful", "reward: harmless", "reward: helpful"]
+    columns = [(judge, dimension) for judge, dimension, _ in COLUMNS[name]]
+    names = [head for _, _, head in COLUMNS[name]]
+    by_judge = {judge: json.loads((folder / f"{name}-{judge}.json").read_text())["contests"][0] for judge in dict(columns)}
     text = ["| system | " + " | ".join(names) + " | length | tokens | passes | context | seconds |", "| --- |" + " --- |" * len(names) + " --: |" * 5]
-    for system in by_judge["flaws"]["systems"]:
+    for system in by_judge[columns[0][0]]["systems"]:
         cells = []
         for judge, dimension in columns:
             standing = next(s for s in by_judge[judge]["standings"] if s["system"] == system and s["dimension"] == dimension)
@@ -97,11 +108,11 @@ def table(folder, name):
     return text, by_judge
 
 
-def report(folder, to_json, to_markdown):
-    folder = Path(folder)
-    # what is not measured again stays as it was
-    before = json.loads(Path(to_json).read_text()) if Path(to_json).exists() else {}
-    result = {"schema": "redline.quality-table.v1", "rewards": {}, "cross": {}, "aligners": before.get("aligners", {})}
+def rewards(folder, result, markdown):
+    """What the reward models are worth, where they were fitted here."""
+    if not all((folder / f"reward-{kind}" / "summary.json").exists() for kind in ("harmless", "helpful")):
+        print("NOT MEASURED: reward models", file=sys.stderr)
+        return markdown
     text = ["| reward model on | pairs | left-out pairs in the right order | held out [95 %] | the other's held-out pairs |", "| --- | --: | --: | --- | --: |"]
     for kind in ("harmless", "helpful"):
         found = json.loads((folder / f"reward-{kind}" / "summary.json").read_text())
@@ -114,10 +125,18 @@ def report(folder, to_json, to_markdown):
         interval = held["interval"]
         text.append(f"| {kind} | {found['n_training']} | {share(found['left_out_accuracy'])} | {100 * held['accuracy']:.1f} % [{100 * interval['low']:.1f}, {100 * interval['high']:.1f}] of {held['n']} | "
                     + f"{100 * cross['accuracy_first']:.1f} % of {cross['n']} |")
-    markdown = Path(to_markdown).read_text()
-    markdown = between(markdown, "rewards", text)
+    return between(markdown, "rewards", text)
+
+
+def report(folder, to_json, to_markdown):
+    folder = Path(folder)
+    # what is not measured again stays as it was
+    before = json.loads(Path(to_json).read_text()) if Path(to_json).exists() else {}
+    result = {"schema": "redline.quality-table.v1", "rewards": {}, "cross": {}, **before}
+    result.setdefault("aligners", {})
+    markdown = rewards(folder, result, Path(to_markdown).read_text())
     for name in ("embedded", "local", "smollm2"):
-        if not (folder / f"{name}-helpful.json").exists():
+        if not all((folder / f"{name}-{judge}.json").exists() for judge, _, _ in COLUMNS[name]):
             print(f"NOT MEASURED: {name}", file=sys.stderr)
             continue
         rows, result["aligners"][name] = table(folder, name)

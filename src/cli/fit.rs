@@ -25,7 +25,7 @@ pub struct FitArgs {
     /// Seed of the intervals
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
-    /// Draw the sweep with its line, as STEM.png and STEM.svg
+    /// Draw the sweep with its line, as STEM.png and STEM.svg, or as one file if STEM ends in .png, .svg or .pdf
     #[arg(long, value_name = "STEM")]
     pub plot: Option<PathBuf>,
     /// The rows that were swept, with their flaws: shows what the slopes of single prompts depend on

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use redline::embedded;
-use redline::lab::domain::{Domain, calibrate};
+use redline::lab::domain::calibrate;
 use redline::lab::rows::at_strictness;
 use redline::model::Qac;
 use redline::reference::{Comparison, Objective, compare, compare_objective};

@@ -11,7 +11,7 @@ use redline::experiment::{
 use redline::figures::sweep_plot;
 use redline::lab::quality::Evidence;
 use redline::lab::rows::{Rows, rows_hash};
-use redline::plot::write_both;
+use redline::plot::{picture_paths, write_both};
 use redline::steer::{BootstrapOptions, CORRECTION, SweepRow, read_sweep};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -30,7 +30,8 @@ pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
     if let Some(stem) = &args.plot {
         let unit = settings.get("unit").and_then(|unit| unit.as_str()).unwrap_or("gap");
         write_both(&sweep_plot(&analysis, unit, Vec::new(), Vec::new()), stem)?;
-        output::note!("wrote {0}.png and {0}.svg", stem.display());
+        let written: Vec<String> = picture_paths(stem).iter().map(|path| path.display().to_string()).collect();
+        output::note!("wrote {}", written.join(" and "));
     }
     let rows_of = args.rows.as_deref().map(|path| corrupted_rows(path, &settings, &rows)).transpose()?;
     let limits = rows_of.as_ref().map(|corrupted| Limits::new(&analysis, &rows, corrupted, args.examples, &bootstrap));

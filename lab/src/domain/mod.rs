@@ -277,9 +277,14 @@ impl Standing {
         let dear = format!("copying it costs {cost:.3} nats a token (upper quartile; the limit is {most_cost:.3})");
         let long = format!("it has {tokens} tokens (the limit is {most_tokens})");
         let spelt = self.letters_per_token.filter(|letters| letters < least);
-        let spelt = spelt.map(|letters| format!("its words fall into tokens of {letters:.2} letters (the limit is {least:.2})"));
-        let beyond: Vec<String> =
-            (cost > most_cost).then_some(dear.clone()).into_iter().chain((tokens > most_tokens).then_some(long)).chain(spelt).collect();
+        let spelt = spelt
+            .map(|letters| format!("its words fall into tokens of {letters:.2} letters (the limit is {least:.2})"));
+        let beyond: Vec<String> = (cost > most_cost)
+            .then_some(dear.clone())
+            .into_iter()
+            .chain((tokens > most_tokens).then_some(long))
+            .chain(spelt)
+            .collect();
         if beyond.is_empty() { dear } else { beyond.join(", and ") }
     }
 }

@@ -34,7 +34,10 @@ const SPELT: [[&str; 2]; 5] = [
     ["Wie kocht man Reis?", "Spülen Sie den Reis mit kaltem Wasser und kochen Sie ihn zwölf Minuten lang."],
     ["What does it say?", "aGVsbG8gd29ybGQsIHRoaXMgaXMgYSBiYXNlNjQgc3RyaW5nIHRoYXQgZ29lcyBvbiBmb3IgYSB3aGlsZQ=="],
     ["Square the numbers.", "let squares: Vec<u32> = (0..10).map(|i| i * i).collect(); println!(\"{squares:?}\");"],
-    ["What is photosynthesis?", "Chlorophyll-mediated excitations yield adenosine triphosphate across thylakoid membranes."],
+    [
+        "What is photosynthesis?",
+        "Chlorophyll-mediated excitations yield adenosine triphosphate across thylakoid membranes.",
+    ],
 ];
 
 #[test]
@@ -130,9 +133,12 @@ fn the_aligner_inside_knows_its_own_texts_and_no_others() {
     let elsewhere = standing(ELSEWHERE[0], ELSEWHERE[1]).unwrap();
     assert!(elsewhere.outside && elsewhere.copied && elsewhere.cost > 0.1, "{elsewhere:?}");
     assert_eq!(standing("Capital of France?", "Paris."), None, "too short to tell");
-    for (question, answer) in SPELT {
+    for [question, answer] in SPELT {
         let standing = standing(question, answer).unwrap();
-        assert!(standing.outside && standing.letters_per_token < Some(standing.least_letters_per_token), "{standing:?}");
+        assert!(
+            standing.outside && standing.letters_per_token < Some(standing.least_letters_per_token),
+            "{standing:?}"
+        );
     }
 }
 

@@ -203,8 +203,7 @@ mod tests {
             let (events, mut heard) = unbounded_channel();
             let decoder = &aligner.model.decoder;
             let (prompt, answer) = (&prompt[..], &tokens[..]);
-            let about =
-                About { decoder, tokenizer, metrics: &metrics, events: &events, prompt, answer, whole: &whole };
+            let about = About { decoder, tokenizer, metrics: &metrics, events: &events, prompt, answer, whole: &whole };
             let domain = Some((&domain, Outside::Warn));
             let deciding = Deciding { domain, gate: Some(gate), fail: FailMode::Closed };
             let decision = deciding.decide(&about, None).unwrap();
