@@ -58,10 +58,13 @@ gate() { # a gate by what is read at the prompt's end, one by what is read over 
 if wants gate; then stage gate gate; fi
 [ -n "$sources" ] || echo "NOT MEASURED: refusals on XSTest (needs SOURCES)" >&2
 
-if wants inside; then REDLINE=$program scripts/inside.sh "$out/inside"; fi
+if wants inside; then
+    REDLINE=$program scripts/inside.sh "$out/inside"
+    "$program" plot "$out/inside/trails.json" --out "$out/inside" --width-mm 85 --force
+fi
 if wants traits; then
     REDLINE=$program scripts/traits.sh "$out/traits"
-    "$program" plot "$out/traits/forgetting.json" --out "$out/forgetting" --width-mm 85 --force
+    "$program" plot "$out/traits/trails.json" --out "$out/forgetting" --width-mm 85 --force
     for run in start asked; do
         "$program" plot "$out/traits/$run-asked-feedback.json" --out "$out/feedback-$run" --width-mm 85 --force
     done

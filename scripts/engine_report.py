@@ -165,7 +165,7 @@ def traits(folder):
 
 
 def inside(folder):
-    path = folder / "inside" / "inside.md"
+    path = folder / "inside" / "comparison.md"
     return path.read_text().strip() if path.exists() else None
 
 
@@ -181,7 +181,7 @@ PARTS = {
     "S14-route": route,
     "S15": inside,
 }
-FIGURES = ["depth", "gate", "preference", "distil-1", "distil-3", "weak-to-strong-harmless", "forgetting", "feedback-start", "feedback-asked"]
+FIGURES = ["depth", "gate", "inside", "preference", "distil-1", "distil-3", "weak-to-strong-harmless", "forgetting", "feedback-start", "feedback-asked"]
 
 
 def main():

@@ -4,7 +4,7 @@
 # Usage: scripts/inside.sh [FOLDER]
 #
 # FOLDER (by default build/inside) holds all results; a stage whose result is there is skipped, a stage that was stopped goes on. The end
-# writes FOLDER/inside.json and FOLDER/inside.md, and a picture for each handle.
+# writes FOLDER/comparison.json and .md, and a picture for each handle.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-build/inside}
@@ -76,4 +76,4 @@ for name in lora-small lora; do
     stage "$name-scaled" scaled "$name"
     stage "$name-measured" measured "$name"
 done
-REDLINE=$program python3 scripts/inside_report.py report "$out" "$out/inside.json" "$out/inside.md"
+REDLINE=$program python3 scripts/inside_report.py report "$out" "$out/comparison.json" "$out/comparison.md"

@@ -4,7 +4,7 @@
 prompts ROWS N OUT: the first N rows whose answer has a flaw, and their clean texts as rows of their own.
 strict ROWS OUT: the rows with the correction that mends every flaw.
 merge STEM COEFFICIENTS OUT: sweeps STEM-at-SCALE.jsonl at coefficient 0 as one sweep, whose coefficients are the scales.
-report FOLDER JSON MARKDOWN: one JSON of all results, and its tables. REDLINE names the program.
+report FOLDER JSON MARKDOWN: one JSON of all results, its tables, and FOLDER/trails.json for a figure. REDLINE names the program.
 """
 import json
 import os
@@ -66,12 +66,13 @@ def handle(folder, name):
         {
             "coefficient": line["coefficient"],
             "gain": line["gain"],
+            "change": change,
             "mended": line["mended"]["severity"],
             "damage": line["damage"],
             "clean_kept": line["clean_kept"],
             "edit_ratio": ratio.get(line["coefficient"]),
         }
-        for line in quality["table"]["oracle"]
+        for line, change in zip(quality["table"]["oracle"], quality["change"])
     ]
     line = analysis["fit_all"]["line"]
     return {
@@ -95,19 +96,36 @@ def table(handles):
             ratio = "–" if point["edit_ratio"] is None else f'{point["edit_ratio"]:.3f}'
             rows.append([found["title"], f'{found["n_parameters"]:,}', f'{point["coefficient"]:g}', f'{point["gain"]:.3f}', mended,
                          percent(point["damage"], 1), percent(point["clean_kept"]), ratio])
-    lines_head = ["handle", "parameters", "slope of the edit ratio", "R²", "best gain", "at"]
+    lines_head = ["handle", "parameters", "slope of the edit ratio", "R²", "gain at 1, less unsteered", "best gain", "at"]
     summary = [lines_head, ["---"] * len(lines_head)]
     for found in handles:
         best = max(found["points"], key=lambda point: point["gain"])
-        summary.append([found["title"], f'{found["n_parameters"]:,}', f'{found["slope"]:.3f}', f'{found["r2"]:.3f}', f'{best["gain"]:.3f}', f'{best["coefficient"]:g}'])
+        change = next(point["change"] for point in found["points"] if point["coefficient"] == 1)
+        at_one = f'+{change["value"]:.3f} [{change["interval"]["low"]:.3f}, {change["interval"]["high"]:.3f}]'
+        summary.append([found["title"], f'{found["n_parameters"]:,}', f'{found["slope"]:.3f}', f'{found["r2"]:.3f}', at_one, f'{best["gain"]:.3f}', f'{best["coefficient"]:g}'])
     markdown = lambda rows: "\n".join("| " + " | ".join(row) + " |" for row in rows)
     return markdown(summary) + "\n\n" + markdown(rows) + "\n"
+
+
+def trails(handles):
+    """Change of the gain on damage, a line a handle, a point a coefficient."""
+    band = lambda change: {"mean": change["value"], **change["interval"]}
+    point = lambda point: {"number": point["coefficient"], "x": {"mean": point["damage"]}, "y": band(point["change"])}
+    return {
+        "schema": "redline.trails.v1",
+        "title": "Gain and damage of handles on one Aligner",
+        "x_label": "share of sound text that was changed",
+        "y_label": "gain, less unsteered",
+        "notes": ["numbers: coefficients (scales of the adapters)"],
+        "trails": [{"name": f'{found["title"]}, {found["n_parameters"]:,} parameters', "points": [point(at) for at in found["points"]]} for found in handles],
+    }
 
 
 def report(folder, to_json, to_markdown):
     folder = Path(folder)
     handles = [handle(folder, name) for name in HANDLES if (folder / f"{name}.json").exists()]
     Path(to_json).write_text(json.dumps({"schema": "redline.inside-comparison.v1", "handles": handles}, indent=1) + "\n")
+    (folder / "trails.json").write_text(json.dumps(trails(handles), indent=1) + "\n")
     Path(to_markdown).write_text(table(handles))
     print(Path(to_markdown).read_text())
 

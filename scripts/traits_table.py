@@ -44,15 +44,19 @@ def main() -> None:
             step = re.fullmatch(rf"{run}-(\d+)-cosine\.json", path.name)
             if step:
                 found.append({"step": int(step[1]), **measured(folder, f"{run}-{step[1]}")})
-        runs[run] = [start, *found]
+        runs[run] = [start, *sorted(found, key=lambda row: row["step"])]
     dial = read(folder / "trait-dial.json")["traits"]
     (folder / "traits.json").write_text(json.dumps({"schema": "redline.traits.v1", "runs": runs, "dial": dial}, indent=1) + "\n")
-    steps = [
-        {"arm": run, "step": row["step"], "gain": {"mean": row["trait"] - start["trait"]}, "forgetting": {"mean": start["old_mended"] - row["old_mended"]}}
-        for run, rows in runs.items()
-        for row in rows
-    ]
-    (folder / "forgetting.json").write_text(json.dumps({"schema": "redline.forgetting.v1", "steps": steps}, indent=1) + "\n")
+    point = lambda row: {"number": row["step"], "x": {"mean": start["old_mended"] - row["old_mended"]}, "y": {"mean": row["trait"] - start["trait"]}}
+    trails = {
+        "schema": "redline.trails.v1",
+        "title": "What training gains, and what it forgets",
+        "x_label": "share of old flaws no longer mended",
+        "y_label": "gain in acknowledging answers",
+        "notes": ["numbers: training steps"],
+        "trails": [{"name": run, "points": [point(row) for row in rows]} for run, rows in runs.items()],
+    }
+    (folder / "trails.json").write_text(json.dumps(trails, indent=1) + "\n")
     feedback = {name: read(folder / f"{name}-asked-feedback.json") for name in ("start", "asked")}
     (folder / "feedback.json").write_text(json.dumps({"schema": "redline.feedback-runs.v1", "runs": feedback}, indent=1) + "\n")
 

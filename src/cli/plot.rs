@@ -38,7 +38,7 @@ What is drawn depends on the content of FILE, not on its name:
                        of `evaluate --turns`: edit ratio by turn
                        of `iterate` (or its summary.json): rounds, or levels from weak to strong
                        of `feedback`: lines by instruction; of `gate` (or its file): the ROC curve
-  redline.forgetting.v1  gain and forgetting by training step (docs/json.md)")]
+  redline.trails.v1    lines through points with intervals in both axes (docs/json.md)")]
 pub struct PlotArgs {
     /// File of numbers that Redline wrote
     pub file: PathBuf,

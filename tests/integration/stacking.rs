@@ -153,7 +153,7 @@ fn results_that_a_schema_names_are_drawn() {
     let band = |mean: f64| value!({ "mean": mean, "low": mean - 0.1, "high": mean + 0.1 });
     let mean = |value: f64| value!({ "value": value, "n": 9, "spread": { "interval": { "low": value - 0.1, "high": value + 0.1 } } });
     let round = |arm: &str, round: usize| value!({ "arm": arm, "round": round, "n": 9, "helpful": mean(0.1 * round as f64), "harmless": mean(0.2) });
-    let step = |step: usize| value!({ "step": step, "gain": band(0.3), "forgetting": band(0.001 * step as f64) });
+    let point = |step: usize| value!({ "number": step, "x": { "mean": 0.001 * step as f64 }, "y": band(0.3) });
     let level = |value: f64| value!({ "harmless": mean(value), "helpful": null });
     let seed = value!({ "seed": 1, "levels": { "weak": level(0.3), "ceiling": level(0.6) }, "gaps": {} });
     let cases = [
@@ -165,7 +165,13 @@ fn results_that_a_schema_names_are_drawn() {
             "helpful",
         ),
         ("iterate", "ladder", value!({ "seeds": [seed] }), "figure-harmless.svg", "ceiling"),
-        ("forgetting", "forgetting", value!({ "steps": [step(0), step(100)] }), "figure.svg", "forgetting"),
+        (
+            "trails",
+            "trails",
+            value!({ "title": "What is lost", "x_label": "lost", "y_label": "won", "trails": [{ "name": "a", "points": [point(0), point(9)] }] }),
+            "figure.svg",
+            "What is lost",
+        ),
     ];
     for (schema, kind, mut document, file, wanted) in cases {
         document["schema"] = format!("redline.{schema}.v1").into();

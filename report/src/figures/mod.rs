@@ -25,7 +25,7 @@ pub use quality::quality_curves;
 pub use results::{
     PlotSweep, control_curves, heatmap, layer_profile, onset_curves, place_heatmap, scan_title, slope_plot, sweep_plot,
 };
-pub use rounds::{StepMeans, forgetting_plot, rounds_plot};
+pub use rounds::{OneTrail, PointMeans, TrailMeans, rounds_plot};
 pub use shift::score_shift_plot;
 pub use texts::example_texts;
 pub use training::training_curves;

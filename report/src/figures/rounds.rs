@@ -1,4 +1,4 @@
-//! Trails over two measured axes: rounds by helpful and harmless, training steps by gain and forgetting.
+//! Trails over two measured axes: rounds by helpful and harmless, and those of a file.
 
 use redline_lab::iterate::RoundMeans;
 use redline_probe::stats::MeanEstimate;
@@ -7,18 +7,61 @@ use serde::{Deserialize, Serialize};
 use super::band::MeanBand;
 use crate::plot::{Trail, TrailPoint, Trails};
 
-/// What a training step came to: an item of `redline.forgetting.v1`.
+/// Trails as a file holds them: `redline.trails.v1`, for results of scripts such as gain against forgetting by training step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct StepMeans {
-    /// The step.
-    pub step: usize,
-    /// What was gained of what is trained.
-    pub gain: MeanBand,
-    /// What was lost of what was there.
-    pub forgetting: MeanBand,
-    /// What is compared with what; none where there is only one run.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub arm: Option<String>,
+pub struct TrailMeans {
+    /// Title.
+    pub title: String,
+    /// Name of the horizontal axis.
+    pub x_label: String,
+    /// Name of the upright axis.
+    pub y_label: String,
+    /// Sentences below the legend, such as what the numbers at the points are.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// The trails.
+    pub trails: Vec<OneTrail>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OneTrail {
+    /// Name in the legend.
+    pub name: String,
+    /// Its points, whose numbers grow.
+    pub points: Vec<PointMeans>,
+}
+
+/// A point of a trail.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PointMeans {
+    /// Its number: a step, a coefficient.
+    pub number: f64,
+    /// Its place to the right.
+    pub x: MeanBand,
+    /// Its place upwards.
+    pub y: MeanBand,
+}
+
+impl From<TrailMeans> for Trails {
+    fn from(found: TrailMeans) -> Self {
+        let point = |point: PointMeans| TrailPoint {
+            number: point.number,
+            x: point.x.estimate(),
+            y: point.y.estimate(),
+        };
+        let trail = |trail: OneTrail| Trail {
+            name: trail.name,
+            points: trail.points.into_iter().map(point).collect(),
+        };
+        Self {
+            title: found.title,
+            x_label: found.x_label,
+            y_label: found.y_label,
+            trails: found.trails.into_iter().map(trail).collect(),
+            notes: found.notes,
+        }
+    }
 }
 
 /// One polyline an arm, a point a round, intervals in both axes. Rounds of an arm stand in their order; one that lacks a measure has no point.
@@ -36,22 +79,6 @@ pub fn rounds_plot(rounds: &[RoundMeans]) -> Trails {
         y_label: "harmless".into(),
         trails: trails(&found, |(round, ..)| &round.arm, point),
         notes: vec!["numbers: rounds".into()],
-    }
-}
-
-/// Gain against forgetting, points labelled by step.
-pub fn forgetting_plot(steps: &[StepMeans]) -> Trails {
-    let point = |step: &StepMeans| TrailPoint {
-        number: step.step as f64,
-        x: step.forgetting.estimate(),
-        y: step.gain.estimate(),
-    };
-    Trails {
-        title: "What training gains, and what it forgets".into(),
-        x_label: "forgetting".into(),
-        y_label: "gain".into(),
-        trails: trails(steps, |step| step.arm.as_deref().unwrap_or("training"), point),
-        notes: vec!["numbers: training steps".into()],
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use redline::data::funnel::FunnelStep;
 use redline::data::near_leak::NearestHistogram;
 use redline::figures::{
-    StepMeans, depth_plot, drift_plot, feedback_plot, forgetting_plot, funnel_plot, gate_curve, ladder_plots,
+    TrailMeans, depth_plot, drift_plot, feedback_plot, funnel_plot, gate_curve, ladder_plots,
     nearest_plot, rounds_plot,
 };
 use redline::lab::answer_gate::GateCalibration;
@@ -28,7 +28,7 @@ pub enum NamedResult {
     /// Seeds of weak-to-strong.
     Ladder(Vec<Levels>),
     Gate(Box<GateCalibration>),
-    Forgetting(Vec<StepMeans>),
+    Trails(TrailMeans),
     Feedback(FeedbackTable),
     /// Rows before, steps, and how near the rows come to those of a test where that was asked for.
     Funnel(usize, Vec<FunnelStep>, Option<NearestHistogram>),
@@ -45,7 +45,7 @@ impl NamedResult {
             Self::Rounds(_) => "rounds",
             Self::Ladder(_) => "ladder",
             Self::Gate(_) => "gate",
-            Self::Forgetting(_) => "forgetting",
+            Self::Trails(_) => "trails",
             Self::Feedback(_) => "feedback",
             Self::Funnel(..) => "funnel",
             Self::Nearest(..) => "nearest",
@@ -65,7 +65,7 @@ impl NamedResult {
             },
             "redline.feedback.v1" => Self::Feedback(read(path, take("table"))?),
             "redline.gate.v1" => Self::Gate(Box::new(read(path, document)?)),
-            "redline.forgetting.v1" => Self::Forgetting(read(path, take("steps"))?),
+            "redline.trails.v1" => Self::Trails(read(path, document)?),
             "redline.filter.v1" => {
                 let steps: Vec<FunnelStep> = read(path, take("funnel"))?;
                 let n_rows = steps.first().map_or(0, |step| step.left.saturating_add(step.removed));
@@ -103,7 +103,7 @@ impl NamedResult {
                 plots.map(|(dimension, plot)| Picture::new(dimension, Drawn::Ladder(plot))).collect()
             }
             Self::Gate(calibration) => one(Drawn::Roc(gate_curve(calibration))),
-            Self::Forgetting(steps) => one(Drawn::Trails(forgetting_plot(steps))),
+            Self::Trails(found) => one(Drawn::Trails(found.clone().into())),
             Self::Feedback(table) => one(Drawn::Bands(feedback_plot(table))),
             Self::Funnel(n_rows, steps, nearest) => {
                 let mut pictures = one(Drawn::Funnel(funnel_plot(*n_rows, steps)));

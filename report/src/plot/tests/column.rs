@@ -2,7 +2,7 @@
 
 use super::svg::texts;
 use crate::figures::{
-    MeanBand, StepMeans, feedback_plot, forgetting_plot, funnel_plot, ladder_plots, nearest_plot, rounds_plot,
+    MeanBand, OneTrail, PointMeans, TrailMeans, feedback_plot, funnel_plot, ladder_plots, nearest_plot, rounds_plot,
 };
 use crate::plot::ascii::{self, AsciiOptions};
 use crate::plot::font::text_width;
@@ -91,13 +91,19 @@ pub fn forgetting() -> Trails {
         (800, 0.28, 0.07),
         (1600, 0.285, 0.12),
     ];
-    let step = |(step, gain, forgetting): (usize, f64, f64)| StepMeans {
-        step,
-        gain: band(gain, 0.02),
-        forgetting: band(forgetting, 0.01),
-        arm: None,
+    let point = |(step, gain, lost): (u32, f64, f64)| PointMeans {
+        number: step.into(),
+        x: band(lost, 0.01),
+        y: band(gain, 0.02),
     };
-    forgetting_plot(&values.map(step))
+    let found = TrailMeans {
+        title: "What training gains, and what it forgets".into(),
+        x_label: "forgetting".into(),
+        y_label: "gain".into(),
+        notes: vec!["numbers: training steps".into()],
+        trails: vec![OneTrail { name: "training".into(), points: values.map(point).into() }],
+    };
+    found.into()
 }
 
 /// Seeds of weak-to-strong, each a little above the one before.
@@ -382,7 +388,7 @@ fn bad_numbers_are_refused() {
         assert!(!error.hint().is_empty());
     };
     is(rounds_plot(&[]).check(), "Empty");
-    is(forgetting_plot(&[]).check(), "Empty");
+    is(Trails { trails: Vec::new(), ..forgetting() }.check(), "Empty");
     is(ladder_plots(&[]).remove(0).1.check(), "Empty");
     is(funnel_plot(0, &[]).check(), "Empty");
     is(nearest_plot(&NearestHistogram { counts: vec![0; 20], n_empty: 0 }, None).check(), "Empty");
