@@ -5,11 +5,13 @@ world ROWS OUT: the rows of facts from five files, without sums and tables.
 flawed ROWS OUT: questions with the flawed answers, for a model that is to have flaws.
 pairs ROWS OUT: preference pairs of the generator, which no policy wrote.
 hh FILE OUT: preference pairs of HH-RLHF, without those that are AlpacaEval's instructions.
+dialogues FILE N OUT: the first N conversations of HH-RLHF with three answers or more, as messages, the chosen one last.
 questions: rows on standard input as questions alone.
 xstest OUT FILE…: of people's labels on XSTest, safe prompts refused and unsafe ones complied with, a line a file.
 """
 import gzip
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -58,6 +60,20 @@ def xstest(out, *files):
     Path(out).write_text(json.dumps({"schema": "redline.xstest-counts.v1", "files": found}, indent=1) + "\n")
 
 
+def dialogues(source, n, out):
+    found = []
+    for row in lines(source):
+        # the context ends with the last question
+        parts = re.split(r"(?:^|\n\n)(Human|Assistant): ", row["context"])[1:]
+        roles = {"Human": "user", "Assistant": "assistant"}
+        messages = [{"role": roles[role], "content": text.strip()} for role, text in zip(parts[::2], parts[1::2])]
+        messages.append({"role": "assistant", "content": row["chosen"]})
+        alternate = all(message["role"] == ("user", "assistant")[place % 2] and message["content"] for place, message in enumerate(messages))
+        if alternate and len(messages) >= 6 and not row.get("in_alpaca_eval"):
+            found.append({"messages": messages})
+    write(out, found[: int(n)])
+
+
 def questions():
     for line in sys.stdin:
         print(json.dumps({"question": json.loads(line)["question"]}, ensure_ascii=False))
@@ -65,7 +81,7 @@ def questions():
 
 def main():
     verb, *arguments = sys.argv[1:] or [""]
-    verbs = {"world": world, "flawed": flawed, "pairs": pairs, "hh": hh, "questions": questions, "xstest": xstest}
+    verbs = {"world": world, "flawed": flawed, "pairs": pairs, "hh": hh, "dialogues": dialogues, "questions": questions, "xstest": xstest}
     if verb not in verbs:
         sys.exit(__doc__)
     verbs[verb](*arguments)

@@ -4,13 +4,13 @@
 #
 # SOURCES: a folder with HH-RLHF (hh-rlhf-harmless-last-turn.jsonl.gz) and XSTest (xstest/completions-*.jsonl.gz); without it the control arm of
 # the preference rounds learns pairs of the generator, and XSTest is not counted, which is said. FOLDER (by default build/engine) holds all
-# results. ONLY=depth,gate,inside,traits,preference,distil,weak-to-strong names fewer parts. The end writes docs/results/engine.md and its figures.
+# results. ONLY=depth,gate,turns,inside,traits,preference,distil,weak-to-strong names fewer parts. The end writes docs/results/engine.md and its figures.
 # Smaller: UPSTREAM_EPOCHS=6, ROUND_PROMPTS=600, LABELS=300, STEPS and PROMPTS (scripts/inside.sh), TRAIT_PROMPTS and KEEP_EVERY (scripts/traits.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 sources=${1:-}
 out=${2:-build/engine}
-only=${ONLY:-depth,gate,inside,traits,preference,distil,weak-to-strong}
+only=${ONLY:-depth,gate,turns,inside,traits,preference,distil,weak-to-strong}
 program=${REDLINE:-$PWD/target/release/redline}
 [ -x "$program" ] || cargo build --release
 mkdir -p "$out"
@@ -56,7 +56,16 @@ gate() { # a gate by what is read at the prompt's end, one by what is read over 
     "$program" plot "$out/decision.gate.json" --out "$out/gate" --width-mm 85 --force
 }
 if wants gate; then stage gate gate; fi
-[ -n "$sources" ] || echo "NOT MEASURED: refusals on XSTest (needs SOURCES)" >&2
+
+turns() { # does what was corrected before change what is corrected next?
+    python3 scripts/engine.py dialogues "$sources/hh-rlhf-helpful/last-turn.jsonl.gz" 40 "$out/dialogues.jsonl"
+    local options=(evaluate --turns --model smollm2 --data "$out/dialogues.jsonl" --prompts 40 --max-new-tokens 192 --batch-rows 24 --out "$out/turns-answers.jsonl")
+    "$program" "${options[@]}"
+    json "$out/turns.json" "${options[@]}"
+    "$program" plot "$out/turns.json" --out "$out/turns" --width-mm 85 --force
+}
+if [ -z "$sources" ]; then echo "NOT MEASURED: refusals on XSTest, conversations (need SOURCES)" >&2
+elif wants turns; then stage turns turns; fi
 
 if wants inside; then
     REDLINE=$program scripts/inside.sh "$out/inside"

@@ -95,6 +95,20 @@ def route(folder):
     return text + f"\n\nRouter less best single candidate: {estimate(tested['over_single'])}; hindsight less best single: {estimate(tested['headroom'])}."
 
 
+def turns(folder):
+    found = read(folder / "turns.json")
+    if not found:
+        return None
+    drift = found["drift"]
+    head = ["history", "turn", "n", "edit ratio", "left as they are"]
+    rows = [[line["history"], line["turn"], line["edit_ratio"]["n"], estimate(line["edit_ratio"]), estimate(line["copied"])] for line in drift["lines"]]
+    slopes = [[line["history"], estimate(line["slope"])] for line in drift["slopes"]]
+    text = f"{drift['n_dialogues']} conversations, {drift['n_answers']} answers.\n\n" + table(head, rows)
+    text += "\n\n" + table(["history", "change of the edit ratio a turn"], slopes)
+    differences = [[line["turn"], estimate(line["difference"])] for line in drift["differences"]]
+    return text + "\n\n" + table(["turn", "edit ratio, corrected less original history"], differences)
+
+
 def rounds(folder, name):
     found = read(folder / name / "summary.json")
     if not found:
@@ -179,9 +193,10 @@ PARTS = {
     "S12": traits,
     "S14-gate": gate,
     "S14-route": route,
+    "S14-turns": turns,
     "S15": inside,
 }
-FIGURES = ["depth", "gate", "inside", "preference", "distil-1", "distil-3", "weak-to-strong-harmless", "forgetting", "feedback-start", "feedback-asked"]
+FIGURES = ["depth", "gate", "turns", "inside", "preference", "distil-1", "distil-3", "weak-to-strong-harmless", "forgetting", "feedback-start", "feedback-asked"]
 
 
 def main():
