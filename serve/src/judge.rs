@@ -41,6 +41,7 @@ use self::run::Run;
 
 pub use self::options::{JudgeOptions, Prices};
 pub use self::refusal::ServerJudgeError;
+pub use self::tally::Account;
 pub use self::writer::ServerWriter;
 
 /// How often work that waits looks whether it shall end.
@@ -140,24 +141,9 @@ impl ServerJudge {
         self.form
     }
 
-    /// Tokens that the server counted so far, of prompts and of replies.
-    pub fn tokens(&self) -> [u64; 2] {
-        self.asker.tally().tokens
-    }
-
-    /// What these cost; none without prices, and where a reply did not say how many tokens it has.
-    pub fn cost(&self) -> Option<f64> {
-        self.asker.cost()
-    }
-
-    /// Requests sent so far, those that were sent again included.
-    pub fn n_requests(&self) -> u64 {
-        self.asker.tally().n_requests
-    }
-
-    /// Requests that were sent again.
-    pub fn n_retries(&self) -> u64 {
-        self.asker.tally().n_retries
+    /// What was asked so far, and what it cost.
+    pub fn account(&self) -> Account {
+        self.asker.account()
     }
 }
 

@@ -63,7 +63,7 @@ pub use dial::{
 pub use engine::{EngineError, Event, Job, Queue, Refused, ScanColumn, Task, WholeAnswer, Worker, Written};
 pub use headers::{KEYS_TO_UPSTREAM, TO_CLIENT, TO_UPSTREAM, WITH_BODY_TO_CLIENT, WITH_BODY_TO_UPSTREAM};
 pub use host::is_host_name;
-pub use judge::{JudgeOptions, Prices, ServerJudge, ServerJudgeError, ServerWriter};
+pub use judge::{Account, JudgeOptions, Prices, ServerJudge, ServerJudgeError, ServerWriter};
 pub use listen::{bind, listen};
 pub use metrics::Metrics;
 pub use options::{FailMode, ServeOptions};

@@ -45,15 +45,9 @@ pub struct PointMeans {
 
 impl From<TrailMeans> for Trails {
     fn from(found: TrailMeans) -> Self {
-        let point = |point: PointMeans| TrailPoint {
-            number: point.number,
-            x: point.x.estimate(),
-            y: point.y.estimate(),
-        };
-        let trail = |trail: OneTrail| Trail {
-            name: trail.name,
-            points: trail.points.into_iter().map(point).collect(),
-        };
+        let point =
+            |point: PointMeans| TrailPoint { number: point.number, x: point.x.estimate(), y: point.y.estimate() };
+        let trail = |trail: OneTrail| Trail { name: trail.name, points: trail.points.into_iter().map(point).collect() };
         Self {
             title: found.title,
             x_label: found.x_label,

@@ -15,7 +15,7 @@ use super::pace::Pace;
 use super::refusal::{is_about_comparison, wants_new_limit};
 use super::run::Outcome;
 use super::said::{Said, Unread};
-use super::tally::{Spent, Tally, add};
+use super::tally::{Account, Spent, Tally, add};
 
 /// Longest wait before the next attempt where the server names none.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -78,10 +78,11 @@ impl Asker {
         *self.lock()
     }
 
-    /// What all replies cost.
-    pub(super) fn cost(&self) -> Option<f64> {
-        let tally = self.tally();
-        self.options.prices.filter(|_| tally.is_counted.0).map(|prices| prices.of(tally.tokens))
+    /// What was asked so far, and what it cost.
+    pub(super) fn account(&self) -> Account {
+        let Tally { n_requests, n_retries, tokens, is_counted } = self.tally();
+        let cost = self.options.prices.filter(|_| is_counted.0).map(|prices| prices.of(tokens));
+        Account { n_requests, n_retries, tokens, cost }
     }
 
     /// A text without the key.

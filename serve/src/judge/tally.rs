@@ -14,6 +14,19 @@ pub(super) struct Tally {
     pub(super) is_counted: Counted,
 }
 
+/// What a server was asked so far.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Account {
+    /// Requests, those that were sent again included.
+    pub n_requests: u64,
+    /// Requests that were sent again.
+    pub n_retries: u64,
+    /// Tokens that the server counted, of prompts and of replies.
+    pub tokens: [u64; 2],
+    /// What these cost; none without prices, and where a reply did not say how many tokens it has.
+    pub cost: Option<f64>,
+}
+
 /// What one comparison took.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Spent {

@@ -14,7 +14,7 @@ use super::asker::{Asker, How};
 use super::options::JudgeOptions;
 use super::refusal::{ServerJudgeError, is_about_comparison};
 use super::said::Said;
-use super::tally::Spent;
+use super::tally::{Account, Spent};
 use super::{Check, Connection, LOOK_EVERY, Note, name};
 
 /// A model behind an OpenAI-compatible server that replies to conversations, several at a time, each sent again while that may help.
@@ -55,24 +55,9 @@ impl ServerWriter {
         Self { check: Box::new(check), ..self }
     }
 
-    /// Tokens that the server counted so far, of prompts and of replies.
-    pub fn tokens(&self) -> [u64; 2] {
-        self.asker.tally().tokens
-    }
-
-    /// What these cost; none without prices, and where a reply did not say how many tokens it has.
-    pub fn cost(&self) -> Option<f64> {
-        self.asker.cost()
-    }
-
-    /// Requests sent so far, those that were sent again included.
-    pub fn n_requests(&self) -> u64 {
-        self.asker.tally().n_requests
-    }
-
-    /// Requests that were sent again.
-    pub fn n_retries(&self) -> u64 {
-        self.asker.tally().n_retries
+    /// What was asked so far, and what it cost.
+    pub fn account(&self) -> Account {
+        self.asker.account()
     }
 }
 

@@ -9,7 +9,7 @@ use redline::lab::annotate::{
     means_by_source, triples,
 };
 use redline::lab::judge::record::write_records;
-use redline::serve::{Prices, ServerWriter};
+use redline::serve::{Account, Prices, ServerWriter};
 use serde_json::{Value, json};
 
 use super::annotate::{estimate_in_words, place_of};
@@ -95,15 +95,16 @@ impl Report<'_> {
         }
         let code = if is_useless { ExitCode::FAILURE } else { ExitCode::SUCCESS };
         let cost = match server {
-            Some(server) => server.cost(),
+            Some(server) => server.account().cost,
             None => self.prices.map(|prices| prices.of([annotated.n_prompt_tokens, annotated.n_tokens])),
         };
         if json {
             let mut value = self.value();
             value["run"] = json!(annotated);
-            value["server"] = json!(server.map(|server| json!({
-                "n_requests": server.n_requests(), "n_retries": server.n_retries(), "tokens": server.tokens(),
-            })));
+            value["server"] = json!(server.map(|server| {
+                let Account { n_requests, n_retries, tokens, .. } = server.account();
+                json!({ "n_requests": n_requests, "n_retries": n_retries, "tokens": tokens })
+            }));
             value["cost"] = json!(cost);
             value["n_faults"] = json!(n_faults);
             value["sources"] = json!(sources);
@@ -159,7 +160,8 @@ fn run_in_words(
     let Annotated { n_requests, n_known, n_asked, n_prompt_tokens, n_tokens, n_uncounted, .. } = annotated;
     let faults = annotated.faults.iter().map(|(reason, n)| format!("{n} {reason}")).collect::<Vec<_>>();
     let faults = if faults.is_empty() { String::new() } else { format!(" ({} now)", faults.join(", ")) };
-    let retries = server.map(|server| format!(", {} of them sent again", server.n_retries())).unwrap_or_default();
+    let retries =
+        server.map(|server| format!(", {} of them sent again", server.account().n_retries)).unwrap_or_default();
     let uncounted = match n_uncounted {
         0 => String::new(),
         n => format!("; the server did not count {n} replies"),

@@ -5,8 +5,7 @@ use std::path::Path;
 use redline::data::funnel::FunnelStep;
 use redline::data::near_leak::NearestHistogram;
 use redline::figures::{
-    TrailMeans, depth_plot, drift_plot, feedback_plot, funnel_plot, gate_curve, ladder_plots,
-    nearest_plot, rounds_plot,
+    TrailMeans, depth_plot, drift_plot, feedback_plot, funnel_plot, gate_curve, ladder_plots, nearest_plot, rounds_plot,
 };
 use redline::lab::answer_gate::GateCalibration;
 use redline::lab::feedback::FeedbackTable;
