@@ -133,6 +133,9 @@ pub struct Cli {
     /// Stop at the first unusable row of a data file, instead of counting such rows and leaving them out
     #[arg(long, global = true)]
     pub strict: bool,
+    /// Take models and data that are named as on the Hugging Face hub from the local cache only
+    #[arg(long, global = true)]
+    pub offline: bool,
     #[command(subcommand)]
     pub command: Command,
 }

@@ -17,6 +17,8 @@ pub use redline_model as model;
 pub use redline_probe as probe;
 pub use redline_steer as steer;
 
+#[cfg(feature = "hub")]
+pub use redline_hub as hub;
 pub use redline_lab::{aligner, chat, conversation, data, embedded, experiment, form, profile, reference, self_test};
 #[cfg(feature = "report")]
 pub use redline_report::{figures, notebook, plot, report, reproduction};

@@ -6,6 +6,7 @@ mod commands;
 mod defaults;
 mod difference;
 mod failure;
+mod hub;
 mod interrupt;
 mod judges;
 mod known;
@@ -31,9 +32,10 @@ fn main() -> ExitCode {
     if let Some(argument) = std::env::args_os().find(|argument| argument.to_str().is_none()) {
         return failure::not_text(&argument);
     }
-    let (cli, reads) = match cli::parse(std::env::args_os()) {
+    let usage = |error| cli::usage::message(&error).map_or(ExitCode::SUCCESS, |message| failure::usage(&message));
+    let (mut cli, mut reads) = match cli::parse(std::env::args_os()) {
         Ok(parsed) => parsed,
-        Err(error) => return cli::usage::message(&error).map_or(ExitCode::SUCCESS, |message| failure::usage(&message)),
+        Err(error) => return usage(error),
     };
     set_threads(cli.threads.map(usize::from));
     set_matmul_precision(precision(&cli));
@@ -46,6 +48,12 @@ fn main() -> ExitCode {
     interrupt::install();
     watched::install();
     redline::model::files::stop_reading_when(|| interrupt::check().is_err());
+    match hub::resolved(std::env::args_os().collect(), cli.offline).map(|named| named.map(cli::parse)) {
+        Ok(None) => {}
+        Ok(Some(Ok(parsed))) => (cli, reads) = parsed,
+        Ok(Some(Err(error))) => return usage(error),
+        Err(error) => return failure::report(&error),
+    }
     // held until the verb is done
     let claim = match cli::writes::of(&cli.command, reads).and_then(|files| outputs::claim(&files)) {
         Ok(claim) => claim,

@@ -74,6 +74,7 @@ pub use router::{ROUTES, router};
 pub use routing::{Routing, route_dials};
 pub use rules::{Fate, Rule, Rules, TABLES};
 pub use state::Service;
+pub use tls::client;
 pub use upstream::{Reply, Upstream};
 pub use upstream_error::{Stated, UpstreamError, stated_message};
 

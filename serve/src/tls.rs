@@ -1,8 +1,25 @@
-//! Encryption towards the upstream server, with cryptography that needs no C compiler.
+//! Encryption towards other servers, with cryptography that needs no C compiler.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::{ClientConfig, RootCertStore};
+
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+/// Longest wait between two pieces of a reply.
+const READ: Duration = Duration::from_secs(60);
+
+/// A client for downloads, which follows redirects and goes through the proxy that the environment names.
+///
+/// # Errors
+/// Why there is no encryption where it is needed.
+pub fn client(is_encrypted: bool) -> Result<reqwest::Client, String> {
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls(is_encrypted)?);
+    let builder =
+        builder.connect_timeout(CONNECT).read_timeout(READ).user_agent(concat!("redline/", env!("CARGO_PKG_VERSION")));
+    builder.build().map_err(|error| error.to_string())
+}
 
 /// Encryption with the certificates that the system trusts; without any where none is needed.
 pub(super) fn tls(is_needed: bool) -> Result<ClientConfig, String> {

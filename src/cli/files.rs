@@ -1,16 +1,19 @@
 //! Which files a command reads and writes, told from its options: what the check of outputs starts from.
 
 use std::any::TypeId;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Args};
 use redline::embedded;
+use redline::hub::HubName;
 use redline::model::files::open;
 use redline::profile::{Profile, find};
 
 use super::command;
 use super::systems::split_list;
+use crate::failure::hinted;
 use crate::models::model_folders;
 
 /// Options that name what is written: verb and name. Every other option that takes a path names what is read.
@@ -82,6 +85,16 @@ pub fn takes_path(argument: &Arg) -> bool {
 
 /// Everything that is read as far as options name it, profiles and sweeps with their vectors.
 pub fn reads(matches: &ArgMatches) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for (argument, value) in read_values(matches) {
+        let holds_profile = matches!(argument.as_str(), "profile" | "aligner");
+        candidates(&value).iter().for_each(|name| add(&mut found, name, holds_profile));
+    }
+    found
+}
+
+/// Options that name what is read, each with its values.
+fn read_values(matches: &ArgMatches) -> Vec<(String, String)> {
     let (mut command, mut matches) = (command(), matches);
     // after this the arguments that all verbs have are known to each
     command.build();
@@ -95,12 +108,41 @@ pub fn reads(matches: &ArgMatches) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for argument in here.get_arguments().filter(|argument| takes_path(argument) && !is_output(verb, argument)) {
         let values = matches.get_raw(argument.get_id().as_str()).into_iter().flatten();
-        let holds_profile = matches!(argument.get_id().as_str(), "profile" | "aligner");
-        for value in values.filter_map(|value| value.to_str()) {
-            candidates(value).iter().for_each(|name| add(&mut found, name, holds_profile));
-        }
+        found.extend(values.filter_map(|value| Some((argument.get_id().to_string(), value.to_str()?.to_owned()))));
     }
     found
+}
+
+/// Options that name a model or an adapter, for which `owner/name` is enough.
+const MODELS: [&str; 9] =
+    ["model", "adapter", "path", "policy", "weak", "reference", "writer", "upstream", "upstream_model"];
+
+/// Values of the command line that are names on the hub and no files here, each once.
+///
+/// # Errors
+/// A name that begins with `hf://` and breaks a rule.
+pub fn hub_values(arguments: &[OsString]) -> anyhow::Result<Vec<(String, HubName)>> {
+    let mut found: Vec<(String, HubName)> = Vec::new();
+    // nearly always nothing has the form of a name
+    let may_be_name =
+        |argument: &OsString| argument.to_str().is_some_and(|text| text.contains('/') && !Path::new(text).exists());
+    if !arguments.iter().any(may_be_name) {
+        return Ok(found);
+    }
+    let Ok(matches) = command().try_get_matches_from(arguments) else { return Ok(found) };
+    for (argument, value) in read_values(&matches) {
+        let is_here =
+            Path::new(&value).exists() || value.split_once(':').is_some_and(|(before, _)| Path::new(before).exists());
+        if is_here || found.iter().any(|(known, _)| *known == value) {
+            continue;
+        }
+        let name =
+            HubName::parse(&value).map_err(|error| hinted(error.to_string(), error.hint().unwrap_or_default()))?;
+        let is_enough =
+            |name: &HubName| value.starts_with("hf://") || name.file.is_some() || MODELS.contains(&argument.as_str());
+        found.extend(name.filter(is_enough).map(|name| (value.clone(), name)));
+    }
+    Ok(found)
 }
 
 /// What a value may name: itself, and of `NAME=FILE`, `FILE:NUMBER`, `NAME=FILE@LAYERS:FILE` and `MODEL,KEY=VALUE` the parts.

@@ -26,6 +26,7 @@ mod fixture;
 mod fuzz;
 mod gate;
 mod gemma3;
+mod hub;
 mod inside;
 mod inspect;
 mod iterate;
