@@ -5,7 +5,7 @@
 # SOURCES: a folder with HH-RLHF (hh-rlhf-harmless-last-turn.jsonl.gz) and XSTest (xstest/completions-*.jsonl.gz); without it the control arm of
 # the preference rounds learns pairs of the generator, and XSTest is not counted, which is said. FOLDER (by default build/engine) holds all
 # results. ONLY=depth,gate,turns,inside,traits,preference,distil,weak-to-strong names fewer parts. The end writes docs/results/engine.md and its figures.
-# Smaller: UPSTREAM_EPOCHS=6, ROUND_PROMPTS=600, LABELS=300, STEPS and PROMPTS (scripts/inside.sh), TRAIT_PROMPTS and KEEP_EVERY (scripts/traits.sh).
+# Smaller: UPSTREAM_EPOCHS=6, ROUND_PROMPTS=600, LABELS=300, LEVEL_PROMPTS=100, WEAK_SHARE=0.5, STEPS and PROMPTS (scripts/inside.sh), TRAIT_PROMPTS and KEEP_EVERY (scripts/traits.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 sources=${1:-}
@@ -40,7 +40,7 @@ depth() {
         --batch-rows 144 --out "$out/depth-answers.jsonl")
     "$program" "${options[@]}"
     json "$out/depth.json" "${options[@]}"
-    "$program" plot "$out/depth.json" --out "$out/depth" --width-mm 85 --force
+    "$program" plot "$out/depth.json" --out "$out/figure-depth" --width-mm 85 --force
 }
 if wants depth; then stage depth depth; fi
 
@@ -53,7 +53,7 @@ gate() { # a gate by what is read at the prompt's end, one by what is read over 
     "$program" sweep --vector "$out/output.safetensors" --data "$out/own-test.jsonl" --prompts 300 --coefficients=-1,-0.5,0,0.5,1 --max-new-tokens 160 \
         --batch-rows 144 --out "$out/route-sweep.jsonl"
     json "$out/route.json" route "$out/route-sweep.jsonl" --for harmless=5,helpful=1,damage=10 --out "$out/own.route.json" --force
-    "$program" plot "$out/decision.gate.json" --out "$out/gate" --width-mm 85 --force
+    "$program" plot "$out/decision.gate.json" --out "$out/figure-gate" --width-mm 85 --force
 }
 if wants gate; then stage gate gate; fi
 
@@ -62,20 +62,20 @@ turns() { # does what was corrected before change what is corrected next?
     local options=(evaluate --turns --model smollm2 --data "$out/dialogues.jsonl" --prompts 40 --max-new-tokens 192 --batch-rows 24 --out "$out/turns-answers.jsonl")
     "$program" "${options[@]}"
     json "$out/turns.json" "${options[@]}"
-    "$program" plot "$out/turns.json" --out "$out/turns" --width-mm 85 --force
+    "$program" plot "$out/turns.json" --out "$out/figure-turns" --width-mm 85 --force
 }
 if [ -z "$sources" ]; then echo "NOT MEASURED: refusals on XSTest, conversations (need SOURCES)" >&2
 elif wants turns; then stage turns turns; fi
 
 if wants inside; then
     REDLINE=$program scripts/inside.sh "$out/inside"
-    "$program" plot "$out/inside/trails.json" --out "$out/inside" --width-mm 85 --force
+    "$program" plot "$out/inside/trails.json" --out "$out/figure-inside" --width-mm 85 --force
 fi
 if wants traits; then
     REDLINE=$program scripts/traits.sh "$out/traits"
-    "$program" plot "$out/traits/trails.json" --out "$out/forgetting" --width-mm 85 --force
+    "$program" plot "$out/traits/trails.json" --out "$out/figure-forgetting" --width-mm 85 --force
     for run in start asked; do
-        "$program" plot "$out/traits/$run-asked-feedback.json" --out "$out/feedback-$run" --width-mm 85 --force
+        "$program" plot "$out/traits/$run-asked-feedback.json" --out "$out/figure-feedback-$run" --width-mm 85 --force
     done
 fi
 
@@ -88,7 +88,8 @@ source scripts/small_world.sh
 small_world
 upstream=$out/upstream/model
 
-common=(--data "$out/rounds.jsonl" --held-out "$out/held-out.jsonl" --held-out-prompts 150 --max-new-tokens 128 --batch-rows 24)
+# drawn answers: the most likely ones hold hardly an insult, so that there would be nothing to mend
+common=(--data "$out/rounds.jsonl" --held-out "$out/held-out.jsonl" --held-out-prompts 200 --held-out-temperature 1 --max-new-tokens 128 --batch-rows 24)
 
 if wants preference; then
     control=$out/control.jsonl
@@ -98,21 +99,21 @@ if wants preference; then
     fi
     "$program" iterate --kind preference --policy "$upstream" --control "$control" --rounds 3 --prompts "${ROUND_PROMPTS:-600}" --epochs 2 --learning-rate 2e-5 --sft-weight 0.1 \
         "${common[@]}" --export trl --out "$out/preference"
-    "$program" plot "$out/preference/summary.json" --out "$out/preference" --width-mm 85 --force
+    "$program" plot "$out/preference/summary.json" --out "$out/figure-preference" --width-mm 85 --force
 fi
 if wants distil; then
     for passes in 1 3; do
         "$program" iterate --kind distil --policy "$upstream" --passes "$passes" --rounds 3 --prompts "${ROUND_PROMPTS:-600}" --epochs 3 --learning-rate 3e-4 "${common[@]}" \
             --out "$out/distil-$passes"
-        "$program" plot "$out/distil-$passes/summary.json" --out "$out/distil-$passes" --width-mm 85 --force
+        "$program" plot "$out/distil-$passes/summary.json" --out "$out/figure-distil-$passes" --width-mm 85 --force
     done
 fi
 if wants weak-to-strong; then
     # the weak models learn from rows of their half; low-rank deltas are enough for the strong one
-    [ -e "$out/weak-rows.jsonl" ] || "$program" data split "$out/upstream-rows.jsonl" --share 0.5 --seed 3 --out "$out/unused.jsonl" --held-out "$out/weak-rows.jsonl"
+    [ -e "$out/weak-rows.jsonl" ] || "$program" data split "$out/upstream-rows.jsonl" --share "${WEAK_SHARE:-0.5}" --seed 3 --out "$out/unused.jsonl" --held-out "$out/weak-rows.jsonl"
     "$program" iterate --kind weak-to-strong --weak "$tiny" --strong "$strong" --seeds 3 --prompts "${LABELS:-300}" --weak-epochs 4 --method lora \
-        --learning-rate 5e-4 --epochs 3 --train-rows 8 --data "$out/weak-rows.jsonl" --held-out "$out/held-out.jsonl" --held-out-prompts 100 \
+        --learning-rate 5e-4 --epochs 3 --train-rows 8 --data "$out/weak-rows.jsonl" --held-out "$out/held-out.jsonl" --held-out-prompts "${LEVEL_PROMPTS:-100}" \
         --max-new-tokens 128 --batch-rows 24 --out "$out/weak-to-strong"
-    "$program" plot "$out/weak-to-strong/summary.json" --out "$out/weak-to-strong" --width-mm 85 --force
+    "$program" plot "$out/weak-to-strong/summary.json" --out "$out/figure-weak-to-strong" --width-mm 85 --force
 fi
 python3 scripts/engine_report.py "$out" docs/results

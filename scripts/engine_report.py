@@ -216,8 +216,8 @@ def main():
         text = block.sub(lambda match: match[1] + found + "\n" + match[2], text)
     page.write_text(text)
     for name in FIGURES:
-        if (folder / f"{name}.png").exists():
-            shutil.copy(folder / f"{name}.png", docs / f"engine-{name}.png")
+        if (folder / f"figure-{name}.png").exists():
+            shutil.copy(folder / f"figure-{name}.png", docs / f"engine-{name}.png")
 
 
 main()

@@ -83,9 +83,13 @@ pub struct IterateArgs {
     /// For weak-to-strong: the strong model learns from pairs (DPO) instead of corrected answers
     #[arg(long)]
     pub by_pairs: bool,
-    /// Temperature of the answers to learn from; those to measure on are the most likely ones
+    /// Temperature of the answers to learn from
     #[arg(long, default_value_t = 1.0, value_parser = number(0.0, 100.0))]
     pub temperature: f64,
+    /// Temperature of the answers to measure on, drawn with the same seed in all rounds: shows flaws that the most
+    /// likely answers hide [default: none; the most likely answers]
+    #[arg(long, value_parser = number(0.0, 100.0))]
+    pub held_out_temperature: Option<f64>,
     /// Longest answer, in tokens
     #[arg(long, default_value_t = 128, value_parser = count(1, MOST_TOKENS))]
     pub max_new_tokens: usize,

@@ -108,8 +108,11 @@ pub struct IterateOptions {
     pub helpful_by: Instrument,
     /// Which pairs are kept.
     pub keep: KeepOptions,
-    /// Temperature of answers to learn from; those to measure on are the most likely ones.
+    /// Temperature of answers to learn from.
     pub temperature: f64,
+    /// Temperature of answers to measure on, drawn with one seed in all rounds; the most likely ones without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_temperature: Option<f64>,
     /// Longest answer, in tokens.
     pub max_new_tokens: usize,
     /// Rows written together.

@@ -55,6 +55,7 @@ pub fn resolved(args: &IterateArgs, global: Vec<String>) -> anyhow::Result<Itera
         helpful_by: instrument(&args.helpful_by)?,
         keep: KeepOptions { least_edit: args.least_edit, most_edit: args.most_edit, judged: !args.keep_unjudged },
         temperature: args.temperature,
+        held_out_temperature: args.held_out_temperature,
         max_new_tokens: args.max_new_tokens,
         batch_rows: args.batch_rows,
         seed: args.seed,

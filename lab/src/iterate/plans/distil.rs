@@ -63,7 +63,7 @@ fn correct<'a>(
 
 fn held_out(round: usize, policy: &Path, options: &IterateOptions, places: &Places) -> Step {
     let out = places.in_round(round, "held-out.jsonl");
-    let correct = correct(places.held_out(), policy, None, options.seed, &out, options);
+    let correct = correct(places.held_out(), policy, options.held_out_temperature, options.seed, &out, options);
     correct.step(format!("round-{round}/held-out"), &[])
 }
 

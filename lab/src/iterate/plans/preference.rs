@@ -92,7 +92,7 @@ fn measured(round: usize, arm: &str, policy: &Path, options: &IterateOptions, pl
     let correct = Correct {
         questions: places.held_out(),
         upstream: policy.into(),
-        temperature: None,
+        temperature: options.held_out_temperature,
         seed: options.seed,
         aligner: options.aligner_or_embedded(),
         passes: 1,

@@ -65,9 +65,9 @@ impl Seed<'_> {
             }
         }
         let strong = &options.policy;
-        let held_out = places.held_out();
-        steps.push(self.correct(&held_out, strong, None, "before"));
-        steps.push(self.correct(&held_out, &self.weak(), None, "weak-alone"));
+        let (held_out, drawn) = (places.held_out(), options.held_out_temperature);
+        steps.push(self.correct(&held_out, strong, drawn, "before"));
+        steps.push(self.correct(&held_out, &self.weak(), drawn, "weak-alone"));
         steps.push(self.correct(&self.file("b.jsonl"), strong, Some(options.temperature), "labels"));
         let (labels, taught) = (self.file("labels.jsonl"), self.file("taught.jsonl"));
         let mut outputs = vec![taught.clone(), self.file("funnel.json")];
@@ -85,7 +85,7 @@ impl Seed<'_> {
             let train = self.train(objective, rows, strong, name, false);
             let result = train.result();
             steps.push(train.step(self.name(name)));
-            steps.push(self.correct(&held_out, &result, None, answers));
+            steps.push(self.correct(&held_out, &result, drawn, answers));
         }
         let [before, weak, after, ceiling] =
             ["before", "weak-alone", "after", "ceiling-answers"].map(|name| self.file(&format!("{name}.jsonl")));

@@ -68,6 +68,7 @@ impl Folder {
             helpful_by: Instrument::Phrases,
             keep: KeepOptions { least_edit: 0.02, most_edit: 2.0, judged: true },
             temperature: 1.0,
+            held_out_temperature: None,
             max_new_tokens: 16,
             batch_rows: 4,
             seed: 3,
