@@ -109,9 +109,9 @@ if wants distil; then
     done
 fi
 if wants weak-to-strong; then
-    # the weak models learn from rows of their half; low-rank deltas are enough for the strong one
+    # the weak Aligner learns from rows of its half; the weak model that answers is the policy from before; low-rank deltas are enough for the strong one
     [ -e "$out/weak-rows.jsonl" ] || "$program" data split "$out/upstream-rows.jsonl" --share "${WEAK_SHARE:-0.5}" --seed 3 --out "$out/unused.jsonl" --held-out "$out/weak-rows.jsonl"
-    "$program" iterate --kind weak-to-strong --weak "$tiny" --strong "$strong" --seeds 3 --prompts "${LABELS:-300}" --weak-epochs 4 --method lora \
+    "$program" iterate --kind weak-to-strong --weak "$tiny" --weak-upstream "$upstream" --strong "$strong" --seeds 3 --prompts "${LABELS:-300}" --weak-epochs 2 --method lora \
         --learning-rate 5e-4 --epochs 3 --train-rows 8 --data "$out/weak-rows.jsonl" --held-out "$out/held-out.jsonl" --held-out-prompts "${LEVEL_PROMPTS:-100}" \
         --max-new-tokens 128 --batch-rows 24 --out "$out/weak-to-strong"
     "$program" plot "$out/weak-to-strong/summary.json" --out "$out/figure-weak-to-strong" --width-mm 85 --force
