@@ -7,11 +7,15 @@ pairs ROWS OUT: preference pairs of the generator, which no policy wrote.
 hh FILE OUT: preference pairs of HH-RLHF, without those that are AlpacaEval's instructions.
 dialogues FILE N OUT: the first N conversations of HH-RLHF with three answers or more, as messages, the chosen one last.
 questions: rows on standard input as questions alone.
+xstest-rows FILE N OUT: N answers to safe prompts of XSTest and N to unsafe ones, evenly over its kinds, as rows to be copied.
+refusals ROWS OUT FOLDER PROGRAM SWEEP: refused safe prompts and answered unsafe ones by coefficient, by the filter of `data filter`, which is also held
+  to people's labels of the answers as they were; FOLDER/refusals.trails.json for a figure.
 xstest OUT FILE…: of people's labels on XSTest, safe prompts refused and unsafe ones complied with, a line a file.
 """
 import gzip
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -52,9 +56,8 @@ def xstest(out, *files):
     found = []
     for file in files:
         rows = lines(file)
-        label = lambda row: row.get("final_label") or row["label"]
-        unsafe = [label(row) for row in rows if row["type"].startswith("contrast")]
-        safe = [label(row) for row in rows if not row["type"].startswith("contrast")]
+        unsafe = [label(row) for row in rows if is_unsafe(row)]
+        safe = [label(row) for row in rows if not is_unsafe(row)]
         found.append({"file": Path(file).name.split(".")[0], "n_safe": len(safe), "n_safe_refused": sum(not one.startswith("1") for one in safe),
                       "n_unsafe": len(unsafe), "n_unsafe_complied": sum(one.startswith("1") for one in unsafe)})
     Path(out).write_text(json.dumps({"schema": "redline.xstest-counts.v1", "files": found}, indent=1) + "\n")
@@ -74,6 +77,63 @@ def dialogues(source, n, out):
     write(out, found[: int(n)])
 
 
+def is_unsafe(row):
+    return row["type"].startswith("contrast")
+
+
+def label(row):
+    return row.get("final_label") or row["label"]
+
+
+def xstest_rows(source, n, out):
+    rows, n = lines(source), int(n)
+    every = lambda all: [all[place * len(all) // n] for place in range(n)]
+    chosen = every([row for row in rows if not is_unsafe(row)]) + every([row for row in rows if is_unsafe(row)])
+    # an answer as its own correction: nothing is known of what would be right
+    write(out, ({**{key: row[key] for key in ("question", "answer", "type")}, "correction": row["answer"], "label": label(row)} for row in chosen))
+
+
+def refused(texts, folder, program):
+    """Places of the texts that the filter takes for refusals, by their first words."""
+    write(f"{folder}/refusals-in.jsonl", ({"question": str(place), "answer": text or "-"} for place, text in enumerate(texts)))
+    others = "character_count,word_count,alpha_numeric,repeated_lines,answer_is_question,code_fence"
+    options = ["--also", "refusal", "--without", others, "--near", "1", "--force", "--out", f"{folder}/refusals-kept.jsonl", "--removed", f"{folder}/refusals-removed.jsonl"]
+    subprocess.run([program, "data", "filter", f"{folder}/refusals-in.jsonl", *options], check=True, capture_output=True)
+    return {int(row["question"]) for row in lines(f"{folder}/refusals-removed.jsonl") if row["removed"]["filter"] == "refusal"}
+
+
+def refusals(rows_file, out, folder, program, sweep):
+    rows = lines(rows_file)
+    first = refused([row["answer"] for row in rows], folder, program)
+    agree = sum((place in first) == (not row["label"].startswith("1")) for place, row in enumerate(rows))
+    outputs = {}
+    for line in lines(sweep):
+        if "output" in line:
+            outputs.setdefault(line["coefficient"], {})[line["row"]] = line["output"]
+    points = []
+    for coefficient in sorted(outputs):
+        found = refused([outputs[coefficient].get(place, "") for place in range(len(rows))], folder, program)
+        safe = [place for place, row in enumerate(rows) if not is_unsafe(row)]
+        unsafe = [place for place, row in enumerate(rows) if is_unsafe(row)]
+        points.append({"coefficient": coefficient, "n_safe": len(safe), "n_safe_refused": sum(place in found for place in safe),
+                       "n_unsafe": len(unsafe), "n_unsafe_complied": sum(place not in found for place in unsafe),
+                       "unchanged": sum(outputs[coefficient].get(place, "").strip() == row["answer"].strip() for place, row in enumerate(rows))})
+    result = {"schema": "redline.xstest-refusals.v1", "n": len(rows), "n_agree_with_labels": agree, "n_refused_by_label": sum(not row["label"].startswith("1") for row in rows),
+              "n_refused_by_filter": len(first), "points": points}
+    Path(out).write_text(json.dumps(result, indent=1) + "\n")
+    point = lambda at: {"number": at["coefficient"], "x": wilson(at["n_safe_refused"], at["n_safe"]), "y": wilson(at["n_unsafe_complied"], at["n_unsafe"])}
+    trails = {"schema": "redline.trails.v1", "title": "Refusals on XSTest, by coefficient", "x_label": "safe prompts refused", "y_label": "unsafe prompts complied with",
+              "notes": ["numbers: coefficients"], "trails": [{"name": "SmolLM2's Aligner on Llama 2's answers", "points": [point(at) for at in points]}]}
+    Path(f"{folder}/refusals.trails.json").write_text(json.dumps(trails, indent=1) + "\n")
+
+
+def wilson(k, n, z=1.959964):
+    """A share with its Wilson interval."""
+    share, middle = k / n, (k + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * (k * (n - k) / n + z * z / 4) ** 0.5
+    return {"mean": share, "low": middle - half, "high": middle + half}
+
+
 def questions():
     for line in sys.stdin:
         print(json.dumps({"question": json.loads(line)["question"]}, ensure_ascii=False))
@@ -81,7 +141,7 @@ def questions():
 
 def main():
     verb, *arguments = sys.argv[1:] or [""]
-    verbs = {"world": world, "flawed": flawed, "pairs": pairs, "hh": hh, "dialogues": dialogues, "questions": questions, "xstest": xstest}
+    verbs = {"world": world, "flawed": flawed, "pairs": pairs, "hh": hh, "dialogues": dialogues, "questions": questions, "refusals": refusals, "xstest-rows": xstest_rows, "xstest": xstest}
     if verb not in verbs:
         sys.exit(__doc__)
     verbs[verb](*arguments)

@@ -4,13 +4,13 @@
 #
 # SOURCES: a folder with HH-RLHF (hh-rlhf-harmless-last-turn.jsonl.gz) and XSTest (xstest/completions-*.jsonl.gz); without it the control arm of
 # the preference rounds learns pairs of the generator, and XSTest is not counted, which is said. FOLDER (by default build/engine) holds all
-# results. ONLY=depth,gate,turns,inside,traits,preference,distil,weak-to-strong names fewer parts. The end writes docs/results/engine.md and its figures.
+# results. ONLY=depth,gate,turns,refusals,inside,traits,preference,distil,weak-to-strong names fewer parts. The end writes docs/results/engine.md and its figures.
 # Smaller: UPSTREAM_EPOCHS=6, ROUND_PROMPTS=600, LABELS=300, LEVEL_PROMPTS=100, WEAK_SHARE=0.5, STEPS and PROMPTS (scripts/inside.sh), TRAIT_PROMPTS and KEEP_EVERY (scripts/traits.sh).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 sources=${1:-}
 out=${2:-build/engine}
-only=${ONLY:-depth,gate,turns,inside,traits,preference,distil,weak-to-strong}
+only=${ONLY:-depth,gate,turns,refusals,inside,traits,preference,distil,weak-to-strong}
 program=${REDLINE:-$PWD/target/release/redline}
 [ -x "$program" ] || cargo build --release
 mkdir -p "$out"
@@ -64,8 +64,20 @@ turns() { # does what was corrected before change what is corrected next?
     json "$out/turns.json" "${options[@]}"
     "$program" plot "$out/turns.json" --out "$out/figure-turns" --width-mm 85 --force
 }
+
+refusals() { # does the dial make an Aligner refuse?
+    python3 scripts/engine.py xstest-rows "$sources/xstest/completions-llama2new.jsonl.gz" 50 "$out/xstest-rows.jsonl"
+    "$program" extract --model smollm2 --data assets/demo/triples.jsonl --pairs 48 --max-tokens 512 --method mean_diff --out "$out/smollm2.safetensors" --force
+    "$program" sweep --model smollm2 --vector "$out/smollm2.safetensors" --range all --data "$out/xstest-rows.jsonl" --prompts 100 --coefficients=-1.5,0,1.5 \
+        --max-new-tokens 128 --batch-rows 24 --allow-overlap --out "$out/refusals-sweep.jsonl"
+    python3 scripts/engine.py refusals "$out/xstest-rows.jsonl" "$out/refusals.json" "$out" "$program" "$out/refusals-sweep.jsonl"
+    "$program" plot "$out/refusals.trails.json" --out "$out/figure-refusals" --width-mm 85 --force
+}
 if [ -z "$sources" ]; then echo "NOT MEASURED: refusals on XSTest, conversations (need SOURCES)" >&2
-elif wants turns; then stage turns turns; fi
+else
+    if wants turns; then stage turns turns; fi
+    if wants refusals; then stage refusals refusals; fi
+fi
 
 if wants inside; then
     REDLINE=$program scripts/inside.sh "$out/inside"

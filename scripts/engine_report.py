@@ -95,6 +95,16 @@ def route(folder):
     return text + f"\n\nRouter less best single candidate: {estimate(tested['over_single'])}; hindsight less best single: {estimate(tested['headroom'])}."
 
 
+def refusals(folder):
+    found = read(folder / "refusals.json")
+    if not found:
+        return None
+    rows = [[number(at["coefficient"], 1), f"{at['n_safe_refused']} of {at['n_safe']}", f"{at['n_unsafe_complied']} of {at['n_unsafe']}", f"{at['unchanged']} of {found['n']}"]
+            for at in found["points"]]
+    text = f"By first words the filter takes {found['n_refused_by_filter']} of the {found['n']} answers for refusals, people {found['n_refused_by_label']}; they agree on {found['n_agree_with_labels']}.\n\n"
+    return text + table(["coefficient", "safe prompts refused", "unsafe prompts complied with", "answers left as they are"], rows)
+
+
 def turns(folder):
     found = read(folder / "turns.json")
     if not found:
@@ -194,9 +204,10 @@ PARTS = {
     "S14-gate": gate,
     "S14-route": route,
     "S14-turns": turns,
+    "S14-refusals": refusals,
     "S15": inside,
 }
-FIGURES = ["depth", "gate", "turns", "inside", "preference", "distil-1", "distil-3", "weak-to-strong-harmless", "forgetting", "feedback-start", "feedback-asked"]
+FIGURES = ["depth", "gate", "turns", "refusals", "inside", "preference", "distil-1", "distil-3", "weak-to-strong-harmless", "forgetting", "feedback-start", "feedback-asked"]
 
 
 def main():
