@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use pyo3::prelude::*;
+use redline_hub::{Cache, HubError, HubName};
 use redline_lab::Error;
 use redline_lab::aligner::Aligner as LabAligner;
 use redline_lab::built_in::BuiltIn;
@@ -127,8 +128,13 @@ fn open(path: &Path, adapter: Option<&Path>, template: Option<&str>, place: &str
     // refused before weights are read
     let place = device(place)?;
     let template = template.map(AlignerTemplate::by_name_or_file).transpose()?;
-    let adapter = adapter.map(Adapter::open).transpose()?;
+    let adapter = adapter.map(named).transpose()?;
+    let adapter = adapter.as_deref().map(Adapter::open).transpose()?;
     let built_in = built_in(path);
+    let path = &match built_in {
+        Some(_) => path.to_owned(),
+        None => named(path)?,
+    };
     if let (Some(BuiltIn::Embedded), Some(_)) = (built_in, &adapter) {
         return Err(Error::option("the Aligner inside the package takes no adapter", "name the model of the adapter"));
     }
@@ -148,6 +154,22 @@ fn open(path: &Path, adapter: Option<&Path>, template: Option<&str>, place: &str
         None => AlignerTemplate::by_name_or_file(default_template(model.tokenizer()?))?,
     };
     Ok(Aligner { aligner: Arc::new(LabAligner::new(model, template)), built_in })
+}
+
+/// The file or folder, or what the local Hugging Face cache has under this name.
+fn named(path: &Path) -> Result<PathBuf, Error> {
+    let hinted = |error: HubError| Error::option(error.to_string(), error.hint().unwrap_or_default());
+    let name = path.to_str().filter(|_| !path.exists()).map_or(Ok(None), HubName::parse).map_err(hinted)?;
+    let Some(name) = name else { return Ok(path.to_owned()) };
+    let cache = Cache::from_env(|name| std::env::var_os(name));
+    cache.find(&name).ok_or_else(|| {
+        let message = format!(
+            "{}: no such file or folder here; {name}: not in the cache ({})",
+            path.display(),
+            cache.folder().display()
+        );
+        Error::option(message, "huggingface_hub.snapshot_download (or hf_hub_download for one file) puts it there")
+    })
 }
 
 /// The project's Aligner of this name, unless a file or folder has it.

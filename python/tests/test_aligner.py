@@ -2,6 +2,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,20 @@ def test_a_missing_model_has_a_hint(tmp_path):
     with pytest.raises(redline.RedlineError) as caught:
         redline.Aligner.from_pretrained(tmp_path / "none.gguf")
     assert "none.gguf" in str(caught.value)
+
+
+def test_a_name_is_found_in_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(redline.RedlineError, match="not in the cache") as caught:
+        redline.Aligner.from_pretrained("org/model")
+    assert "snapshot_download" in caught.value.hint
+    repo = tmp_path / "models--org--model"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_text("abc1234")
+    (repo / "snapshots").mkdir()
+    (repo / "snapshots" / "abc1234").symlink_to(Path(__file__).resolve().parents[2] / "assets/aligner", target_is_directory=True)
+    named = redline.Aligner.from_pretrained("org/model:redline-tiny.gguf", template="aligner")
+    assert named.n_layers == 4
 
 
 def test_names_and_hints_speak_python(aligner, rows, vector):

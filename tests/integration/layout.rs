@@ -34,7 +34,10 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ("redline-lab", &["redline-data", "redline-judge", "redline-model", "redline-probe", "redline-steer"]),
     ("redline-report", &["redline-lab", "redline-model", "redline-probe", "redline-steer"]),
     ("redline-serve", &["redline-lab", "redline-model", "redline-probe", "redline-steer"]),
-    ("redline-py", &["redline-lab", "redline-model", "redline-probe", "redline-report", "redline-steer"]),
+    (
+        "redline-py",
+        &["redline-hub", "redline-lab", "redline-model", "redline-probe", "redline-report", "redline-steer"],
+    ),
     (
         "redline",
         &[
