@@ -80,7 +80,7 @@ fn another_aligner_is_calibrated_first() {
 
     let check = "check model --template template.txt --data triples.jsonl --domain-out domain.json";
     let said = succeed(tiny.folder(), &words(check));
-    assert!(said.stdout.contains("from 48 answers; at least 95.9 %"), "{}", said.stdout);
+    assert!(said.stdout.contains("from 48 answers; at least 93.9 %"), "{}", said.stdout);
     let first = succeed(tiny.folder(), &words(&rows("--domain domain.json --outside copy"))).stdout;
     assert!(first.lines().all(|line| line.contains("\"outside\":false")), "those that it was calibrated by: {first}");
     let evaluated = parsed(
