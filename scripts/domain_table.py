@@ -30,6 +30,9 @@ def share(part, whole):
 def main():
     folder = pathlib.Path(sys.argv[1])
     for aligner in ["embedded", "smollm2"]:
+        if not (folder / f"{aligner}.json").exists():
+            print(f"\n{aligner}: not measured", file=sys.stderr)
+            continue
         domain = json.loads((folder / f"{aligner}.json").read_text(encoding="utf-8"))
         limits = f"at most {domain['most_cost']:.4f} nats and {domain['most_tokens']} tokens, at least {domain['least_letters_per_token']:.2f} letters a token"
         print(f"\n{aligner}: {limits}, from {domain['n_rows']} answers\n")

@@ -107,6 +107,10 @@ def table(handles):
     return markdown(summary) + "\n\n" + markdown(rows) + "\n"
 
 
+# every point of five lines would hide their numbers
+DRAWN = (-1, 0, 0.5, 1, 1.5)
+
+
 def trails(handles):
     """Change of the gain on damage, a line a handle, a point a coefficient."""
     band = lambda change: {"mean": change["value"], **change["interval"]}
@@ -117,7 +121,7 @@ def trails(handles):
         "x_label": "share of sound text that was changed",
         "y_label": "gain, less unsteered",
         "notes": ["numbers: coefficients (scales of the adapters)"],
-        "trails": [{"name": f'{found["title"]}, {found["n_parameters"]:,} parameters', "points": [point(at) for at in found["points"]]} for found in handles],
+        "trails": [{"name": f'{found["title"]}, {found["n_parameters"]:,} parameters', "points": [point(at) for at in found["points"] if at["coefficient"] in DRAWN]} for found in handles],
     }
 
 

@@ -31,6 +31,10 @@ fn config<T: DeserializeOwned>(name: &str) -> T {
     if config["model_type"] == "qwen2" {
         config["sliding_window"] = 4096.into();
     }
+    // candle's Gemma takes one of the two
+    if config["hidden_activation"].is_string() {
+        config.as_object_mut().unwrap().remove("hidden_act");
+    }
     serde_json::from_value(config).unwrap()
 }
 
