@@ -109,7 +109,7 @@ if wants preference; then
         if [ -n "$sources" ]; then python3 scripts/engine.py hh "$sources/hh-rlhf-harmless-last-turn.jsonl.gz" "$control"
         else python3 scripts/engine.py pairs "$out/upstream-rows.jsonl" "$control"; fi
     fi
-    "$program" iterate --kind preference --policy "$upstream" --control "$control" --rounds 3 --prompts "${ROUND_PROMPTS:-600}" --epochs 2 --learning-rate 2e-5 --sft-weight 0.1 \
+    "$program" iterate --kind preference --policy "$upstream" --control "$control" --rounds 3 --prompts "${ROUND_PROMPTS:-600}" --epochs 4 --learning-rate "${RATE:-1e-4}" --sft-weight 0.1 \
         "${common[@]}" --export trl --out "$out/preference"
     "$program" plot "$out/preference/summary.json" --out "$out/figure-preference" --width-mm 85 --force
 fi
