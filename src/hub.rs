@@ -5,7 +5,7 @@ use std::path::Path;
 
 use redline::hub::{Cache, Hub, HubError, HubName, Received};
 
-use crate::cli::files::hub_values;
+use crate::cli::files::{HubValue, hub_values};
 use crate::failure::hinted;
 use crate::progress::Progress;
 use crate::{interrupt, output};
@@ -18,21 +18,27 @@ const MEGABYTE: u64 = 1_000_000;
 /// # Errors
 /// A name that stands for no file.
 pub fn resolved(arguments: Vec<OsString>, is_offline: bool) -> anyhow::Result<Option<Vec<OsString>>> {
-    let names = hub_values(&arguments)?;
-    if names.is_empty() {
+    let values = hub_values(&arguments)?;
+    if values.is_empty() {
         return Ok(None);
     }
     let mut arguments = arguments;
-    for (value, name) in names {
+    for HubValue { text: value, name, n_read } in values {
+        let is_option = |option: &&str| option.is_empty() || (option.starts_with("--") && option.ends_with('='));
+        let option_of = |argument: &OsString| {
+            let option = argument.to_str()?.strip_suffix(value.as_str()).filter(is_option)?;
+            Some(OsString::from(option))
+        };
+        let n_there = arguments.iter().filter_map(option_of).count();
+        if n_there != n_read {
+            return Err(hinted(
+                format!("{value}: a name on the hub, given by a variable or to an option that writes"),
+                "give it as an argument instead of a variable, and write ./ before a path to write",
+            ));
+        }
         let path = file_of(&value, &name, is_offline || is_set("HF_HUB_OFFLINE"))?;
         for argument in &mut arguments {
-            let Some(text) = argument.to_str() else { continue };
-            if text == value {
-                *argument = path.clone();
-            } else if let Some(option) =
-                text.strip_suffix(&value).filter(|option| option.starts_with("--") && option.ends_with('='))
-            {
-                let mut whole = OsString::from(option);
+            if let Some(mut whole) = option_of(argument) {
                 whole.push(&path);
                 *argument = whole;
             }

@@ -117,12 +117,20 @@ fn read_values(matches: &ArgMatches) -> Vec<(String, String)> {
 const MODELS: [&str; 9] =
     ["model", "adapter", "path", "policy", "weak", "reference", "writer", "upstream", "upstream_model"];
 
+/// A value of the command line that is a name on the hub and no file here.
+pub struct HubValue {
+    pub text: String,
+    pub name: HubName,
+    /// How many options that read have it.
+    pub n_read: usize,
+}
+
 /// Values of the command line that are names on the hub and no files here, each once.
 ///
 /// # Errors
 /// A name that begins with `hf://` and breaks a rule.
-pub fn hub_values(arguments: &[OsString]) -> anyhow::Result<Vec<(String, HubName)>> {
-    let mut found: Vec<(String, HubName)> = Vec::new();
+pub fn hub_values(arguments: &[OsString]) -> anyhow::Result<Vec<HubValue>> {
+    let mut found: Vec<HubValue> = Vec::new();
     // nearly always nothing has the form of a name
     let may_be_name =
         |argument: &OsString| argument.to_str().is_some_and(|text| text.contains('/') && !Path::new(text).exists());
@@ -130,17 +138,19 @@ pub fn hub_values(arguments: &[OsString]) -> anyhow::Result<Vec<(String, HubName
         return Ok(found);
     }
     let Ok(matches) = command().try_get_matches_from(arguments) else { return Ok(found) };
-    for (argument, value) in read_values(&matches) {
+    let values = read_values(&matches);
+    for (argument, value) in &values {
         let is_here =
-            Path::new(&value).exists() || value.split_once(':').is_some_and(|(before, _)| Path::new(before).exists());
-        if is_here || found.iter().any(|(known, _)| *known == value) {
+            Path::new(value).exists() || value.split_once(':').is_some_and(|(file, _)| Path::new(file).exists());
+        if is_here || found.iter().any(|known| known.text == *value) {
             continue;
         }
         let name =
-            HubName::parse(&value).map_err(|error| hinted(error.to_string(), error.hint().unwrap_or_default()))?;
+            HubName::parse(value).map_err(|error| hinted(error.to_string(), error.hint().unwrap_or_default()))?;
         let is_enough =
             |name: &HubName| value.starts_with("hf://") || name.file.is_some() || MODELS.contains(&argument.as_str());
-        found.extend(name.filter(is_enough).map(|name| (value.clone(), name)));
+        let n_read = values.iter().filter(|(_, other)| other == value).count();
+        found.extend(name.filter(is_enough).map(|name| HubValue { text: value.clone(), name, n_read }));
     }
     Ok(found)
 }

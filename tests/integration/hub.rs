@@ -179,6 +179,11 @@ fn names_that_stand_for_nothing_say_why() {
         ("inspect hf://tiny", "a name has an owner", "write owner/name"),
         ("inspect hf://org/tiny:../../x", "no path within the repository", "write owner/name"),
         ("inspect org/tiny --offline", "not in the cache", "leave --offline"),
+        (
+            "extract --model org/tiny --data org/tiny:triples.jsonl --out org/tiny",
+            "org/tiny: a name on the hub",
+            "write ./",
+        ),
     ] {
         let ran = run(home, &hub.endpoint, line);
         assert!(ran.code == 1 && ran.stderr.contains(said) && ran.stderr.contains(cure), "{line}: {}", ran.stderr);
