@@ -138,8 +138,10 @@ def rounds(folder, name):
 
 
 def ladder(folder):
-    found = read(folder / "weak-to-strong" / "summary.json")
-    if not found:
+    # of a run that was stopped, the seeds that are whole
+    whole = [read(path) for path in sorted((folder / "weak-to-strong").glob("seed-*/levels.json"))]
+    found = read(folder / "weak-to-strong" / "summary.json") or {"seeds": whole}
+    if not found["seeds"]:
         return None
     names = ["before", "weak", "corrected", "after", "ceiling"]
     rows = [

@@ -85,10 +85,11 @@ checkpoints() { # NAME FILE OPTIONS…: every kept checkpoint, measured; its mod
     done
 }
 
-dialled() { # NAME MODEL VECTOR…: instructions × coefficients
+dialled() { # NAME MODEL VECTOR…: instructions × coefficients, on questions that no row of the training has
     local name=$1 model=$2
+    [ -e "$out/asked-fresh.jsonl" ] || python3 scripts/traits_table.py fresh "$out/asked-test.jsonl" "$out/asked-mixed.jsonl" "$out/asked-fresh.jsonl"
     "$program" extract --model "$model" "${aligner[@]}" --data "$out/old.jsonl" --strictness 1 --pairs $pairs --method mean_diff --out "$out/$name.safetensors" --force > "$out/$name-layers.txt"
-    json "$out/$name-feedback.json" feedback --model "$model" "${aligner[@]}" --data "$out/asked-test.jsonl" --prompts 200 --vector "$out/$name.safetensors" \
+    json "$out/$name-feedback.json" feedback --model "$model" "${aligner[@]}" --data "$out/asked-fresh.jsonl" --prompts "${TRAIT_PROMPTS:-200}" --vector "$out/$name.safetensors" \
         --coefficients=-1,-0.5,0,0.5,1 --out "$out/$name-feedback" "${tokens[@]}"
 }
 

@@ -1,6 +1,7 @@
 """Joins what scripts/traits.sh measured: FOLDER/traits.json and FOLDER/feedback.json, and a table of each on standard output.
 
 Usage: python3 scripts/traits_table.py FOLDER
+       python3 scripts/traits_table.py fresh ROWS TRAINING OUT      (the rows whose questions are in no row of TRAINING)
 """
 
 import json
@@ -34,7 +35,16 @@ def measured(folder: Path, name: str) -> dict:
     }
 
 
+def fresh(rows: Path, training: Path, out: Path) -> None:
+    question = lambda line: json.loads(line)["question"]
+    seen = {question(line) for line in training.read_text().splitlines()}
+    kept = [line for line in rows.read_text().splitlines() if question(line) not in seen]
+    out.write_text("".join(line + "\n" for line in kept))
+
+
 def main() -> None:
+    if sys.argv[1] == "fresh":
+        return fresh(*map(Path, sys.argv[2:]))
     folder = Path(sys.argv[1])
     start = {"step": 0, **measured(folder, "start")}
     runs = {}
