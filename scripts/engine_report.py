@@ -209,7 +209,7 @@ PARTS = {
     "S14-refusals": refusals,
     "S15": inside,
 }
-FIGURES = ["depth", "gate", "turns", "refusals", "inside", "preference", "distil-1", "distil-3", "weak-to-strong-harmless", "forgetting", "feedback-start", "feedback-asked"]
+FIGURES = ["depth", "gate", "turns", "refusals", "inside", "preference", "distil-1", "distil-3", "weak-to-strong-helpful", "forgetting", "feedback-start", "feedback-asked"]
 
 
 def main():
