@@ -167,7 +167,7 @@ def feedback(folder):
             if one["measure"] not in ("harmless", "helpful", "trait"):
                 continue
             exchange = one["exchange"]
-            worth = number(exchange["coefficient"], 2) if exchange["is"] == "rate" else "no slope"
+            worth = estimate(exchange["coefficient"], 2) if exchange["is"] == "rate" else "no slope"
             if exchange["is"] == "rate" and not exchange["is_within"]:
                 worth += " (outside)"
             lines.append([title, one["instruction"], one["measure"], one["n"], estimate(one["slope_without"]), estimate(one["shift"]), estimate(one["steepening"]), worth])
