@@ -111,7 +111,7 @@ def turns(folder):
         return None
     drift = found["drift"]
     head = ["history", "turn", "n", "edit ratio", "left as they are"]
-    rows = [[line["history"], line["turn"], line["edit_ratio"]["n"], estimate(line["edit_ratio"]), estimate(line["copied"])] for line in drift["lines"]]
+    rows = [[line["history"], line["turn"], line["edit_ratio"]["n"], estimate(line["edit_ratio"]), number(line["copied"])] for line in drift["lines"]]
     slopes = [[line["history"], estimate(line["slope"])] for line in drift["slopes"]]
     text = f"{drift['n_dialogues']} conversations, {drift['n_answers']} answers.\n\n" + table(head, rows)
     text += "\n\n" + table(["history", "change of the edit ratio a turn"], slopes)
