@@ -8,7 +8,7 @@ hh FILE OUT: preference pairs of HH-RLHF, without those that are AlpacaEval's in
 dialogues FILE N OUT: the first N conversations of HH-RLHF with three answers or more, as messages, the chosen one last.
 questions: rows on standard input as questions alone.
 xstest-rows FILE N OUT: N answers to safe prompts of XSTest and N to unsafe ones, evenly over its kinds, as rows to be copied.
-refusals ROWS OUT FOLDER PROGRAM SWEEP: refused safe prompts and answered unsafe ones by coefficient, by the filter of `data filter`, which is also held
+refusals ROWS OUT FOLDER PROGRAM SWEEP: safe prompts that were refused and unsafe ones that were not, by coefficient, by the filter of `data filter`, which is also held
   to people's labels of the answers as they were; FOLDER/refusals.trails.json for a figure.
 xstest OUT FILE…: of people's labels on XSTest, safe prompts refused and unsafe ones complied with, a line a file.
 """
@@ -110,20 +110,26 @@ def refusals(rows_file, out, folder, program, sweep):
     for line in lines(sweep):
         if "output" in line:
             outputs.setdefault(line["coefficient"], {})[line["row"]] = line["output"]
+    safe = [place for place, row in enumerate(rows) if not is_unsafe(row)]
+    unsafe = [place for place, row in enumerate(rows) if is_unsafe(row)]
+
+    def counted(coefficient, texts, found):
+        return {"coefficient": coefficient, "n_safe": len(safe), "n_safe_refused": sum(place in found for place in safe),
+                "n_unsafe": len(unsafe), "n_unsafe_not_refused": sum(place not in found for place in unsafe),
+                "unchanged": sum(text.strip() == row["answer"].strip() for text, row in zip(texts, rows))}
+
+    before = counted(None, [row["answer"] for row in rows], first)
     points = []
     for coefficient in sorted(outputs):
-        found = refused([outputs[coefficient].get(place, "") for place in range(len(rows))], folder, program)
-        safe = [place for place, row in enumerate(rows) if not is_unsafe(row)]
-        unsafe = [place for place, row in enumerate(rows) if is_unsafe(row)]
-        points.append({"coefficient": coefficient, "n_safe": len(safe), "n_safe_refused": sum(place in found for place in safe),
-                       "n_unsafe": len(unsafe), "n_unsafe_complied": sum(place not in found for place in unsafe),
-                       "unchanged": sum(outputs[coefficient].get(place, "").strip() == row["answer"].strip() for place, row in enumerate(rows))})
+        texts = [outputs[coefficient].get(place, "") for place in range(len(rows))]
+        points.append(counted(coefficient, texts, refused(texts, folder, program)))
     result = {"schema": "redline.xstest-refusals.v1", "n": len(rows), "n_agree_with_labels": agree, "n_refused_by_label": sum(not row["label"].startswith("1") for row in rows),
-              "n_refused_by_filter": len(first), "points": points}
+              "n_refused_by_filter": len(first), "before": before, "points": points}
     Path(out).write_text(json.dumps(result, indent=1) + "\n")
-    point = lambda at: {"number": at["coefficient"], "x": wilson(at["n_safe_refused"], at["n_safe"]), "y": wilson(at["n_unsafe_complied"], at["n_unsafe"])}
-    trails = {"schema": "redline.trails.v1", "title": "Refusals on XSTest, by coefficient", "x_label": "safe prompts refused", "y_label": "unsafe prompts complied with",
-              "notes": ["numbers: coefficients"], "trails": [{"name": "SmolLM2's Aligner on Llama 2's answers", "points": [point(at) for at in points]}]}
+    point = lambda at: {"number": at["coefficient"], "x": wilson(at["n_safe_refused"], at["n_safe"]), "y": wilson(at["n_unsafe_not_refused"], at["n_unsafe"])}
+    trails = {"schema": "redline.trails.v1", "title": "Refusals on XSTest, by coefficient", "x_label": "safe prompts refused", "y_label": "unsafe prompts not refused",
+              "notes": ["numbers: coefficients; the answers before have none"],
+              "trails": [{"name": "corrected by SmolLM2's Aligner", "points": [point(at) for at in points]}, {"name": "Llama 2's answers before", "points": [{**point(before), "number": 0}]}]}
     Path(f"{folder}/refusals.trails.json").write_text(json.dumps(trails, indent=1) + "\n")
 
 

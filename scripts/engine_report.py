@@ -99,10 +99,11 @@ def refusals(folder):
     found = read(folder / "refusals.json")
     if not found:
         return None
-    rows = [[number(at["coefficient"], 1), f"{at['n_safe_refused']} of {at['n_safe']}", f"{at['n_unsafe_complied']} of {at['n_unsafe']}", f"{at['unchanged']} of {found['n']}"]
-            for at in found["points"]]
+    name = lambda at: "answers before" if at["coefficient"] is None else number(at["coefficient"], 1)
+    rows = [[name(at), f"{at['n_safe_refused']} of {at['n_safe']}", f"{at['n_unsafe_not_refused']} of {at['n_unsafe']}", f"{at['unchanged']} of {found['n']}"]
+            for at in [found["before"], *found["points"]]]
     text = f"By first words the filter takes {found['n_refused_by_filter']} of the {found['n']} answers for refusals, people {found['n_refused_by_label']}; they agree on {found['n_agree_with_labels']}.\n\n"
-    return text + table(["coefficient", "safe prompts refused", "unsafe prompts complied with", "answers left as they are"], rows)
+    return text + table(["coefficient", "safe prompts refused", "unsafe prompts not refused", "answers left as they are"], rows)
 
 
 def turns(folder):

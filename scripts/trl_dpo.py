@@ -13,6 +13,9 @@ kind = "parquet" if path.endswith(".parquet") else "json"
 rows = load_dataset(kind, data_files=path, split="train").select_columns(["prompt", "chosen", "rejected"])
 model = AutoModelForCausalLM.from_pretrained(model_path)
 tokenizer = AutoTokenizer.from_pretrained(model_path)
+if tokenizer.chat_template is None:  # as Redline prompts a model without one
+    turn = "{% if m.role == 'assistant' %}ASSISTANT:{{ m.content + eos_token }}{% else %}{{ m.role | upper }}: {{ m.content | trim }}\n{% endif %}"
+    tokenizer.chat_template = "{% for m in messages %}" + turn + "{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
 # TRL's defaults: beta 0.1, log-probabilities summed over the completion, the reference is the model as it began
 options = DPOConfig(output_dir=out, max_steps=steps, beta=0.1, learning_rate=1e-6, per_device_train_batch_size=2, logging_steps=1, save_strategy="no", report_to=[], bf16=False)
 trainer = DPOTrainer(model=model, args=options, train_dataset=rows, processing_class=tokenizer)

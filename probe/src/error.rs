@@ -21,6 +21,22 @@ pub enum Error {
         /// How many it takes.
         needed: usize,
     },
+    /// A file is not the part of a whole that it says, or parts do not belong together.
+    #[error("{path}: {rule}", path = path.display())]
+    Shards {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        rule: String,
+    },
+    /// Parts of a whole are not there.
+    #[error("{what} {list} of {of} {are} missing", what = if parts.len() == 1 { "part" } else { "parts" }, list = parts.join(", "), are = if parts.len() == 1 { "is" } else { "are" })]
+    ShardsMissing {
+        /// Their numbers, from 1.
+        parts: Vec<String>,
+        /// How many parts there are.
+        of: usize,
+    },
     /// Two sequences that belong together differ in length.
     #[error("{what}: got {got} values, expected {expected}")]
     LengthMismatch {
@@ -360,6 +376,8 @@ impl Error {
             Self::IdenticalPairs { .. } => {
                 "the answer and its correction are the same, or the positions read lie before their first difference"
             }
+            Self::Shards { .. } => "give every part of one run, each once, as it was written",
+            Self::ShardsMissing { .. } => "run the missing parts with the same options, and give the files of all",
             Self::TooFew { .. } => "give more values",
             Self::LengthMismatch { .. } => "give both sequences the same length",
             Self::NotFinite { .. } => "leave out values that are NaN or infinite",

@@ -27,6 +27,7 @@ pub mod reading;
 pub mod router;
 pub mod scan;
 pub mod separation;
+pub mod shard;
 pub mod split;
 pub mod stats;
 mod warning;

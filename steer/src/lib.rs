@@ -30,6 +30,7 @@ mod repetition;
 mod straightness;
 pub mod sweep;
 pub mod sweep_log;
+pub mod sweep_shards;
 pub mod trained;
 mod tune;
 mod unit;
@@ -58,6 +59,7 @@ pub use repetition::{REPETITION_N, repetition_rate};
 pub use straightness::{LackOfFit, Straightness, isotonic_fit, straightness};
 pub use sweep::{SweepObserver, SweepOptions, SweepPrompt, SweepRow, sweep, total_effect};
 pub use sweep_log::{SweepLog, read_sweep};
+pub use sweep_shards::{merged_sweep, read_sweeps};
 pub use tune::{Reach, Tuned, tune};
 pub use unit::{Unit, control_vector, reading_control_vector};
 

@@ -20,9 +20,19 @@ use crate::{Error, Result, SweepRow};
 pub const SCHEMA: &str = "redline.sweep.v1";
 
 #[derive(Serialize, Deserialize)]
-struct Header {
-    schema: String,
-    settings: Value,
+pub(crate) struct Header {
+    pub(crate) schema: String,
+    pub(crate) settings: Value,
+}
+
+/// What a sweep file holds.
+pub(crate) struct Lines {
+    pub(crate) settings: Value,
+    pub(crate) rows: Vec<SweepRow>,
+    /// The complete lines after the header, as they stand there.
+    pub(crate) text: String,
+    /// Length of all complete lines, in bytes; 0 for an empty file.
+    complete: u64,
 }
 
 /// A sweep file open for more rows.
@@ -41,7 +51,7 @@ impl SweepLog {
         let io = |source| Error::Model(ModelError::io(path, source));
         if path.exists() {
             let file = open_to_append(path)?;
-            let (found, rows, complete) = read(path)?;
+            let Lines { settings: found, rows, complete, .. } = read(path)?;
             if !rows.is_empty() || complete > 0 {
                 if found != *settings {
                     return Err(Error::OtherSettings {
@@ -82,7 +92,7 @@ impl SweepLog {
         if self.rows.iter().all(|row| complete.contains(&row.row)) {
             return Ok(());
         }
-        let (settings, mut rows, _) = read(&self.path)?;
+        let Lines { settings, mut rows, .. } = read(&self.path)?;
         rows.retain(|row| complete.contains(&row.row));
         let mut text = line(&Header { schema: SCHEMA.into(), settings })?;
         for row in &rows {
@@ -119,41 +129,45 @@ impl SweepLog {
 /// # Errors
 /// The file is missing or no sweep, or a line is malformed.
 pub fn read_sweep(path: &Path) -> Result<(Value, Vec<SweepRow>)> {
+    let lines = lines_of(path)?;
+    Ok((lines.settings, lines.rows))
+}
+
+/// As [`read_sweep`], with the lines as they stand there.
+pub(crate) fn lines_of(path: &Path) -> Result<Lines> {
     match read(path)? {
-        (_, _, 0) => Err(Error::NotASweep { path: path.into() }),
-        (settings, rows, _) => Ok((settings, rows)),
+        Lines { complete: 0, .. } => Err(Error::NotASweep { path: path.into() }),
+        lines => Ok(lines),
     }
 }
 
-/// Settings, rows, and the length of the complete lines in bytes.
-fn read(path: &Path) -> Result<(Value, Vec<SweepRow>, u64)> {
-    let text = redline_model::files::read(path, redline_model::files::MOST_TEXT).map_err(Error::Model)?;
-    let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    let whole = std::str::from_utf8(&text[..complete]).map_err(|_| Error::NotASweep { path: path.into() })?;
-    let mut lines = whole.lines().enumerate();
-    let malformed =
-        |line: usize, source| Error::Model(ModelError::MalformedLine { path: path.into(), line: line + 1, source });
-    let Some((_, first)) = lines.next() else {
-        return if text.is_empty() {
-            Ok((Value::Null, Vec::new(), 0))
-        } else {
-            Err(Error::NotASweep { path: path.into() })
+fn read(path: &Path) -> Result<Lines> {
+    let bytes = redline_model::files::read(path, redline_model::files::MOST_TEXT).map_err(Error::Model)?;
+    let complete = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let not_a_sweep = || Error::NotASweep { path: path.into() };
+    let whole = std::str::from_utf8(&bytes[..complete]).map_err(|_| not_a_sweep())?;
+    let Some((first, text)) = whole.split_once('\n') else {
+        return match bytes.is_empty() {
+            true => Ok(Lines { settings: Value::Null, rows: Vec::new(), text: String::new(), complete: 0 }),
+            false => Err(not_a_sweep()),
         };
     };
     let header = redline_model::parse_settings(path, first.as_bytes()).ok();
     let header: Option<Header> = header.and_then(|header| serde_json::from_value(header).ok());
-    let header = header.ok_or_else(|| Error::NotASweep { path: path.into() })?;
-    if header.schema != SCHEMA {
-        return Err(Error::NotASweep { path: path.into() });
-    }
-    let rows = lines
+    let header = header.filter(|header| header.schema == SCHEMA).ok_or_else(not_a_sweep)?;
+    // the header is line 1
+    let malformed =
+        |index: usize, source| Error::Model(ModelError::MalformedLine { path: path.into(), line: index + 2, source });
+    let rows = text
+        .lines()
+        .enumerate()
         .filter(|(_, line)| !line.trim().is_empty())
-        .map(|(number, line)| serde_json::from_str(line).map_err(|source| malformed(number, source)))
+        .map(|(index, line)| serde_json::from_str(line).map_err(|source| malformed(index, source)))
         .collect::<Result<Vec<SweepRow>>>()?;
-    Ok((header.settings, rows, complete as u64))
+    Ok(Lines { settings: header.settings, rows, text: text.to_owned(), complete: complete as u64 })
 }
 
-fn line(value: &impl Serialize) -> Result<String> {
+pub(crate) fn line(value: &impl Serialize) -> Result<String> {
     Ok(serde_json::to_string(value).map_err(|source| Error::Serialize { source })? + "\n")
 }
 
