@@ -19,6 +19,7 @@ pub mod inspect;
 pub mod iterate;
 pub mod judging;
 pub mod layers;
+pub mod merge;
 pub mod model;
 pub mod numbers;
 pub mod pairs;
@@ -156,6 +157,8 @@ pub enum Command {
     Sweep(SweepArgs),
     /// Fit a line through a sweep
     Fit(FitArgs),
+    /// Put the parts of a sweep or of corrected rows together that several machines wrote
+    Merge(merge::MergeArgs),
     /// Find the coefficient for a target edit ratio, verify it, and save it as a profile
     Tune(Box<tune::TuneArgs>),
     /// Calibrate a gate that lets good answers pass uncorrected, and measure what it is worth

@@ -73,6 +73,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Extract(args) => commands::extract::run(args, cli.json),
         Command::Sweep(args) => commands::sweep::run(args, cli.json),
         Command::Fit(args) => commands::fit::run(args, cli.json),
+        Command::Merge(args) => commands::merge::run(args, cli.json),
         Command::Tune(args) => commands::tune::run(args, cli.json),
         Command::Gate(args) => commands::gate::run(args, cli.json),
         Command::Route(args) => commands::route::run(args, cli.json),

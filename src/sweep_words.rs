@@ -1,10 +1,21 @@
 //! A sweep in the terminal: a line a coefficient, then the fitted line.
 
+use std::path::Path;
+
 use redline::experiment::{SweepAnalysis, SweepQuality};
 use redline::report::{Table, coefficient_cells, quality_cells};
 use redline::steer::SweepFit;
+use redline::steer::sweep_shards::SHARD;
+use serde_json::Value;
 
 use crate::output;
+
+/// Warns where only a part of a sweep is looked at.
+pub fn warn_of_part(path: &Path, settings: &Value) {
+    let Some(share) = settings.get(SHARD) else { return };
+    let path = path.display();
+    output::note!("warning: {path} is part {} of {} of a sweep; nothing is said of the other rows", share["part"], share["of"]);
+}
 
 /// A line a coefficient, as text.
 pub fn coefficient_table(analysis: &SweepAnalysis) -> String {

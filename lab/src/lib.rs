@@ -25,6 +25,7 @@ pub mod reward;
 pub mod route;
 pub mod rows;
 pub mod self_test;
+pub mod shards;
 pub mod stacking;
 pub mod steering;
 pub mod tune;

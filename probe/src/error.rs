@@ -29,6 +29,14 @@ pub enum Error {
         /// What is wrong.
         rule: String,
     },
+    /// A part has not all of its rows.
+    #[error("{path}: {rule}", path = path.display())]
+    ShardUnfinished {
+        /// The file.
+        path: PathBuf,
+        /// What is missing.
+        rule: String,
+    },
     /// Parts of a whole are not there.
     #[error("{what} {list} of {of} {are} missing", what = if parts.len() == 1 { "part" } else { "parts" }, list = parts.join(", "), are = if parts.len() == 1 { "is" } else { "are" })]
     ShardsMissing {
@@ -377,6 +385,7 @@ impl Error {
                 "the answer and its correction are the same, or the positions read lie before their first difference"
             }
             Self::Shards { .. } => "give every part of one run, each once, as it was written",
+            Self::ShardUnfinished { .. } => "run the part again with the same options: it goes on where it was stopped",
             Self::ShardsMissing { .. } => "run the missing parts with the same options, and give the files of all",
             Self::TooFew { .. } => "give more values",
             Self::LengthMismatch { .. } => "give both sequences the same length",

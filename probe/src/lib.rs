@@ -12,6 +12,7 @@
 //! is the file in between. Layers count from 0.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod activation_file;
 pub mod activations;
 pub mod artifact;
 pub mod capture;
@@ -32,6 +33,7 @@ pub mod split;
 pub mod stats;
 mod warning;
 
+pub use activation_file::PairFile;
 pub use activations::{
     CaptureOptions, PairActivations, PlaceActivations, TokenActivations, capture_pairs, capture_places, capture_tokens,
 };

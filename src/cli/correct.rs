@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
+use redline::probe::shard::Shard;
 
 use super::ModelArgs;
 use super::SamplingArgs;
@@ -41,6 +42,9 @@ pub struct CorrectArgs {
     /// JSON Lines with question, or messages as in OpenAI's chat API, and answer; - is standard input
     #[arg(long, value_name = "FILE")]
     pub data: Option<PathBuf>,
+    /// Only a part of the rows, the I-th of N: `redline merge` puts the files of all parts together
+    #[arg(long, value_name = "I/N", requires = "out")]
+    pub shard: Option<Shard>,
     #[command(flatten)]
     pub stack: super::stack::StackArgs,
     /// Mark deletions and insertions in the answer

@@ -17,7 +17,7 @@ use crate::failure::hinted;
 use crate::models::model_folders;
 
 /// Options that name what is written: verb and name. Every other option that takes a path names what is read.
-pub const OUTPUTS: [(&str, &str); 33] = [
+pub const OUTPUTS: [(&str, &str); 35] = [
     ("reproduce", "out"),
     ("scan", "out"),
     ("scan", "report"),
@@ -25,6 +25,8 @@ pub const OUTPUTS: [(&str, &str); 33] = [
     ("compare", "out"),
     ("extract", "out"),
     ("extract", "gguf"),
+    ("extract", "activations"),
+    ("merge", "out"),
     ("sweep", "out"),
     ("sweep", "report"),
     ("fit", "plot"),

@@ -12,10 +12,12 @@ use super::numbers::{MOST_ROWS, count};
 #[command(after_help = "Examples:
   redline fit sweep.jsonl
   redline fit sweep.jsonl --variant token --plot figure
-  redline fit sweep.jsonl --rows triples.jsonl --examples 3")]
+  redline fit sweep.jsonl --rows triples.jsonl --examples 3
+  redline fit part-1.jsonl part-2.jsonl part-3.jsonl")]
 pub struct FitArgs {
-    /// File written by `redline sweep`
-    pub file: PathBuf,
+    /// File written by `redline sweep`, or those of all its parts (`sweep --shard`)
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
     /// Edit ratio: char, token, max, micro
     #[arg(long, default_value_t)]
     pub variant: EditRatioVariant,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
+use redline::probe::shard::Shard;
 
 use super::Coefficients;
 use super::ModelArgs;
@@ -14,7 +15,8 @@ use super::steering::SteeringArgs;
 #[derive(Args)]
 #[command(after_help = "Examples:
   redline sweep --model model.gguf --vector vector.safetensors --data triples.jsonl --skip 64 --prompts 24 --out sweep.jsonl
-  redline sweep --model model.gguf --vector vector.gguf --data triples.jsonl --coefficients -2,-1,0,1,2 --out sweep.jsonl")]
+  redline sweep --model model.gguf --vector vector.gguf --data triples.jsonl --coefficients -2,-1,0,1,2 --out sweep.jsonl
+  redline sweep --vector vector.safetensors --data triples.jsonl --prompts 400 --shard 2/8 --out part-2.jsonl")]
 #[command(group = ArgGroup::new("steered_by").args(["vector", "profile"]).required(true).multiple(true))]
 pub struct SweepArgs {
     #[command(flatten)]
@@ -30,6 +32,9 @@ pub struct SweepArgs {
     /// Rows to sweep
     #[arg(long, default_value_t = 24, value_parser = count(1, MOST_ROWS))]
     pub prompts: usize,
+    /// Only a part of these rows, the I-th of N: `redline merge` puts the files of all parts together
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
     /// Coefficients; 0 is the baseline
     #[arg(long, allow_hyphen_values = true, default_value = PUBLISHED_COEFFICIENTS, value_name = "LIST")]
     pub coefficients: Coefficients,
@@ -41,8 +46,8 @@ pub struct SweepArgs {
     /// Sweep file; an existing one is continued
     #[arg(long, default_value = "sweep.jsonl", value_name = "FILE")]
     pub out: PathBuf,
-    /// Report to write, one HTML file [default: the name of --out, with .html]
-    #[arg(long, value_name = "FILE")]
+    /// Report to write, one HTML file [default: the name of --out, with .html; none of a --shard]
+    #[arg(long, value_name = "FILE", conflicts_with = "shard")]
     pub report: Option<PathBuf>,
     /// Rows decoded together; fewer need less memory
     #[arg(long, default_value_t = 48, value_parser = count(1, MOST_BATCH_ROWS))]

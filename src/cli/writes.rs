@@ -8,6 +8,7 @@ use redline::profile;
 use redline::steer::sweep_log;
 
 use super::feedback::FeedbackArgs;
+use super::merge::MergeArgs;
 use super::plot::PlotArgs;
 use super::train::{AblateArgs, MethodName, TrainArgs};
 use super::train_pairs::Objective;
@@ -50,12 +51,19 @@ pub fn of(command: &Command, reads: Vec<PathBuf>) -> anyhow::Result<RunFiles> {
         Command::Compare(args) => (optional(&args.out, Kind::Json("redline.compare.v1")), args.force),
         Command::Extract(args) => {
             let kind = if args.is_inside() { Kind::Inside } else { Kind::Reading };
-            let mut writes = vec![Output::file(&args.out, kind)];
-            writes.extend(optional(&args.gguf, Kind::ControlVector));
+            let mut writes = optional(&args.activations, Kind::Activations);
+            if args.shard.is_none() {
+                writes.push(Output::file(&args.out, kind));
+                writes.extend(optional(&args.gguf, Kind::ControlVector));
+            }
             writes.extend(args.trains().then(|| log(&args.checkpoint(), Kind::Checkpoint)));
             (writes, args.force)
         }
-        Command::Sweep(args) => (vec![log(&args.out, SWEEP), Output::file(sweep_report(args), Kind::Page)], args.force),
+        Command::Sweep(args) => {
+            let page = args.shard.is_none().then(|| Output::file(sweep_report(args), Kind::Page));
+            (std::iter::once(log(&args.out, SWEEP)).chain(page).collect(), args.force)
+        }
+        Command::Merge(args) => (vec![Output::file(&args.out, merged(args))], args.force),
         Command::Fit(args) => {
             let stem = args.plot.as_deref();
             let stems = stem.map(|stem| Output { path: stem.into(), form: Form::Stem });
@@ -96,6 +104,14 @@ pub fn of(command: &Command, reads: Vec<PathBuf>) -> anyhow::Result<RunFiles> {
         | Command::Completions(_) => return Ok(RunFiles { reads, ..RunFiles::default() }),
     };
     Ok(RunFiles { reads, writes, force: force.force })
+}
+
+/// What parts are put together to: what the first of them is a part of.
+fn merged(args: &MergeArgs) -> Kind {
+    match args.files.first().is_some_and(|file| SWEEP.is(file)) {
+        true => SWEEP,
+        false => CORRECTED,
+    }
 }
 
 fn folder(path: &Path, named: Vec<Named>) -> Output {

@@ -12,21 +12,22 @@ use redline::figures::sweep_plot;
 use redline::lab::quality::Evidence;
 use redline::lab::rows::{Rows, rows_hash};
 use redline::plot::{picture_paths, write_both};
-use redline::steer::{BootstrapOptions, CORRECTION, SweepRow, read_sweep};
+use redline::steer::{BootstrapOptions, CORRECTION, SweepRow, read_sweeps};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::cli::FitArgs;
 use crate::difference::{Marks, marked};
 use crate::failure::hinted;
-use crate::sweep_words::{coefficient_table, fit_lines, quality_text};
+use crate::sweep_words::{coefficient_table, fit_lines, quality_text, warn_of_part};
 use crate::{output, rows};
 
 pub fn run(args: &FitArgs, json: bool) -> anyhow::Result<ExitCode> {
-    let (settings, rows) = read_sweep(&args.file)?;
+    let (settings, rows) = read_sweeps(&args.files)?;
+    warn_of_part(&args.files[0], &settings);
     let bootstrap = BootstrapOptions { seed: args.seed, ..BootstrapOptions::default() };
     let analysis = analyse(&rows, CORRECTION, args.variant, args.coherence_bound, &bootstrap);
-    let analysis = analysis.with_context(|| args.file.display().to_string())?;
+    let analysis = analysis.with_context(|| args.files[0].display().to_string())?;
     if let Some(stem) = &args.plot {
         let unit = settings.get("unit").and_then(|unit| unit.as_str()).unwrap_or("gap");
         write_both(&sweep_plot(&analysis, unit, Vec::new(), Vec::new()), stem)?;

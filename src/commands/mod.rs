@@ -14,6 +14,7 @@ pub mod gate;
 pub mod inspect;
 pub mod iterate;
 pub mod layers;
+pub mod merge;
 pub mod perplexity;
 pub mod plot;
 pub mod ratio;

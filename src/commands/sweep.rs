@@ -1,6 +1,7 @@
 //! `redline sweep`: held-out prompts at several coefficients, written row by row.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -40,6 +41,8 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
             format!("{} has {} rows; none is left after --skip {}", args.data.display(), triples.len(), args.skip);
         return Err(hinted(message, "lower --skip, or raise --prompts above 0"));
     }
+    let share = args.shard.map(|shard| shard.of_rows(chosen.len()));
+    let chosen = share.map_or(chosen.as_slice(), |share| &chosen[share.rows()]);
     if !args.coefficients.0.contains(&0.0) {
         output::note!(
             "warning: coefficient 0 is not among them: there will be no coherent range, and no line within it"
@@ -52,7 +55,6 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
             "warning: {n} prompts have {n_questions} questions; intervals take prompts to be independent, so they come out too narrow"
         );
     }
-    let page = sweep_report(args);
     let steering = args.steering.steering()?.context("clap asks for a vector or a profile")?;
     let aligner = models::open_with(&args.model, steering.template()?)?;
     let loaded = steering.load(&aligner.model)?;
@@ -68,11 +70,12 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         data: &args.data,
         triples,
         skip: args.skip,
+        share,
         max_new_tokens: args.sampling.max_new_tokens,
         sampling: &sampling,
     };
     let settings = settings.to_json();
-    let prompts = sweep_prompts(&aligner, &chosen, args.sampling.max_new_tokens, &args.data)?;
+    let prompts = sweep_prompts(&aligner, chosen, args.sampling.max_new_tokens, &args.data)?;
     clear_for_log(&args.out, SWEEP, args.force.force)?;
     let mut log = SweepLog::open(&args.out, &settings)?;
     let vectors = [NamedVector { name: CORRECTION.into(), vector: loaded.vector }];
@@ -87,42 +90,66 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let swept = Swept { prompts: &prompts, vectors: &vectors, arms: &arms, options: &options };
     sweep_logged(&aligner, &swept, &mut log, "sweep", &mut Shown::default())?;
     output::note!("wrote {}", args.out.display());
-    let complete = log.complete_rows(arms.len());
+    let judged = if share.is_none() { told(args, &steering, &log, &rows, &loaded.unit.to_string(), &settings)? } else { Told::default() };
+    let effect = total_effect(log.rows());
+    if json {
+        output::json(&json!({
+            "schema": "redline.sweep-summary.v1",
+            "file": args.out,
+            "report": judged.page,
+            "n_rows": log.rows().len(),
+            "settings": settings,
+            "effect": effect,
+            "quality": judged.quality,
+        }))?;
+    } else {
+        let next = match share {
+            Some(share) => format!("part {share}; `redline merge` puts it together with the others"),
+            None => format!("`redline fit {}` fits the line", args.out.display()),
+        };
+        output::line(&format!(
+            "{} rows of {} prompts; {} activations changed; {next}",
+            log.rows().len(),
+            prompts.len(),
+            effect.values().map(|layer| layer.edits).sum::<u64>(),
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is said of a whole sweep.
+#[derive(Default)]
+struct Told {
+    page: Option<PathBuf>,
+    quality: Option<SweepQuality>,
+}
+
+/// Judges the outputs and writes the report; what of it fails is told and ends nothing.
+fn told(
+    args: &SweepArgs,
+    steering: &Steering,
+    log: &SweepLog,
+    rows: &Rows,
+    unit: &str,
+    settings: &Value,
+) -> anyhow::Result<Told> {
+    let complete = log.complete_rows(args.coefficients.0.len());
     let complete: Vec<SweepRow> = log.rows().iter().filter(|row| complete.contains(&row.row)).cloned().collect();
-    let quality = judge_sweep(&rows, &complete, &[], &Evidence::default(), &BootstrapOptions::default());
+    let quality = judge_sweep(rows, &complete, &[], &Evidence::default(), &BootstrapOptions::default());
     let quality = quality.unwrap_or_else(|error| {
         output::note!("warning: quality is not measured: {error}");
         None
     });
     quality.iter().flat_map(|quality| &quality.verdicts).for_each(|verdict| output::note!("{}", verdict.sentence));
-    match report(args, &steering, log.rows(), &rows, quality.as_ref(), &loaded.unit.to_string(), &settings) {
+    let page = sweep_report(args);
+    match report(args, steering, log.rows(), rows, quality.as_ref(), unit, settings) {
         Ok(report) => {
             report.write(&page)?;
             output::note!("wrote {}", page.display());
         }
         Err(error) => output::note!("warning: no report: {error}"),
     }
-    let effect = total_effect(log.rows());
-    if json {
-        output::json(&json!({
-            "schema": "redline.sweep-summary.v1",
-            "file": args.out,
-            "report": page,
-            "n_rows": log.rows().len(),
-            "settings": settings,
-            "effect": effect,
-            "quality": quality,
-        }))?;
-    } else {
-        output::line(&format!(
-            "{} rows of {} prompts; {} activations changed; `redline fit {}` fits the line",
-            log.rows().len(),
-            prompts.len(),
-            effect.values().map(|layer| layer.edits).sum::<u64>(),
-            args.out.display()
-        ))?;
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(Told { page: Some(page), quality })
 }
 
 /// The sweep on one page.

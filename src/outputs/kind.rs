@@ -31,6 +31,8 @@ pub enum Kind {
     Reading,
     /// An Aligner inside a model.
     Inside,
+    /// Activations of pairs.
+    Activations,
     /// A training that has not ended.
     Checkpoint,
     /// A control vector.
@@ -54,6 +56,7 @@ impl Kind {
             Self::TrainLog => "log of a training run",
             Self::Reading => "reading vector",
             Self::Inside => "Aligner inside a model",
+            Self::Activations => "file of activations",
             Self::Checkpoint => "training that was stopped",
             Self::ControlVector => "control vector of Redline",
             Self::Gguf => "model that Redline wrote",
@@ -93,6 +96,9 @@ impl Kind {
         match self {
             Self::Reading => head.get(8..).is_some_and(|json| json.starts_with(b"{\"__metadata__\":{\"redline\":")),
             Self::Inside => head.get(8..).is_some_and(|json| json.starts_with(redline::steer::inside_file::MARK)),
+            Self::Activations => {
+                head.get(8..).is_some_and(|json| json.starts_with(redline::probe::activation_file::MARK))
+            }
             Self::Checkpoint => {
                 head.get(8..).is_some_and(|json| json.starts_with(b"{\"__metadata__\":{\"redline_checkpoint\":"))
             }

@@ -13,7 +13,7 @@ use crate::cli::writes::{self, plotted};
 use crate::cli::{self, Command};
 
 /// A line a verb: words that begin with `IN/` are read, with `OUT/` are written.
-const LINES: [&str; 44] = [
+const LINES: [&str; 49] = [
     "reproduce --model IN/model --adapter IN/adapter --data IN/triples.jsonl --template IN/template.txt --out OUT/report",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --row 0 --row 2 --out OUT/scans",
     "scan --model IN/model --vector IN/vector.safetensors --data IN/triples.jsonl --out OUT/scans --report OUT/scans.html",
@@ -22,6 +22,11 @@ const LINES: [&str; 44] = [
     "extract --model IN/model.gguf --data IN/triples.jsonl --out OUT/v.safetensors --gguf OUT/v.gguf",
     "extract --model IN/model.gguf --data IN/triples.jsonl --method trained --out OUT/v.safetensors",
     "extract --model IN/model.gguf --data IN/triples.jsonl --method inside --out OUT/v.safetensors",
+    "extract --model IN/model.gguf --data IN/triples.jsonl --activations OUT/a.safetensors --out OUT/v.safetensors",
+    "extract --model IN/model.gguf --data IN/triples.jsonl --shard 1/2 --activations OUT/a.safetensors",
+    "extract --from-activations IN/part.safetensors --out OUT/v.safetensors",
+    "merge IN/sweep.jsonl IN/other.jsonl --out OUT/whole.jsonl",
+    "sweep --model IN/model --vector IN/vector.gguf --data IN/triples.jsonl --shard 1/2 --out OUT/part.jsonl",
     "check IN/model --data IN/triples.jsonl --domain-out OUT/domain.json",
     "sweep --model IN/model --vector IN/vector.gguf --data IN/triples.jsonl --out OUT/sweep.jsonl --report OUT/page.html",
     "sweep --model IN/model --profile IN/profile.json --data IN/triples.jsonl --out OUT/sweep.jsonl",
@@ -61,14 +66,15 @@ const LINES: [&str; 44] = [
 ];
 
 /// Options that name what is read.
-const INPUTS: [(&str, &[&str]); 22] = [
+const INPUTS: [(&str, &[&str]); 23] = [
     ("reproduce", &["model", "adapter", "template", "data"]),
     ("scan", &["model", "adapter", "template", "vector", "data"]),
     ("layers", &["model", "adapter", "template", "data"]),
     ("compare", &["model", "adapter", "template", "data"]),
-    ("extract", &["model", "adapter", "template", "data"]),
+    ("extract", &["model", "adapter", "template", "data", "from_activations"]),
+    ("merge", &["files"]),
     ("sweep", &["model", "adapter", "template", "vector", "profile", "data"]),
-    ("fit", &["file", "rows"]),
+    ("fit", &["files", "rows"]),
     ("tune", &["model", "adapter", "template", "like", "vector", "profile", "sweep", "data"]),
     ("plot", &["file", "other"]),
     (

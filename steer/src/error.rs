@@ -324,14 +324,6 @@ pub enum Error {
         /// First setting that differs.
         difference: String,
     },
-    /// A part of a sweep has not all outputs of its rows.
-    #[error("{path}: row {row} has not all of its outputs", path = path.display())]
-    SweepPartUnfinished {
-        /// The file.
-        path: PathBuf,
-        /// The first such row.
-        row: usize,
-    },
     /// A result cannot be written as JSON.
     #[error("the result cannot be written as JSON: {source}")]
     Serialize {
@@ -383,7 +375,6 @@ impl Error {
             }
             Self::OutOfReach { .. } => "ask for a ratio within reach, or sweep wider --coefficients",
             Self::NotASweep { .. } => "give a file that `redline sweep` wrote, or name another output",
-            Self::SweepPartUnfinished { .. } => "run the part again with the same options: it goes on where it was stopped",
             Self::OtherSettings { .. } => "name another output, or remove the old one",
             Self::NoDirection { .. } => "give a reading vector or a control vector",
             Self::NetworkOnlyAdded { .. } => "leave the operator out, or give `add`",

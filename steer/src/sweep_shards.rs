@@ -79,7 +79,8 @@ impl Part {
         let mut found = self.lines.rows.iter().map(|row| row.row);
         for row in expected {
             if found.next() != Some(row) {
-                return Err(Error::SweepPartUnfinished { path: self.path.clone(), row });
+                let rule = format!("row {row} has not all of its outputs");
+                return Err(redline_probe::Error::ShardUnfinished { path: self.path.clone(), rule }.into());
             }
         }
         match found.next() {

@@ -1,18 +1,19 @@
 //! From triples to a reading vector with its held-out report and calibration.
 
 use redline_model::{AlignerTemplate, Model, Qac, Site};
-use redline_probe::artifact::{Training, question_hash};
+use redline_probe::artifact::Training;
 use redline_probe::reading::ReportOptions;
-use redline_probe::split::{PartSizes, split_by_question};
+use redline_probe::shard::Shard;
 use redline_probe::{
-    Calibration, CaptureOptions, ContrastPair, ExtractOptions, LatScan, LayerDirection, LayerPairs, LayerReading,
-    LayerVector, PairBuilder, PairDesign, Provenance, ReadAt, Reading, Skip, TokenActivations, TokenText, Warning,
-    capture_pairs, capture_tokens, extract_directions, fit_layers, report_layers,
+    Calibration, ContrastPair, ExtractOptions, LatScan, LayerDirection, LayerPairs, LayerReading, LayerVector,
+    PairDesign, PairFile, Provenance, ReadAt, Reading, Skip, TokenActivations, TokenText, Warning, capture_tokens,
+    extract_directions, fit_layers, report_layers,
 };
 use redline_steer::Result;
 use serde::{Deserialize, Serialize};
 
 use super::OnProgress;
+use super::pair_reading::{ReadPairs, read_pairs, read_settings};
 
 /// How a reading vector is made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,36 +79,6 @@ pub struct Extracted {
     seed: u64,
 }
 
-/// Pairs, split by question.
-pub(super) struct SplitPairs {
-    pub(super) train: Vec<ContrastPair>,
-    pub(super) held_out: Vec<ContrastPair>,
-    /// Of both parts.
-    pub(super) questions: Vec<String>,
-    /// Triples that gave no pair.
-    pub(super) skipped: Vec<(usize, Skip)>,
-}
-
-impl SplitPairs {
-    pub(super) fn new(
-        model: &Model,
-        template: &AlignerTemplate,
-        triples: &[(usize, &Qac)],
-        settings: &ExtractionSettings,
-    ) -> Result<Self> {
-        let builder = PairBuilder::new(model, template, settings.design, settings.max_tokens)?;
-        let set = builder.pairs(triples.iter().copied())?;
-        let question =
-            |row: usize| triples.iter().find(|(r, _)| *r == row).map_or("", |(_, qac)| qac.question.as_str());
-        let keys: Vec<&str> = set.pairs.iter().map(|pair| question(pair.row)).collect();
-        let shares = PartSizes::Shares(vec![1.0 - settings.held_out_share, settings.held_out_share]);
-        let parts = split_by_question(&keys, &shares, settings.seed)?;
-        let part = |rows: &[usize]| rows.iter().map(|&row| set.pairs[row].clone()).collect::<Vec<_>>();
-        let (train, held_out) = (part(&parts[0]), part(&parts[1]));
-        Ok(Self { train, held_out, questions: keys.into_iter().map(str::to_owned).collect(), skipped: set.skipped })
-    }
-}
-
 /// Makes pairs, splits them by question, reads them, extracts on the one part and reports on the other.
 ///
 /// `triples` come with the row number they shall have in results.
@@ -124,48 +95,30 @@ pub fn extract(
     settings: &ExtractionSettings,
     on_progress: OnProgress<'_>,
 ) -> Result<Extracted> {
-    let config = model.decoder.config();
-    let site: Site = settings.site.parse()?;
-    let SplitPairs { train: train_pairs, held_out: held_out_pairs, questions, skipped } =
-        SplitPairs::new(model, template, triples, settings)?;
+    let ReadPairs { file, held_out } = read_pairs(model, template, triples, settings, Shard::WHOLE, on_progress)?;
+    Ok(Extracted { held_out, ..extract_from(file, &settings.extract)? })
+}
 
-    let capture = CaptureOptions {
-        site,
-        layers: (0..config.n_layers).collect(),
-        read: settings.read,
-        n_tokens: settings.scan_tokens,
-        token_pairs: settings.calibration_pairs,
-    };
-    let total = train_pairs.len() + held_out_pairs.len();
-    let mut progress = |done: usize, _: usize| Ok(on_progress(done, total)?);
-    let train = capture_pairs(&model.decoder, &train_pairs, &capture, &mut progress)?;
-    let offset = train_pairs.len();
-    let mut progress = |done: usize, _: usize| Ok(on_progress(offset + done, total)?);
-    let held_out_capture = CaptureOptions { token_pairs: 0, ..capture };
-    let held_out = capture_pairs(&model.decoder, &held_out_pairs, &held_out_capture, &mut progress)?;
-
-    let extraction = extract_directions(&train.layers, &settings.extract)?;
+/// Finds directions in activations that were read before: as [`extract`], but without the texts of held-out pairs.
+///
+/// # Errors
+/// The activations hold no training pair or no held-out one, their settings are of no extraction, or no direction is found.
+pub fn extract_from(file: PairFile, options: &ExtractOptions) -> Result<Extracted> {
+    let PairFile { header, train, held_out } = file;
+    let settings = read_settings(&header)?;
+    for part in [&train, &held_out] {
+        if part.layers.is_empty() {
+            let (read, n_pairs) = (settings.read.to_string(), header.share.n);
+            return Err(redline_probe::Error::NothingToRead { read, n_pairs }.into());
+        }
+    }
+    let extraction = extract_directions(&train.layers, options)?;
     let vectors = fit_layers(&extraction.directions, &train.layers)?;
     let report =
         report_layers(&vectors, &held_out.layers, &ReportOptions { seed: settings.seed, ..ReportOptions::default() })?;
     let calibration_texts: Vec<TokenActivations> = train.tokens.into_iter().flatten().collect();
     let calibration = calibrated(&vectors, &calibration_texts)?;
-    let provenance = Provenance {
-        model_hash: model.fingerprint.clone(),
-        model_name: model.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-        architecture: config.architecture.clone(),
-        hidden_size: config.hidden_size,
-        n_layers: config.n_layers,
-        template: template.name().to_string(),
-        design: settings.design,
-        read: settings.read.to_string(),
-        site: site.to_string(),
-        site_width: site.width(config).filter(|width| *width != config.hidden_size),
-        extract: settings.extract,
-        n_pairs: train.read.len(),
-        questions: questions.iter().map(|question| question_hash(question)).collect(),
-        training: None,
-    };
+    let provenance = Provenance { extract: *options, n_pairs: train.read.len(), ..header.provenance };
     Ok(Extracted {
         reading: Reading { layers: vectors, calibration, provenance },
         report,
@@ -173,8 +126,8 @@ pub fn extract(
         train: train.layers,
         held_out_layers: held_out.layers,
         calibration_texts,
-        held_out: held_out_pairs,
-        skipped,
+        held_out: Vec::new(),
+        skipped: header.skipped,
         max_tokens: settings.max_tokens,
         seed: settings.seed,
     })

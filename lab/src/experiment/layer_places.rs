@@ -14,7 +14,7 @@ use redline_steer::Result;
 use serde::{Deserialize, Serialize};
 
 use super::depth::Depth;
-use super::extraction::SplitPairs;
+use super::pair_reading::SplitPairs;
 use super::{ExtractionSettings, OnProgress};
 
 /// Fewest pairs, in training and held out, that a place is reported for.

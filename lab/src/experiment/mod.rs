@@ -13,6 +13,7 @@ mod judged;
 mod layer_places;
 mod layer_spec;
 mod logged;
+mod pair_reading;
 mod quality;
 mod slope_dependence;
 mod sweep_settings;
@@ -24,7 +25,7 @@ pub use compare::{Candidate, CompareOptions, Comparison, compare};
 pub use control_runs::{ControlLine, ControlSlopes, NullPlaces, PropensitySlopes, propensity_slopes, random_slopes};
 pub use depth::Depth;
 pub use extraction::{
-    Extracted, ExtractionSettings, SCAN_COPY, SCAN_CORRECTION, extract, scan_pair, scan_text, skipped_in_words,
+    Extracted, ExtractionSettings, SCAN_COPY, SCAN_CORRECTION, extract, extract_from, scan_pair, scan_text, skipped_in_words,
 };
 pub use goal::Goal;
 pub use inside::{ParameterCounts, RANK, inside_settings, train_inside};
@@ -33,6 +34,7 @@ pub use judged::{SweepQuality, judge_sweep};
 pub use layer_places::{LayerProfiles, MIN_PAIRS, PlaceProfile, places, profile_layers};
 pub use layer_spec::LayerSpec;
 pub use logged::{Swept, sweep_logged, sweep_prompts};
+pub use pair_reading::{ReadPairs, read_pairs, read_settings};
 pub use quality::{Quality, StrictnessQuality, Written, similarity};
 pub use slope_dependence::{SlopeDependence, best_fit, slope_dependences};
 pub use sweep_settings::SweepSettings;

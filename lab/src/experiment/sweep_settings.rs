@@ -4,6 +4,8 @@ use std::path::Path;
 
 use redline_model::Qac;
 use redline_model::sampling::SamplingOptions;
+use redline_probe::shard::Share;
+use redline_steer::sweep_shards::SHARD;
 use serde_json::{Value, json};
 
 use crate::aligner::Aligner;
@@ -26,6 +28,8 @@ pub struct SweepSettings<'a> {
     pub triples: &'a [Qac],
     /// Rows passed over.
     pub skip: usize,
+    /// Which part of the rows after these is swept, where they are shared out between machines.
+    pub share: Option<Share>,
     /// Longest output, in tokens.
     pub max_new_tokens: usize,
     /// How tokens are chosen.
@@ -51,6 +55,9 @@ impl SweepSettings<'_> {
             "max_new_tokens": self.max_new_tokens,
             "sampling": self.sampling,
         });
+        if let Some(share) = self.share {
+            settings[SHARD] = json!(share);
+        }
         if self.steering.copy_bias != 0.0 {
             settings["copy_bias"] = self.steering.copy_bias.into();
         }

@@ -130,6 +130,7 @@ impl FeedbackRun<'_> {
             data: self.data,
             triples: &triples,
             skip: 0,
+            share: None,
             max_new_tokens: self.options.max_new_tokens,
             sampling: &self.options.sampling,
         };

@@ -184,6 +184,7 @@ impl Sweeping<'_> {
             data: &self.run.rows.name,
             triples: &self.run.rows.triples,
             skip: options.skip,
+            share: None,
             max_new_tokens: self.max_new_tokens,
             sampling: &self.sampling,
         };

@@ -7,6 +7,7 @@ use redline_model::AlignerTemplate;
 use redline_model::sampling::SamplingOptions;
 use redline_model::template::TEMPLATE_NAMES;
 use redline_probe::split::normalise;
+use redline_steer::sweep_shards::SHARD;
 use redline_steer::{Error as SteerError, Operator, SweepRow, read_sweep};
 use serde::Deserialize;
 
@@ -62,6 +63,10 @@ impl PastSweep {
     /// No sweep, or one whose settings do not say how it was steered.
     pub fn read(path: &Path) -> Result<Self> {
         let (settings, rows) = read_sweep(path)?;
+        if settings.get(SHARD).is_some() {
+            let message = format!("{}: only a part of a sweep", path.display());
+            return Err(Error::option(message, "put it together with the others: `redline merge`"));
+        }
         let settings: PastSettings = serde_json::from_value(settings).map_err(|error| {
             Error::option(
                 format!("{}: its settings do not tell how it was steered: {error}", path.display()),

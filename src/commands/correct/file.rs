@@ -4,17 +4,18 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use redline::lab::shards::{RUN, SHARD, SHARD_DATA};
 use redline::model::Error as ModelError;
 use redline::model::files::{MOST_TEXT, open_to_append, read_if_there};
 use redline::model::qac::Fields;
+use redline::probe::shard::Share;
+use serde_json::json;
 
 use super::row::Row;
 use crate::failure::hinted;
 
-/// Key of the hash of what outputs depend on.
-const RUN: &str = "run";
 /// Keys that a run writes, whatever stood there.
-const WRITTEN: [&str; 13] = [
+const WRITTEN: [&str; 15] = [
     "schema",
     "answer_truncated",
     "correction",
@@ -28,6 +29,8 @@ const WRITTEN: [&str; 13] = [
     "scan",
     "error",
     RUN,
+    SHARD,
+    SHARD_DATA,
 ];
 
 /// Whether runs write this key.
@@ -35,18 +38,26 @@ pub fn is_written(name: &str) -> bool {
     WRITTEN.contains(&name)
 }
 
+/// What rows of a part say of it.
+pub struct PartMarks {
+    pub share: Share,
+    /// Hash of the rows of all parts.
+    pub data: String,
+}
+
 /// The file, open at its end.
 pub struct OutFile {
     path: PathBuf,
     file: File,
     hash: String,
+    part: Option<PartMarks>,
     /// Rows that were there.
     done: Vec<Fields>,
 }
 
 impl OutFile {
     /// Opens the file and, once its rows are known to be of this run, cuts off a last line that a kill left half.
-    pub fn open(path: &Path, hash: String) -> anyhow::Result<Self> {
+    pub fn open(path: &Path, hash: String, part: Option<PartMarks>) -> anyhow::Result<Self> {
         let io = |source| ModelError::io(path, source);
         let file = open_to_append(path)?;
         let text = read_if_there(path, MOST_TEXT)?.unwrap_or_default();
@@ -61,7 +72,7 @@ impl OutFile {
             done.push(row.ok_or_else(|| other_run(path, index))?);
         }
         file.set_len(whole as u64).map_err(io)?;
-        Ok(Self { path: path.into(), file, hash, done })
+        Ok(Self { path: path.into(), file, hash, part, done })
     }
 
     /// Refuses a file whose rows are not the first ones of `rows`.
@@ -93,6 +104,10 @@ impl OutFile {
     /// Writes a row in one go.
     pub fn write(&mut self, mut row: Fields) -> anyhow::Result<()> {
         row.put(RUN, self.hash.as_str());
+        if let Some(part) = &self.part {
+            row.put(SHARD, json!(part.share));
+            row.put(SHARD_DATA, part.data.as_str());
+        }
         let line = serde_json::to_string(&row)? + "\n";
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
         Ok(written.map_err(|source| ModelError::io(&self.path, source))?)

@@ -7,12 +7,13 @@ use redline::lab::correct::{Asked, Chain, Chained, Corrected, Corrector, Correct
 use redline::lab::steering::Steering;
 use redline::model::generate::Drafting;
 use redline::model::qac::Fields;
+use redline::probe::shard::Shard;
 use redline::profile::hash_of;
 use redline::steer::EditRatios;
 use serde_json::{Value, json};
 
 use super::answers::{Answer, Answers, Batch};
-use super::file::OutFile;
+use super::file::{OutFile, PartMarks};
 use super::outside::OutsideCount;
 use super::row::Row;
 use crate::cli::stack::AlignerSpec;
@@ -41,7 +42,10 @@ pub fn run(args: &CorrectArgs, rows: &[Row], json: bool) -> anyhow::Result<ExitC
     let mut answers = Answers::open(args)?;
     let path = args.stack.out.as_deref().filter(|path| *path != Path::new("-"));
     path.map_or(Ok(()), |path| clear_for_log(path, CORRECTED, args.stack.force.force))?;
-    let mut file = path.map(|path| OutFile::open(path, run_hash(args, &aligners))).transpose()?;
+    let share = args.shard.unwrap_or(Shard::WHOLE).of_rows(rows.len());
+    let marks = || args.shard.map(|_| PartMarks { share, data: data_hash(rows) });
+    let mut file = path.map(|path| OutFile::open(path, run_hash(args, &aligners), marks())).transpose()?;
+    let rows = &rows[share.rows()];
     let done = file.as_ref().map_or(0, OutFile::n_done);
     if let Some(file) = &file {
         file.check(rows)?;
@@ -53,8 +57,9 @@ pub fn run(args: &CorrectArgs, rows: &[Row], json: bool) -> anyhow::Result<ExitC
     let mut run = Run { args, chain, answers, n_failed, first_error: None, is_live, outside: OutsideCount::default() };
     let mut progress = Progress::from("correcting", done, rows.len());
     for (batch, part) in rows[done..].chunks(args.batch_rows.max(1)).enumerate() {
-        let first = done + batch * args.batch_rows.max(1);
-        let (corrected, end) = run.correct(first, part)?;
+        let here = done + batch * args.batch_rows.max(1);
+        // the number of a row, which chooses its random numbers, is that of the whole
+        let (corrected, end) = run.correct(share.first + here, part)?;
         for row in corrected {
             match &mut file {
                 Some(file) => file.write(row)?,
@@ -62,7 +67,7 @@ pub fn run(args: &CorrectArgs, rows: &[Row], json: bool) -> anyhow::Result<ExitC
             }
         }
         end.map_or(Ok(()), Err)?;
-        progress.set(first + part.len(), rows.len())?;
+        progress.set(here + part.len(), rows.len())?;
     }
     progress.finish();
     if let Some(file) = &file {
@@ -128,6 +133,12 @@ fn run_hash(args: &CorrectArgs, aligners: &[Corrector]) -> String {
         settings["upstream_temperature"] = temperature.into();
     }
     hash_of(settings.to_string().as_bytes())[..16].into()
+}
+
+/// A hash of all rows as they were read.
+fn data_hash(rows: &[Row]) -> String {
+    let texts = rows.iter().map(|row| serde_json::to_string(&row.fields).unwrap_or_default() + "\n");
+    hash_of(texts.collect::<String>().as_bytes())[..16].into()
 }
 
 /// Whether answers are taken apart: those of an upstream model, which may hold anything. A scan needs them as one text.

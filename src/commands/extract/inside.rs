@@ -15,7 +15,7 @@ use crate::rows::of_experiment;
 
 pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
     args.check_inside()?;
-    let rows = of_experiment(Some(&args.data), args.pair.strictness)?;
+    let rows = of_experiment(Some(args.triples()?), args.pair.strictness)?;
     let aligner = models::open(&args.model)?;
     let config = aligner.model.decoder.config();
     let layers = args.layers.resolve(config.n_layers)?;

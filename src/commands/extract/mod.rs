@@ -5,13 +5,18 @@ mod inside;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use redline::experiment::{TrainingPlan, extract, skipped_in_words, train_extracted};
+use redline::experiment::{
+    Extracted, ExtractionSettings, ReadPairs, TrainedSettings, TrainingPlan, extract_from, read_pairs, read_settings,
+    skipped_in_words, train_extracted,
+};
 use redline::lab::observer::Observer;
 use redline::model::files::remove_if_there;
-use redline::probe::LayerReading;
+use redline::probe::activation_file::ActivationHeader;
+use redline::probe::shard::Shard;
+use redline::probe::{LayerReading, PairFile};
 use redline::steer::control_file::write_control_vector;
 use redline::steer::reading_control_vector;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::ExtractArgs;
 use crate::defaults;
@@ -22,23 +27,37 @@ use crate::rows::of_experiment;
 
 pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
     args.trained.check(&args.pair, args.range)?;
+    args.check_parts()?;
     if args.is_inside() {
         return inside::run(args, json);
     }
+    if !args.from_activations.is_empty() {
+        return from_activations(args, json);
+    }
     let settings = args.pair.settings(args.seed)?;
-    let rows = of_experiment(Some(&args.data), args.pair.strictness)?;
+    let data = args.triples()?;
+    let rows = of_experiment(Some(data), args.pair.strictness)?;
     let aligner = models::open(&args.model)?;
-    let n_layers = aligner.model.decoder.config().n_layers;
-    let layers = args.layers.resolve(n_layers)?;
+    let layers = args.layers.resolve(aligner.model.decoder.config().n_layers)?;
     let numbers: Vec<usize> = (0..rows.triples.len().min(args.pairs)).collect();
 
     let mut observer = Shown::default();
-    let triples = rows.at(&numbers);
-    let mut extracted = extract(&aligner.model, &aligner.template, &triples, &settings, &mut |done, total| {
-        observer.progress("reading pairs", done, total)
-    })
-    .with_context(|| args.data.display().to_string())?;
+    let shard = args.shard.unwrap_or(Shard::WHOLE);
+    let ReadPairs { file, held_out } =
+        read_pairs(&aligner.model, &aligner.template, &rows.at(&numbers), &settings, shard, &mut |done, total| {
+            observer.progress("reading pairs", done, total)
+        })
+        .with_context(|| data.display().to_string())?;
     observer.end("reading pairs");
+    if let Some(path) = &args.activations {
+        file.save(path)?;
+        output::note!("wrote {}", path.display());
+    }
+    if args.shard.is_some() {
+        return part(args, &file.header, json);
+    }
+    let mut extracted = extract_from(file, &settings.extract).with_context(|| data.display().to_string())?;
+    extracted.held_out = held_out;
     let range = defaults::range(&args.model, args.range);
     let trained = args.trained.settings(&args.pair, rows.flawed.is_some(), range, args.seed);
     let checkpoint = args.checkpoint();
@@ -50,16 +69,63 @@ pub fn run(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
             TrainingPlan { aligner: &aligner, rows: &rows, numbers: &numbers, layers: &layers, settings: trained };
         extracted = train_extracted(&plan, extracted, Some(&checkpoint), &mut observer)?;
     }
-
-    extracted.reading.save(&args.out)?;
+    write(args, &extracted, &layers)?;
     if trained.is_some() {
         // the vector is safe now
         remove_if_there(&checkpoint)?;
     }
-    if let Some(path) = &args.gguf {
-        let vector = reading_control_vector(&extracted.reading, &layers, args.unit)?;
-        write_control_vector(path, &vector, &aligner.model.decoder.config().architecture)?;
+    tell(args, &extracted, &json!(settings), trained.as_ref(), json)
+}
+
+/// A direction in activations that were read before.
+fn from_activations(args: &ExtractArgs, json: bool) -> anyhow::Result<ExitCode> {
+    let file = PairFile::merged(&args.from_activations)?;
+    let read = read_settings(&file.header)?;
+    // what was read says the seed; the method is asked for here
+    let extract = args.pair.settings(read.seed)?.extract;
+    let extracted = extract_from(file, &extract).with_context(|| args.from_activations[0].display().to_string())?;
+    let layers = args.layers.resolve(extracted.reading.provenance.n_layers)?;
+    write(args, &extracted, &layers)?;
+    tell(args, &extracted, &json!(ExtractionSettings { extract, ..read }), None, json)
+}
+
+/// What is said of a part of the pairs.
+fn part(args: &ExtractArgs, header: &ActivationHeader, json: bool) -> anyhow::Result<ExitCode> {
+    let (share, n_pairs) = (header.share, header.share.rows().len());
+    match json {
+        true => output::json(&json!({
+            "schema": "redline.extract-part.v1",
+            "activations": args.activations,
+            "shard": share,
+            "settings": header.settings,
+            "n_pairs": n_pairs,
+            "n_skipped": header.skipped.len(),
+        }))?,
+        false => output::line(&format!(
+            "part {share}: {n_pairs} of {} pairs; `redline extract --from-activations` finds the direction in all parts",
+            share.n
+        ))?,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the vector, and the control vector that is asked for.
+fn write(args: &ExtractArgs, extracted: &Extracted, layers: &[usize]) -> anyhow::Result<()> {
+    extracted.reading.save(&args.out)?;
+    if let Some(path) = &args.gguf {
+        let vector = reading_control_vector(&extracted.reading, layers, args.unit)?;
+        write_control_vector(path, &vector, &extracted.reading.provenance.architecture)?;
+    }
+    Ok(())
+}
+
+fn tell(
+    args: &ExtractArgs,
+    extracted: &Extracted,
+    settings: &Value,
+    trained: Option<&TrainedSettings>,
+    json: bool,
+) -> anyhow::Result<ExitCode> {
     for warning in &extracted.warnings {
         output::note!("warning: {warning}");
     }

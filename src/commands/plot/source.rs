@@ -9,6 +9,8 @@ use redline::model::files::read_text;
 use redline::model::{Error as ModelError, parse_settings};
 use redline::probe::{LatScan, LayerReading};
 use redline::steer::{SweepRow, read_sweep};
+
+use crate::sweep_words::warn_of_part;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -67,6 +69,7 @@ impl Source {
         let has = |key: &str| first.get(key).is_some();
         if first["schema"] == redline::steer::sweep_log::SCHEMA {
             let (settings, rows) = read_sweep(path)?;
+            warn_of_part(path, &settings);
             return Ok(Self::Sweep(settings["unit"].as_str().unwrap_or("gap").to_owned(), rows));
         }
         if first["kind"] == "step" || first["kind"] == "evaluation" {
