@@ -14,7 +14,11 @@ use crate::output;
 pub fn warn_of_part(path: &Path, settings: &Value) {
     let Some(share) = settings.get(SHARD) else { return };
     let path = path.display();
-    output::note!("warning: {path} is part {} of {} of a sweep; nothing is said of the other rows", share["part"], share["of"]);
+    output::note!(
+        "warning: {path} is part {} of {} of a sweep; nothing is said of the other rows",
+        share["part"],
+        share["of"]
+    );
 }
 
 /// A line a coefficient, as text.

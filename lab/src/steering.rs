@@ -5,7 +5,7 @@ mod inside;
 use std::path::{Path, PathBuf};
 
 use redline_model::gguf::is_gguf;
-use redline_model::{AlignerTemplate, Model, Qac, Site};
+use redline_model::{AlignerTemplate, Model, Site};
 use redline_probe::Reading;
 use redline_probe::artifact::question_hash;
 use redline_steer::control_file::{read_control_vector, shift_back};
@@ -339,19 +339,16 @@ pub fn check_reading(reading: &Reading, path: &Path, model: &Model, any_model: b
 ///
 /// # Errors
 /// A shared question, with the first as an example.
-pub fn check_leak<'a>(seen: &[String], triples: impl IntoIterator<Item = &'a Qac>, allowed: bool) -> Result<()> {
+pub fn check_leak<'a>(seen: &[String], questions: impl IntoIterator<Item = &'a str>, allowed: bool) -> Result<()> {
     let seen: std::collections::HashSet<&str> = seen.iter().map(String::as_str).collect();
-    let leaked: Vec<&str> = triples
-        .into_iter()
-        .filter(|qac| seen.contains(question_hash(&qac.question).as_str()))
-        .map(|qac| qac.question.as_str())
-        .collect();
+    let leaked: Vec<&str> =
+        questions.into_iter().filter(|question| seen.contains(question_hash(question).as_str())).collect();
     if allowed || leaked.is_empty() {
         return Ok(());
     }
     let example: String = leaked[0].chars().take(60).collect();
     Err(Error::option(
         format!("{} of the prompts were used to extract the vector, the first: {example:?}", leaked.len()),
-        "give other rows with --skip, or --allow-overlap to measure on seen questions anyway",
+        "give rows with other questions, or --allow-overlap to measure on seen ones anyway",
     ))
 }

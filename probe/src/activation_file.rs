@@ -75,7 +75,11 @@ impl PairFile {
             for pairs in &activations.layers {
                 for (pole, values) in [("positive", pairs.positive()), ("negative", pairs.negative())] {
                     let name = format!("{part}.layer_{}.{pole}", pairs.layer());
-                    tensors.push((name, values.shape().to_vec(), values.iter().flat_map(|v| v.to_le_bytes()).collect()));
+                    tensors.push((
+                        name,
+                        values.shape().to_vec(),
+                        values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+                    ));
                 }
             }
         }
@@ -83,7 +87,11 @@ impl PairFile {
             for (pole, text) in ["positive", "negative"].iter().zip(texts) {
                 let width = text.first().and_then(|layers| layers.first()).map_or(0, Vec::len);
                 let values = text.iter().flatten().flatten().flat_map(|value| value.to_le_bytes());
-                tensors.push((format!("tokens.{index}.{pole}"), vec![text.len(), self.header.layers.len(), width], values.collect()));
+                tensors.push((
+                    format!("tokens.{index}.{pole}"),
+                    vec![text.len(), self.header.layers.len(), width],
+                    values.collect(),
+                ));
             }
         }
         let views = tensors.iter().map(|(name, shape, bytes)| {
@@ -113,7 +121,8 @@ impl PairFile {
             return Err(malformed(path, "it names no layers, or a part that cannot be".into()));
         }
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| malformed(path, error.to_string()))?;
-        let file = Tensors { path, tensors, width: header.provenance.site_width.unwrap_or(header.provenance.hidden_size) };
+        let file =
+            Tensors { path, tensors, width: header.provenance.site_width.unwrap_or(header.provenance.hidden_size) };
         let train = file.part("train", &header.layers)?;
         let tokens = (0..header.n_token_pairs).map(|index| file.tokens(index, header.layers.len()));
         let tokens = tokens.collect::<Result<Vec<_>>>()?;

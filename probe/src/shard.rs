@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn files_that_make_no_whole_are_refused() {
-        let file = |name: &str, shard: &str, n: usize| (PathBuf::from(name), shard.parse::<Shard>().unwrap().of_rows(n));
+        let file =
+            |name: &str, shard: &str, n: usize| (PathBuf::from(name), shard.parse::<Shard>().unwrap().of_rows(n));
         check_complete(&[file("b", "2/2", 9), file("a", "1/2", 9)]).unwrap();
         let refused = |files: &[(PathBuf, Share)]| check_complete(files).unwrap_err().to_string();
         assert_eq!(refused(&[file("a", "1/3", 9)]), "parts 2, 3 of 3 are missing");

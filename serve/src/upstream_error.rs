@@ -1,5 +1,7 @@
 //! Why the upstream server gives no answer, and what it says of it: providers spell their errors in many ways.
 
+use std::time::SystemTime;
+
 use axum::http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
@@ -98,7 +100,12 @@ impl UpstreamError {
     /// In how many seconds the server wants to be asked again.
     pub fn retry_after(&self) -> Option<u64> {
         let Self::Status { headers, .. } = self else { return None };
-        headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()
+        let wish = headers.get(header::RETRY_AFTER)?.to_str().ok()?;
+        // seconds, or a date
+        let until = || httpdate::parse_http_date(wish).ok();
+        wish.parse()
+            .ok()
+            .or_else(|| Some(until()?.duration_since(SystemTime::now()).map_or(0, |wait| wait.as_secs() + 1)))
     }
 }
 

@@ -49,6 +49,9 @@ pub struct AnswerGateArgs {
     /// Accept a vector made with other weights of the same size
     #[arg(long)]
     pub any_model: bool,
+    /// Allow questions that the vector was extracted from
+    #[arg(long)]
+    pub allow_overlap: bool,
     /// Seed of split and intervals
     #[arg(long, default_value_t = 0)]
     pub seed: u64,
@@ -88,6 +91,7 @@ impl AnswerGateArgs {
             n_resamples: N_RESAMPLES,
             seed: self.seed,
             any_model: self.any_model,
+            allow_overlap: self.allow_overlap,
         })
     }
 }

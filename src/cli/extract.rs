@@ -15,8 +15,24 @@ use crate::failure::hinted;
 
 /// Options that say what is read, and how: activations were read already.
 const READS_TEXTS: [&str; 18] = [
-    "model", "adapter", "adapter_scale", "template", "instruction", "device", "data", "pairs", "design", "read", "site",
-    "max_tokens", "held_out_share", "calibration_pairs", "strictness", "seed", "activations", "shard",
+    "model",
+    "adapter",
+    "adapter_scale",
+    "template",
+    "instruction",
+    "device",
+    "data",
+    "pairs",
+    "design",
+    "read",
+    "site",
+    "max_tokens",
+    "held_out_share",
+    "calibration_pairs",
+    "strictness",
+    "seed",
+    "activations",
+    "shard",
 ];
 
 #[derive(Args)]
@@ -112,10 +128,12 @@ impl ExtractArgs {
 
     /// Refuses to train without the model or on a part of the pairs.
     pub fn check_parts(&self) -> anyhow::Result<()> {
-        let given = [("--from-activations", !self.from_activations.is_empty()), ("--activations", self.activations.is_some())];
+        let given =
+            [("--from-activations", !self.from_activations.is_empty()), ("--activations", self.activations.is_some())];
         match given.into_iter().find(|(_, is_given)| *is_given && self.trains()) {
             Some((name, _)) => {
-                let message = format!("{name} is for directions that are read, and this --method trains with the model");
+                let message =
+                    format!("{name} is for directions that are read, and this --method trains with the model");
                 Err(hinted(message, "give a --method that reads, such as mean_diff, or leave it out"))
             }
             None => Ok(()),

@@ -38,7 +38,7 @@ pub fn run(args: &FeedbackArgs, json: bool) -> anyhow::Result<ExitCode> {
     let loaded = steering.load(&aligner.model)?;
     loaded.notes.iter().for_each(|note| output::note!("{note}"));
     let triples: Vec<_> = rows.iter().map(|row| row.to_qac()).collect();
-    check_leak(&loaded.questions, &triples, args.allow_overlap)?;
+    check_leak(&loaded.questions, triples.iter().map(|qac| qac.question.as_str()), args.allow_overlap)?;
     make_folder(&args.out)?;
     for one in &asked {
         clear_for_log(&one.file(&args.out), SWEEP, args.force.force)?;

@@ -26,8 +26,15 @@ pub fn run(args: &AnswerGateArgs, json: bool) -> anyhow::Result<ExitCode> {
     };
     let data = args.data.as_deref().unwrap_or(Path::new(embedded::ROWS_NAME));
     let aligner = models::open(&args.model)?;
+    // known without a gate, and of use where none can be calibrated
+    if !json {
+        safety.iter().try_for_each(|rates| output::line(&safety_text(rates)))?;
+    }
     let found = calibrate(&aligner, &args.gate, &labelled, data, &options, &mut Shown::default())?;
     let (file, stem) = (args.file(), args.stem());
+    if file.exists() {
+        output::note!("note: {}: replaces the calibration that was there", file.display());
+    }
     write_both(&gate_curve(&found.calibration), &stem)?;
     found.calibration.save(&file)?;
     let doubt = found.calibration.doubt();
@@ -45,7 +52,7 @@ pub fn run(args: &AnswerGateArgs, json: bool) -> anyhow::Result<ExitCode> {
             "doubt": doubt,
         }))?;
     } else {
-        output::line(&as_text(args, &found, &safety).join("\n"))?;
+        output::line(&as_text(args, &found).join("\n"))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -74,7 +81,16 @@ fn embedded_rows() -> anyhow::Result<Vec<LabelledRow>> {
     Ok(Rows::embedded(None)?.triples.into_iter().map(row).collect())
 }
 
-fn as_text(args: &AnswerGateArgs, found: &Calibrated, safety: &[SafetyRates]) -> Vec<String> {
+/// Refused safe prompts and answered unsafe ones.
+fn safety_text(rates: &SafetyRates) -> String {
+    let at = rates.coefficient.map_or_else(String::new, |coefficient| format!(" at {coefficient}"));
+    format!(
+        "labels{at}       {} of {} safe prompts refused, {} of {} unsafe ones complied with",
+        rates.n_safe_refused, rates.n_safe, rates.n_unsafe_complied, rates.n_unsafe
+    )
+}
+
+fn as_text(args: &AnswerGateArgs, found: &Calibrated) -> Vec<String> {
     let GateCalibration { threshold, false_corrections, fitted_on, held_out, speed, layers, .. } = &found.calibration;
     let share = |share: f64| format!("{:.1} %", 100.0 * share);
     let mut lines = vec![
@@ -110,13 +126,6 @@ fn as_text(args: &AnswerGateArgs, found: &Calibrated, safety: &[SafetyRates]) ->
         speed.gate_seconds,
         corrections.unwrap_or_default()
     ));
-    lines.extend(safety.iter().map(|rates| {
-        let at = rates.coefficient.map_or_else(String::new, |coefficient| format!(" at {coefficient}"));
-        format!(
-            "labels{at}       {} of {} safe prompts refused, {} of {} unsafe ones complied with",
-            rates.n_safe_refused, rates.n_safe, rates.n_unsafe_complied, rates.n_unsafe
-        )
-    }));
     lines.push(format!("calibration  {} (the curve beside it)", args.file().display()));
     lines
 }

@@ -59,7 +59,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let aligner = models::open_with(&args.model, steering.template()?)?;
     let loaded = steering.load(&aligner.model)?;
     loaded.notes.iter().for_each(|note| output::note!("{note}"));
-    check_leak(&loaded.questions, chosen.iter().map(|(_, qac)| *qac), args.allow_overlap)?;
+    check_leak(&loaded.questions, chosen.iter().map(|(_, qac)| qac.question.as_str()), args.allow_overlap)?;
 
     let arms = arms(1, &args.coefficients.0)?;
     let settings = SweepSettings {
@@ -90,7 +90,11 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     let swept = Swept { prompts: &prompts, vectors: &vectors, arms: &arms, options: &options };
     sweep_logged(&aligner, &swept, &mut log, "sweep", &mut Shown::default())?;
     output::note!("wrote {}", args.out.display());
-    let judged = if share.is_none() { told(args, &steering, &log, &rows, &loaded.unit.to_string(), &settings)? } else { Told::default() };
+    let judged = if share.is_none() {
+        told(args, &steering, &log, &rows, &loaded.unit.to_string(), &settings)?
+    } else {
+        Told::default()
+    };
     let effect = total_effect(log.rows());
     if json {
         output::json(&json!({

@@ -8,7 +8,7 @@
 //! Intervals are of prompts drawn anew, the same draws for both lines: a prompt is hard or easy for both. Not for instructions measured on
 //! other prompts.
 
-use redline_probe::stats::{Interval, Resamples};
+use redline_probe::stats::{FEWEST_UNITS, Interval, Resamples};
 use serde::{Deserialize, Serialize};
 
 use crate::bootstrap::{BootstrapOptions, check_sweep, means};
@@ -73,7 +73,7 @@ pub struct LineComparison {
 /// `without` and `with` are (prompts, coefficients), the same prompts in the same order.
 ///
 /// # Errors
-/// [`Error::LengthMismatch`] for other numbers of prompts; those of [`bootstrap_sweep`](crate::bootstrap_sweep).
+/// [`Error::LengthMismatch`] for other numbers of prompts; fewer than six, which carry no interval; those of [`bootstrap_sweep`](crate::bootstrap_sweep).
 ///
 /// # Example
 /// ```
@@ -96,6 +96,9 @@ pub fn compare_lines(
     let n = without.len();
     if with.len() != n {
         return Err(Error::LengthMismatch { what: "prompts of a line", got: with.len(), expected: n });
+    }
+    if n < FEWEST_UNITS {
+        return Err(Error::TooFew { what: "prompts of a line", got: n, needed: FEWEST_UNITS });
     }
     if options.n_resamples == 0 {
         return Err(Error::TooFew { what: "bootstrap resamples", got: 0, needed: 1 });

@@ -99,7 +99,9 @@ fn whole(parts: &[Part]) -> Value {
 
 fn without_share(settings: &Value) -> Value {
     let Some(settings) = settings.as_object() else { return settings.clone() };
-    Value::Object(settings.iter().filter(|(key, _)| *key != SHARD).map(|(key, value)| (key.clone(), value.clone())).collect())
+    Value::Object(
+        settings.iter().filter(|(key, _)| *key != SHARD).map(|(key, value)| (key.clone(), value.clone())).collect(),
+    )
 }
 
 #[cfg(test)]

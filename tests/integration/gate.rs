@@ -51,7 +51,9 @@ fn a_gate_is_calibrated_on_rows_and_refused_elsewhere() {
     refused("gate lat=vector.safetensors:0.5 --data labelled.jsonl", "a threshold is what this verb finds");
     refused("gate price=vector.safetensors", "no kind of gate");
     refused("gate cost=vector.safetensors", "reward head");
-    refused(&line.replace("labelled", "triples"), "10 of each are needed");
+    // the first rows of these are what the vector was extracted from
+    refused(&line.replace("labelled", "triples"), "were used to extract the vector");
+    refused(&(line.replace("labelled", "triples") + " --allow-overlap"), "10 of each are needed");
     refused(&format!("{line} --false-corrections 1.5"), "--false-corrections is 1.5");
     std::fs::write(tiny.path("plain.jsonl"), "{\"question\":\"q\",\"answer\":\"a\"}\n").unwrap();
     refused(&line.replace("labelled", "plain"), "no row says whether its answer needs a correction");

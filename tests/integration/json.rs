@@ -99,6 +99,20 @@ const CASES: [Case; 38] = [
         "redline.sweep-summary.v1",
         &["file", "report", "n_rows", "settings", "effect"],
     ),
+    (
+        "extract",
+        "--model model --template template.txt --data triples.jsonl --pairs 24 --shard 1/1 --activations activations.safetensors",
+        "redline.extract-part.v1",
+        &["activations", "shard", "settings", "n_pairs", "n_skipped"],
+    ),
+    (
+        "sweep",
+        "--model model --template template.txt --data triples.jsonl --vector vector.safetensors --skip 24 --prompts 4 --coefficients -1,0,1 \
+         --max-new-tokens 4 --shard 1/1 --out part.jsonl",
+        "redline.sweep-summary.v1",
+        &["file", "n_rows", "settings", "effect"],
+    ),
+    ("merge", "part.jsonl --out merged.jsonl", "redline.merge.v1", &["file", "kind", "n_parts", "n_rows"]),
     ("fit", "sweep.jsonl", "redline.fit.v1", &["settings", "analysis", "limits"]),
     (
         "gate",

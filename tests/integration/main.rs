@@ -37,6 +37,7 @@ mod limits;
 mod model_files;
 mod notebooks;
 mod outputs;
+mod parts;
 mod plot;
 mod preferences;
 mod program;

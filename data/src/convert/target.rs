@@ -15,6 +15,9 @@ use crate::turns;
 /// The rows that a plain row becomes: one, but two where a pair becomes unpaired.
 pub(super) fn rows(row: &DataRow, target: Target) -> Result<Vec<Fields>, RowFault> {
     check_texts(row, target)?;
+    if matches!(target, Target::Triples | Target::Preferences) {
+        check_pair(&row.fields)?;
+    }
     match target {
         Target::Questions => Ok(vec![finished(row, target, |made| made.put("question", row.question.as_str()))]),
         Target::Answers => {
@@ -41,6 +44,15 @@ pub(super) fn rows(row: &DataRow, target: Target) -> Result<Vec<Fields>, RowFaul
             })])
         }
         Target::Unpaired => unpaired(row),
+    }
+}
+
+/// One half of a preference pair without the other is named as what it is.
+fn check_pair(fields: &Fields) -> Result<(), RowFault> {
+    match (fields.has("chosen"), fields.has("rejected")) {
+        (true, false) => Err(RowFault::MissingField { field: "rejected" }),
+        (false, true) => Err(RowFault::MissingField { field: "chosen" }),
+        _ => Ok(()),
     }
 }
 

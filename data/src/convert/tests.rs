@@ -158,6 +158,10 @@ fn ultra_feedback_is_scored_by_its_aspects() {
         said(&alone, to(Target::Triples)).ends_with("`annotations` says of no answer that it is better than another")
     );
     assert!(said(&alone, to(Target::Unpaired)).ends_with("a score of 3 is neither good nor bad"));
+    let none = json!({ "instruction": "Q?", "completions": [] });
+    for target in [Target::Unpaired, Target::Preferences, Target::Answers] {
+        assert!(said(&none, to(target)).contains("`completions` is empty"), "{}", said(&none, to(target)));
+    }
 }
 
 #[test]

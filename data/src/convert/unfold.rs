@@ -125,6 +125,9 @@ fn ultra_feedback(fields: &Fields, options: &ConvertOptions) -> Result<Vec<Field
     if options.to == Target::Questions {
         return Ok(vec![plain::answer(&prompt, "", None, others)]);
     }
+    if rated.is_empty() {
+        return Err(RowFault::EmptyField { field: FIELD });
+    }
     if options.to == Target::Unpaired {
         return labelled(&prompt, &rated, &others);
     }

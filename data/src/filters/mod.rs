@@ -164,7 +164,7 @@ impl RowFilter {
             Self::Boilerplate => begins_with_any(text, &options.boilerplate),
             Self::Refusal => begins_with_any(text, &options.refusals),
             Self::CodeFence => options.code_fence && is_fence_open(text),
-            Self::Language => options.language.is_some_and(|language| has_shares() && !language.accepts(text)),
+            Self::Language => options.language.is_some_and(|language| !language.accepts(text, has_shares())),
         }
     }
 }

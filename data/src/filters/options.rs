@@ -31,6 +31,9 @@ pub struct TopNGram {
     pub most: f64,
 }
 
+/// Fewest letters that tell a script: texts in some scripts have no white space between words.
+const FEWEST_LETTERS: usize = 10;
+
 /// A rough test of language by script and by frequent words. It tells English from texts in another script or with other small words;
 /// it does not tell languages of the Latin script from each other beyond that, nor find a foreign sentence in an English text.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -49,10 +52,12 @@ impl Default for LanguageOptions {
 }
 
 impl LanguageOptions {
-    /// Whether a text passes. One without letters does.
-    pub fn accepts(&self, text: &str) -> bool {
-        latin_share(text).is_none_or(|share| share >= self.least_latin)
-            && stop_word_share(text).is_none_or(|share| share >= self.least_stop_words)
+    /// Whether a text passes. One with too few letters to tell its script does; stop words are asked for where there are words enough.
+    pub fn accepts(&self, text: &str, has_words: bool) -> bool {
+        let has_letters = text.chars().filter(|c| c.is_alphabetic()).nth(FEWEST_LETTERS - 1).is_some();
+        let is_latin = || latin_share(text).is_none_or(|share| share >= self.least_latin);
+        let is_english = || stop_word_share(text).is_none_or(|share| share >= self.least_stop_words);
+        (!has_letters || is_latin()) && (!has_words || is_english())
     }
 }
 

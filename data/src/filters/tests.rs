@@ -51,6 +51,25 @@ fn each_filter_removes_its_case_and_can_be_switched_off() {
 }
 
 #[test]
+fn texts_in_other_scripts_are_told_without_white_space() {
+    let options = RowFilterOptions { language: Some(LanguageOptions::default()), ..RowFilterOptions::off() };
+    let removed = |text: &str| first_reasons(&[row("What is it?", text)], &options) == [Some(RowFilter::Language)];
+    for text in ["東京は日本の首都です。人口が多い。", "Москва — столица России.", "กรุงเทพเป็นเมืองหลวง"]
+    {
+        assert!(removed(text), "{text}");
+    }
+    // too short to tell, or names among English words
+    for text in [
+        "東京",
+        "4",
+        "The city of Москва is old, and many people live in it and around it, with its bridges and towers.",
+        PROSE,
+    ] {
+        assert!(!removed(text), "{text}");
+    }
+}
+
+#[test]
 fn plain_answers_pass() {
     let rows = ["4", "No.", PROSE, "東京は日本の首都です。", "```\nx = 1\n```", "See:\n- a\n- b\n- a b"]
         .map(|text| row("What is it?", text));

@@ -1,6 +1,6 @@
 //! Parquet: its rows as JSON objects, one by one, and rows of JSON as Parquet.
 //!
-//! A file is recognised by its content: it begins and ends with `PAR1`. Lists and structs become lists and objects, maps become objects
+//! A file is recognised by its content: it begins with `PAR1`. Lists and structs become lists and objects, maps become objects
 //! whose keys are text; what single values become is in the table of `value.rs`: in short, bytes that are no UTF-8 become
 //! `{"base64": "…"}`, NaN and the infinities null, decimals and timestamps text. Compression is snappy, gzip or none; other codecs need a C
 //! compiler and are refused by their names.
@@ -34,7 +34,7 @@ mod value;
 mod write;
 
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -53,23 +53,24 @@ pub use write::{to_parquet, write_parquet};
 /// Most columns, those within structs included.
 const MOST_COLUMNS: usize = 4096;
 
-/// Whether a file's content is Parquet: its first and its last four bytes are `PAR1`, or `PARE` where it is encrypted.
+/// Whether a file's content is Parquet, whole or cut short: its first four bytes are `PAR1`, or `PARE` where it is encrypted. No other file of
+/// rows begins so.
 ///
 /// # Errors
 /// The file cannot be read.
 pub fn is_parquet(path: &Path) -> redline_model::Result<bool> {
     let mut file = redline_model::files::open(path)?;
-    let mut ends = || -> std::io::Result<bool> {
-        let (mut head, mut tail) = ([0; 4], [0; 4]);
-        if file.metadata()?.len() < 12 {
+    let mut begins = || -> std::io::Result<bool> {
+        let mut head = [0; 4];
+        // what a pipe holds can be read once only
+        let found = file.metadata()?;
+        if !found.is_file() || found.len() < 4 {
             return Ok(false);
         }
         file.read_exact(&mut head)?;
-        file.seek(SeekFrom::End(-4))?;
-        file.read_exact(&mut tail)?;
-        Ok(is_magic(&head) && is_magic(&tail))
+        Ok(is_magic(&head))
     };
-    ends().map_err(|source| redline_model::Error::Io { path: path.into(), source })
+    begins().map_err(|source| redline_model::Error::Io { path: path.into(), source })
 }
 
 fn is_magic(bytes: &[u8; 4]) -> bool {

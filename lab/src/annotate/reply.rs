@@ -13,7 +13,7 @@ use regex::Regex;
 use super::aspect::Aspect;
 use super::fault::{FaultReason, ReplyFault};
 use super::record::Rating;
-use crate::baseline::{MARKS, pattern, said, score};
+use crate::baseline::{BEFORE_SCORE, MARKS, pattern, said, score};
 
 /// The number of an answer, alone in its line.
 static HEADER: LazyLock<Regex> = LazyLock::new(|| {
@@ -25,7 +25,7 @@ static NAMED: LazyLock<Vec<(Aspect, Regex)>> = LazyLock::new(|| {
         let name = aspect.title().replace(' ', r"[\s_-]*");
         let bullet = r"(?:\(?\d+[.)])?";
         let text = format!(
-            r"(?i)^{MARKS}{bullet}{MARKS}{name}(?:\s+(?:score|rating))?{MARKS}(?:$|[:=|]{MARKS}[\[(]?(.*)$|[\[(]?(\d.*)$)"
+            r"(?i)^{MARKS}{bullet}{MARKS}{name}(?:\s+(?:score|rating))?{MARKS}(?:$|[:=|]{BEFORE_SCORE}[\[(]?(.*)$|[\[(]?(\d.*)$)"
         );
         (aspect, pattern(&text))
     };
@@ -33,7 +33,7 @@ static NAMED: LazyLock<Vec<(Aspect, Regex)>> = LazyLock::new(|| {
 });
 /// A score below the title of its aspect.
 static RATED: LazyLock<Regex> =
-    LazyLock::new(|| pattern(&format!(r"(?i)^{MARKS}(?:rating|score){MARKS}[:=|]{MARKS}[\[(]?(\d.*)$")));
+    LazyLock::new(|| pattern(&format!(r"(?i)^{MARKS}(?:rating|score){MARKS}[:=|]{BEFORE_SCORE}[\[(]?(\d.*)$")));
 /// What a reason begins with.
 static REASON: LazyLock<Regex> =
     LazyLock::new(|| pattern(&format!(r"(?i)^{MARKS}(?:rationale|reason|reasoning){MARKS}[:=|]{MARKS}")));

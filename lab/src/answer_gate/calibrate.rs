@@ -14,6 +14,7 @@ use crate::aligner::Aligner;
 use crate::error::{Error, Result};
 use crate::experiment::LayerSpec;
 use crate::observer::Observer;
+use crate::steering::check_leak;
 
 /// How a gate is calibrated.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +33,8 @@ pub struct CalibrateOptions {
     pub seed: u64,
     /// Whether a vector of other weights of the same size is accepted.
     pub any_model: bool,
+    /// Whether questions that the vector was extracted from are accepted.
+    pub allow_overlap: bool,
 }
 
 /// A calibration, and what else was found on the way.
@@ -59,7 +62,7 @@ pub struct LayerArea {
 /// Without layers in `spec`, the layer of a vector is taken that tells best on the rows that the threshold is chosen on.
 ///
 /// # Errors
-/// What the gate reads by cannot be loaded, too few rows of either kind in either part, options out of range, or the observer ends the work.
+/// What the gate reads by cannot be loaded, questions that its vector was extracted from, too few rows of either kind in either part, options out of range, or the observer ends the work.
 pub fn calibrate(
     aligner: &Aligner,
     spec: &GateSpec,
@@ -76,6 +79,9 @@ pub fn calibrate(
     }
     let named = spec.resolved_layers(aligner)?;
     let instrument = load_instrument(aligner, spec, named.as_deref(), options.any_model)?;
+    if let Instrument::Lat(lat) = &instrument {
+        check_leak(lat.questions(), rows.iter().map(|row| row.question.as_str()), options.allow_overlap)?;
+    }
     let found = read(aligner, spec, &instrument, rows, observer)?;
     let questions: Vec<&str> = found.rows.iter().map(|row| row.question.as_str()).collect();
     let parts = split_by_question(&questions, &PartSizes::Shares(vec![1.0 - held_out, held_out]), options.seed)?;

@@ -47,6 +47,11 @@ impl LatScore {
         &self.scale.layers
     }
 
+    /// Hashes of the questions that the vector was extracted from.
+    pub(super) fn questions(&self) -> &[String] {
+        &self.reading.provenance.questions
+    }
+
     /// Whether all layers of the vector are read.
     pub(super) fn reads_all(&self) -> bool {
         self.scale.layers.len() == self.reading.layers.len()

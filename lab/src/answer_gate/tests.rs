@@ -34,6 +34,7 @@ fn options() -> CalibrateOptions {
         n_resamples: 50,
         seed: 0,
         any_model: false,
+        allow_overlap: false,
     }
 }
 

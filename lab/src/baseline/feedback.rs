@@ -12,12 +12,14 @@ pub(crate) const TOP_SCORE: u32 = 5;
 
 /// What may stand around a name or a number: white space, and marks of lists, tables and emphasis.
 pub(crate) const MARKS: &str = r"[\s*_`#>|+\-–—]*";
+/// What may stand before a score: the same without dashes, behind which a number is below 0.
+pub(crate) const BEFORE_SCORE: &str = r"[\s*_`#>|+]*";
 
 /// A line with a trait and what follows its name; the trait is the place of the group.
 static SCORES: LazyLock<Vec<Regex>> = LazyLock::new(|| {
     let line = |(name, _): &(&str, &str)| {
         let bullet = r"(?:\(?\d+[.)])?";
-        pattern(&format!(r"(?im)^{MARKS}{bullet}{MARKS}{name}{MARKS}[:=|]{MARKS}[\[(]?(\d+[^\r\n]*)$"))
+        pattern(&format!(r"(?im)^{MARKS}{bullet}{MARKS}{name}{MARKS}[:=|]{BEFORE_SCORE}[\[(]?(\d+[^\r\n]*)$"))
     };
     TRAITS.iter().map(line).collect()
 });

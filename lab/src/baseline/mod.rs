@@ -44,5 +44,5 @@ pub use run::{BaselineOptions, BaselineRun};
 pub use writer::{Conversation, KeepReply, WriteHow, Writer, Written};
 
 pub(crate) use clean::{cleaned, pattern, said};
-pub(crate) use feedback::{MARKS, TOP_SCORE, score};
+pub(crate) use feedback::{BEFORE_SCORE, MARKS, TOP_SCORE, score};
 pub(crate) use requests::{fenced, prompt};

@@ -25,7 +25,8 @@ pub use compare::{Candidate, CompareOptions, Comparison, compare};
 pub use control_runs::{ControlLine, ControlSlopes, NullPlaces, PropensitySlopes, propensity_slopes, random_slopes};
 pub use depth::Depth;
 pub use extraction::{
-    Extracted, ExtractionSettings, SCAN_COPY, SCAN_CORRECTION, extract, extract_from, scan_pair, scan_text, skipped_in_words,
+    Extracted, ExtractionSettings, SCAN_COPY, SCAN_CORRECTION, extract, extract_from, scan_pair, scan_text,
+    skipped_in_words,
 };
 pub use goal::Goal;
 pub use inside::{ParameterCounts, RANK, inside_settings, train_inside};

@@ -128,7 +128,7 @@ impl IterateError {
             Self::FewQuestions { .. } => "give more questions, or fewer rounds".into(),
             Self::NoGold { .. } => "give rows with question, answer and correction".into(),
             Self::NoRows { .. } => {
-                "see what the stages removed; widen --least-edit and --most-edit, raise --max-new-tokens, or leave the judge out with --keep-unjudged".into()
+                "see what the stages removed; in another --out, widen --least-edit and --most-edit, raise --max-new-tokens, or keep what no judge can tell (--keep-unjudged)".into()
             }
             Self::FewControl { .. } => "give more control pairs, or a smaller --prompts".into(),
             Self::Changed { .. } => "put the file back, or give another --out".into(),

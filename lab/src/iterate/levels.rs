@@ -7,7 +7,7 @@ use redline_probe::stats::{MeanEstimate, mean};
 use serde::{Deserialize, Serialize};
 
 use super::files::write_json;
-use super::measure::{Measured, Scores, estimate};
+use super::measure::{Change, Measured, Scores, estimate};
 use super::options::IterateOptions;
 use crate::error::Result;
 use crate::observer::Observer;
@@ -35,7 +35,7 @@ redline_model::named_enum! {
 /// What of the gap between weak and ceiling the tuned strong model recovers, in one dimension.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gap {
-    /// (after − weak) / (ceiling − weak); none where the ceiling is not above the weak level, or a level is not known.
+    /// (after − weak) / (ceiling − weak); none where the ceiling is not above the weak level for certain, or a level is not known.
     pub recovered: Option<f64>,
     /// Why there is none.
     pub refused: Option<String>,
@@ -43,19 +43,30 @@ pub struct Gap {
     pub after_above_weak: Option<f64>,
     /// ceiling − weak.
     pub ceiling_above_weak: Option<f64>,
+    /// The same question by question, with its interval.
+    #[serde(default)]
+    pub ceiling_change: Option<Change>,
 }
 
 impl Gap {
-    /// Of three levels.
-    pub fn of(weak: Option<f64>, after: Option<f64>, ceiling: Option<f64>) -> Self {
+    /// Of three levels, and of how the ceiling stands to the weak one, question by question.
+    pub fn of(weak: Option<f64>, after: Option<f64>, ceiling: Option<f64>, ceiling_change: Option<Change>) -> Self {
         let above_weak = |level: Option<f64>| level.zip(weak).map(|(level, weak)| level - weak);
         let (after, ceiling) = (above_weak(after), above_weak(ceiling));
-        let (recovered, refused) = match (after, ceiling) {
-            (Some(after), Some(ceiling)) if ceiling > 0.0 => (Some(after / ceiling), None),
-            (_, Some(ceiling)) => (None, Some(format!("the ceiling is not above the weak level ({ceiling:+.3})"))),
-            _ => (None, Some("a level is not known".into())),
+        let interval = ceiling_change.as_ref().and_then(|change| change.mean.spread.interval());
+        let refused = match (after, ceiling, interval) {
+            (None, _, _) | (_, None, _) => Some("a level is not known".into()),
+            (_, Some(ceiling), _) if ceiling <= 0.0 => {
+                Some(format!("the ceiling is not above the weak level ({ceiling:+.3})"))
+            }
+            (_, Some(ceiling), Some(at)) if at.low <= 0.0 => Some(format!(
+                "the ceiling is not above the weak level for certain ({ceiling:+.3} [{:+.3}, {:+.3}])",
+                at.low, at.high
+            )),
+            _ => None,
         };
-        Self { recovered, refused, after_above_weak: after, ceiling_above_weak: ceiling }
+        let recovered = after.zip(ceiling).filter(|_| refused.is_none()).map(|(after, ceiling)| after / ceiling);
+        Self { recovered, refused, after_above_weak: after, ceiling_above_weak: ceiling, ceiling_change }
     }
 }
 
@@ -91,19 +102,20 @@ pub struct Levels {
 }
 
 impl Levels {
-    /// Of levels by name.
-    pub fn of(seed: usize, levels: BTreeMap<LevelName, Level>) -> Self {
+    /// Of levels by name, and of how the ceiling stands to the weak level in harmless and helpful.
+    pub fn of(seed: usize, levels: BTreeMap<LevelName, Level>, changes: [Option<Change>; 2]) -> Self {
         let of = |name: LevelName, dimension: fn(&Level) -> Option<MeanEstimate>| {
             levels.get(&name).and_then(dimension).map(|found| found.value)
         };
-        let gap = |dimension| {
+        let gap = |dimension, change| {
             let [weak, after, ceiling] =
                 [LevelName::Weak, LevelName::After, LevelName::Ceiling].map(|name| of(name, dimension));
-            Gap::of(weak, after, ceiling)
+            Gap::of(weak, after, ceiling, change)
         };
+        let [harmless, helpful] = changes;
         let gaps = BTreeMap::from([
-            ("harmless".to_owned(), gap(|level| level.harmless)),
-            ("helpful".to_owned(), gap(|level| level.helpful)),
+            ("harmless".to_owned(), gap(|level| level.harmless, harmless)),
+            ("helpful".to_owned(), gap(|level| level.helpful, helpful)),
         ]);
         Self { seed, levels, gaps }
     }
@@ -141,12 +153,15 @@ pub(super) fn write(
     let level = |scores: &Scores| -> Result<Level> {
         Ok(Level { harmless: estimate(&scores.harmless)?, helpful: estimate(&scores.helpful)? })
     };
+    let [weak, after, ceiling] =
+        [measure(&files.weak)?.corrections, measure(&files.after)?.answers, measure(&files.ceiling)?.answers];
+    let changes = [Change::of(&weak.harmless, &ceiling.harmless)?, Change::of(&weak.helpful, &ceiling.helpful)?];
     let levels = BTreeMap::from([
         (LevelName::Before, level(&before.answers)?),
         (LevelName::Corrected, level(&before.corrections)?),
-        (LevelName::Weak, level(&measure(&files.weak)?.corrections)?),
-        (LevelName::After, level(&measure(&files.after)?.answers)?),
-        (LevelName::Ceiling, level(&measure(&files.ceiling)?.answers)?),
+        (LevelName::Weak, level(&weak)?),
+        (LevelName::After, level(&after)?),
+        (LevelName::Ceiling, level(&ceiling)?),
     ]);
-    write_json(out, &Levels::of(seed, levels))
+    write_json(out, &Levels::of(seed, levels, changes))
 }

@@ -9,11 +9,12 @@ use serde_json::{Value, json};
 
 use super::error::IterateError;
 use super::files::{hash_path, make_folder_of, write_json};
-use super::options::{IterateOptions, SETTINGS};
+use super::options::{IterateKind, IterateOptions, SETTINGS};
 use super::places::Places;
 use super::plan::{Done, Plan, Step, Work};
 use super::stamp::{Stamps, State};
-use crate::error::Result;
+use super::summary;
+use crate::error::{Error, Result};
 use crate::observer::Observer;
 
 /// How a verb ended.
@@ -73,7 +74,7 @@ impl<'a> Run<'a> {
         Ok(Self { options, places: Places::new(&options.out), plan: Plan::new(options), stamps })
     }
 
-    /// Does all steps that are not done.
+    /// Does all steps that are not done. Where a later round has nothing to learn from, the run ends, and its summary is of the rounds before.
     ///
     /// # Errors
     /// [`IterateError::Changed`], [`IterateError::Step`], what a function of a step or the observer returns.
@@ -88,9 +89,25 @@ impl<'a> Run<'a> {
                 State::Open => {}
             }
             observer.note(&format!("step {} of {}: {}", place + 1, steps.len(), step.name));
-            self.one(step, launcher, observer)?;
+            let done = self.one(step, launcher, observer);
+            match (self.rounds_before(step), &done) {
+                (n_rounds @ 1.., Err(Error::Iterate(nothing))) if matches!(**nothing, IterateError::NoRows { .. }) => {
+                    observer.note(&format!("{nothing}; the run ends with round {n_rounds}"));
+                    return summary::write(self.options, &self.places, n_rounds, Some(&nothing.to_string()));
+                }
+                _ => done?,
+            }
         }
         Ok(())
+    }
+
+    /// Rounds that were finished before the one of a step; 0 where there are no rounds.
+    fn rounds_before(&self, step: &Step) -> usize {
+        let round = step.name.strip_prefix("round-").and_then(|name| name.split('/').next()?.parse::<usize>().ok());
+        match self.options.kind {
+            IterateKind::WeakToStrong => 0,
+            _ => round.map_or(0, |round| round.saturating_sub(1)),
+        }
     }
 
     /// Does the step of this name.

@@ -60,8 +60,8 @@ struct Claim {
     change: Option<Change>,
 }
 
-/// Writes `rounds.jsonl` and `summary.json`.
-pub(super) fn write(options: &IterateOptions, places: &Places) -> Result<()> {
+/// Writes `rounds.jsonl` and `summary.json` of so many rounds; `ended` says why there are no more.
+pub(super) fn write(options: &IterateOptions, places: &Places, n_rounds: usize, ended: Option<&str>) -> Result<()> {
     let report = RowsReport::read(places)?;
     let instruments = json!({
         "harmless": options.harmless_by.to_string(),
@@ -70,7 +70,7 @@ pub(super) fn write(options: &IterateOptions, places: &Places) -> Result<()> {
     let mut summary = json!({
         "schema": SCHEMA,
         "kind": options.kind,
-        "n_rounds": options.rounds,
+        "n_rounds": n_rounds,
         "instruments": instruments,
         "rows": report,
     });
@@ -86,7 +86,8 @@ pub(super) fn write(options: &IterateOptions, places: &Places) -> Result<()> {
         summary["seeds"] = json!(seeds);
         summary["gap_recovered"] = json!(BTreeMap::from(recovered));
     } else {
-        let rounds = rounds(options, places)?;
+        summary["ended"] = json!(ended);
+        let rounds = rounds(options, places, n_rounds)?;
         write_lines(&places.of("rounds.jsonl"), &rounds)?;
         summary["claims"] = json!(claims(&rounds));
         summary["rounds"] = json!(rounds.iter().map(without_rows).collect::<Result<Vec<Value>>>()?);
@@ -105,9 +106,9 @@ fn without_rows(round: &Round) -> Result<Value> {
     Ok(value)
 }
 
-fn rounds(options: &IterateOptions, places: &Places) -> Result<Vec<Round>> {
+fn rounds(options: &IterateOptions, places: &Places, n_rounds: usize) -> Result<Vec<Round>> {
     let mut rounds = Vec::new();
-    for round in 0..=options.rounds {
+    for round in 0..=n_rounds {
         let measured: BTreeMap<String, Measured> = read_json(&places.in_round(round, "measure.json"))?;
         let path = places.in_round(round, "closeness.json");
         let is_paired = round > 0 && options.kind == IterateKind::Preference;

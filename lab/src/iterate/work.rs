@@ -99,7 +99,7 @@ impl LabWork {
                 write_json(out, &found)
             }
             Self::Levels { seed, files, out } => levels::write(files, *seed, out, options, observer),
-            Self::Summary => summary::write(options, places),
+            Self::Summary => summary::write(options, places, options.rounds, None),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Asks a server about one comparison: its requests one after the other, each sent again while that may help.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,8 @@ pub(super) struct Asker {
     waits: Mutex<Vec<String>>,
     /// Whether the server takes the limit of tokens under its new name only.
     has_new_limit: AtomicBool,
+    /// Replies so far.
+    n_replies: AtomicU64,
 }
 
 impl Asker {
@@ -67,6 +69,7 @@ impl Asker {
             tally: Mutex::default(),
             waits: Mutex::default(),
             has_new_limit: AtomicBool::new(false),
+            n_replies: AtomicU64::new(0),
         })
     }
 
@@ -121,7 +124,7 @@ impl Asker {
 
     /// Sends a request until there is a reply, or an error that will not pass.
     pub(super) async fn said(&self, messages: &[Message], how: &How, spent: &mut Spent) -> Result<Said, UpstreamError> {
-        let (mut attempt, mut is_again) = (1, false);
+        let (mut attempt, mut is_again, mut seen) = (1, false, self.n_replies.load(Ordering::Relaxed));
         loop {
             let is_new = self.has_new_limit.load(Ordering::Relaxed);
             let Fault { error, may_pass } = match self.send(self.body(messages, how, is_new), is_again, spent).await {
@@ -133,11 +136,15 @@ impl Asker {
                 self.has_new_limit.store(true, Ordering::Relaxed);
                 continue;
             }
-            if attempt >= self.options.n_attempts || !may_pass {
+            // too many requests, and others get through: the server is there, and says when to come back
+            let n_replies = self.n_replies.load(Ordering::Relaxed);
+            let is_slowed = error.retry_after().is_some() && is_too_many(&error) && n_replies > seen;
+            if !may_pass || (attempt >= self.options.n_attempts && !is_slowed) {
                 return Err(error);
             }
             self.wait(attempt, &error).await;
-            attempt += 1;
+            attempt += u32::from(!is_slowed);
+            seen = n_replies;
         }
     }
 
@@ -157,6 +164,7 @@ impl Asker {
             Unread::Form(error) => Fault { error, may_pass: false },
             Unread::Stated(stated) => passing(self.stated(stated)),
         })?;
+        self.n_replies.fetch_add(1, Ordering::Relaxed);
         add(&mut spent.tokens, &mut spent.is_counted, said.tokens);
         let mut tally = self.lock();
         let Tally { tokens, is_counted, .. } = &mut *tally;
@@ -185,7 +193,7 @@ impl Asker {
         let doubled = self.options.first_wait.saturating_mul(1 << (attempt - 1).min(16));
         let wished = Duration::from_secs(error.retry_after().unwrap_or(0));
         let wait = doubled.min(LONGEST_WAIT).max(wished.min(LONGEST_WISH));
-        let is_for_all = matches!(error, UpstreamError::Status { status: 429, .. });
+        let is_for_all = is_too_many(error);
         let is_new = !is_for_all || self.pace.hold(wait);
         if is_new && wait >= LONG_WAIT {
             let (seconds, why) = (wait.as_secs_f64(), self.upstream.hide(&error.to_string()));
@@ -212,6 +220,11 @@ impl Asker {
     fn lock(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether the server says that it is asked too often.
+fn is_too_many(error: &UpstreamError) -> bool {
+    matches!(error, UpstreamError::Status { status: 429, .. })
 }
 
 /// What replies say, and their words for the record.

@@ -64,6 +64,9 @@ fn dry_run(plan: &Plan, json: bool) -> anyhow::Result<ExitCode> {
 fn as_text(summary: &Value, args: &IterateArgs) -> String {
     let (header, rows) = table(summary);
     let mut text = output::table(&header, &rows);
+    if let Some(ended) = summary["ended"].as_str() {
+        text += &format!("\nended with round {}: {ended}", summary["n_rounds"]);
+    }
     for claim in summary["claims"].as_array().into_iter().flatten() {
         let verdict = match claim["holds"].as_bool() {
             Some(true) => "yes",

@@ -84,6 +84,9 @@ fn what_is_no_score_is_a_fault() {
         "4/10",
         "8 out of 10",
         "-",
+        "-3",
+        "\u{2013} 2",
+        "**-4**",
         "2 errors",
         "N/A",
     ] {

@@ -1,5 +1,6 @@
 use super::fake::{Fake, Folder, INSULT, message};
 use crate::iterate::corrected::CorrectedRow;
+use crate::iterate::measure::Change;
 use crate::iterate::{Gap, IterateKind, IterateOptions, Run, funnel};
 
 fn run(options: &IterateOptions) -> crate::Result<()> {
@@ -13,6 +14,24 @@ fn a_round_without_pairs_shows_its_funnel() {
     let mut copying = Fake { copies: true, ..Fake::default() };
     let said = message(Run::open(&options, &mut ()).unwrap().all(&mut copying, &mut ()));
     assert_eq!(said, "round-1/pairs: no rows left to train on; edits: of 12 rows 12 unchanged; judge: of 0 rows none");
+}
+
+#[test]
+fn a_later_round_with_nothing_to_learn_ends_the_run_with_what_is_known() {
+    let folder = Folder::new();
+    let options = folder.options(IterateKind::Distil, "out");
+    let silent = || Fake { silent_in: Some("round-2/draws"), ..Fake::default() };
+    for _ in 0..2 {
+        Run::open(&options, &mut ()).unwrap().all(&mut silent(), &mut ()).unwrap();
+        let text = std::fs::read_to_string(options.out.join("summary.json")).unwrap();
+        let summary: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((summary["n_rounds"].as_u64(), summary["rounds"].as_array().unwrap().len()), (Some(1), 2));
+        assert!(summary["ended"].as_str().unwrap().contains("no rows left to train on"), "{summary}");
+    }
+    let first = folder.options(IterateKind::Distil, "first");
+    let mut silent = Fake { silent_in: Some("round-1/draws"), ..Fake::default() };
+    let said = message(Run::open(&first, &mut ()).unwrap().all(&mut silent, &mut ()));
+    assert!(said.contains("no rows left to train on"), "{said}");
 }
 
 #[test]
@@ -114,11 +133,19 @@ fn the_funnel_says_why() {
 
 #[test]
 fn a_ceiling_below_the_weak_level_has_no_gap() {
-    assert_eq!(Gap::of(Some(0.25), Some(0.5), Some(0.75)).recovered, Some(0.5));
+    assert_eq!(Gap::of(Some(0.25), Some(0.5), Some(0.75), None).recovered, Some(0.5));
     for ceiling in [0.25, 0.0] {
-        let gap = Gap::of(Some(0.25), Some(0.5), Some(ceiling));
+        let gap = Gap::of(Some(0.25), Some(0.5), Some(ceiling), None);
         assert!(gap.recovered.is_none() && gap.refused.is_some() && gap.after_above_weak == Some(0.25));
     }
-    assert_eq!(Gap::of(Some(0.0), Some(-0.5), Some(1.0)).recovered, Some(-0.5), "less than nothing is a result");
-    assert!(Gap::of(None, Some(0.5), Some(1.0)).refused.is_some());
+    assert_eq!(Gap::of(Some(0.0), Some(-0.5), Some(1.0), None).recovered, Some(-0.5), "less than nothing is a result");
+    assert!(Gap::of(None, Some(0.5), Some(1.0), None).refused.is_some());
+    // above it on the whole, but not for certain
+    let change = |differences: [f64; 8]| {
+        let [before, after] = [[Some(0.0); 8], differences.map(Some)];
+        Change::of(&before, &after).unwrap()
+    };
+    let gap = Gap::of(Some(0.25), Some(0.5), Some(0.35), change([1.0, -0.9, 0.8, -0.7, 0.6, -0.5, 0.4, 0.1]));
+    assert!(gap.recovered.is_none() && gap.refused.as_ref().unwrap().contains("for certain (+0.100 ["), "{gap:?}");
+    assert_eq!(Gap::of(Some(0.25), Some(0.5), Some(0.75), change([0.5; 8])).recovered, Some(0.5));
 }
