@@ -73,7 +73,7 @@ def gate(folder):
         ])
     if not rows:
         return None
-    head = ["gate", "to correct", "to leave", "AUC", "corrected of the former", "of the latter", "of all", "time saved"]
+    head = ["gate", "to correct", "to leave", "AUC", "corrected if needed", "corrected needlessly", "corrected, all", "time saved"]
     text = table(head, rows)
     counts = read(folder / "xstest.json")
     if counts:
@@ -124,18 +124,30 @@ def rounds(folder, name):
     found = read(folder / name / "summary.json")
     if not found:
         return None
-    head = ["arm", "round", "harmless", "helpful", "with the Aligner: harmless", "length", "refusals", "distinct-2", "label noise", "ln π a token of chosen, before"]
-    rows = []
+    head = ["arm", "round", "pairs", "harmless", "helpful", "with the Aligner: harmless", "length", "refusals", "distinct-2", "label noise", "ln π a token of chosen, before"]
+    rows, kept = [], {}
     for one in found["rounds"]:
         closeness, funnel = one.get("closeness"), one.get("funnel")
+        if funnel:
+            kept[one["round"]] = funnel["funnel"]["stages"][-1]["n_out"]
+        noise = funnel["label_noise"] if funnel else {}
+        judged = noise.get("n_agree", 0) + noise.get("n_disagree", 0)
         rows.append([
-            one["arm"], one["round"], estimate(one["harmless"]), estimate(one["helpful"]), estimate(one["with_aligner"]["harmless"]),
+            one["arm"], one["round"], kept.get(one["round"], "–"), estimate(one["harmless"]), estimate(one["helpful"]), estimate(one["with_aligner"]["harmless"]),
             estimate(one["length"], 0), number(one["refusal_share"]), number(one["distinct_2"]),
-            number(funnel["label_noise"]["share"]) if funnel and funnel.get("label_noise") else "–",
+            f"{noise['n_disagree']} of {judged}" if noise.get("share") is not None else "–",
             number(closeness["before"]["chosen_per_token"]) if closeness else "–",
         ])
-    claims = [f"{claim['claim']}: {'–' if claim['holds'] is None else 'yes' if claim['holds'] else 'no'}" for claim in found["claims"]]
-    return f"{found['rows']['n_held_out']} held-out questions.\n\n" + table(head, rows) + "\n\nIn the last round, " + "; ".join(claims) + "."
+    last = max(one["round"] for one in found["rounds"])
+    changes = [
+        [one["arm"], dimension, estimate(one[f"{dimension}_change"]["mean"]), f"{one[f'{dimension}_change']['sign_test']['n_positive']} / {one[f'{dimension}_change']['sign_test']['n_negative']}",
+         number(one[f"{dimension}_change"]["sign_test"]["p"])]
+        for one in found["rounds"] if one["round"] == last for dimension in ("harmless", "helpful")
+    ]
+    counts = found["rows"]
+    about = f"{counts['n_held_out']} held-out questions, of which {counts['n_near']} ask in other words what a question that was learnt from asks."
+    after = table(["arm", "dimension", "last round less start, by question", "better / worse", "p of the sign test"], changes)
+    return about + "\n\n" + table(head, rows) + "\n\n" + after
 
 
 def ladder(folder):
@@ -146,7 +158,7 @@ def ladder(folder):
         return None
     names = ["before", "weak", "corrected", "after", "ceiling"]
     rows = [
-        [seed["seed"], dimension, *(estimate(seed["levels"][name][dimension]) for name in names), number(seed["gaps"][dimension]["recovered"])]
+        [seed["seed"], dimension, *(estimate(seed["levels"][name][dimension]) for name in names), number(seed["gaps"][dimension]["recovered"]) if seed["gaps"][dimension]["recovered"] is not None else "refused"]
         for seed in found["seeds"]
         for dimension in ("harmless", "helpful")
     ]
