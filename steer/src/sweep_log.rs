@@ -192,12 +192,12 @@ pub fn first_difference(before: &Value, now: &Value) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::EditRatios;
     use serde_json::json;
 
-    fn row(row: usize, coefficient: f32) -> SweepRow {
+    pub(crate) fn row(row: usize, coefficient: f32) -> SweepRow {
         SweepRow {
             vector: "correction".into(),
             row,
@@ -206,9 +206,9 @@ mod tests {
             n_tokens: 2,
             truncated: false,
             ratios: EditRatios::new("abc", "abd"),
-            reference_similarity: None,
+            reference_similarity: Some(1.0 / 3.0),
             repetition: 0.0,
-            nll: Some(1.5),
+            nll: Some(0.1),
             effect: Default::default(),
         }
     }

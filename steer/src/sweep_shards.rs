@@ -107,25 +107,10 @@ fn without_share(settings: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{EditRatios, SweepLog};
+    use crate::SweepLog;
+    use crate::sweep_log::tests::row;
     use serde_json::json;
     use tempfile::TempDir;
-
-    fn row(row: usize, coefficient: f32) -> SweepRow {
-        SweepRow {
-            vector: "correction".into(),
-            row,
-            coefficient,
-            output: "text".into(),
-            n_tokens: 1,
-            truncated: false,
-            ratios: EditRatios::new("abc", "abd"),
-            reference_similarity: Some(1.0 / 3.0),
-            repetition: 0.0,
-            nll: Some(0.1),
-            effect: Default::default(),
-        }
-    }
 
     /// A sweep of ten rows at two coefficients, or a part of it.
     fn write(folder: &TempDir, name: &str, shard: Option<&str>, without: Option<usize>) -> PathBuf {

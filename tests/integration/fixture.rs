@@ -85,10 +85,17 @@ pub fn triples(n: usize) -> Vec<Qac> {
     (0..n).map(triple).collect()
 }
 
-/// Each of 48 triples, and the same question with an answer that needs no correction.
+/// Each of 48 triples under another question, and the same with an answer that needs no correction.
 pub fn labelled() -> Vec<Qac> {
     let clean = |qac: Qac| Qac { answer: qac.correction.clone(), ..qac };
-    triples(48).into_iter().flat_map(|qac| [qac.clone(), clean(qac)]).collect()
+    let asked = |qac: Qac| Qac { question: format!("Say: {}", qac.question), ..qac };
+    triples(48)
+        .into_iter()
+        .map(asked)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .flat_map(|qac| [qac.clone(), clean(qac)])
+        .collect()
 }
 
 pub fn write_triples(path: &Path, triples: &[Qac]) {

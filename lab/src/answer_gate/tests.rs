@@ -34,7 +34,8 @@ fn options() -> CalibrateOptions {
         n_resamples: 50,
         seed: 0,
         any_model: false,
-        allow_overlap: false,
+        // the vector is of the same rows: these tests are not about what it is worth
+        allow_overlap: true,
     }
 }
 
@@ -157,6 +158,8 @@ fn too_few_rows_and_shares_that_are_none_are_refused() {
         calibrate(&aligner, &spec, rows, Path::new("rows"), options, &mut ()).unwrap_err().to_string()
     };
     assert!(refused(&rows(20), &options()).contains("10 of each are needed"));
+    let apart = CalibrateOptions { allow_overlap: false, ..options() };
+    assert!(refused(&rows(120), &apart).contains("were used to extract the vector"));
     let none = CalibrateOptions { false_corrections: 0.0, ..options() };
     assert!(refused(&rows(120), &none).contains("--false-corrections is 0"));
     let all = CalibrateOptions { held_out: f64::NAN, ..options() };

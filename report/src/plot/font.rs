@@ -46,25 +46,39 @@ pub(super) fn text_width(text: &str, em: f64) -> f64 {
     measured.unwrap_or_else(|| text.chars().count() as f64 * em * 0.6)
 }
 
+/// Letters of a line at most.
+const MOST_LETTERS: usize = 2000;
+/// Letters of several lines at most.
+const MOST_WRAPPED: usize = 20_000;
+
 /// `text`, cut with an ellipsis to at most `width` pixels.
 pub(super) fn fit_text(text: &str, em: f64, width: f64) -> String {
-    if text_width(text, em) <= width {
+    // nothing that is drawn has room for more, and measuring takes time by the letter
+    let letters: Vec<char> = text.chars().take(MOST_LETTERS + 1).collect();
+    if letters.len() <= MOST_LETTERS && text_width(text, em) <= width {
         return text.to_owned();
     }
-    let mut kept: Vec<char> = text.chars().collect();
-    while kept.pop().is_some() {
-        let candidate: String = kept.iter().chain(&['…']).collect();
-        if text_width(&candidate, em) <= width {
-            return candidate;
+    let cut = |n: usize| letters[..n].iter().chain(&['…']).collect::<String>();
+    // widths grow with every letter: the longest that fits is found by halves
+    let (mut fits, mut is_too_wide) = (0, letters.len());
+    while fits + 1 < is_too_wide {
+        let half = fits.midpoint(is_too_wide);
+        match text_width(&cut(half), em) <= width {
+            true => fits = half,
+            false => is_too_wide = half,
         }
     }
-    String::new()
+    match fits > 0 || text_width("…", em) <= width {
+        true => cut(fits),
+        false => String::new(),
+    }
 }
 
 /// `text` broken at spaces into lines of at most `width` pixels; a longer word is cut.
 pub(super) fn wrap_text(text: &str, em: f64, width: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split(' ') {
+    let end = text.char_indices().nth(MOST_WRAPPED).map_or(text.len(), |(end, _)| end);
+    for word in text[..end].split(' ') {
         let joined = lines.last().map(|line| format!("{line} {word}"));
         match (joined, lines.last_mut()) {
             (Some(joined), Some(line)) if text_width(&joined, em) <= width => *line = joined,
@@ -93,6 +107,16 @@ mod tests {
         assert!(fitted.ends_with('…') && text_width(&fitted, 20.0) <= 120.0);
         assert_eq!(fit_text("short", 20.0, 120.0), "short");
         assert_eq!(fit_text("short", 20.0, 1.0), "");
+        // as if one letter after the other had been taken away
+        for width in (10..200).step_by(7).map(f64::from) {
+            let fits = |n: usize| text_width(&(text[..n].to_owned() + "…"), 20.0) <= width;
+            let expected =
+                (0..text.len()).rev().find(|n| fits(*n)).map_or_else(String::new, |n| text[..n].to_owned() + "…");
+            assert_eq!(fit_text(text, 20.0, width), expected, "{width}");
+        }
+        let endless = "name ".repeat(1_000_000);
+        assert!(fit_text(&endless, 20.0, 120.0).ends_with('…'));
+        assert!(!wrap_text(&endless, 20.0, 120.0).is_empty());
     }
 
     #[test]

@@ -20,7 +20,7 @@ fn a_round_without_pairs_shows_its_funnel() {
 fn a_later_round_with_nothing_to_learn_ends_the_run_with_what_is_known() {
     let folder = Folder::new();
     let options = folder.options(IterateKind::Distil, "out");
-    let silent = || Fake { silent_in: Some("round-2/draws"), ..Fake::default() };
+    let silent = || Fake { silent_in: Some("round-2/amplified"), ..Fake::default() };
     for _ in 0..2 {
         Run::open(&options, &mut ()).unwrap().all(&mut silent(), &mut ()).unwrap();
         let text = std::fs::read_to_string(options.out.join("summary.json")).unwrap();
@@ -29,7 +29,7 @@ fn a_later_round_with_nothing_to_learn_ends_the_run_with_what_is_known() {
         assert!(summary["ended"].as_str().unwrap().contains("no rows left to train on"), "{summary}");
     }
     let first = folder.options(IterateKind::Distil, "first");
-    let mut silent = Fake { silent_in: Some("round-1/draws"), ..Fake::default() };
+    let mut silent = Fake { silent_in: Some("round-1/amplified"), ..Fake::default() };
     let said = message(Run::open(&first, &mut ()).unwrap().all(&mut silent, &mut ()));
     assert!(said.contains("no rows left to train on"), "{said}");
 }
