@@ -22,6 +22,7 @@ pub mod layers;
 pub mod merge;
 pub mod model;
 pub mod numbers;
+pub mod pages;
 pub mod pairs;
 pub mod plot;
 pub mod ratio;

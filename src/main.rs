@@ -9,6 +9,7 @@ mod failure;
 mod hub;
 mod interrupt;
 mod judges;
+mod keys;
 mod known;
 mod models;
 mod observer;
@@ -87,7 +88,7 @@ fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => commands::check::run(args, cli.json),
         Command::Train(args) => commands::train::run(args, cli.json),
         Command::Iterate(args) => commands::iterate::run(args, global(cli), cli.json),
-        Command::AblateWarmup(args) => commands::ablate::run(args, cli.json),
+        Command::AblateWarmup(args) => commands::train::ablate::run(args, cli.json),
         Command::Evaluate(args) => commands::evaluate::run(args, cli.json),
         Command::Feedback(args) => commands::feedback::run(args, cli.json),
         Command::Data(command) => commands::data::run(command, cli.json),

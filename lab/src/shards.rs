@@ -47,7 +47,7 @@ pub fn merged(paths: &[PathBuf]) -> Result<Merged> {
         _ => {
             let parts = paths.iter().map(|path| Part::read(path)).collect::<Result<Vec<_>>>()?;
             let rows = in_order(parts)?;
-            let text: String = rows.iter().map(|row| line(row)).collect::<Result<_>>()?;
+            let text: String = rows.iter().map(line).collect::<Result<_>>()?;
             Ok(Merged { kind: "corrections", n_rows: rows.len(), text })
         }
     }

@@ -5,13 +5,14 @@ mod inside;
 use std::path::{Path, PathBuf};
 
 use redline_model::gguf::is_gguf;
+use redline_model::sampling::SamplingOptions;
 use redline_model::{AlignerTemplate, Model, Site};
 use redline_probe::Reading;
 use redline_probe::artifact::question_hash;
 use redline_steer::control_file::{read_control_vector, shift_back};
 use redline_steer::{
-    ControlVector, Error as SteerError, Gate, Inject, InsideFile, Operator, RowSteering, TokenRange, Unit,
-    reading_control_vector,
+    ControlVector, Error as SteerError, Gate, Inject, InsideFile, Operator, RowSteering, SweepOptions, TokenRange,
+    Unit, reading_control_vector,
 };
 
 use crate::error::{Error, Result};
@@ -104,6 +105,12 @@ impl MoreVectors {
 }
 
 impl Steering {
+    /// How a sweep injects it.
+    pub fn sweep_options(&self, max_new_tokens: usize, sampling: SamplingOptions, batch_rows: usize) -> SweepOptions {
+        let Self { range, operator, copy_bias, .. } = *self;
+        SweepOptions { range, operator, copy_bias, max_new_tokens, sampling, batch_rows }
+    }
+
     /// A vector with defaults for the rest.
     pub fn by(vector: &Path, layers: LayerSpec, unit: Unit) -> Self {
         let range = TokenRange::default();

@@ -222,6 +222,13 @@ impl Metrics {
         for (labels, n) in &*lock(&self.routed) {
             text.line(&format!("redline_routed_total{{{labels}}} {n}"));
         }
+        self.numbers(waiting, &mut text);
+        self.histograms(&mut text);
+        text.0
+    }
+
+    /// Numbers without labels.
+    fn numbers(&self, waiting: usize, text: &mut Text) {
         for (name, kind, help, value) in [
             ("redline_queue_length", "gauge", "Corrections that wait.", waiting as u64),
             ("redline_batch_rows_now", "gauge", "Corrections being written.", get(&self.rows)),
@@ -270,6 +277,9 @@ impl Metrics {
             text.head(name, kind, help);
             text.line(&format!("{name} {value}"));
         }
+    }
+
+    fn histograms(&self, text: &mut Text) {
         for (name, help, histogram) in [
             ("redline_request_seconds", "Whole requests, to the head of the reply.", &self.request_seconds),
             ("redline_upstream_seconds", "Answers of the upstream model.", &self.upstream_seconds),
@@ -290,9 +300,8 @@ impl Metrics {
             ("redline_batch_rows", "Rows of a pass.", &self.batch_rows),
         ] {
             text.head(name, "histogram", help);
-            histogram.write(name, &mut text);
+            histogram.write(name, text);
         }
-        text.0
     }
 }
 

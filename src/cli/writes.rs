@@ -9,12 +9,12 @@ use redline::steer::sweep_log;
 
 use super::feedback::FeedbackArgs;
 use super::merge::MergeArgs;
+use super::pages::page_names;
 use super::plot::PlotArgs;
 use super::train::{AblateArgs, MethodName, TrainArgs};
 use super::train_pairs::Objective;
 use super::tune::TuneArgs;
 use super::{Command, DataCommand, EvaluateArgs, ScanArgs, SweepArgs};
-use crate::commands::shell::page_names;
 use crate::outputs::{Form, Kind, Named, Output, RunFiles};
 
 /// Kind of a sweep's file.

@@ -7,7 +7,7 @@ use redline::lab::feedback::{
     AskedFor, FeedbackCell, FeedbackComparison, FeedbackLine, FeedbackRun, FeedbackTable, SCHEMA, TABLE, unique_rows,
 };
 use redline::lab::steering::check_leak;
-use redline::steer::{BootstrapOptions, Exchange, SweepOptions};
+use redline::steer::{BootstrapOptions, Exchange};
 use serde_json::{Value, json};
 
 use crate::cli::feedback::FeedbackArgs;
@@ -43,14 +43,7 @@ pub fn run(args: &FeedbackArgs, json: bool) -> anyhow::Result<ExitCode> {
     for one in &asked {
         clear_for_log(&one.file(&args.out), SWEEP, args.force.force)?;
     }
-    let options = SweepOptions {
-        range: steering.range,
-        operator: steering.operator,
-        copy_bias: steering.copy_bias,
-        max_new_tokens: args.sampling.max_new_tokens,
-        sampling,
-        batch_rows: args.batch_rows,
-    };
+    let options = steering.sweep_options(args.sampling.max_new_tokens, sampling, args.batch_rows);
     let model = aligner.model.fingerprint.clone();
     let run = FeedbackRun {
         aligner: &mut aligner,

@@ -1,6 +1,5 @@
-//! One file a verb.
+//! One file or folder a verb; `data` and `train` hold several, which share their work.
 
-pub mod ablate;
 pub mod bench;
 pub mod check;
 pub mod compare;

@@ -24,6 +24,7 @@ use tokio::task::JoinHandle;
 
 use crate::cli::serve::{FailName, NamedVector, ReasoningName, ServeArgs};
 use crate::failure::hinted;
+use crate::keys::environment_key;
 use crate::models;
 use crate::models::OWN_ALIGNER;
 use crate::request_log::RequestLog;
@@ -193,20 +194,6 @@ fn upstream(args: &ServeArgs) -> anyhow::Result<Option<Upstream>> {
             hinted(format!("--upstream: {error}"), "give a base URL such as http://127.0.0.1:8000/v1")
         })?,
     ))
-}
-
-/// A server's key in a variable of this name. What is no name of a variable may be the key itself, and is not shown.
-pub fn environment_key(name: &str) -> anyhow::Result<String> {
-    let is_name =
-        name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric()) && !name.starts_with(|c: char| c.is_ascii_digit());
-    if !is_name || name.is_empty() {
-        return Err(hinted(
-            "a key is read from a variable, and what is given is no name of one",
-            "export the key in a variable, and give the variable's name",
-        ));
-    }
-    let key = std::env::var(name).ok().filter(|key| !key.is_empty());
-    key.ok_or_else(|| hinted(format!("the variable {name} is not set"), "set it to the server's key"))
 }
 
 fn refuse_equal_names(dials: &[Dial]) -> anyhow::Result<()> {

@@ -13,13 +13,14 @@ use redline::lab::quality::Evidence;
 use redline::lab::rows::Rows;
 use redline::lab::steering::{Steering, check_leak};
 use redline::model::Qac;
+use redline::probe::shard::Share;
 use redline::probe::split::normalise;
 use redline::report::{
     Examples, QualityPart, Report, SettingsGroup, SlopesPart, SweepPart, coefficient_cells, flattened, sweep_findings,
     sweep_warnings,
 };
 use redline::steer::{
-    BootstrapOptions, CORRECTION, EditRatioVariant, NamedVector, SweepLog, SweepOptions, SweepRow, arms, total_effect,
+    BootstrapOptions, CORRECTION, EditRatioVariant, NamedVector, SweepLog, SweepRow, arms, total_effect,
 };
 use serde_json::{Value, json};
 
@@ -48,13 +49,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
             "warning: coefficient 0 is not among them: there will be no coherent range, and no line within it"
         );
     }
-    let n_questions = chosen.iter().map(|(_, qac)| normalise(&qac.question)).collect::<HashSet<_>>().len();
-    if n_questions < chosen.len() {
-        let n = chosen.len();
-        output::note!(
-            "warning: {n} prompts have {n_questions} questions; intervals take prompts to be independent, so they come out too narrow"
-        );
-    }
+    warn_of_repeated(chosen);
     let steering = args.steering.steering()?.context("clap asks for a vector or a profile")?;
     let aligner = models::open_with(&args.model, steering.template()?)?;
     let loaded = steering.load(&aligner.model)?;
@@ -79,14 +74,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     clear_for_log(&args.out, SWEEP, args.force.force)?;
     let mut log = SweepLog::open(&args.out, &settings)?;
     let vectors = [NamedVector { name: CORRECTION.into(), vector: loaded.vector }];
-    let options = SweepOptions {
-        range: steering.range,
-        operator: steering.operator,
-        copy_bias: steering.copy_bias,
-        max_new_tokens: args.sampling.max_new_tokens,
-        sampling,
-        batch_rows: args.batch_rows,
-    };
+    let options = steering.sweep_options(args.sampling.max_new_tokens, sampling, args.batch_rows);
     let swept = Swept { prompts: &prompts, vectors: &vectors, arms: &arms, options: &options };
     sweep_logged(&aligner, &swept, &mut log, "sweep", &mut Shown::default())?;
     output::note!("wrote {}", args.out.display());
@@ -95,6 +83,29 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
     } else {
         Told::default()
     };
+    tell(args, &log, share, &settings, judged, json).map(|()| ExitCode::SUCCESS)
+}
+
+/// Warns where a question stands twice.
+fn warn_of_repeated(chosen: &[(usize, &Qac)]) {
+    let n_questions = chosen.iter().map(|(_, qac)| normalise(&qac.question)).collect::<HashSet<_>>().len();
+    if n_questions < chosen.len() {
+        let n = chosen.len();
+        output::note!(
+            "warning: {n} prompts have {n_questions} questions; intervals take prompts to be independent, so they come out too narrow"
+        );
+    }
+}
+
+/// What was written, on standard output.
+fn tell(
+    args: &SweepArgs,
+    log: &SweepLog,
+    share: Option<Share>,
+    settings: &Value,
+    judged: Told,
+    json: bool,
+) -> anyhow::Result<()> {
     let effect = total_effect(log.rows());
     if json {
         output::json(&json!({
@@ -105,7 +116,7 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
             "settings": settings,
             "effect": effect,
             "quality": judged.quality,
-        }))?;
+        }))
     } else {
         let next = match share {
             Some(share) => format!("part {share}; `redline merge` puts it together with the others"),
@@ -114,11 +125,10 @@ pub fn run(args: &SweepArgs, json: bool) -> anyhow::Result<ExitCode> {
         output::line(&format!(
             "{} rows of {} prompts; {} activations changed; {next}",
             log.rows().len(),
-            prompts.len(),
+            log.complete_rows(args.coefficients.0.len()).len(),
             effect.values().map(|layer| layer.edits).sum::<u64>(),
-        ))?;
+        ))
     }
-    Ok(ExitCode::SUCCESS)
 }
 
 /// What is said of a whole sweep.

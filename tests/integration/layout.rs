@@ -10,7 +10,8 @@ use crate::program::repository;
 /// The module that opens files, so that no other reads what never ends or does not fit in memory.
 const READER: &str = "model/src/files";
 /// Modules of the program that write on standard error, after they took out what moves a terminal's cursor.
-const WRITERS: [&str; 4] = ["src/failure.rs", "src/interrupt.rs", "src/output.rs", "src/progress.rs"];
+const WRITERS: [&str; 5] =
+    ["src/failure.rs", "src/interrupt.rs", "src/output.rs", "src/progress.rs", "src/request_log.rs"];
 
 /// Crates of the program that no library may use.
 const PROGRAM_ONLY: [&str; 6] = ["clap", "clap_complete", "clap_mangen", "anyhow", "indicatif", "ctrlc"];
@@ -131,6 +132,98 @@ fn sources() -> BTreeMap<String, String> {
     }
     assert!(found.len() > 200, "the sources are there");
     found
+}
+
+/// All Rust files below the sources and the tests, by their path.
+fn files() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut left: Vec<_> = SOURCES.iter().chain(&["tests"]).map(|folder| repository().join(folder)).collect();
+    while let Some(path) = left.pop() {
+        let name = path.strip_prefix(repository()).unwrap().display().to_string();
+        if path.is_dir() {
+            left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if name.ends_with(".rs") {
+            found.insert(name, std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// Functions of a file that was formatted, each with its number of lines: from the line that begins it to the brace below its first letter.
+fn functions(text: &str) -> Vec<(String, usize)> {
+    let mut found = Vec::new();
+    let lines: Vec<&str> = text.lines().collect();
+    for (start, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let words: Vec<&str> = code.split_whitespace().take_while(|word| !word.contains('(')).collect();
+        let is_function = words.iter().position(|word| *word == "fn").is_some_and(|at| {
+            let before = ["pub", "pub(super)", "pub(crate)", "const", "async", "unsafe", "extern", "\"C\"", "default"];
+            words[..at].iter().all(|word| before.contains(word) || word.starts_with("pub("))
+        }) || code.starts_with("fn ");
+        if !is_function {
+            continue;
+        }
+        let end = format!("{}}}", " ".repeat(line.len() - code.len()));
+        let length = lines[start..].iter().position(|line| {
+            *line == end
+                || line.trim_end().ends_with(';') && line.len() - line.trim_start().len() == line.len() - code.len()
+        });
+        found.push((code.to_owned(), length.map_or(1, |length| length + 1)));
+    }
+    found
+}
+
+#[test]
+fn files_and_functions_are_short() {
+    let mut long = Vec::new();
+    let mut n = 0;
+    for (name, text) in files() {
+        if text.lines().count() > 500 {
+            long.push(format!("{name}: {} lines", text.lines().count()));
+        }
+        for (function, length) in functions(&text) {
+            n += 1;
+            if length > 80 {
+                long.push(format!("{name}: {function} {length} lines"));
+            }
+        }
+    }
+    assert!(n > 5000, "only {n} functions were found");
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+/// Lines of code of each crate.
+#[test]
+fn no_crate_holds_more_than_a_quarter() {
+    let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+    for (name, code) in sources() {
+        let folder =
+            SOURCES.iter().filter(|folder| name.starts_with(&format!("{folder}/"))).max_by_key(|folder| folder.len());
+        *lines.entry((*folder.unwrap()).to_owned()).or_default() +=
+            code.lines().filter(|line| !line.trim().is_empty()).count();
+    }
+    let all: usize = lines.values().sum();
+    let (largest, most) = lines.iter().max_by_key(|(_, n)| **n).unwrap();
+    assert!(4 * most <= all, "{largest} has {most} of {all} lines");
+}
+
+#[test]
+fn the_command_line_knows_no_verb_and_verbs_know_no_other() {
+    for (name, code) in sources() {
+        let flat: String = code.split_whitespace().collect::<Vec<_>>().join(" ");
+        if name.starts_with("src/cli") {
+            assert!(!flat.contains("commands::") && !flat.contains("{commands"), "{name} uses a verb");
+        } else {
+            let uses = flat.contains("use clap") || flat.contains(" clap::") || flat.contains("clap_");
+            assert!(!uses || !name.starts_with("src/"), "{name} uses a crate of the command line");
+        }
+        if let Some(verb) = name.strip_prefix("src/commands/").and_then(|rest| rest.split(['/', '.']).next()) {
+            let others = flat.match_indices("commands::").map(|(at, found)| &flat[at + found.len()..]);
+            for other in others {
+                assert!(other.starts_with(verb), "{name} uses another verb: {}", &other[..other.len().min(40)]);
+            }
+        }
+    }
 }
 
 /// Facts about a family stand in its row; tokenizers have names of their own, some of which sound alike.

@@ -37,6 +37,21 @@ pub struct CalibrateOptions {
     pub allow_overlap: bool,
 }
 
+impl CalibrateOptions {
+    /// Refuses shares that are none.
+    fn check(&self) -> Result<()> {
+        for (option, share) in [("--false-corrections", self.false_corrections), ("--held-out", self.held_out)] {
+            if !(share > 0.0 && share < 1.0) {
+                return Err(Error::option(
+                    format!("{option} is {share}"),
+                    "give a share between 0 and 1, such as 0.05",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A calibration, and what else was found on the way.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Calibrated {
@@ -71,12 +86,8 @@ pub fn calibrate(
     options: &CalibrateOptions,
     observer: &mut dyn Observer,
 ) -> Result<Calibrated> {
+    options.check()?;
     let CalibrateOptions { false_corrections, held_out, .. } = *options;
-    for (option, share) in [("--false-corrections", false_corrections), ("--held-out", held_out)] {
-        if !(share > 0.0 && share < 1.0) {
-            return Err(Error::option(format!("{option} is {share}"), "give a share between 0 and 1, such as 0.05"));
-        }
-    }
     let named = spec.resolved_layers(aligner)?;
     let instrument = load_instrument(aligner, spec, named.as_deref(), options.any_model)?;
     if let Instrument::Lat(lat) = &instrument {

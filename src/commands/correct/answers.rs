@@ -17,9 +17,9 @@ use tokio::task::JoinSet;
 
 use super::row::Row;
 use crate::cli::CorrectArgs;
-use crate::commands::serve::environment_key;
 use crate::failure::{hinted, refuse_useless};
 use crate::interrupt;
+use crate::keys::environment_key;
 use crate::models::load_model;
 
 /// Longest wait for an answer.

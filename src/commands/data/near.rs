@@ -58,7 +58,7 @@ pub fn run(args: &NearArgs, json: bool) -> anyhow::Result<ExitCode> {
         output::line(&format!("… and {} groups more; --json has all", groups.len() - MOST_SHOWN))?;
     }
     output::line(&format!(
-        "{} rows: {} groups of nearly the same, {} rows beside the first of theirs; {} pairs were compared",
+        "{} rows: {} groups of nearly the same, {} rows beside the first of theirs; {} candidate pairs",
         report.n_texts, report.n_clusters, report.n_repeated, report.n_candidates
     ))?;
     Ok(ExitCode::SUCCESS)

@@ -1,5 +1,6 @@
 //! `redline train`: rows → Aligner, watched, resumable.
 
+pub mod ablate;
 mod head;
 mod kto;
 mod log;

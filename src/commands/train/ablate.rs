@@ -7,9 +7,9 @@ use redline::plot::{Curve, CurvePanel, Curves, write_both};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::{train_aligner, useless};
 use crate::cli::numbers::MOST_LIST;
 use crate::cli::train::{AblateArgs, TrainArgs};
-use crate::commands::train::{train_aligner, useless};
 use crate::failure::{hinted, refuse_given};
 use crate::output;
 use crate::outputs::make_folder;
