@@ -12,6 +12,7 @@ pub mod correct;
 pub mod directions;
 pub mod domain;
 pub mod embedded;
+pub mod evaluation;
 pub mod experiment;
 pub mod feedback;
 pub mod form;

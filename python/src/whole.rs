@@ -7,8 +7,7 @@ use redline_lab::Error;
 use redline_lab::aligner::Aligner as LabAligner;
 use redline_lab::built_in::{self, BuiltIn};
 use redline_lab::correct::WriteOptions;
-use redline_lab::experiment::{Quality, StrictnessQuality, Written};
-use redline_lab::quality::{OracleRun, QualityTable, ReferenceRun, Sample, solutions_among};
+use redline_lab::evaluation::Evaluation;
 use redline_lab::reproduce::{ReproduceOptions, reproduce as run_experiment};
 use redline_lab::rows::Rows as LabRows;
 use redline_model::{Qac, Question, matmul_kernel};
@@ -66,21 +65,9 @@ fn evaluation(aligner: &LabAligner, rows: &LabRows, corrections: &[Correction]) 
     let tokenizer = aligner.tokenizer()?;
     let output = |one: &Correction| Ok(tokenizer.decode(&one.wrote.tokens, true)?);
     let outputs: Vec<String> = corrections.iter().map(output).collect::<Result<_, Error>>()?;
-    let texts: Vec<&str> = outputs.iter().map(String::as_str).collect();
-    let cut: Vec<bool> = corrections.iter().map(|one| one.wrote.truncated).collect();
-    let triples = &rows.triples;
-    let written =
-        triples.iter().zip(&texts).zip(&cut).map(|((row, output), is_cut)| Written { row, output, is_cut: *is_cut });
-    let quality = Quality::measure(&written.collect::<Vec<_>>());
-    let sample = |row: usize| Sample { row, coefficient: 0.0, output: texts[row], truncated: cut[row], nll: None };
-    let samples: Vec<Sample<'_>> = (0..texts.len()).map(sample).collect();
-    let solutions = solutions_among(triples, &samples)?;
-    let table = match &rows.flawed {
-        _ if samples.is_empty() => QualityTable::default(),
-        Some(flawed) => QualityTable::new(Some(&OracleRun::new(flawed, &samples)?), None, solutions.as_ref()),
-        None => QualityTable::new(None, Some(&ReferenceRun::new(triples, &samples)?), solutions.as_ref()),
-    };
-    let strictness = rows.flawed.as_ref().map(|flawed| StrictnessQuality::measure(flawed, &texts)).transpose()?;
+    let outputs: Vec<(&str, bool)> =
+        outputs.iter().zip(corrections).map(|(output, one)| (output.as_str(), one.wrote.truncated)).collect();
+    let Evaluation { quality, table, strictness } = Evaluation::of(&rows.triples, rows.flawed.as_deref(), &outputs)?;
     Ok(json!({
         "model_hash": aligner.model.fingerprint,
         "quality": quality,

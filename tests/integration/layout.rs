@@ -124,7 +124,8 @@ fn sources() -> BTreeMap<String, String> {
             left.extend(std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
         } else if name.ends_with(".rs") && !name.contains("tests") {
             let text = std::fs::read_to_string(&path).unwrap();
-            let text = text.replace("#[cfg(test)]\npub(super) mod tests {", "#[cfg(test)]\nmod tests {");
+            let text =
+                text.replace("pub(super) mod tests {", "mod tests {").replace("pub(crate) mod tests {", "mod tests {");
             let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
             let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
             found.insert(name, lines.collect::<Vec<_>>().join("\n"));

@@ -11,43 +11,23 @@ mod systems;
 mod turns;
 mod useless;
 
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::ExitCode;
 
 use redline::aligner::Aligner;
-use redline::data::corrupt::CorruptedRow;
 use redline::data::write_json_lines;
-use redline::experiment::{Quality, StrictnessQuality, Written, similarity};
-use redline::lab::domain::{Domain, Kept, KeptByDomain, Outside, Standing};
-use redline::lab::quality::{OracleRun, QualityTable, ReferenceRun, Sample, solutions_among};
-use redline::model::NoHook;
-use redline::model::Qac;
-use redline::model::generate::{Finish, GenerateOptions, Prompt, generate};
+use redline::experiment::{Quality, StrictnessQuality};
+use redline::lab::domain::{Domain, Kept, KeptByDomain, Outside};
+use redline::lab::evaluation::{CorrectRows, Evaluation, correct_rows, kept_by_domain};
 use redline::report::{Table, evaluated_cells};
-use serde::Serialize;
 use serde_json::json;
 
 use crate::cli::EvaluateArgs;
 use crate::failure::hinted;
 use crate::known::Known;
 use crate::models;
-use crate::progress::Progress;
-use crate::{interrupt, output};
-
-/// One output, as it is written.
-#[derive(Debug, Clone, Serialize)]
-struct EvaluatedRow<'a> {
-    question: &'a str,
-    answer: &'a str,
-    correction: &'a str,
-    output: String,
-    similarity: f64,
-    is_cut: bool,
-    /// How the answer stands to what the Aligner knows, where that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    domain: Option<Standing>,
-}
+use crate::observer::Shown;
+use crate::output;
 
 pub fn run(args: &EvaluateArgs, json: bool) -> anyhow::Result<ExitCode> {
     useless::refuse_coefficients(args)?;
@@ -85,14 +65,17 @@ fn corrections(args: &EvaluateArgs, data: &Path, json: bool) -> anyhow::Result<(
     let Known { triples, flawed: corrupted, instructions } = known;
     let given = args.domain.as_deref().map(Domain::load).transpose()?;
     let domain = Domain::of(&aligner, given.as_ref(), None, Outside::Warn)?;
-    let rows = write_all(args, data, &aligner, domain.as_ref(), (&triples, &instructions))?;
-    let kept = domain.as_ref().map(|_| kept(&rows));
-
-    let written = triples.iter().zip(&rows).map(|(row, out)| Written { row, output: &out.output, is_cut: out.is_cut });
-    let quality = Quality::measure(&written.collect::<Vec<_>>());
-    let table = table(corrupted.as_deref(), &triples, &rows)?;
-    let outputs: Vec<&str> = rows.iter().map(|row| row.output.as_str()).collect();
-    let strictness = corrupted.map(|rows| StrictnessQuality::measure(&rows, &outputs)).transpose()?;
+    let how = CorrectRows {
+        data,
+        instructions: &instructions,
+        domain: domain.as_ref(),
+        max_new_tokens: args.max_new_tokens,
+        batch_rows: args.batch_rows,
+    };
+    let rows = correct_rows(&aligner, &triples, &how, &mut Shown::default())?;
+    let kept = domain.as_ref().map(|_| kept_by_domain(&rows));
+    let outputs: Vec<(&str, bool)> = rows.iter().map(|row| (row.output.as_str(), row.is_cut)).collect();
+    let Evaluation { quality, table, strictness } = Evaluation::of(&triples, corrupted.as_deref(), &outputs)?;
     if let Some(path) = &args.out {
         write_json_lines(&rows, path)?;
     }
@@ -147,35 +130,6 @@ fn refuse_instructions(args: &EvaluateArgs, data: &Path, aligner: &Aligner, know
     Ok(())
 }
 
-/// What the outputs are worth, beside the unchanged answers.
-fn table(
-    corrupted: Option<&[CorruptedRow]>,
-    triples: &[Qac],
-    written: &[EvaluatedRow<'_>],
-) -> anyhow::Result<QualityTable> {
-    let samples: Vec<Sample<'_>> = written
-        .iter()
-        .enumerate()
-        .map(|(row, out)| Sample { row, coefficient: 0.0, output: &out.output, truncated: out.is_cut, nll: None })
-        .collect();
-    let solutions = solutions_among(triples, &samples)?;
-    Ok(match corrupted {
-        _ if samples.is_empty() => QualityTable::default(),
-        Some(rows) => QualityTable::new(Some(&OracleRun::new(rows, &samples)?), None, solutions.as_ref()),
-        None => QualityTable::new(None, Some(&ReferenceRun::new(triples, &samples)?), solutions.as_ref()),
-    })
-}
-
-/// Good answers that stay as they are, inside and outside of what the Aligner knows.
-fn kept(rows: &[EvaluatedRow<'_>]) -> KeptByDomain {
-    let mut kept = KeptByDomain::default();
-    for row in rows {
-        let answer = row.answer.trim();
-        kept.add(row.domain, answer == row.correction.trim(), answer == row.output.trim());
-    }
-    kept
-}
-
 fn kept_in_words(kept: &KeptByDomain, domain: &Domain) -> String {
     let line = |name: &str, Kept { n, n_clean, n_kept }: Kept| {
         format!("{name:<36} {n}; of {n_clean} good answers {n_kept} stay as they are")
@@ -187,60 +141,6 @@ fn kept_in_words(kept: &KeptByDomain, domain: &Domain) -> String {
     ];
     lines.extend((kept.not_judged.n > 0).then(|| line("too short to tell", kept.not_judged)));
     lines.join("\n")
-}
-
-fn write_all<'a>(
-    args: &EvaluateArgs,
-    data: &Path,
-    aligner: &Aligner,
-    domain: Option<&Domain>,
-    (triples, instructions): (&'a [Qac], &[String]),
-) -> anyhow::Result<Vec<EvaluatedRow<'a>>> {
-    let prompt = |(row, qac): (usize, &Qac)| {
-        let origin = format!("{}: row {row}", data.display());
-        let tokens = match instructions.get(row).map_or("", String::as_str) {
-            "" => aligner.prompt(&qac.question, &qac.answer)?,
-            asked => aligner.prompt_asking(&qac.question, &qac.answer, asked)?,
-        };
-        aligner.with_room(tokens, args.max_new_tokens, &origin)
-    };
-    let prompts: Vec<Vec<u32>> = triples.iter().enumerate().map(prompt).collect::<redline::lab::Result<_>>()?;
-    // rows of similar length together
-    let mut order: Vec<usize> = (0..prompts.len()).collect();
-    order.sort_by_key(|&row| prompts[row].len());
-    let tokenizer = aligner.tokenizer()?;
-    let options = GenerateOptions {
-        max_new_tokens: args.max_new_tokens,
-        stop_ids: tokenizer.stop_ids().to_vec(),
-        ..GenerateOptions::default()
-    };
-    let mut progress = Progress::new("correcting", prompts.len());
-    let mut rows: Vec<Option<EvaluatedRow<'a>>> = vec![None; prompts.len()];
-    for (batch, part) in order.chunks(args.batch_rows.max(1)).enumerate() {
-        let part: Vec<Prompt> = part.iter().map(|&row| Prompt::new(prompts[row].clone(), vec![row])).collect();
-        let written = generate(&aligner.model.decoder, &part, &options, &mut NoHook, &mut |_, _| {
-            interrupt::check()?;
-            Ok(ControlFlow::Continue(()))
-        })?;
-        for generated in written {
-            let output = tokenizer.decode(&generated.tokens, true)?;
-            let Qac { question, answer, correction } = &triples[generated.row];
-            let judge = |domain: &Domain| domain.judge_text(aligner, &prompts[generated.row], answer, Outside::Warn);
-            let judged = domain.map(judge).transpose()?.flatten();
-            rows[generated.row] = Some(EvaluatedRow {
-                question,
-                answer,
-                correction,
-                similarity: similarity(&output, correction),
-                output,
-                is_cut: generated.finish == Finish::Length,
-                domain: judged.map(|judged| judged.standing),
-            });
-        }
-        progress.set(batch * args.batch_rows.max(1) + part.len(), prompts.len())?;
-    }
-    progress.finish();
-    Ok(rows.into_iter().flatten().collect())
 }
 
 fn as_text(quality: Option<&Quality>, strictness: Option<&StrictnessQuality>) -> String {
