@@ -71,7 +71,7 @@ impl Aligner {
                 let message = format!("{} rows; none is left after {skip}", rows.triples.len());
                 return Err(Error::option(message, "lower skip, or raise prompts above 0"));
             }
-            check_leak(vector.questions(), chosen.iter().map(|(_, qac)| *qac), allow_overlap)?;
+            check_leak(vector.questions(), chosen.iter().map(|(_, qac)| qac.question.as_str()), allow_overlap)?;
             let arms = arms(1, &coefficients)?;
             let prompts = sweep_prompts(aligner, &chosen, max_new_tokens, &rows.name)?;
             let vectors = [NamedVector { name: CORRECTION.into(), vector: vector.vector.clone() }];
