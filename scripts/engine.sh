@@ -109,8 +109,14 @@ if wants preference; then
         if [ -n "$sources" ]; then python3 scripts/engine.py hh "$sources/hh-rlhf-harmless-last-turn.jsonl.gz" "$control"
         else python3 scripts/engine.py pairs "$out/upstream-rows.jsonl" "$control"; fi
     fi
-    "$program" iterate --kind preference --policy "$upstream" --control "$control" --rounds 3 --prompts "${ROUND_PROMPTS:-600}" --epochs 4 --learning-rate "${RATE:-1e-4}" --sft-weight 0.1 \
-        "${common[@]}" --export trl --out "$out/preference"
+    [ -e "$out/control-near.jsonl" ] || python3 scripts/engine.py pairs "$out/upstream-rows.jsonl" "$out/control-near.jsonl"
+    rounds() { # CONTROL OUT
+        "$program" iterate --kind preference --policy "$upstream" --control "$1" --rounds 3 --prompts "${ROUND_PROMPTS:-600}" --epochs 4 --learning-rate "${RATE:-1e-4}" --sft-weight 0.1 \
+            "${common[@]}" --export trl --out "$2"
+    }
+    rounds "$control" "$out/preference"
+    # the same with pairs of the policy's own kind of text, that no policy wrote either
+    rounds "$out/control-near.jsonl" "$out/preference-near"
     "$program" plot "$out/preference/summary.json" --out "$out/figure-preference" --width-mm 85 --force
 fi
 if wants distil; then

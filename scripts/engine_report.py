@@ -210,6 +210,7 @@ def inside(folder):
 
 PARTS = {
     "S8": lambda folder: rounds(folder, "preference"),
+    "S8-near": lambda folder: rounds(folder, "preference-near"),
     "S9": ladder,
     "S10": feedback,
     "S11-depth": depth,
