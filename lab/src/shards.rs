@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use redline_model::files::{MOST_TEXT, read};
 use redline_model::qac::Fields;
 use redline_probe::Error as ProbeError;
-use redline_probe::shard::{Share, check_complete};
+use redline_probe::shard::{Shard, Share, check_complete};
 use redline_steer::{Error as SteerError, merged_sweep, sweep_log};
 
 use crate::error::{Error, Result};
@@ -36,8 +36,11 @@ pub struct Merged {
 /// # Errors
 /// A file that is no part, parts of other settings or data, missing, repeated or unfinished ones.
 pub fn merged(paths: &[PathBuf]) -> Result<Merged> {
-    let Some(first) = paths.first() else {
-        return Err(Error::option("there is no part to put together", "give the files of all parts"));
+    // where there are more parts than rows, some have none to write
+    let holds_rows = |path: &&PathBuf| !path.metadata().is_ok_and(|file| file.is_file() && file.len() == 0);
+    let filled: Vec<PathBuf> = paths.iter().filter(holds_rows).cloned().collect();
+    let Some(first) = filled.first() else {
+        return Err(Error::option("no part to put together holds a row", "give the files of all parts"));
     };
     match first_line(first)?.text("schema").as_deref() {
         Some(sweep_log::SCHEMA) => {
@@ -45,7 +48,7 @@ pub fn merged(paths: &[PathBuf]) -> Result<Merged> {
             Ok(Merged { kind: "sweep", n_rows: text.lines().count() - 1, text })
         }
         _ => {
-            let parts = paths.iter().map(|path| Part::read(path)).collect::<Result<Vec<_>>>()?;
+            let parts = filled.iter().map(|path| Part::read(path)).collect::<Result<Vec<_>>>()?;
             let rows = in_order(parts)?;
             let text: String = rows.iter().map(line).collect::<Result<_>>()?;
             Ok(Merged { kind: "corrections", n_rows: rows.len(), text })
@@ -90,7 +93,7 @@ impl Part {
 
 /// The rows of all parts, one after the other.
 fn in_order(mut parts: Vec<Part>) -> Result<Vec<Fields>> {
-    let shares: Vec<(PathBuf, Share)> = parts.iter().map(|part| (part.path.clone(), part.share)).collect();
+    let mut shares: Vec<(PathBuf, Share)> = parts.iter().map(|part| (part.path.clone(), part.share)).collect();
     for part in &parts[1..] {
         let differing = part.hashes.iter().zip(&parts[0].hashes).position(|(its, first)| its != first);
         if let Some(place) = differing {
@@ -98,6 +101,7 @@ fn in_order(mut parts: Vec<Part>) -> Result<Vec<Fields>> {
             return Err(other(&part.path, format!("was made with other {what} than {}", parts[0].path.display())));
         }
     }
+    shares.extend(without_rows(&shares));
     check_complete(&shares)?;
     parts.sort_by_key(|part| part.share.part);
     for part in &parts {
@@ -108,6 +112,15 @@ fn in_order(mut parts: Vec<Part>) -> Result<Vec<Fields>> {
         }
     }
     Ok(parts.into_iter().flat_map(|part| part.rows).collect())
+}
+
+/// Parts that have no row to write, so that nothing is missing with them.
+fn without_rows(there: &[(PathBuf, Share)]) -> Vec<(PathBuf, Share)> {
+    let Some((_, Share { of, n, .. })) = there.first().filter(|(_, share)| share.is_sound()) else { return Vec::new() };
+    let is_there = |part: usize| there.iter().any(|(_, share)| share.part == part);
+    let shard = |part: usize| format!("{part}/{of}").parse::<Shard>().ok();
+    let empty = (1..=*of).filter(|part| !is_there(*part)).filter_map(|part| Some(shard(part)?.of_rows(*n)));
+    empty.filter(|share| share.rows().is_empty()).map(|share| (PathBuf::new(), share)).collect()
 }
 
 fn marks(row: &Fields) -> Option<(Share, [String; 2])> {

@@ -92,6 +92,18 @@ fn parts_of_corrections_are_the_corrections() {
     }
     succeed(folder, &words("merge part-4.jsonl part-2.jsonl part-1.jsonl part-3.jsonl --out merged.jsonl"));
     assert!(bytes(&tiny, "merged.jsonl") == bytes(&tiny, "whole.jsonl"));
+    // more parts than rows: those without a row are empty files, and go together all the same
+    let rows = std::fs::read_to_string(tiny.path("triples.jsonl")).unwrap();
+    std::fs::write(tiny.path("few.jsonl"), rows.lines().take(2).collect::<Vec<_>>().join("\n")).unwrap();
+    let few = |more: &str| correct(more).replace("triples", "few");
+    succeed(folder, &words(&few("--out few-whole.jsonl")));
+    for part in 1..=3 {
+        succeed(folder, &words(&few(&format!("--shard {part}/3 --out few-{part}.jsonl"))));
+    }
+    succeed(folder, &words("merge few-1.jsonl few-2.jsonl few-3.jsonl --out few-merged.jsonl"));
+    assert!(bytes(&tiny, "few-merged.jsonl") == bytes(&tiny, "few-whole.jsonl"));
+    refused(folder, "merge few-1.jsonl few-2.jsonl --out other.jsonl", "part 3 of 3 is missing");
+
     refused(folder, "merge part-1.jsonl part-1.jsonl --out other.jsonl", "is part 1/4, as");
     refused(folder, "merge whole.jsonl --out other.jsonl", "line 1 is of no part");
     refused(folder, "merge triples.jsonl --out other.jsonl", "line 1 is of no part");
