@@ -3,9 +3,11 @@
 //! A part of a sweep says in its settings which part it is ([`redline_steer::sweep_shards`]); a part of corrected rows says it in each row, under
 //! [`SHARD`], with a hash of the rows of all parts under [`SHARD_DATA`].
 
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use redline_model::files::{MOST_TEXT, read};
+use redline_model::Error as ModelError;
+use redline_model::files::{MOST_TEXT, open, read};
 use redline_model::qac::Fields;
 use redline_probe::Error as ProbeError;
 use redline_probe::shard::{Shard, Share, check_complete};
@@ -129,9 +131,10 @@ fn marks(row: &Fields) -> Option<(Share, [String; 2])> {
 }
 
 fn first_line(path: &Path) -> Result<Fields> {
-    let bytes = read(path, MOST_TEXT)?;
-    let line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let fields = std::str::from_utf8(line).ok().and_then(|text| Fields::read(text).ok());
+    let mut line = Vec::new();
+    let io = |source| ModelError::io(path, source);
+    BufReader::new(open(path)?.take(MOST_TEXT)).read_until(b'\n', &mut line).map_err(io)?;
+    let fields = std::str::from_utf8(&line).ok().and_then(|text| Fields::read(text).ok());
     fields.ok_or_else(|| other(path, "is no part of a sweep or of corrected rows".into()))
 }
 

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::shard::{Share, check_complete};
+use crate::tensors::finite_values;
 use crate::{Error, LayerPairs, PairActivations, Provenance, Result, Skip, TokenActivations};
 
 /// Value of the `format` key.
@@ -175,7 +176,7 @@ impl ActivationHeader {
 
 /// Pairs of several parts, one part after the other; parts without any are passed over.
 fn joined(parts: Vec<PairActivations>) -> Result<PairActivations> {
-    let mut all = PairActivations { layers: Vec::new(), read: Vec::new(), tokens: Vec::new() };
+    let mut all = PairActivations::default();
     let mut layers: Vec<Vec<LayerPairs>> = Vec::new();
     for part in parts {
         all.tokens.extend(part.tokens);
@@ -205,7 +206,7 @@ impl Tensors<'_> {
     /// The pairs of a part; none where the file has no tensor of it.
     fn part(&self, part: &str, layers: &[usize]) -> Result<PairActivations> {
         let prefix = format!("{part}.");
-        let mut found = PairActivations { layers: Vec::new(), read: Vec::new(), tokens: Vec::new() };
+        let mut found = PairActivations::default();
         if !self.tensors.names().iter().any(|name| name.starts_with(&prefix)) {
             return Ok(found);
         }
@@ -253,12 +254,8 @@ impl Tensors<'_> {
         if view.dtype() != Dtype::F32 {
             return Err(wrong(format!("is {:?}, expected F32", view.dtype())));
         }
-        let values = view.data().chunks_exact(4).map(|raw| f32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]));
-        let values: Vec<f32> = values.collect();
-        match values.iter().position(|value| !value.is_finite()) {
-            None => Ok((view.shape().to_vec(), values)),
-            Some(index) => Err(wrong(format!("holds {} at {index}", values[index]))),
-        }
+        let values = finite_values(&view).map_err(|(index, value)| wrong(format!("holds {value} at {index}")))?;
+        Ok((view.shape().to_vec(), values))
     }
 }
 

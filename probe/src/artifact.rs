@@ -15,6 +15,7 @@ use crate::direction::ExtractOptions;
 use crate::pair::PairDesign;
 use crate::scan::Calibration;
 use crate::split::normalise;
+use crate::tensors::finite_values;
 use crate::{Error, LayerVector, Result};
 
 /// Most bytes of a file of vectors; those of the largest models have some millions.
@@ -310,10 +311,5 @@ fn values(path: &Path, file: &SafeTensors<'_>, name: &str, length: usize) -> Res
         let rule = format!("tensor `{name}` is {:?} {:?}, expected F32 [{length}]", view.dtype(), view.shape());
         return Err(malformed(path, rule));
     }
-    let values: Vec<f32> =
-        view.data().chunks_exact(4).map(|raw| f32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]])).collect();
-    match values.iter().position(|value| !value.is_finite()) {
-        None => Ok(values),
-        Some(index) => Err(malformed(path, format!("tensor `{name}` holds {} at {index}", values[index]))),
-    }
+    finite_values(&view).map_err(|(index, value)| malformed(path, format!("tensor `{name}` holds {value} at {index}")))
 }

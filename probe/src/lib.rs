@@ -31,6 +31,7 @@ pub mod separation;
 pub mod shard;
 pub mod split;
 pub mod stats;
+pub mod tensors;
 mod warning;
 
 pub use activation_file::PairFile;

@@ -74,10 +74,10 @@ pub struct ExtractArgs {
     #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = READS_TEXTS)]
     pub from_activations: Vec<PathBuf>,
     /// Reading vector to write; with --method inside, the Aligner inside a model
-    #[arg(long, default_value = "vector.safetensors", value_name = "FILE")]
+    #[arg(long, default_value = "vector.safetensors", value_name = "FILE", conflicts_with = "shard")]
     pub out: PathBuf,
     /// Also write a control vector for llama.cpp and repeng, with the scales folded in
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "shard")]
     pub gguf: Option<PathBuf>,
     /// Layers of the control vector
     #[arg(long, default_value_t)]

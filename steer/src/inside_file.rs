@@ -12,6 +12,7 @@ use redline_model::files::{open, read, write_atomically};
 use redline_model::{InsideBlock, ModelConfig, Site};
 use redline_probe::Error as ProbeError;
 use redline_probe::artifact::Training;
+use redline_probe::tensors::finite_values;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use serde::{Deserialize, Serialize};
 
@@ -216,12 +217,7 @@ fn values(path: &Path, file: &SafeTensors<'_>, name: &str, shape: [usize; 2]) ->
         let rule = format!("tensor `{name}` is {:?} {:?}, expected F32 {shape:?}", view.dtype(), view.shape());
         return Err(refuse(path, rule));
     }
-    let (words, _) = view.data().as_chunks::<4>();
-    let values: Vec<f32> = words.iter().map(|raw| f32::from_le_bytes(*raw)).collect();
-    match values.iter().position(|value| !value.is_finite()) {
-        None => Ok(values),
-        Some(index) => Err(refuse(path, format!("tensor `{name}` holds {} at {index}", values[index]))),
-    }
+    finite_values(&view).map_err(|(index, value)| refuse(path, format!("tensor `{name}` holds {value} at {index}")))
 }
 
 #[cfg(test)]

@@ -31,6 +31,16 @@ fn kill_early(folder: &Path, line: &str, file: &Path) {
     child.wait().unwrap();
 }
 
+/// A verb over two rows in three parts, beside the whole.
+fn three_parts_of_two_rows(tiny: &Tiny, line: impl Fn(&str) -> String) {
+    succeed(tiny.folder(), &words(&line("--out few-whole.jsonl")));
+    for part in 1..=3 {
+        succeed(tiny.folder(), &words(&line(&format!("--shard {part}/3 --out few-{part}.jsonl"))));
+    }
+    succeed(tiny.folder(), &words("merge few-1.jsonl few-2.jsonl few-3.jsonl --out few-merged.jsonl"));
+    assert!(bytes(tiny, "few-merged.jsonl") == bytes(tiny, "few-whole.jsonl"));
+}
+
 #[test]
 fn parts_of_a_sweep_are_the_sweep() {
     let tiny = Tiny::new();
@@ -68,13 +78,7 @@ fn parts_of_a_sweep_are_the_sweep() {
     refused(folder, &sweep("--shard 2/3 --out part-1.jsonl"), "made with other settings (shard.");
     assert!(bytes(&tiny, "merged.jsonl") == bytes(&tiny, "whole.jsonl"), "what was there stays");
     // more parts than rows: some are empty, and go together all the same
-    let few = |more: &str| sweep(more).replace("--prompts 23", "--prompts 2");
-    succeed(folder, &words(&few("--out few.jsonl")));
-    for part in 1..=3 {
-        succeed(folder, &words(&few(&format!("--shard {part}/3 --out few-{part}.jsonl"))));
-    }
-    succeed(folder, &words("merge few-1.jsonl few-2.jsonl few-3.jsonl --out few-merged.jsonl"));
-    assert!(bytes(&tiny, "few-merged.jsonl") == bytes(&tiny, "few.jsonl"));
+    three_parts_of_two_rows(&tiny, |more| sweep(more).replace("--prompts 23", "--prompts 2"));
 }
 
 #[test]
@@ -95,13 +99,7 @@ fn parts_of_corrections_are_the_corrections() {
     // more parts than rows: those without a row are empty files, and go together all the same
     let rows = std::fs::read_to_string(tiny.path("triples.jsonl")).unwrap();
     std::fs::write(tiny.path("few.jsonl"), rows.lines().take(2).collect::<Vec<_>>().join("\n")).unwrap();
-    let few = |more: &str| correct(more).replace("triples", "few");
-    succeed(folder, &words(&few("--out few-whole.jsonl")));
-    for part in 1..=3 {
-        succeed(folder, &words(&few(&format!("--shard {part}/3 --out few-{part}.jsonl"))));
-    }
-    succeed(folder, &words("merge few-1.jsonl few-2.jsonl few-3.jsonl --out few-merged.jsonl"));
-    assert!(bytes(&tiny, "few-merged.jsonl") == bytes(&tiny, "few-whole.jsonl"));
+    three_parts_of_two_rows(&tiny, |more| correct(more).replace("triples", "few"));
     refused(folder, "merge few-1.jsonl few-2.jsonl --out other.jsonl", "part 3 of 3 is missing");
 
     refused(folder, "merge part-1.jsonl part-1.jsonl --out other.jsonl", "is part 1/4, as");
@@ -165,6 +163,14 @@ fn directions_are_found_in_activations_as_in_texts() {
     refuse(&from("cut.safetensors", "--out x.safetensors"), "cut.safetensors");
     succeed(folder, &words(&extract("--shard 2/3 --activations other.safetensors").replace("--seed 3", "--seed 4")));
     refuse(&from("part-1.safetensors other.safetensors part-3.safetensors", "--out x.safetensors"), "other settings");
-    let both = run(folder, &words(&from("all.safetensors", "--design decision --out x.safetensors")));
-    assert!(both.code == 1 && both.stderr.contains("cannot be used with"), "{}", both.stderr);
+    // options that have no effect beside the others
+    let idle = [
+        from("all.safetensors", "--design decision --out x.safetensors"),
+        extract("--shard 1/3 --activations x.safetensors --gguf x.gguf"),
+        extract("--shard 1/3 --activations x.safetensors --out y.safetensors"),
+    ];
+    for line in idle {
+        let both = run(folder, &words(&line));
+        assert!(both.code == 1 && both.stderr.contains("cannot be used with"), "{line}: {}", both.stderr);
+    }
 }
